@@ -1,1 +1,15 @@
-//! Graphium.
+//! Graphium's library: documents, planning, the task protocol, the agent and events.
+//!
+//! One way through the house, one noun per stage:
+//!
+//! ```text
+//! bytes ─read→ Stack ─plan(Stack, Inventory)→ Plan ─submit→ TaskStore
+//!       ─claim→ Agent ─execute→ ContainerRuntime ─report→ TaskStore ─→ Event ─→ EventSink
+//! ```
+//!
+//! Nothing here knows HTTP, SQL or Docker's API, and nothing here reads a clock or makes a random
+//! number: both come in through [`Environment`](environment::Environment).
+
+pub mod diagnostic;
+pub mod id;
+pub mod stack;

@@ -1,0 +1,80 @@
+//! What is wrong with a document or cannot be planned, told all at once.
+
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt};
+
+/// How bad a [`Diagnostic`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Accepted; shows the canonical way to say the same.
+    Note,
+    /// Accepted, and probably not what was meant.
+    Warning,
+    /// Refused.
+    Error,
+}
+
+/// One finding, with a stable code and, where it belongs to a place of a document, that place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Stable, kebab-case: `unknown-key`, `unresolved-reference` …
+    pub code: Cow<'static, str>,
+    /// Whether it refuses the document.
+    pub severity: Severity,
+    /// JSON pointer (RFC 6901) to the value; empty for the whole document.
+    pub pointer: String,
+    /// Line in the source, from 1; 0 where there is no source text.
+    pub line: u32,
+    /// Column in the source, in characters, from 1; 0 where there is no source text.
+    pub column: u32,
+    /// Length in characters of the text that is marked; 0 where there is no source text.
+    #[serde(default)]
+    pub length: u32,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error that has no place in a source text (the planner's).
+    pub fn error(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: Cow::Borrowed(code),
+            severity: Severity::Error,
+            pointer: pointer.into(),
+            line: 0,
+            column: 0,
+            length: 0,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Whether it refuses the document.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        write!(f, "{} [{}]", self.message, self.code)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The stack as the planner sees it: typed, complete, free of JSON-LD.
+//!
+//! A [`Stack`] comes out of [`crate::document::read`] or is built by hand. Names are canonical
+//! (see the stack format); every value is already checked by whoever made it, and
+//! [`Stack`] serialises to the canonical JSON that plans and stored revisions carry.
+
+mod container;
+mod engine;
+
+pub use container::{
+    Condition, Container, Dependency, EnvValue, EnvVar, HealthCheck, HealthTest, Limits, Mount, MountKind, Port,
+    Protocol, Requirements, Reservations, Resources, RestartPolicy,
+};
+pub use engine::{Device, Logging, PullPolicy, Ulimit};
+
+use crate::id::{HostId, StackId};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// An ordered map of text; the order is the document's.
+pub type TextMap = IndexMap<String, String>;
+
+/// A stack of containers that is deployed, changed and removed as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stack {
+    /// Its identity.
+    #[serde(rename = "@id")]
+    pub id: StackId,
+    /// Its name: lower-case letters, digits, `-`, `_`, `.`; part of every name it gives to the engine.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Labels of the stack itself; copied to everything it makes.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+    /// The host for every container that names none.
+    #[serde(default, rename = "locatedInHost", skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// Its network; each host that runs a part of it gets one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// Its containers, in the document's order, each with a name of its own.
+    #[serde(rename = "hasPart")]
+    pub containers: Vec<Container>,
+    /// How it is placed and updated.
+    #[serde(default)]
+    pub deployment: Deployment,
+    /// Names or ids of stacks that must run before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Volumes that need more than a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    /// Names of the secrets that its containers may ask for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Hosts that the document itself describes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<DocumentHost>,
+    /// Values under declared foreign prefixes (`x:owner`), carried and otherwise ignored.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub annotations: IndexMap<String, serde_json::Value>,
+}
+
+/// A host that a document describes, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentHost {
+    /// Which host.
+    #[serde(rename = "@id")]
+    pub id: HostId,
+    /// Its rack.
+    #[serde(default, rename = "locatedInRack", skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// Its datacenter, its own or its rack's.
+    #[serde(default, rename = "locatedInDatacenter", skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<String>,
+}
+
+/// The network of a stack on each of its hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Its name on the engine; by default `<stack>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The engine's driver; by default `bridge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// IPv4 range in CIDR form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// Address of the gateway within the subnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// The part of the subnet from which containers get addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_range: Option<String>,
+    /// Without a way out of the host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internal: bool,
+    /// The network exists already and is not ours to make or remove.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+    /// Labels beside our own.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+    /// Options of the driver.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub options: TextMap,
+}
+
+/// A named volume that needs more than a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// Its name in the document.
+    pub name: String,
+    /// The engine's driver; by default `local`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Options of the driver.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub driver_opts: TextMap,
+    /// Labels beside our own.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+    /// The volume exists already and is not ours to make or remove.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+}
+
+/// How a stack is placed and updated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Deployment {
+    /// One host for all, or several.
+    pub mode: Mode,
+    /// How a host is chosen for a container that names none; absent: `manual` where every container has a host, else `spread`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement_strategy: Option<Strategy>,
+    /// The datacenter for the strategy `datacenter`, and a preference for `auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_datacenter: Option<String>,
+    /// How containers on different hosts reach each other.
+    pub network_mode: StackNetworkMode,
+    /// At most so many containers of this stack on one host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_instances_per_host: Option<u32>,
+    /// Requirements by container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host_constraints: Vec<HostConstraint>,
+    /// How changes are rolled out.
+    pub update: Update,
+}
+
+/// One host for all containers, or several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Each container is placed by itself.
+    #[default]
+    MultiHost,
+    /// All containers on one host.
+    SingleHost,
+}
+
+/// How a host is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Every container names its host, or a constraint does.
+    Manual,
+    /// The eligible host with the fewest containers.
+    Spread,
+    /// Spread within one datacenter.
+    Datacenter,
+    /// By score.
+    Auto,
+}
+
+/// How containers on different hosts reach each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StackNetworkMode {
+    /// Through ports published on the hosts.
+    #[default]
+    HostPort,
+}
+
+/// What a container asks of its host, given beside the containers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HostConstraint {
+    /// Which container.
+    pub container_name: String,
+    /// This host and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_host: Option<HostId>,
+    /// A host of this datacenter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_datacenter: Option<String>,
+    /// A host with at least so many processors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_cpu: Option<f64>,
+    /// A host with at least so many bytes of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_memory: Option<u64>,
+    /// A host with these labels.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+}
+
+/// How changes are rolled out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Update {
+    /// Which comes first, the end of the old or the start of the new.
+    pub order: UpdateOrder,
+    /// At most so many containers at a time.
+    pub max_parallel: u32,
+    /// What follows a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { order: UpdateOrder::default(), max_parallel: 1, on_failure: None }
+    }
+}
+
+/// Which comes first in an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateOrder {
+    /// The old container is stopped before the new one starts.
+    #[default]
+    StopFirst,
+    /// The new container runs before the old one is stopped.
+    StartFirst,
+}
+
+/// What follows a failed update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The whole stack goes back to the revision before.
+    Rollback,
+    /// Everything stays as it is.
+    Pause,
+}
+
+impl Stack {
+    /// The container of that name.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// The name that a container bears on its engine: `<stack>-<container>`.
+    pub fn engine_name(&self, container: &str) -> String {
+        format!("{}-{container}", self.name)
+    }
+}
