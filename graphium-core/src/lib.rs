@@ -11,5 +11,8 @@
 //! number: both come in through [`Environment`](environment::Environment).
 
 pub mod diagnostic;
+pub mod environment;
 pub mod id;
+pub mod inventory;
+pub mod runtime;
 pub mod stack;

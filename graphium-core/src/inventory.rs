@@ -1,0 +1,229 @@
+//! What is known of the hosts and of what runs on them: the planner's second input.
+
+use crate::{
+    id::{HostId, StackId},
+    stack::{Protocol, TextMap},
+};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Hosts and the containers that were seen on them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inventory {
+    /// Every host that is known.
+    pub hosts: Vec<Host>,
+    /// Every container that was seen, ours and others.
+    pub containers: Vec<ObservedContainer>,
+}
+
+impl Inventory {
+    /// The host of that name.
+    pub fn host(&self, id: &HostId) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.id == *id)
+    }
+}
+
+/// A Docker host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// Its name, as its agent was started with.
+    #[serde(rename = "@id")]
+    pub id: HostId,
+    /// For people; by default the id.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The address at which other hosts reach its published ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<IpAddr>,
+    /// Processors; 0 is unknown.
+    #[serde(default)]
+    pub cpu: f64,
+    /// Bytes of memory; 0 is unknown.
+    #[serde(default)]
+    pub memory: u64,
+    /// Whether it takes work.
+    #[serde(default)]
+    pub status: HostStatus,
+    /// Its datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Its rack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// Labels, matched by constraints.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+    /// Processors in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_usage: Option<f64>,
+    /// Bytes in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_usage: Option<u64>,
+    /// Part of the memory that is in use, 0–100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_usage_percent: Option<f64>,
+    /// When the figures of use were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_metrics_update: Option<Timestamp>,
+    /// When its agent was last heard; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// Since when it has been offline; absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_since: Option<Timestamp>,
+    /// Version of its agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
+    /// Version of its engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_version: Option<String>,
+    /// Why its engine does not answer, in its own words; absent: it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_error: Option<String>,
+}
+
+impl Host {
+    /// A host of which nothing but the name is known.
+    pub fn named(id: HostId) -> Self {
+        Self {
+            name: id.as_str().to_owned(),
+            id,
+            ip_address: None,
+            cpu: 0.0,
+            memory: 0,
+            status: HostStatus::default(),
+            location: None,
+            rack: None,
+            labels: TextMap::new(),
+            cpu_usage: None,
+            memory_usage: None,
+            memory_usage_percent: None,
+            last_metrics_update: None,
+            last_seen: None,
+            offline_since: None,
+            agent_version: None,
+            docker_version: None,
+            engine_error: None,
+        }
+    }
+}
+
+/// Whether a host takes work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostStatus {
+    /// It does.
+    #[default]
+    Active,
+    /// Nothing new is placed there.
+    Maintenance,
+    /// Nothing new is placed there, and what runs there moves away.
+    Draining,
+    /// Its agent has not been heard for too long, or never.
+    Offline,
+}
+
+/// A container as an engine shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedContainer {
+    /// The engine's id.
+    #[serde(rename = "@id")]
+    pub id: String,
+    /// Its name on the engine.
+    pub name: String,
+    /// Reference of its image.
+    #[serde(default, rename = "executableName")]
+    pub image: String,
+    /// What it does.
+    #[serde(default)]
+    pub status: ContainerStatus,
+    /// The host that it was seen on.
+    pub hosted_on: HostId,
+    /// Its published ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<ObservedPort>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub labels: TextMap,
+    /// What its health check says; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Its address on its network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<IpAddr>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_created: Option<Timestamp>,
+}
+
+impl ObservedContainer {
+    /// The value of one of our labels.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    /// The stack that it belongs to, if it is ours.
+    pub fn stack(&self) -> Option<StackId> {
+        self.label(crate::runtime::label::STACK).map(StackId::new)
+    }
+}
+
+/// A published port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedPort {
+    /// Its number inside.
+    pub container_port: u16,
+    /// Its number on the host; absent: not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_port: Option<u16>,
+    /// Its protocol.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The address of the host on which it is published; absent: all.
+    #[serde(default, rename = "hostIP", skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
+}
+
+/// What a container does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerStatus {
+    /// It runs.
+    #[default]
+    Running,
+    /// It was stopped on purpose.
+    Stopped,
+    /// Its processes are frozen.
+    Paused,
+    /// The engine is starting it again after an end.
+    Restarting,
+    /// It ended.
+    Exited,
+    /// It could not be removed.
+    Dead,
+    /// It was never started.
+    Created,
+    /// It is being removed.
+    Removing,
+}
+
+/// What a health check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing yet.
+    Starting,
+    /// It is well.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+}

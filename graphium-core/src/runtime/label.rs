@@ -1,0 +1,18 @@
+//! The labels by which Graphium knows its own.
+
+/// `true` on everything that is ours.
+pub const MANAGED: &str = "graphium.managed";
+/// The stack's id.
+pub const STACK: &str = "graphium.stack";
+/// The stack's name.
+pub const STACK_NAME: &str = "graphium.stack.name";
+/// The container's name within its stack.
+pub const CONTAINER: &str = "graphium.container";
+/// The deployment that made it.
+pub const DEPLOYMENT: &str = "graphium.deployment";
+/// The task that made it.
+pub const TASK: &str = "graphium.task";
+/// The attempt of that task.
+pub const ATTEMPT: &str = "graphium.attempt";
+/// The hash of the specification that it was made from.
+pub const HASH: &str = "graphium.spec-hash";

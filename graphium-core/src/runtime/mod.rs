@@ -1,0 +1,156 @@
+//! What Graphium asks of a container engine: the trait [`ContainerRuntime`].
+
+mod error;
+pub mod label;
+mod spec;
+
+pub use error::RuntimeError;
+pub use spec::{ContainerSpec, NetworkSpec, VolumeSpec};
+
+use crate::inventory::{ContainerStatus, Health, ObservedContainer};
+use crate::stack::PullPolicy;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// A container engine on one host.
+///
+/// Every call is idempotent by name and labels: an implementation looks before it creates, and
+/// what is already as asked is a success. "The engine did not answer"
+/// ([`RuntimeError::Unreachable`]) is never "the container is not there" (`Ok(None)`).
+///
+/// * **Ordering**: calls for one name are made one after another by the agent; calls for
+///   different names may run at the same time.
+/// * **Cancellation**: a dropped future may have taken effect; the next call finds out.
+/// * **Deadlines**: every call ends in bounded time, with [`RuntimeError::TimedOut`] if need be;
+///   only [`pull`](Self::pull) and [`watch`](Self::watch) may be long.
+/// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed; a name that is taken
+///   by something else is [`RuntimeError::NameTaken`].
+#[async_trait]
+pub trait ContainerRuntime: Send + Sync + fmt::Debug {
+    /// Facts about the engine and its machine.
+    async fn info(&self) -> Result<EngineInfo, RuntimeError>;
+
+    /// Makes an image present as the policy says, telling `progress` what arrives.
+    ///
+    /// With [`PullPolicy::IfNotPresent`] an image that is present asks no registry.
+    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError>;
+
+    /// Makes a network exist. One of the same name and our labels is a success.
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError>;
+
+    /// Makes one of our networks not exist. One that is absent is a success.
+    async fn remove_network(&self, name: &str) -> Result<(), RuntimeError>;
+
+    /// Makes a volume exist. One of the same name is a success.
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError>;
+
+    /// Makes one of our volumes not exist. One that is absent is a success.
+    async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError>;
+
+    /// Makes a container exist, not started, and returns the engine's id.
+    ///
+    /// One of the same name, our labels and the same [`label::HASH`] is a success; one of ours with another hash is
+    /// [`RuntimeError::NameTaken`]: the caller removes it first.
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError>;
+
+    /// Starts a container. One that runs is a success.
+    async fn start(&self, name: &str) -> Result<(), RuntimeError>;
+
+    /// Stops a container, killing it after `grace` (absent: the container's own). One that does not run, or is absent, is a success.
+    async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError>;
+
+    /// Removes one of our containers with its anonymous volumes, killing it if it runs. One that is absent is a success.
+    async fn remove(&self, name: &str) -> Result<(), RuntimeError>;
+
+    /// One container by name, ours or not; `None` when there is none.
+    async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError>;
+
+    /// Every container of the engine, ours and others.
+    async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError>;
+
+    /// Names of our networks and volumes (by [`label::MANAGED`]) with their labels.
+    async fn owned(&self) -> Result<Owned, RuntimeError>;
+
+    /// The last `lines` lines that a container wrote, oldest first.
+    async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError>;
+
+    /// Says when something changed about a container, until the engine ends the stream.
+    async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError>;
+}
+
+/// Facts about an engine and its machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineInfo {
+    /// Where it was found, as a person would write it.
+    pub endpoint: String,
+    /// Its version.
+    pub version: String,
+    /// The API version on the wire.
+    pub api_version: String,
+    /// Its identity, stable over restarts.
+    pub engine_id: String,
+    /// Processors.
+    pub cpus: f64,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// `linux/amd64`.
+    pub platform: String,
+}
+
+/// Told of a pull's progress.
+pub trait PullObserver: Send + Sync {
+    /// So many bytes of so many have arrived over all layers that are known yet.
+    fn progress(&self, done: u64, total: u64, message: &str);
+}
+
+/// A container as the agent needs to know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerState {
+    /// What everybody may see; `hosted_on` is empty until the agent fills it in.
+    pub observed: ObservedContainer,
+    /// When it last started.
+    pub started_at: Option<Timestamp>,
+    /// How often the engine has started it again.
+    pub restart_count: u64,
+    /// The engine's own word on why it does not run.
+    pub error: Option<String>,
+}
+
+impl ContainerState {
+    /// What it does.
+    pub fn status(&self) -> ContainerStatus {
+        self.observed.status
+    }
+
+    /// What its health check says.
+    pub fn health(&self) -> Option<Health> {
+        self.observed.health
+    }
+
+    /// Whether it carries our label.
+    pub fn is_managed(&self) -> bool {
+        self.observed.label(label::MANAGED) == Some("true")
+    }
+}
+
+/// Our networks and volumes on one engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// Networks: name and labels.
+    pub networks: Vec<(String, crate::stack::TextMap)>,
+    /// Volumes: name and labels.
+    pub volumes: Vec<(String, crate::stack::TextMap)>,
+}
+
+/// Something changed about a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerChange {
+    /// Its name.
+    pub name: String,
+    /// The engine's word for it: `start`, `die`, `destroy`, `health_status: healthy` …
+    pub action: String,
+}
