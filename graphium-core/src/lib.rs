@@ -10,9 +10,11 @@
 //! Nothing here knows HTTP, SQL or Docker's API, and nothing here reads a clock or makes a random
 //! number: both come in through [`Environment`](environment::Environment).
 
+pub mod action;
 pub mod diagnostic;
 pub mod environment;
 pub mod id;
 pub mod inventory;
+pub mod plan;
 pub mod runtime;
 pub mod stack;

@@ -5,6 +5,7 @@ pub mod label;
 mod spec;
 
 pub use error::RuntimeError;
+pub(crate) use spec::hex;
 pub use spec::{ContainerSpec, NetworkSpec, VolumeSpec};
 
 use crate::inventory::{ContainerStatus, Health, ObservedContainer};

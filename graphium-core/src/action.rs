@@ -1,0 +1,190 @@
+//! What an agent can be asked to do: the payload of a task.
+
+use crate::{
+    runtime::{ContainerSpec, NetworkSpec, VolumeSpec},
+    stack::{Condition, PullPolicy},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One thing to be done on one host.
+///
+/// Each is idempotent: done twice, it leaves what it leaves when done once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Action {
+    /// Makes an image present.
+    Pull {
+        /// Its reference.
+        image: String,
+        /// When a registry is asked.
+        policy: PullPolicy,
+    },
+    /// Makes a network exist.
+    Network {
+        /// Which.
+        spec: NetworkSpec,
+    },
+    /// Makes a volume exist.
+    Volume {
+        /// Which.
+        spec: VolumeSpec,
+    },
+    /// Makes a container exist and run where there was none.
+    Deploy {
+        /// Which.
+        spec: Box<ContainerSpec>,
+    },
+    /// Puts a container in the place of one that differs.
+    Update {
+        /// The one that is to be.
+        spec: Box<ContainerSpec>,
+    },
+    /// Waits until a container has come as far as asked.
+    Check {
+        /// Its name on the engine.
+        name: String,
+        /// How far.
+        condition: Condition,
+    },
+    /// Stops a container.
+    Stop {
+        /// Its name on the engine.
+        name: String,
+    },
+    /// Starts a container that exists.
+    Start {
+        /// Its name on the engine.
+        name: String,
+    },
+    /// Stops and starts a container.
+    Restart {
+        /// Its name on the engine.
+        name: String,
+    },
+    /// Stops and removes a container.
+    Delete {
+        /// Its name on the engine.
+        name: String,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// Its name on the engine.
+        name: String,
+    },
+    /// Removes a volume with its data.
+    RemoveVolume {
+        /// Its name on the engine.
+        name: String,
+    },
+}
+
+/// The kind of an [`Action`], as tasks are listed and filtered by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is the action of the same name")]
+pub enum TaskType {
+    Pull,
+    Network,
+    Volume,
+    Deploy,
+    Update,
+    Check,
+    Stop,
+    Start,
+    Restart,
+    Delete,
+    RemoveNetwork,
+    RemoveVolume,
+}
+
+impl TaskType {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Deploy => "deploy",
+            Self::Update => "update",
+            Self::Check => "check",
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Delete => "delete",
+            Self::RemoveNetwork => "remove-network",
+            Self::RemoveVolume => "remove-volume",
+        }
+    }
+
+    /// Whether it takes something away. Such a task runs once those that it waits for have ended, however they ended.
+    pub fn is_removal(self) -> bool {
+        matches!(self, Self::Delete | Self::RemoveNetwork | Self::RemoveVolume)
+    }
+
+    /// Priority (0–10), deadline in seconds and number of retries where the caller gives none.
+    pub fn defaults(self) -> TaskDefaults {
+        let (priority, timeout_seconds, max_retries) = match self {
+            Self::Delete | Self::RemoveNetwork | Self::RemoveVolume => (7, 120, 3),
+            Self::Stop => (6, 60, 2),
+            Self::Pull => (5, 1800, 3),
+            Self::Check => (5, 300, 0),
+            Self::Network | Self::Volume | Self::Deploy | Self::Update | Self::Start | Self::Restart => (5, 300, 3),
+        };
+        TaskDefaults { priority, timeout_seconds, max_retries }
+    }
+}
+
+/// What a task gets where its caller says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskDefaults {
+    /// 0–10, higher is sooner.
+    pub priority: u8,
+    /// Seconds from the start of an attempt to its deadline.
+    pub timeout_seconds: u64,
+    /// Attempts after the first.
+    pub max_retries: u32,
+}
+
+impl fmt::Display for TaskType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Action {
+    /// Its kind.
+    pub fn task_type(&self) -> TaskType {
+        match self {
+            Self::Pull { .. } => TaskType::Pull,
+            Self::Network { .. } => TaskType::Network,
+            Self::Volume { .. } => TaskType::Volume,
+            Self::Deploy { .. } => TaskType::Deploy,
+            Self::Update { .. } => TaskType::Update,
+            Self::Check { .. } => TaskType::Check,
+            Self::Stop { .. } => TaskType::Stop,
+            Self::Start { .. } => TaskType::Start,
+            Self::Restart { .. } => TaskType::Restart,
+            Self::Delete { .. } => TaskType::Delete,
+            Self::RemoveNetwork { .. } => TaskType::RemoveNetwork,
+            Self::RemoveVolume { .. } => TaskType::RemoveVolume,
+        }
+    }
+
+    /// What it acts on, by its name on the engine: actions on one subject of a host are done one after another.
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Pull { image, .. } => image,
+            Self::Network { spec } => &spec.name,
+            Self::Volume { spec } => &spec.name,
+            Self::Deploy { spec } | Self::Update { spec } => &spec.name,
+            Self::Check { name, .. }
+            | Self::Stop { name }
+            | Self::Start { name }
+            | Self::Restart { name }
+            | Self::Delete { name }
+            | Self::RemoveNetwork { name }
+            | Self::RemoveVolume { name } => name,
+        }
+    }
+}

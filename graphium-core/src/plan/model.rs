@@ -1,0 +1,116 @@
+//! Plans as data.
+
+use crate::{
+    action::Action,
+    diagnostic::Diagnostic,
+    id::{HostId, StackId},
+    runtime::hex,
+    stack::Stack,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What shall be done, in an order that a graph leaves open: a task may begin when those that it depends on are done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// SHA-256 over everything else, in hexadecimal.
+    #[serde(default)]
+    pub hash: String,
+    /// The stack.
+    pub stack: StackId,
+    /// Its name.
+    pub stack_name: String,
+    /// The tasks; each comes after those that it depends on.
+    pub tasks: Vec<PlannedTask>,
+    /// Containers (by name within the stack) and their hosts, those without a task included.
+    pub placements: BTreeMap<String, HostId>,
+    /// Containers that are as they should be already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchanged: Vec<String>,
+    /// Where the stack's published ports answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// What is worth knowing before it is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One task of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedTask {
+    /// Unique within the plan and readable: `deploy:web`, `pull:vm1:nginx:alpine`.
+    pub id: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Where.
+    pub host: HostId,
+    /// The container, by its name within the stack, where there is one.
+    pub container: Option<String>,
+    /// Ids of the tasks that come first.
+    pub depends_on: Vec<String>,
+    /// Why it is part of the plan, in a few words.
+    pub why: String,
+    /// What takes it back; absent where nothing needs to be, or can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Action>,
+}
+
+/// A published port of a container, as others reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// The container, by its name within the stack.
+    pub container: String,
+    /// Its host.
+    pub host: HostId,
+    /// The address of the host, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<std::net::IpAddr>,
+    /// The port inside.
+    pub container_port: u16,
+    /// The port on the host; absent: the engine chooses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_port: Option<u16>,
+    /// Its protocol.
+    pub protocol: crate::stack::Protocol,
+}
+
+/// The revision that was applied last, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The stack as it was.
+    pub stack: Stack,
+    /// Containers (by name within the stack) and their hosts.
+    pub placements: BTreeMap<String, HostId>,
+}
+
+/// What a caller may ask beside the document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Pull every image, also those that a host has: the policy of each container becomes `always`.
+    pub pull_images: bool,
+    /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
+    pub remove_volumes: bool,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The plan with its hash filled in.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.hash.clear();
+        // A plan holds only strings, finite numbers and maps with text keys: it always serialises.
+        let bytes = serde_json::to_vec(&self).unwrap_or_default();
+        self.hash = hex(&Sha256::digest(&bytes));
+        self
+    }
+}
