@@ -13,8 +13,11 @@
 pub mod action;
 pub mod diagnostic;
 pub mod environment;
+pub mod event;
 pub mod id;
 pub mod inventory;
 pub mod plan;
 pub mod runtime;
 pub mod stack;
+pub mod store;
+pub mod task;

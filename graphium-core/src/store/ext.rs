@@ -1,0 +1,125 @@
+//! Comfort over [`TaskStore`]: records as the types that they hold.
+
+use super::{Expect, Key, Kind, Record, RecordQuery, RecordWrite, StoreError, TaskQuery, TaskStore};
+use crate::{
+    id::{HostId, StackId},
+    task::Task,
+};
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+
+/// A type that is stored as a record.
+pub trait Document: Serialize + DeserializeOwned + Send + Sync {
+    /// The kind of its records.
+    const KIND: Kind;
+
+    /// The id of its record.
+    fn id(&self) -> String;
+
+    /// The stack that it belongs to.
+    fn stack(&self) -> Option<StackId> {
+        None
+    }
+
+    /// The host that it belongs to.
+    fn host(&self) -> Option<HostId> {
+        None
+    }
+
+    /// The change that writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it does not serialise.
+    fn write(&self, expect: Expect) -> Result<RecordWrite, StoreError> {
+        let body = serde_json::to_value(self).map_err(|error| StoreError::Corrupt {
+            kind: Self::KIND.as_str(),
+            id: self.id(),
+            reason: error.to_string(),
+        })?;
+        Ok(RecordWrite {
+            key: Key::new(Self::KIND, self.id()),
+            expect,
+            stack: self.stack(),
+            host: self.host(),
+            body: Some(Arc::new(body)),
+        })
+    }
+
+    /// The change that removes it.
+    fn removal(&self, expect: Expect) -> RecordWrite {
+        RecordWrite { key: Key::new(Self::KIND, self.id()), expect, stack: self.stack(), host: self.host(), body: None }
+    }
+}
+
+/// A document with the version that it was read at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// The record's version.
+    pub version: u64,
+    /// The document.
+    pub value: T,
+}
+
+impl<T: Document> Versioned<T> {
+    /// Reads a record's body.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it does not hold such a document.
+    pub fn read(record: &Record) -> Result<Self, StoreError> {
+        let value = T::deserialize(&*record.body).map_err(|error| StoreError::Corrupt {
+            kind: T::KIND.as_str(),
+            id: record.key.id.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { version: record.version, value })
+    }
+
+    /// The change that writes it back, refused when somebody else was faster.
+    ///
+    /// # Errors
+    /// As [`Document::write`].
+    pub fn write(&self) -> Result<RecordWrite, StoreError> {
+        self.value.write(Expect::Version(self.version))
+    }
+}
+
+/// What every [`TaskStore`] can do besides.
+#[async_trait]
+pub trait TaskStoreExt: TaskStore {
+    /// One document by id.
+    async fn document<T: Document>(&self, id: &str) -> Result<Option<Versioned<T>>, StoreError> {
+        self.record(&Key::new(T::KIND, id)).await?.as_ref().map(Versioned::read).transpose()
+    }
+
+    /// Every document of a kind that the query selects; its `after` and `limit` are the size of the steps.
+    async fn documents<T: Document>(&self, mut query: RecordQuery) -> Result<Vec<Versioned<T>>, StoreError> {
+        query.kind = T::KIND;
+        let mut all = Vec::new();
+        loop {
+            let page = self.records(&query).await?;
+            for record in &page.items {
+                all.push(Versioned::read(record)?);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Every task that the query selects.
+    async fn all_tasks(&self, mut query: TaskQuery) -> Result<Vec<Task>, StoreError> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.tasks(&query).await?;
+            all.extend(page.items);
+            match page.next {
+                Some(next) => query.after = Some(next.as_str().into()),
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+impl<S: TaskStore + ?Sized> TaskStoreExt for S {}

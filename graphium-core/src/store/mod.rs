@@ -1,0 +1,101 @@
+//! Where tasks, records and events lie: the trait [`TaskStore`].
+//!
+//! The store persists; the core decides. Every backend moves tasks by
+//! [`transition`](crate::task::transition) alone.
+
+mod error;
+mod ext;
+mod model;
+
+pub use error::StoreError;
+pub use ext::{Document, TaskStoreExt, Versioned};
+pub use model::{
+    Acted, ClaimRequest, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, Session, SessionRequest,
+    Submission, Submitted, TaskQuery,
+};
+
+use crate::{
+    event::Event,
+    id::TaskId,
+    task::{Input, Lease, Task},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::fmt;
+
+/// Keeps what must survive, and hands out tasks.
+///
+/// For every method that writes:
+/// * **Atomicity**: all of it or nothing, the events that tell of it included.
+/// * **Durability**: what has returned `Ok` survives a crash of the program and of the machine (unless the backend says that it is for tests).
+/// * **Events**: a change of a task is an event `task_created` or `task_updated` without further ado; a record's change is one where its
+///   kind has events. Numbers are gapless and in the order of the changes.
+/// * **Cancellation**: a dropped future may have taken effect.
+/// * **Errors**: [`StoreError::Unavailable`] and [`StoreError::Full`] may pass; the others are answers.
+///
+/// Reading never waits for a writer.
+#[async_trait]
+pub trait TaskStore: Send + Sync + fmt::Debug {
+    /// Writes records, tasks and events in one step.
+    ///
+    /// *Idempotency*: a submission whose `idempotency_key` was seen before changes nothing and returns the records' keys of the first.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when an expectation on a record does not hold.
+    async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError>;
+
+    /// Opens a session for the agent of a host and ends those before it.
+    ///
+    /// The epoch is higher than every one that the store has given for this host and than `seen_epoch`. Leases of older
+    /// sessions end at once and their tasks wait again.
+    /// *Idempotency*: the same `nonce` again, while it is the newest, returns the same epoch.
+    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError>;
+
+    /// Hands out up to `max` tasks of a host that may begin: pending, their time has come, everything that they wait for has ended well
+    /// (for a removal: has ended). Order: priority, then age, then id.
+    ///
+    /// *Idempotency*: the same claim id again returns what it was granted before, as far as it still holds that.
+    /// A claim that is granted nothing writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionLost`] when the epoch is not the host's newest.
+    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError>;
+
+    /// Moves one task by an input other than a claim.
+    ///
+    /// What waits for a task that ended without success is cancelled in the same step, and so on.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] with the reason when the input does not apply, [`StoreError::NotFound`].
+    async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError>;
+
+    /// Renews leases of a host without saying more: those that are still held.
+    ///
+    /// A lease that is missing in the answer is lost. Tasks whose cancellation was asked for have `cancel_requested`.
+    /// Need not be durable: after a restart every lease gets its full time anew.
+    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError>;
+
+    /// Ends leases and attempts whose time has passed.
+    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError>;
+
+    /// One record.
+    async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// Records of one kind, ordered by id.
+    async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError>;
+
+    /// One task.
+    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// Tasks, ordered by id, which is by age.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+
+    /// Up to `limit` events with numbers above `after`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] when events above `after` are gone already.
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// The number of the last event, 0 when there is none.
+    async fn last_event(&self) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,235 @@
+//! What goes into a store and comes out.
+
+use crate::{
+    event::NewEvent,
+    id::{ClaimId, DeploymentId, HostId, StackId, TaskId},
+    task::{Task, TaskStatus},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A stack with its present document and status.
+    Stack,
+    /// An earlier document of a stack.
+    Revision,
+    /// The state of one deployment.
+    Deployment,
+    /// A Docker host.
+    Host,
+    /// A container that was seen.
+    Container,
+    /// A credential.
+    Token,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Stack, Self::Revision, Self::Deployment, Self::Host, Self::Container, Self::Token];
+
+    /// The name as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stack => "stack",
+            Self::Revision => "revision",
+            Self::Deployment => "deployment",
+            Self::Host => "host",
+            Self::Container => "container",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Which record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id, unique within the kind.
+    pub id: String,
+}
+
+impl Key {
+    /// Puts the two together.
+    pub fn new(kind: Kind, id: impl Into<String>) -> Self {
+        Self { kind, id: id.into() }
+    }
+}
+
+/// A record as it is stored. Stores do not look into the body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Which.
+    pub key: Key,
+    /// Grows with every change, from 1.
+    pub version: u64,
+    /// The stack that it belongs to, for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+    /// The host that it belongs to, for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// Its content.
+    pub body: Arc<serde_json::Value>,
+}
+
+/// What a writer expects of the record that it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// Whatever is there.
+    Any,
+    /// Nothing.
+    Absent,
+    /// This version.
+    Version(u64),
+}
+
+/// A change of one record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordWrite {
+    /// Which.
+    pub key: Key,
+    /// What is expected to be there.
+    pub expect: Expect,
+    /// The stack that it belongs to.
+    #[serde(default)]
+    pub stack: Option<StackId>,
+    /// The host that it belongs to.
+    #[serde(default)]
+    pub host: Option<HostId>,
+    /// The new content; `None` removes the record.
+    pub body: Option<Arc<serde_json::Value>>,
+}
+
+/// Changes that belong together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Submission {
+    /// Records to write.
+    pub records: Vec<RecordWrite>,
+    /// Tasks to add; those that they depend on are among them. A task whose id exists is left as it is.
+    pub tasks: Vec<Task>,
+    /// Pending and running tasks of these deployments are asked to end, because this submission takes their place.
+    pub supersedes: Vec<DeploymentId>,
+    /// Events beside those of the tasks.
+    pub events: Vec<NewEvent>,
+    /// The caller's key for this request.
+    pub idempotency_key: Option<String>,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// The idempotency key was seen before; nothing changed.
+    pub repeated: bool,
+    /// The records of this, or of the first submission with the key.
+    pub keys: Vec<Key>,
+    /// Hosts that have something to do now.
+    pub ready: Vec<HostId>,
+}
+
+/// What an act led to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Acted {
+    /// Tasks that changed, the one that was acted on first.
+    pub tasks: Vec<Task>,
+    /// Hosts that have something to do now.
+    pub ready: Vec<HostId>,
+}
+
+/// An agent introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRequest {
+    /// Its host.
+    pub host: HostId,
+    /// Chosen at random for this run of the agent.
+    pub nonce: String,
+    /// The highest epoch that it has seen.
+    pub seen_epoch: u64,
+}
+
+/// The right to act for a host, until a newer session takes over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The host.
+    pub host: HostId,
+    /// Higher than that of every session before.
+    pub epoch: u64,
+    /// The agent's nonce.
+    pub nonce: String,
+}
+
+/// An agent asks for work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRequest {
+    /// Its host.
+    pub host: HostId,
+    /// Its session.
+    pub epoch: u64,
+    /// Chosen at random for this request.
+    pub claim: ClaimId,
+    /// How many at most.
+    pub max: usize,
+    /// Until when what is granted is held.
+    pub expires_at: Timestamp,
+}
+
+/// Which records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordQuery {
+    /// Of this kind.
+    pub kind: Kind,
+    /// Of this stack.
+    pub stack: Option<StackId>,
+    /// Of this host.
+    pub host: Option<HostId>,
+    /// With ids above this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl RecordQuery {
+    /// The first thousand of a kind.
+    pub fn of(kind: Kind) -> Self {
+        Self { kind, stack: None, host: None, after: None, limit: 1000 }
+    }
+}
+
+/// Which tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TaskQuery {
+    /// In one of these statuses; empty: in any.
+    pub statuses: Vec<TaskStatus>,
+    /// Of this stack.
+    pub stack: Option<StackId>,
+    /// Of this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Of this host.
+    pub host: Option<HostId>,
+    /// That act on this container (or network, volume, image).
+    pub container: Option<String>,
+    /// With ids above this one.
+    pub after: Option<TaskId>,
+    /// At most so many; 0 is a thousand.
+    pub limit: usize,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to ask for as `after` to go on; absent: this was the last.
+    pub next: Option<String>,
+}

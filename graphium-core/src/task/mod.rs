@@ -1,0 +1,225 @@
+//! Tasks and the one function that moves them from status to status.
+
+mod transition;
+
+pub use transition::{DEADLINE_MARGIN, Input, MAX_LOST, Outcome, Refusal, back_off, transition};
+
+use crate::{
+    action::{Action, TaskType},
+    id::{ClaimId, DeploymentId, HostId, StackId, TaskId},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something that one host is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Its identity, kept over retries.
+    #[serde(rename = "@id")]
+    pub id: TaskId,
+    /// The kind of its payload.
+    pub task_type: TaskType,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// The host that does it.
+    pub host_id: HostId,
+    /// The agent that holds or held it: the name of its host and the session's epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// The stack that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_id: Option<StackId>,
+    /// The deployment that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<DeploymentId>,
+    /// Its id within the plan: `deploy:web`.
+    pub plan_id: String,
+    /// The name of the container, network, volume or image that it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// 0–10; higher is sooner.
+    pub priority: u8,
+    /// What is done.
+    pub payload: Action,
+    /// What takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Action>,
+    /// Why it is done, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// Tasks of the same deployment that come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<TaskId>,
+    /// When it was made.
+    pub date_created: Timestamp,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// What made it: `planner`, `monitor` or `operator`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scheduled_by: String,
+    /// When the present attempt was handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_at: Option<Timestamp>,
+    /// When the present attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<TaskResult>,
+    /// How often it was tried again.
+    pub retry_count: u32,
+    /// How often it may be.
+    pub max_retries: u32,
+    /// How often its agent was lost with it since it was made or retried by hand.
+    #[serde(default)]
+    pub lost_count: u32,
+    /// Seconds from the start of an attempt to its deadline.
+    pub timeout_seconds: u64,
+    /// The number of the present attempt, from 1; 0 before the first.
+    pub attempt: u32,
+    /// Who holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Not to be handed out before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Somebody asked that it end; the agent that holds it is told at its next renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested: Option<String>,
+    /// What the present attempt last said of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskStatus {
+    /// It waits: for other tasks, for its host, or for the time of its next attempt.
+    Pending,
+    /// An agent has it and has not begun.
+    Assigned,
+    /// An agent does it.
+    Running,
+    /// Done.
+    Completed,
+    /// Ended without success.
+    Failed,
+    /// Ended because somebody asked, or because what it waited for failed.
+    Cancelled,
+}
+
+impl TaskStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Assigned, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// Whether it has ended.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether an agent holds it.
+    pub fn is_leased(self) -> bool {
+        matches!(self, Self::Assigned | Self::Running)
+    }
+
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The right to act on one attempt of a task, until it expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt.
+    pub attempt: u32,
+    /// The session of the host's agent: grows with every session, and the highest alone may act.
+    pub epoch: u64,
+    /// The claim that it was granted to.
+    pub claim: ClaimId,
+    /// When it ends unless it is renewed.
+    pub expires_at: Timestamp,
+}
+
+impl Lease {
+    /// Whether both are leases of the same grant, whenever they expire.
+    pub fn is_same_grant(&self, other: &Self) -> bool {
+        self.task == other.task
+            && self.attempt == other.attempt
+            && self.epoch == other.epoch
+            && self.claim == other.claim
+    }
+}
+
+/// What went wrong with a task, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskError {
+    /// Stable, kebab-case: `image-not-found`, `port-taken`, `exited`, `timed-out`, `lease-expired`, `dependency-failed` …
+    pub code: String,
+    /// What and why, in the engine's own words.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The last lines that the container wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// Whether another attempt may succeed.
+    #[serde(default)]
+    pub retryable: bool,
+}
+
+/// What came of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskResult {
+    /// Whether it did what it was to do.
+    pub success: bool,
+    /// The engine's id of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// One line for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The container as it was afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<crate::inventory::ObservedContainer>,
+}
+
+/// What an attempt says of itself while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Progress {
+    /// `pulling`, `creating`, `starting`, `stopping` …
+    pub phase: String,
+    /// One line for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Bytes that have arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Bytes in all, as far as is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_bytes: Option<u64>,
+}
