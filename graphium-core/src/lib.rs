@@ -11,6 +11,7 @@
 //! number: both come in through [`Environment`](environment::Environment).
 
 pub mod action;
+pub mod agent;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;

@@ -1,0 +1,160 @@
+//! What an agent asks of the control plane. It asks; nobody calls it.
+
+use crate::{
+    id::{ClaimId, HostId, TaskId},
+    inventory::ObservedContainer,
+    store::{Session, SessionRequest},
+    task::{Lease, Outcome, Progress, Task},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::IpAddr, time::Duration};
+
+/// The agent's way to the control plane: a call within one program, or HTTP.
+///
+/// Every call may be repeated after an error: sessions by their nonce, claims by their id, reports by their lease.
+#[async_trait]
+pub trait AgentLink: Send + Sync + fmt::Debug {
+    /// Introduces the agent and ends older sessions of its host.
+    async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError>;
+
+    /// Asks for work and waits for it up to `wait`; an empty answer says that there was none.
+    async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError>;
+
+    /// Renews leases and tells how the attempts go. Also without leases it shows that the agent lives.
+    async fn renew(&self, call: &RenewCall) -> Result<Vec<Held>, LinkError>;
+
+    /// Tells how an attempt ended. `Ok` is the acknowledgement: until then the agent repeats it.
+    async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError>;
+
+    /// Tells what the host is and what runs there.
+    async fn observe(&self, report: &HostReport) -> Result<(), LinkError>;
+}
+
+/// A session and the rules that go with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionGrant {
+    /// The session.
+    pub session: Session,
+    /// Seconds that a lease lasts from its grant or renewal.
+    pub lease_seconds: u64,
+    /// Version of the control plane.
+    pub server_version: String,
+}
+
+/// A request for work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimCall {
+    /// The agent's host.
+    pub host: HostId,
+    /// Its session.
+    pub epoch: u64,
+    /// Chosen at random; the same id asks again for the same grant.
+    pub claim: ClaimId,
+    /// How many tasks at most.
+    pub max: usize,
+    /// How long to wait for the first.
+    pub wait: Duration,
+}
+
+/// A sign of life, with what is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewCall {
+    /// The agent's host.
+    pub host: HostId,
+    /// Its session.
+    pub epoch: u64,
+    /// What it holds.
+    pub leases: Vec<Renewal>,
+}
+
+/// One lease that goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Renewal {
+    /// The lease as it was granted.
+    pub lease: Lease,
+    /// News of the attempt since the last renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// A lease that is still held; one that is missing in the answer is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// The task.
+    pub task: TaskId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Somebody asked that it end, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<String>,
+}
+
+/// What a host is and what runs there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostReport {
+    /// The host.
+    pub host: HostId,
+    /// The agent's session.
+    pub epoch: u64,
+    /// The address at which other hosts reach its published ports, where the agent knows better than its connection tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<IpAddr>,
+    /// Version of the agent.
+    pub agent_version: String,
+    /// Facts about the engine; absent while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<crate::runtime::EngineInfo>,
+    /// Why the engine does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_error: Option<String>,
+    /// Every container of the engine, complete; absent: unknown, or as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<Vec<ObservedContainer>>,
+    /// Labels and place that the agent was started with.
+    #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
+    pub labels: crate::stack::TextMap,
+    /// Its datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Processors in use and bytes of memory in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// The load of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Processors in use.
+    pub cpu: f64,
+    /// Bytes of memory in use.
+    pub memory: u64,
+}
+
+/// Why a call to the control plane failed, by what the agent does about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// No answer, or one that may be better next time: go on, and ask again with growing pauses.
+    #[error("the server does not answer: {0}")]
+    Unreachable(String),
+    /// A newer agent serves this host: stop.
+    #[error("another agent serves this host: {0}")]
+    SessionLost(String),
+    /// The attempt was given to another: drop it.
+    #[error("the lease is lost: {0}")]
+    LeaseLost(String),
+    /// The token does not allow it: stop and say so.
+    #[error("the server refuses: {0}")]
+    Denied(String),
+    /// The server does not understand: a defect, or versions that do not fit.
+    #[error("the server rejects the request: {0}")]
+    Rejected(String),
+}
