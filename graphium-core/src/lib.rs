@@ -12,6 +12,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod control;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
