@@ -1,1 +1,3 @@
 //! Graphium.
+
+pub mod testbed;

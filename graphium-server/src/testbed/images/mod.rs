@@ -1,0 +1,86 @@
+//! Images made on the spot, for machines without a registry.
+
+mod nginx;
+mod tar;
+mod web;
+
+use bollard::Docker;
+use bollard::query_parameters::ImportImageOptionsBuilder;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::TestbedError;
+use tar::Tar;
+
+pub use nginx::nginx_alpine;
+pub use web::{WEB_BINARY, web};
+
+/// An image of one layer.
+#[derive(Debug, Clone)]
+pub struct Image {
+    reference: String,
+    layer: Vec<u8>,
+    config: Value,
+}
+
+impl Image {
+    /// `config` is what an engine calls the image's `Config`: `Cmd`, `Env`, `ExposedPorts`, `StopSignal` and so on.
+    fn new(reference: &str, layer: Tar, config: Value) -> Self {
+        let tagged = reference.rsplit('/').next().is_some_and(|name| name.contains(':'));
+        let reference = if tagged { reference.to_owned() } else { format!("{reference}:latest") };
+        Self { reference, layer: layer.finish(), config }
+    }
+
+    /// Its name and tag.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// What `docker load` takes. An import of the bare layer would give it another id in every engine, and no stop signal.
+    pub fn archive(&self) -> Vec<u8> {
+        let config = json!({
+            "architecture": architecture(),
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": self.config,
+            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&self.layer))] },
+            "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "graphium" }],
+        })
+        .to_string();
+        let config_path = format!("{}.json", hex(config.as_bytes()));
+        let manifest =
+            json!([{ "Config": config_path, "RepoTags": [self.reference], "Layers": ["layer.tar"] }]).to_string();
+        let mut archive = Tar::default();
+        archive.file("layer.tar", 0o644, &self.layer);
+        archive.file(&config_path, 0o644, config.as_bytes());
+        archive.file("manifest.json", 0o644, manifest.as_bytes());
+        archive.finish()
+    }
+
+    /// Loads it into an engine.
+    pub async fn load(&self, docker: &Docker) -> Result<(), TestbedError> {
+        Self::load_archive(docker, self.archive().into()).await
+    }
+
+    pub(super) async fn load_archive(docker: &Docker, archive: Bytes) -> Result<(), TestbedError> {
+        let options = ImportImageOptionsBuilder::new().quiet(true).build();
+        let messages = docker.import_image(options, bollard::body_full(archive), None);
+        let refused = |source| TestbedError::Docker { action: "load an image".into(), source };
+        messages.try_for_each(|_| async { Ok(()) }).await.map_err(refused)
+    }
+}
+
+/// As Docker calls it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,50 @@
+//! Just enough of a tar archive: files, directories and nothing that changes from run to run.
+
+const BLOCK: usize = 512;
+const NAME: usize = 100;
+
+/// An archive in the making. Everything in it belongs to root and dates from the epoch, so that equal content has equal bytes.
+#[derive(Debug, Default)]
+pub(super) struct Tar {
+    bytes: Vec<u8>,
+}
+
+impl Tar {
+    /// Adds a directory with a mode such as `0o755`.
+    pub(super) fn directory(&mut self, path: &str, mode: u32) {
+        self.entry(path, mode, b'5', &[]);
+    }
+
+    /// Adds a file with a mode such as `0o644`.
+    pub(super) fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.entry(path, mode, b'0', content);
+    }
+
+    /// The finished archive.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.bytes.resize(self.bytes.len() + 2 * BLOCK, 0);
+        self.bytes
+    }
+
+    fn entry(&mut self, path: &str, mode: u32, kind: u8, content: &[u8]) {
+        if path.len() > NAME {
+            self.entry("././@LongLink", 0o644, b'L', path.as_bytes()); // GNU's way, which everybody reads
+        }
+        let mut header = [0; BLOCK];
+        let mut put = |offset: usize, text: &[u8]| header[offset..offset + text.len()].copy_from_slice(text);
+        put(0, &path.as_bytes()[..path.len().min(NAME)]);
+        put(100, format!("{mode:07o}").as_bytes());
+        put(108, b"0000000"); // user
+        put(116, b"0000000"); // group
+        put(124, format!("{:011o}", content.len()).as_bytes());
+        put(136, b"00000000000"); // time
+        put(148, b"        "); // the checksum counts as spaces while it is computed
+        put(156, &[kind]);
+        put(257, b"ustar\x0000");
+        let sum: u32 = header.iter().copied().map(u32::from).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(content);
+        self.bytes.resize(self.bytes.len().next_multiple_of(BLOCK), 0);
+    }
+}
