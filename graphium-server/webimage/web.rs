@@ -134,7 +134,7 @@ fn converse(mut stream: TcpStream, started: Instant) -> io::Result<()> {
     let mut words = head.split_ascii_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let answer = match method {
-        "GET" | "HEAD" => answer(target, started),
+        "GET" => answer(target, started),
         _ => Answer::text(405, "only GET\n"),
     };
     let _ = writeln!(io::stdout(), "{method} {target} {}", answer.status); // a lost log must not end the server

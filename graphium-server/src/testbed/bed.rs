@@ -126,3 +126,25 @@ impl Drop for Testbed {
         let _ = self.end(); // a panicking test has no use for a second error; the next sweep tries again
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(hosts: &[&str]) -> Option<String> {
+        let hosts = hosts.iter().map(ToString::to_string).collect();
+        match (TestbedOptions { hosts, ..TestbedOptions::default() }).check() {
+            Err(TestbedError::HostName(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn hosts_have_names_that_devices_and_directories_can_bear() {
+        assert_eq!(refused(&["a", "node-7"]), None);
+        for name in ["", "-a", "a/b", "..", "Upper", &"x".repeat(33)] {
+            assert_eq!(refused(&["a", name]).as_deref(), Some(name));
+        }
+        assert_eq!(refused(&["a", "b", "a"]).as_deref(), Some("a"), "a name twice");
+    }
+}

@@ -1,14 +1,16 @@
 //! Programs of the system, run without a shell.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 use super::TestbedError;
 
-/// A command that is also found where `su` without `-` forgets to look.
+/// A command that is also found where `su` without `-` forgets to look. Ctrl-C is not for it but for the owner of the
+/// testbed, who then clears up.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    command.env("PATH", search_path());
+    command.env("PATH", search_path()).process_group(0);
     command
 }
 

@@ -86,21 +86,26 @@ impl Engine {
         dockerd.arg("--config-file").arg(files.config_file()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let nsenter = dockerd.spawn().map_err(TestbedError::io("start `dockerd`"))?;
         let mut engine = Self { nsenter, pid: String::new() };
-
-        let end = Instant::now() + deadline;
-        while !answers(&files.socket()).await {
-            if let Ok(Some(status)) = engine.nsenter.try_wait() {
-                return Err(files.error(format!("ended at once ({status})")));
-            }
-            if Instant::now() > end {
-                let problem = format!("did not answer within {deadline:?}");
-                return Err(files.error(problem));
-            }
-            sleep(POLL).await;
+        let answered = engine.await_answer(files, deadline).await;
+        // The engine writes its process id before all else; none is there if it is gone already.
+        engine.pid = fs::read_to_string(files.pid_file()).unwrap_or_default().trim().to_owned();
+        if answered.is_err() {
+            let _ = engine.signal(machine, "-KILL").await;
         }
-        let pid = fs::read_to_string(files.pid_file());
-        engine.pid = pid.map_err(TestbedError::io(format!("read {}", files.pid_file().display())))?.trim().to_owned();
-        Ok(engine)
+        answered.map(|()| engine)
+    }
+
+    async fn await_answer(&mut self, files: &EngineFiles, deadline: Duration) -> Result<(), TestbedError> {
+        let answered = timeout(deadline, async {
+            while !answers(&files.socket()).await {
+                if let Ok(Some(status)) = self.nsenter.try_wait() {
+                    return Err(files.error(format!("ended at once ({status})")));
+                }
+                sleep(POLL).await;
+            }
+            Ok(())
+        });
+        answered.await.unwrap_or_else(|_| Err(files.error(format!("did not answer within {deadline:?}"))))
     }
 
     /// Sends a signal to the engine alone: its containers, their shims and `containerd` are other processes.
@@ -142,5 +147,6 @@ async fn answers(socket: &Path) -> bool {
     let Ok(docker) = Docker::connect_with_unix(&socket.to_string_lossy(), 5, bollard::API_DEFAULT_VERSION) else {
         return false; // the socket is not there yet
     };
-    matches!(timeout(Duration::from_secs(5), docker.ping()).await, Ok(Ok(_)))
+    // It listens before it serves.
+    matches!(timeout(Duration::from_secs(1), docker.ping()).await, Ok(Ok(_)))
 }

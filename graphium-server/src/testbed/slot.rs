@@ -64,7 +64,7 @@ impl Claim {
     /// Clears what dead owners left behind, and takes a free slot.
     pub(super) fn take() -> Result<Self, TestbedError> {
         let _base = lock_base()?;
-        sweep_dead()?;
+        let _ = sweep_dead(); // what cannot be cleared stays taken, and there are other slots
         for slot in (0..=LAST).map(Slot) {
             if slot.dir().exists() || !slot.subnet_is_free()? {
                 continue;
@@ -99,17 +99,20 @@ fn lock_base() -> Result<File, TestbedError> {
     lock().map_err(TestbedError::io(format!("lock {BASE}")))
 }
 
+/// Clears what it can, and returns the first error.
 fn sweep_dead() -> Result<(), TestbedError> {
     let entries = fs::read_dir(BASE).map_err(TestbedError::io(format!("list {BASE}")))?;
-    for slot in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Slot)) {
-        let Ok(dir) = File::open(slot.dir()) else { continue }; // its owner has just removed it
-        match dir.try_lock() {
-            Ok(()) => cleanup::clear(slot)?,
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => {
-                return Err(TestbedError::Io { action: format!("lock {}", slot.dir().display()), source });
-            }
+    let slots = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Slot));
+    slots.map(sweep_if_dead).fold(Ok(()), Result::and)
+}
+
+fn sweep_if_dead(slot: Slot) -> Result<(), TestbedError> {
+    let Ok(dir) = File::open(slot.dir()) else { return Ok(()) }; // its owner has just removed it
+    match dir.try_lock() {
+        Ok(()) => cleanup::clear(slot),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(source)) => {
+            Err(TestbedError::Io { action: format!("lock {}", slot.dir().display()), source })
         }
     }
-    Ok(())
 }

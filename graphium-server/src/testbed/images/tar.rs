@@ -48,3 +48,31 @@ impl Tar {
         self.bytes.resize(self.bytes.len().next_multiple_of(BLOCK), 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_whole_blocks_under_a_checksum() {
+        let mut tar = Tar::default();
+        tar.directory("tmp", 0o1777);
+        tar.file("tmp/hello", 0o644, b"hello");
+        let bytes = tar.finish();
+        assert_eq!(bytes.len(), (1 + 2 + 2) * BLOCK);
+        assert_eq!(&bytes[2 * BLOCK..][..6], b"hello\0");
+        let sum: u32 = bytes[..148].iter().chain(b"        ").chain(&bytes[156..BLOCK]).copied().map(u32::from).sum();
+        assert_eq!(&bytes[148..156], format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    #[test]
+    fn a_long_path_goes_before_its_entry() {
+        let path = "d/".repeat(60) + "file";
+        let mut tar = Tar::default();
+        tar.file(&path, 0o644, &[]);
+        let bytes = tar.finish();
+        assert_eq!(&bytes[..13], b"././@LongLink");
+        assert_eq!(&bytes[BLOCK..][..path.len()], path.as_bytes());
+        assert_eq!(&bytes[2 * BLOCK..][..NAME], &path.as_bytes()[..NAME]);
+    }
+}
