@@ -1,1 +1,30 @@
-//! Graphium.
+//! Graphium's [`ContainerRuntime`](graphium_core::runtime::ContainerRuntime) over the Docker Engine API.
+//!
+//! ```no_run
+//! use graphium_core::runtime::ContainerRuntime as _;
+//! use graphium_docker::{DockerRuntime, Endpoint};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::discover(None, &|name| std::env::var(name).ok())?;
+//! let docker = DockerRuntime::connect(endpoint);
+//! for container in docker.list().await? {
+//!     assert!(!container.observed.id.is_empty());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Inside, one direction: `runtime` asks, `convert` (pure) writes what is asked, `connection` carries it under the
+//! negotiated version and a deadline, `error` maps what went wrong, `observe` (pure) reads what came back. No type of
+//! bollard's is part of the public API.
+
+mod connection;
+mod convert;
+mod endpoint;
+mod error;
+mod name;
+mod observe;
+mod runtime;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use runtime::DockerRuntime;

@@ -1,0 +1,108 @@
+//! Making, starting, stopping and removing containers.
+
+use super::{CHANGE, DockerRuntime, is_managed, ownership::Proof, taken};
+use crate::{connection::Call, convert, error::Fault, name::checked};
+use bollard::{
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder},
+};
+use graphium_core::runtime::{ContainerSpec, RuntimeError, label};
+use std::time::Duration;
+
+/// What the engine gets beyond the grace period to end a container.
+const STOP_MARGIN: Duration = Duration::from_secs(30);
+
+impl DockerRuntime {
+    pub(super) async fn create_container(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        let name = checked(&spec.name)?;
+        let body = Box::new(convert::container(spec, self.connection.client().await?.api)?);
+        match self.try_create(spec, body.clone()).await {
+            Err(fault) if fault.is(409) => {}
+            outcome => return outcome.map_err(|fault| fault.about_image(&spec.container.image)),
+        }
+        match self.look(name).await? {
+            Some(holder) => self.adopt(spec, holder),
+            // Its holder went in between.
+            None => self.try_create(spec, body).await.map_err(|fault| fault.about_image(&spec.container.image)),
+        }
+    }
+
+    async fn try_create(&self, spec: &ContainerSpec, body: Box<ContainerCreateBody>) -> Result<String, Fault> {
+        let mut options = CreateContainerOptionsBuilder::new().name(&spec.name);
+        if let Some(platform) = &spec.container.platform {
+            options = options.platform(platform);
+        }
+        let options = options.build();
+        let call = Call::new("creating container", &spec.name, CHANGE);
+        // The body is large; the futures around it need not be.
+        let ask =
+            |docker: bollard::Docker| Box::pin(async move { docker.create_container(Some(options), *body).await });
+        let made = self.connection.call(call, ask);
+        let id = made.await?.id;
+        self.ownership.remember(&spec.name, Proof::new(id.clone(), spec.container.stop_grace_period));
+        Ok(id)
+    }
+
+    /// Takes what holds the name for the one that was asked for, if it is that.
+    fn adopt(&self, spec: &ContainerSpec, holder: ContainerInspectResponse) -> Result<String, RuntimeError> {
+        let name = &spec.name;
+        let labels = holder.config.and_then(|config| config.labels);
+        if !is_managed(labels.as_ref()) {
+            return Err(taken(name, "a container that is not Graphium's"));
+        }
+        let hash = labels.as_ref().and_then(|labels| labels.get(label::HASH));
+        let asked = spec.labelled_hash().map_or_else(|| spec.hash(), str::to_owned);
+        if hash != Some(&asked) {
+            return Err(taken(name, "another version of it"));
+        }
+        if matches!(holder.state.and_then(|state| state.status), Some(Status::REMOVING | Status::DEAD)) {
+            return Err(RuntimeError::InUse(format!("container `{name}` is still being removed")));
+        }
+        let id = holder.id.unwrap_or_default();
+        self.ownership.remember(name, Proof::new(id.clone(), spec.container.stop_grace_period));
+        Ok(id)
+    }
+
+    pub(super) async fn start_container(&self, name: &str) -> Result<(), RuntimeError> {
+        let started = self.on_own(name, |proof| {
+            let call = Call::new("starting container", name, CHANGE);
+            self.connection.call(call, |docker| async move { docker.start_container(&proof.id, None).await })
+        });
+        started.await?.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))
+    }
+
+    pub(super) async fn stop_container(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
+        let stopped = self.on_own(name, |proof| {
+            let call = Call::new("stopping container", name, grace.unwrap_or(proof.grace).saturating_add(STOP_MARGIN));
+            let options = grace.map(|grace| {
+                let seconds = i32::try_from(convert::whole_seconds(grace)).unwrap_or(i32::MAX);
+                StopContainerOptionsBuilder::new().t(seconds).build()
+            });
+            self.connection.call(call, |docker| async move { docker.stop_container(&proof.id, options).await })
+        });
+        stopped.await.map(|_| ())
+    }
+
+    pub(super) async fn remove_container(&self, name: &str) -> Result<(), RuntimeError> {
+        self.on_own(name, |proof| self.remove_proven(name, proof)).await.map(|_| ())
+    }
+
+    async fn remove_proven(&self, name: &str, proof: Proof) -> Result<(), Fault> {
+        let call = Call::new("removing container", name, CHANGE);
+        let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
+        let id = proof.id.clone();
+        match self
+            .connection
+            .call(call, |docker| async move { docker.remove_container(&id, Some(options)).await })
+            .await
+        {
+            // An earlier call, given up on its way, is still at it.
+            Err(Fault::Status { code: 409, message }) if message.contains("already in progress") => {
+                self.gone(name, &proof.id).await?;
+            }
+            outcome => outcome?,
+        }
+        self.ownership.forget(name, &proof.id);
+        Ok(())
+    }
+}

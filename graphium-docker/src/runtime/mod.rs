@@ -1,0 +1,168 @@
+//! [`DockerRuntime`]: the trait's calls, one file per kind of object.
+
+mod container;
+mod events;
+mod logs;
+mod network;
+mod ownership;
+mod pull;
+mod volume;
+
+use crate::{
+    Endpoint,
+    connection::{Call, Connection},
+    name::checked,
+    observe,
+};
+use async_trait::async_trait;
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use futures::stream::BoxStream;
+use graphium_core::{
+    runtime::{
+        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver,
+        RuntimeError, VolumeSpec, label,
+    },
+    stack::PullPolicy,
+};
+use ownership::Ownership;
+use std::{collections::HashMap, time::Duration};
+
+/// Deadline of a question.
+const LOOK: Duration = Duration::from_secs(30);
+/// Deadline of a change.
+const CHANGE: Duration = Duration::from_secs(60);
+
+/// A Docker engine.
+///
+/// # Few calls
+/// On the way where all goes well a container costs two requests, create and start, and two more, stop and remove.
+/// "Look before create" is left to the engine, whose names are unique: it refuses the second of a name with 409, and
+/// only then is looked what holds it. That a container is ours is proven once, by making or by inspecting it,
+/// and remembered by its id, which no other container will ever have.
+///
+/// # Deadlines
+/// 30 s for a question, 60 s for a change, the grace period and 30 s for a stop. A pull may last as
+/// long as bytes arrive, and ends 60 s after the last one.
+///
+/// Needs a tokio runtime with its time and I/O drivers.
+#[derive(Debug)]
+pub struct DockerRuntime {
+    connection: Connection,
+    ownership: Ownership,
+    /// Held while a network is made: an engine before API 1.44 would make two of one name.
+    networks: tokio::sync::Mutex<()>,
+}
+
+impl DockerRuntime {
+    /// A runtime on the engine at `endpoint`.
+    ///
+    /// Nothing is sent yet: an engine that is away is [`RuntimeError::Unreachable`] from the first call, and found
+    /// again by a later one.
+    pub fn connect(endpoint: Endpoint) -> Self {
+        Self {
+            connection: Connection::new(endpoint),
+            ownership: Ownership::default(),
+            networks: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Where the engine is looked for.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.connection.endpoint()
+    }
+}
+
+#[async_trait]
+impl ContainerRuntime for DockerRuntime {
+    async fn info(&self) -> Result<EngineInfo, RuntimeError> {
+        let call = Call::new("asking for the engine's facts", "", LOOK);
+        let info = self.connection.call(call, |docker| async move { docker.info().await }).await?;
+        let client = self.connection.client().await?;
+        Ok(EngineInfo {
+            endpoint: self.endpoint().to_string(),
+            version: info.server_version.unwrap_or(client.engine),
+            api_version: client.api.to_string(),
+            engine_id: info.id.unwrap_or_default(),
+            cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).map_or(0.0, f64::from),
+            memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            platform: client.platform,
+        })
+    }
+
+    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+        pull::pull(&self.connection, image, policy, progress).await
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
+        let _one_at_a_time = self.networks.lock().await;
+        network::create(&self.connection, spec).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        network::remove(&self.connection, name).await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError> {
+        volume::create(&self.connection, spec).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError> {
+        volume::remove(&self.connection, name).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        self.create_container(spec).await
+    }
+
+    async fn start(&self, name: &str) -> Result<(), RuntimeError> {
+        self.start_container(name).await
+    }
+
+    async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
+        self.stop_container(name, grace).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
+        self.remove_container(name).await
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
+        Ok(self.look(checked(name)?).await?.map(observe::inspection))
+    }
+
+    async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
+        let call = Call::new("listing containers", "", LOOK);
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let ask = |docker: bollard::Docker| async move { docker.list_containers(Some(options)).await };
+        Ok(self.connection.call(call, ask).await?.into_iter().map(observe::summary).collect())
+    }
+
+    async fn owned(&self) -> Result<Owned, RuntimeError> {
+        let (networks, volumes) =
+            futures::try_join!(network::owned(&self.connection), volume::owned(&self.connection))?;
+        Ok(Owned { networks, volumes })
+    }
+
+    async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
+        logs::last_lines(&self.connection, name, lines).await
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
+        events::watch(&self.connection).await
+    }
+}
+
+/// The engine's filter for what is ours.
+fn managed() -> HashMap<&'static str, Vec<String>> {
+    HashMap::from([("label", vec![format!("{}=true", label::MANAGED)])])
+}
+
+/// The value of [`label::MANAGED`] by which something is known as ours.
+fn is_managed(labels: Option<&HashMap<String, String>>) -> bool {
+    labels.and_then(|labels| labels.get(label::MANAGED)).is_some_and(|value| value == "true")
+}
+
+/// The error of a name that something else has.
+fn taken(name: &str, holder: &str) -> RuntimeError {
+    RuntimeError::NameTaken { name: name.to_owned(), holder: holder.to_owned() }
+}

@@ -1,0 +1,136 @@
+//! Making an image present.
+
+use super::LOOK;
+use crate::{
+    connection::{Call, Connection},
+    name::Reference,
+};
+use bollard::{models::CreateImageInfo, query_parameters::CreateImageOptionsBuilder};
+use futures::StreamExt as _;
+use graphium_core::{
+    runtime::{PullObserver, RuntimeError},
+    stack::PullPolicy,
+};
+use std::{collections::HashMap, time::Duration};
+
+/// A pull that says nothing for so long is given up.
+const STALL: Duration = Duration::from_secs(60);
+
+pub(super) async fn pull(
+    connection: &Connection,
+    image: &str,
+    policy: PullPolicy,
+    progress: &dyn PullObserver,
+) -> Result<(), RuntimeError> {
+    let image = Reference::new(image)?;
+    let present = policy != PullPolicy::Always && is_present(connection, &image).await?;
+    match policy {
+        _ if present => Ok(()),
+        PullPolicy::Always | PullPolicy::IfNotPresent => from_registry(connection, &image, progress).await,
+        PullPolicy::Never => Err(RuntimeError::ImageNotFound {
+            image: image.text.to_owned(),
+            reason: "this host does not have it, and its pull policy is `never`".to_owned(),
+        }),
+    }
+}
+
+async fn is_present(connection: &Connection, image: &Reference<'_>) -> Result<bool, RuntimeError> {
+    let call = Call::new("inspecting image", image.text, LOOK);
+    let name = image.text.to_owned();
+    match connection.call(call, |docker| async move { docker.inspect_image(&name).await }).await {
+        Ok(_) => Ok(true),
+        Err(fault) if fault.is(404) => Ok(false),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+async fn from_registry(
+    connection: &Connection,
+    image: &Reference<'_>,
+    progress: &dyn PullObserver,
+) -> Result<(), RuntimeError> {
+    let options = CreateImageOptionsBuilder::new().from_image(image.repository).tag(image.version).build();
+    let call = Call::new("pulling image", image.text, STALL);
+    let client = connection.client().await?;
+    let mut stream = client.docker.create_image(Some(options), None, None);
+    let mut layers = Layers::default();
+    loop {
+        match tokio::time::timeout(STALL, stream.next()).await {
+            Err(_) => return Err(call.timed_out()),
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(error))) => return Err(connection.fault(error).about_image(image.text)),
+            Ok(Some(Ok(line))) => {
+                let message = line.status.clone().unwrap_or_default();
+                layers.note(line);
+                let (done, total) = layers.sums();
+                progress.progress(done, total, &message);
+            }
+        }
+    }
+}
+
+/// Bytes that have arrived of bytes to come, per layer that is being downloaded.
+#[derive(Debug, Default)]
+struct Layers(HashMap<String, (u64, u64)>);
+
+impl Layers {
+    fn note(&mut self, line: CreateImageInfo) {
+        let (Some(id), Some(status)) = (line.id, line.status) else { return };
+        match status.as_str() {
+            "Downloading" => {
+                let detail = line.progress_detail.unwrap_or_default();
+                let done = positive(detail.current);
+                // A registry that does not tell the size counts as having sent all that has come.
+                self.0.insert(id, (done, positive(detail.total).max(done)));
+            }
+            // The rest of a layer's life says nothing of bytes from the registry.
+            "Download complete" | "Verifying Checksum" | "Pull complete" => {
+                if let Some((done, total)) = self.0.get_mut(&id) {
+                    *done = *total;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn sums(&self) -> (u64, u64) {
+        self.0.values().fold((0, 0), |(done, total), layer| (done + layer.0, total + layer.1))
+    }
+}
+
+fn positive(number: Option<i64>) -> u64 {
+    number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::ProgressDetail;
+
+    fn line(id: &str, status: &str, current: i64, total: i64) -> CreateImageInfo {
+        CreateImageInfo {
+            id: Some(id.to_owned()),
+            status: Some(status.to_owned()),
+            progress_detail: Some(ProgressDetail { current: Some(current), total: Some(total) }),
+            ..CreateImageInfo::default()
+        }
+    }
+
+    #[test]
+    fn bytes_are_summed_over_layers_and_never_go_back() {
+        let mut layers = Layers::default();
+        let mut seen = Vec::new();
+        for line in [
+            line("a", "Pulling fs layer", 0, 0),
+            line("a", "Downloading", 10, 100),
+            line("b", "Downloading", 5, 50),
+            line("a", "Download complete", 0, 0),
+            line("a", "Extracting", 1, 100),
+            line("b", "Download complete", 0, 0),
+        ] {
+            layers.note(line);
+            seen.push(layers.sums());
+        }
+        assert_eq!(seen, [(0, 0), (10, 100), (15, 150), (105, 150), (105, 150), (150, 150)]);
+    }
+}
