@@ -22,6 +22,7 @@ pub const DEADLINE_MARGIN: SignedDuration = SignedDuration::from_secs(15);
 /// What can happen to a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "input", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "it is passed on a few times and never kept in numbers")]
 pub enum Input {
     /// An agent asks for it.
     Claim {
@@ -40,6 +41,13 @@ pub enum Input {
         expires_at: Timestamp,
         /// What the attempt says of itself.
         progress: Option<Progress>,
+    },
+    /// The holder is alive and says no more: an attempt that has not begun has not begun.
+    Extend {
+        /// The lease as it was granted.
+        lease: Lease,
+        /// Until when it is granted anew.
+        expires_at: Timestamp,
     },
     /// The holder has ended.
     Report {
@@ -72,6 +80,7 @@ pub enum Input {
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "it is passed on a few times and never kept in numbers")]
 pub enum Outcome {
     /// It did what it was to do.
     Completed(TaskResult),
@@ -101,6 +110,14 @@ pub enum Refusal {
     /// Only a task that failed or was cancelled is tried again.
     #[error("only a failed or cancelled task is tried again; this one is {}", .0.as_str())]
     NotRetryable(TaskStatus),
+    /// What it waits for has ended without success: that one is to be tried again first.
+    #[error("it waits for `{task}`, which {}", .status.as_str())]
+    Blocked {
+        /// The plan's name for the task that it waits for.
+        task: String,
+        /// How that one ended.
+        status: TaskStatus,
+    },
     /// Nothing to do: the lease has time left, or there is none.
     #[error("nothing has run out")]
     NotExpired,
@@ -119,7 +136,7 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
                 return Err(Refusal::NotClaimable(task.status));
             }
             next.status = TaskStatus::Assigned;
-            next.attempt += 1;
+            next.attempt = task.attempt.saturating_add(1);
             next.agent_id = Some(format!("{}#{epoch}", task.host_id));
             next.assigned_at = Some(now);
             next.started_at = None;
@@ -137,12 +154,14 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
             held(task, lease)?;
             next.status = TaskStatus::Running;
             next.started_at.get_or_insert(now);
-            if let Some(lease) = &mut next.lease {
-                lease.expires_at = *expires_at;
-            }
+            extend(&mut next, *expires_at);
             if progress.is_some() {
                 next.progress.clone_from(progress);
             }
+        }
+        Input::Extend { lease, expires_at } => {
+            held(task, lease)?;
+            extend(&mut next, *expires_at);
         }
         Input::Report { lease, outcome } => {
             held(task, lease)?;
@@ -154,7 +173,11 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
                     end(&mut next, TaskStatus::Completed, now);
                 }
                 Outcome::Failed(error) => fail(&mut next, error.clone(), now),
-                Outcome::Cancelled => end(&mut next, TaskStatus::Cancelled, now),
+                Outcome::Cancelled => {
+                    let reason = task.cancel_requested.as_deref().unwrap_or("by its agent");
+                    next.error = Some(plain_error("cancelled", reason));
+                    end(&mut next, TaskStatus::Cancelled, now);
+                }
             }
         }
         Input::Cancel { reason } => match task.status {
@@ -162,7 +185,9 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
                 next.error = Some(plain_error("cancelled", reason));
                 end(&mut next, TaskStatus::Cancelled, now);
             }
-            TaskStatus::Assigned | TaskStatus::Running => next.cancel_requested = Some(reason.clone()),
+            TaskStatus::Assigned | TaskStatus::Running => {
+                next.cancel_requested.get_or_insert_with(|| reason.clone());
+            }
             ended => return Err(Refusal::Ended(ended)),
         },
         Input::DependencyFailed { reason } => match task.status {
@@ -189,7 +214,7 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
                 let message = format!("its agent ({}) was not heard in time", task.agent_id.as_deref().unwrap_or("?"));
                 lose(&mut next, "lease-expired", &message, now);
             }
-            Some(_) if task.status.is_leased() && is_overdue(task, now) => {
+            Some(_) if deadline(task).is_some_and(|deadline| deadline <= now) => {
                 let last = task.progress.as_ref().map_or("nothing", |progress| progress.phase.as_str());
                 let message = format!("not done within {} s; its last word was: {last}", task.timeout_seconds);
                 fail(&mut next, TaskError { retryable: true, ..plain_error("timed-out", &message) }, now);
@@ -213,10 +238,19 @@ fn held(task: &Task, lease: &Lease) -> Result<(), Refusal> {
     }
 }
 
-fn is_overdue(task: &Task, now: Timestamp) -> bool {
+/// A renewal that arrives late does not shorten what a later one has granted.
+fn extend(task: &mut Task, expires_at: Timestamp) {
+    if let Some(lease) = &mut task.lease {
+        lease.expires_at = lease.expires_at.max(expires_at);
+    }
+}
+
+/// When the store gives up on the present attempt if it does not end by itself: [`DEADLINE_MARGIN`] after its
+/// `timeout_seconds`, counted from its begin or, while it has not begun, from when it was handed out.
+pub fn deadline(task: &Task) -> Option<Timestamp> {
     let limit = SignedDuration::from_secs(i64::try_from(task.timeout_seconds).unwrap_or(i64::MAX / 2));
-    let begun = task.started_at.or(task.assigned_at);
-    begun.is_some_and(|begun| now.duration_since(begun) > limit.saturating_add(DEADLINE_MARGIN))
+    let begun = task.started_at.or(task.assigned_at).filter(|_| task.status.is_leased())?;
+    Some(begun.saturating_add(limit.saturating_add(DEADLINE_MARGIN)).unwrap_or(Timestamp::MAX))
 }
 
 fn end(task: &mut Task, status: TaskStatus, now: Timestamp) {
@@ -256,7 +290,7 @@ fn lose(task: &mut Task, code: &str, message: &str, now: Timestamp) {
         end(task, TaskStatus::Cancelled, now);
         return;
     }
-    task.lost_count += 1;
+    task.lost_count = task.lost_count.saturating_add(1);
     task.error = Some(TaskError { retryable: true, ..plain_error(code, message) });
     if task.lost_count >= MAX_LOST {
         end(task, TaskStatus::Failed, now);
