@@ -22,6 +22,16 @@ pub enum StoreError {
         /// The record's id.
         id: String,
     },
+    /// What was asked contradicts itself; asking again does not help.
+    #[error("{kind} `{id}` cannot be stored: {reason}")]
+    Invalid {
+        /// `task`, `record` …
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// The state machine refuses.
     #[error("task `{task}`: {refusal}")]
     Refused {

@@ -5,14 +5,19 @@
 
 mod error;
 mod ext;
+pub mod ledger;
+mod memory;
 mod model;
+mod record;
 
 pub use error::StoreError;
 pub use ext::{Document, TaskStoreExt, Versioned};
+pub use memory::MemoryStore;
 pub use model::{
     Acted, ClaimRequest, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, Session, SessionRequest,
     Submission, Submitted, TaskQuery,
 };
+pub use record::{event_for, key_twice};
 
 use crate::{
     event::Event,
@@ -38,10 +43,12 @@ use std::fmt;
 pub trait TaskStore: Send + Sync + fmt::Debug {
     /// Writes records, tasks and events in one step.
     ///
+    /// *Ordering*: the events of the records come first, then those of the submission, then those of the tasks.
     /// *Idempotency*: a submission whose `idempotency_key` was seen before changes nothing and returns the records' keys of the first.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when an expectation on a record does not hold.
+    /// [`StoreError::Conflict`] when an expectation on a record does not hold; [`StoreError::Invalid`] when a record is written
+    /// twice, or a task waits for one that is not of its deployment or for itself.
     async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError>;
 
     /// Opens a session for the agent of a host and ends those before it.
@@ -63,10 +70,12 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
 
     /// Moves one task by an input other than a claim.
     ///
-    /// What waits for a task that ended without success is cancelled in the same step, and so on.
+    /// What waits for a task that ended without success is cancelled in the same step, and so on; an operator's retry
+    /// lets wait again what was cancelled only for its sake.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] with the reason when the input does not apply, [`StoreError::NotFound`].
+    /// [`StoreError::Refused`] with the reason when the input does not apply, [`StoreError::NotFound`],
+    /// [`StoreError::Invalid`] for a claim.
     async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError>;
 
     /// Renews leases of a host without saying more: those that are still held.
@@ -75,8 +84,15 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
     /// Need not be durable: after a restart every lease gets its full time anew.
     async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError>;
 
-    /// Ends leases and attempts whose time has passed.
+    /// Ends leases and attempts whose time has passed. The hosts of tasks whose `not_before` has come are among the ready.
     async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError>;
+
+    /// The earliest time at which [`expire`](Self::expire) has something to do, as far as the store knows without reading.
+    ///
+    /// `None`: it knows of none. A hint: what another server does to the same store may come sooner.
+    async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
 
     /// One record.
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;

@@ -90,6 +90,17 @@ pub enum Expect {
     Version(u64),
 }
 
+impl Expect {
+    /// Whether it is so; `present` is the version of the record that is there.
+    pub fn holds(self, present: Option<u64>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => present.is_none(),
+            Self::Version(version) => present == Some(version),
+        }
+    }
+}
+
 /// A change of one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordWrite {
@@ -194,7 +205,7 @@ pub struct RecordQuery {
     pub host: Option<HostId>,
     /// With ids above this one.
     pub after: Option<String>,
-    /// At most so many.
+    /// At most so many; 0 is a thousand.
     pub limit: usize,
 }
 
@@ -202,6 +213,18 @@ impl RecordQuery {
     /// The first thousand of a kind.
     pub fn of(kind: Kind) -> Self {
         Self { kind, stack: None, host: None, after: None, limit: 1000 }
+    }
+
+    /// How many at most.
+    pub fn page_size(&self) -> usize {
+        if self.limit == 0 { PAGE } else { self.limit }
+    }
+
+    /// Whether a record is one of those, its place in the list aside.
+    pub fn selects(&self, record: &Record) -> bool {
+        record.key.kind == self.kind
+            && is_wanted(self.stack.as_ref(), record.stack.as_ref())
+            && is_wanted(self.host.as_ref(), record.host.as_ref())
     }
 }
 
@@ -225,6 +248,29 @@ pub struct TaskQuery {
     pub limit: usize,
 }
 
+/// Size of a page where the caller gives none.
+const PAGE: usize = 1000;
+
+impl TaskQuery {
+    /// Whether a task is one of those, its place in the list aside.
+    pub fn selects(&self, task: &Task) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&task.status))
+            && is_wanted(self.stack.as_ref(), task.stack_id.as_ref())
+            && is_wanted(self.deployment.as_ref(), task.deployment_id.as_ref())
+            && is_wanted(self.host.as_ref(), Some(&task.host_id))
+            && is_wanted(self.container.as_ref(), task.container_id.as_ref())
+    }
+
+    /// How many at most.
+    pub fn page_size(&self) -> usize {
+        if self.limit == 0 { PAGE } else { self.limit }
+    }
+}
+
+fn is_wanted<T: PartialEq>(wanted: Option<&T>, is: Option<&T>) -> bool {
+    wanted.is_none() || wanted == is
+}
+
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
@@ -232,4 +278,15 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What to ask for as `after` to go on; absent: this was the last.
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The first `size` of some items; there are more when a further one is there.
+    pub fn cut(items: impl Iterator<Item = T>, size: usize, id: impl Fn(&T) -> String) -> Self {
+        let mut items: Vec<T> = items.take(size.saturating_add(1)).collect();
+        let more = items.len() > size;
+        items.truncate(size);
+        let next = items.last().filter(|_| more).map(id);
+        Self { items, next }
+    }
 }

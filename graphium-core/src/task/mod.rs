@@ -1,8 +1,10 @@
 //! Tasks and the one function that moves them from status to status.
 
+mod summary;
 mod transition;
 
-pub use transition::{DEADLINE_MARGIN, Input, MAX_LOST, Outcome, Refusal, back_off, transition};
+pub use summary::{Summary, summary};
+pub use transition::{DEADLINE_MARGIN, Input, MAX_LOST, Outcome, Refusal, back_off, deadline, transition};
 
 use crate::{
     action::{Action, TaskType},

@@ -1,0 +1,263 @@
+//! The ledger: everything that a store decides about tasks, in memory and without a clock.
+//!
+//! A backend owns one, asks it, writes down the [`Changes`] that it returns, and answers when they are safe. It
+//! holds every task of unfinished work; tasks move by [`transition`](crate::task::transition) alone.
+
+mod changes;
+mod desk;
+mod graph;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use changes::{Changes, Decision, TaskChange};
+
+use crate::{
+    id::{DeploymentId, HostId, TaskId},
+    store::{Acted, ClaimRequest, Session, SessionRequest, StoreError},
+    task::{Input, Lease, Task, deadline},
+};
+use desk::Desk;
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+use step::Step;
+
+/// Tasks, sessions and who waits for whom.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: BTreeMap<TaskId, Entry>,
+    desks: BTreeMap<HostId, Desk>,
+    parts: HashMap<DeploymentId, Part>,
+    /// Work that may have ended: looked at when memory is freed.
+    idle: BTreeSet<TaskId>,
+}
+
+/// A task and its place in the graph.
+#[derive(Debug)]
+struct Entry {
+    task: Arc<Task>,
+    /// How many of those that it waits for still hold it up.
+    unmet: usize,
+    /// Tasks that wait for it.
+    dependants: Vec<TaskId>,
+}
+
+/// The tasks of one deployment.
+#[derive(Debug, Default)]
+struct Part {
+    tasks: Vec<TaskId>,
+    /// How many have not ended.
+    open: usize,
+}
+
+impl Ledger {
+    /// Adds the tasks of a submission, and asks those of superseded deployments to end. Answers with the hosts that have
+    /// something to do now.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when the tasks do not fit together; nothing has changed then.
+    pub fn submit(
+        &mut self,
+        tasks: Vec<Task>,
+        supersedes: &[DeploymentId],
+        now: Timestamp,
+    ) -> Result<Decision<Vec<HostId>>, StoreError> {
+        let new = graph::accept(self, tasks)?;
+        let mut step = Step::new(self, now);
+        step.supersede(supersedes, new.first().and_then(|task| task.deployment_id.as_ref()));
+        step.insert(new);
+        step.settle();
+        let (ready, changes) = step.finish();
+        Ok(Decision { reply: ready, changes })
+    }
+
+    /// Opens a session; see [`TaskStore::open_session`](crate::store::TaskStore::open_session).
+    pub fn open_session(&mut self, request: &SessionRequest, now: Timestamp) -> Decision<Session> {
+        let desk = self.desks.entry(request.host.clone()).or_default();
+        if let Some(session) = &desk.session
+            && session.nonce == request.nonce
+            && session.epoch >= request.seen_epoch
+        {
+            return Decision { reply: session.clone(), changes: Changes::default() };
+        }
+        let epoch = desk.epoch().max(request.seen_epoch).saturating_add(1);
+        let session = Session { host: request.host.clone(), epoch, nonce: request.nonce.clone() };
+        desk.session = Some(session.clone());
+        let held: Vec<TaskId> = desk.held().cloned().collect();
+        let mut step = Step::new(self, now);
+        for id in held {
+            // Refused where the lease is of this session already: then there is nothing to end.
+            let _ = step.apply(&id, &Input::Supersede { epoch });
+        }
+        step.settle();
+        let (_, mut changes) = step.finish();
+        changes.session = Some(session.clone());
+        Decision { reply: session, changes }
+    }
+
+    /// Hands out tasks; see [`TaskStore::claim`](crate::store::TaskStore::claim).
+    ///
+    /// # Errors
+    /// [`StoreError::SessionLost`].
+    pub fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Decision<Vec<Task>>, StoreError> {
+        let newest = self.desks.get(&request.host).map_or(0, Desk::epoch);
+        if newest != request.epoch || newest == 0 {
+            let host = request.host.as_str().to_owned();
+            return Err(StoreError::SessionLost { host, epoch: request.epoch, newest });
+        }
+        let desk = self.desks.entry(request.host.clone()).or_default();
+        if desk.has_granted(&request.claim) {
+            return Ok(Decision { reply: self.granted(request), changes: Changes::default() });
+        }
+        let mut step = Step::new(self, now);
+        let granted = step.grant(request);
+        let (_, changes) = step.finish();
+        if !granted.is_empty() {
+            self.desks.entry(request.host.clone()).or_default().remember_grant(&request.claim);
+        }
+        Ok(Decision { reply: granted, changes })
+    }
+
+    /// What a claim was granted before and still holds.
+    fn granted(&mut self, request: &ClaimRequest) -> Vec<Task> {
+        let leases: Vec<Lease> = self
+            .held_by(&request.host)
+            .filter_map(|task| task.lease.as_ref().filter(|lease| lease.claim == request.claim).cloned())
+            .collect();
+        self.renew(&leases, request.expires_at)
+    }
+
+    /// Moves one task and settles what follows; see [`TaskStore::act`](crate::store::TaskStore::act).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Refused`], [`StoreError::Invalid`] for a claim; nothing has changed then.
+    pub fn act(&mut self, id: &TaskId, input: &Input, now: Timestamp) -> Result<Decision<Acted>, StoreError> {
+        graph::admit(self, id, input)?;
+        let mut step = Step::new(self, now);
+        step.apply(id, input)?;
+        step.settle();
+        let (ready, changes) = step.finish();
+        let mut tasks = changes.moved();
+        if tasks.is_empty() {
+            // A renewal that says nothing new is an answer, not a change.
+            tasks.extend(self.task(id).cloned());
+        }
+        Ok(Decision { reply: Acted { tasks, ready }, changes })
+    }
+
+    /// Extends leases; see [`TaskStore::renew`](crate::store::TaskStore::renew). Nothing to write.
+    pub fn renew(&mut self, leases: &[Lease], expires_at: Timestamp) -> Vec<Task> {
+        // Extending asks no clock: the time is the lease's own.
+        let mut step = Step::new(self, expires_at);
+        leases
+            .iter()
+            .filter_map(|lease| step.apply(&lease.task, &Input::Extend { lease: lease.clone(), expires_at }).ok())
+            .map(|task| Task::clone(&task))
+            .collect()
+    }
+
+    /// Ends what has run out, and wakes what waited for a time; see [`TaskStore::expire`](crate::store::TaskStore::expire).
+    pub fn expire(&mut self, now: Timestamp) -> Decision<Acted> {
+        let held: Vec<TaskId> = self.desks.values().flat_map(Desk::held).cloned().collect();
+        let hosts: Vec<HostId> = self.desks.keys().cloned().collect();
+        let mut step = Step::new(self, now);
+        for id in held {
+            // Refused where time is left.
+            let _ = step.apply(&id, &Input::Expire);
+        }
+        for host in hosts {
+            step.wake(&host);
+        }
+        step.settle();
+        let (ready, changes) = step.finish();
+        Decision { reply: Acted { tasks: changes.moved(), ready }, changes }
+    }
+
+    /// The earliest time at which [`expire`](Self::expire) has something to do: a lease or an attempt runs out, or a task's
+    /// time comes. `None`: not before something else happens.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let ends = self.desks.values().flat_map(Desk::held).filter_map(|id| {
+            let task = self.task(id)?;
+            let lease = task.lease.as_ref().map(|lease| lease.expires_at);
+            lease.into_iter().chain(deadline(task)).min()
+        });
+        self.desks.values().filter_map(Desk::next_due).chain(ends).min()
+    }
+
+    /// Takes in tasks as they were stored, with those that they wait for.
+    pub fn load(&mut self, tasks: Vec<Task>, now: Timestamp) {
+        for task in &tasks {
+            if let Some(lease) = &task.lease {
+                self.desks.entry(task.host_id.clone()).or_default().remember_grant(&lease.claim);
+            }
+        }
+        let mut step = Step::new(self, now);
+        step.insert(tasks);
+        // What was stored is settled: it is only put in its place.
+        let _ = step.finish();
+    }
+
+    /// Takes in a session as it was stored.
+    pub fn load_session(&mut self, session: Session) {
+        let desk = self.desks.entry(session.host.clone()).or_default();
+        desk.session = Some(session);
+    }
+
+    /// Gives every lease time until `until` at least: after a restart nobody could renew in between.
+    pub fn grant_grace(&mut self, until: Timestamp) {
+        let leases: Vec<Lease> =
+            self.desks.values().flat_map(Desk::held).filter_map(|id| self.task(id)?.lease.clone()).collect();
+        self.renew(&leases, until);
+    }
+
+    /// Lets go of work that has ended: deployments of which every task has, and single tasks.
+    pub fn forget_ended(&mut self) {
+        for id in std::mem::take(&mut self.idle) {
+            let Some(task) = self.task(&id) else { continue };
+            match task.deployment_id.clone() {
+                Some(deployment) if self.parts.get(&deployment).is_some_and(|part| part.open == 0) => {
+                    for id in self.parts.remove(&deployment).unwrap_or_default().tasks {
+                        self.entries.remove(&id);
+                    }
+                }
+                None if task.status.is_terminal() => {
+                    self.entries.remove(&id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A task, if it is held in memory.
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.entries.get(id).map(|entry| &*entry.task)
+    }
+
+    /// The tasks that are held in memory, ordered by id: those above `after`, of one deployment or of all.
+    pub fn tasks<'a>(
+        &'a self,
+        after: Option<&'a TaskId>,
+        deployment: Option<&DeploymentId>,
+    ) -> Box<dyn Iterator<Item = &'a Task> + 'a> {
+        let Some(deployment) = deployment else {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            return Box::new(self.entries.range::<TaskId, _>((start, Bound::Unbounded)).map(|(_, entry)| &*entry.task));
+        };
+        let mut ids: Vec<&TaskId> = self.parts.get(deployment).into_iter().flat_map(|part| &part.tasks).collect();
+        ids.sort();
+        Box::new(ids.into_iter().filter(move |id| after.is_none_or(|after| *id > after)).filter_map(|id| self.task(id)))
+    }
+
+    /// Whether the tasks of a deployment are held in memory.
+    pub fn knows_deployment(&self, deployment: &DeploymentId) -> bool {
+        self.parts.contains_key(deployment)
+    }
+
+    fn held_by(&self, host: &HostId) -> impl Iterator<Item = &Task> {
+        self.desks.get(host).into_iter().flat_map(Desk::held).filter_map(|id| self.task(id))
+    }
+}

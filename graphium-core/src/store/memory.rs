@@ -1,0 +1,183 @@
+//! The reference store: in memory, gone with the process.
+
+use super::{
+    Acted, ClaimRequest, Key, Page, Record, RecordQuery, RecordWrite, Session, SessionRequest, StoreError, Submission,
+    Submitted, TaskQuery, TaskStore, event_for, key_twice,
+    ledger::{Changes, Ledger},
+};
+use crate::{
+    event::{Event, NewEvent},
+    id::TaskId,
+    task::{Input, Lease, Task},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// A [`TaskStore`] in memory: what the others are measured against, and the store of tests and rehearsals.
+///
+/// It keeps every task and event for as long as it lives, and nothing longer.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ledger: Ledger,
+    records: BTreeMap<Key, Record>,
+    events: Vec<Event>,
+    submissions: HashMap<String, Vec<Key>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing below panics between two changes; a poisoned lock guards a whole state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn submit(&mut self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        if let Some(keys) = submission.idempotency_key.as_ref().and_then(|key| self.submissions.get(key)) {
+            return Ok(Submitted { repeated: true, keys: keys.clone(), ready: Vec::new() });
+        }
+        key_twice(&submission.records)?;
+        for write in &submission.records {
+            if !write.expect.holds(self.records.get(&write.key).map(|record| record.version)) {
+                return Err(StoreError::Conflict { kind: write.key.kind.as_str(), id: write.key.id.clone() });
+            }
+        }
+        // The last step that can refuse; from here on everything holds.
+        let decision = self.ledger.submit(submission.tasks, &submission.supersedes, now)?;
+        let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
+        for write in submission.records {
+            self.write(write, now);
+        }
+        self.tell(submission.events, now);
+        self.tell(decision.changes.events(), now);
+        if let Some(key) = submission.idempotency_key {
+            self.submissions.insert(key, keys.clone());
+        }
+        Ok(Submitted { repeated: false, keys, ready: decision.reply })
+    }
+
+    fn write(&mut self, write: RecordWrite, now: Timestamp) {
+        let present = self.records.get(&write.key).map(|record| record.version);
+        self.tell(event_for(&write, present.is_some()), now);
+        let RecordWrite { key, stack, host, body, .. } = write;
+        match body {
+            Some(body) => {
+                let version = present.unwrap_or(0) + 1;
+                self.records.insert(key.clone(), Record { key, version, stack, host, body });
+            }
+            None => {
+                self.records.remove(&key);
+            }
+        }
+    }
+
+    fn tell(&mut self, events: impl IntoIterator<Item = NewEvent>, now: Timestamp) {
+        for event in events {
+            let seq = self.last_event() + 1;
+            self.events.push(Event { seq, kind: event.kind, timestamp: now, data: event.data });
+        }
+    }
+
+    fn keep<T>(&mut self, reply: T, changes: &Changes, now: Timestamp) -> T {
+        self.tell(changes.events(), now);
+        reply
+    }
+
+    fn last_event(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.seq)
+    }
+}
+
+#[async_trait]
+impl TaskStore for MemoryStore {
+    async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        self.state().submit(submission, now)
+    }
+
+    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
+        let mut state = self.state();
+        let decision = state.ledger.open_session(&request, now);
+        Ok(state.keep(decision.reply, &decision.changes, now))
+    }
+
+    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        let mut state = self.state();
+        let decision = state.ledger.claim(&request, now)?;
+        Ok(state.keep(decision.reply, &decision.changes, now))
+    }
+
+    async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
+        let mut state = self.state();
+        let decision = state.ledger.act(task, &input, now)?;
+        Ok(state.keep(decision.reply, &decision.changes, now))
+    }
+
+    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
+        Ok(self.state().ledger.renew(leases, expires_at))
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
+        let mut state = self.state();
+        let decision = state.ledger.expire(now);
+        Ok(state.keep(decision.reply, &decision.changes, now))
+    }
+
+    async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().ledger.next_wakeup())
+    }
+
+    async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        Ok(self.state().records.get(key).cloned())
+    }
+
+    async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+        let state = self.state();
+        let start = match &query.after {
+            Some(after) => Bound::Excluded(Key::new(query.kind, after.as_str())),
+            None => Bound::Included(Key::new(query.kind, "")),
+        };
+        let records = state
+            .records
+            .range((start, Bound::Unbounded))
+            .map(|(_, record)| record)
+            .take_while(|record| record.key.kind == query.kind)
+            .filter(|record| query.selects(record));
+        Ok(Page::cut(records.cloned(), query.page_size(), |record| record.key.id.clone()))
+    }
+
+    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.state().ledger.task(id).cloned())
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+        let state = self.state();
+        let tasks = state.ledger.tasks(query.after.as_ref(), query.deployment.as_ref());
+        let tasks = tasks.filter(|task| query.selects(task)).cloned();
+        Ok(Page::cut(tasks, query.page_size(), |task| task.id.as_str().to_owned()))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let state = self.state();
+        let start = state.events.partition_point(|event| event.seq <= after);
+        Ok(state.events.iter().skip(start).take(limit).cloned().collect())
+    }
+
+    async fn last_event(&self) -> Result<u64, StoreError> {
+        Ok(self.state().last_event())
+    }
+}

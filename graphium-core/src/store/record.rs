@@ -1,0 +1,59 @@
+//! Records: what their changes tell the world.
+
+use super::{Kind, RecordWrite, StoreError};
+use crate::event::{EventType, NewEvent};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// The event of a record's change; `existed`: a record was there before.
+///
+/// Secrets stay behind: of a stack only the plain values of its top level are shown (a document holds environments), of a
+/// container everything but its environment. Revisions, deployments and tokens have no events of their own.
+pub fn event_for(write: &RecordWrite, existed: bool) -> Option<NewEvent> {
+    let [added, updated, removed] = match write.key.kind {
+        Kind::Stack => [EventType::StackAdded, EventType::StackUpdated, EventType::StackRemoved],
+        Kind::Host => [EventType::HostAdded, EventType::HostUpdated, EventType::HostRemoved],
+        Kind::Container => [EventType::ContainerAdded, EventType::ContainerUpdated, EventType::ContainerRemoved],
+        Kind::Revision | Kind::Deployment | Kind::Token => return None,
+    };
+    let kind = match (&write.body, existed) {
+        (None, false) => return None,
+        (None, true) => removed,
+        (Some(_), true) => updated,
+        (Some(_), false) => added,
+    };
+    let mut data = Map::new();
+    data.insert("@id".to_owned(), Value::from(write.key.id.as_str()));
+    if let Some(Value::Object(body)) = write.body.as_deref() {
+        data.extend(
+            body.iter()
+                .filter(|(name, value)| is_shown(write.key.kind, name, value))
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+    }
+    Some(NewEvent { kind, data: Value::Object(data) })
+}
+
+fn is_shown(kind: Kind, name: &str, value: &Value) -> bool {
+    match kind {
+        Kind::Stack => !value.is_object() && !value.is_array(),
+        Kind::Container => name != "environment",
+        _ => true,
+    }
+}
+
+/// Refuses changes that write a record twice: which would come first?
+///
+/// # Errors
+/// [`StoreError::Invalid`].
+pub fn key_twice(writes: &[RecordWrite]) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    match writes.iter().find(|write| !seen.insert(&write.key)) {
+        None => Ok(()),
+        Some(write) => Err(StoreError::Invalid {
+            kind: write.key.kind.as_str(),
+            id: write.key.id.clone(),
+            reason: "it is written twice in one step".to_owned(),
+        }),
+    }
+}
