@@ -23,3 +23,5 @@ pub mod runtime;
 pub mod stack;
 pub mod store;
 pub mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
