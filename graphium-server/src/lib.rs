@@ -1,3 +1,9 @@
-//! Graphium.
+//! Graphium's server as a library: the REST API over a [`Control`](graphium_core::control::Control), the client of that API,
+//! and what `graphium demo` needs besides.
+//!
+//! The server is a thin face: every decision is the control plane's, every byte of storage the store's. What is decided here is who may
+//! ask ([`auth`]), how requests and answers look ([`api`]), and how long a peer may take ([`serve`]).
 
+pub mod api;
+pub mod client;
 pub mod testbed;

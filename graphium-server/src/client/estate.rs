@@ -1,0 +1,123 @@
+//! Hosts, containers, tokens, health.
+
+use super::{Client, ClientError};
+use crate::api::wire::{ContainerList, Health, HostList, IssuedToken, TokenList, TokenRequest, TokenView};
+use graphium_core::inventory::{Host, HostStatus, ObservedContainer};
+use reqwest::Method;
+
+impl Client {
+    /// Every host.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn hosts(&self) -> Result<Vec<Host>, ClientError> {
+        self.list::<HostList>(&["hosts"], &[]).await
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn host(&self, id: &str) -> Result<Host, ClientError> {
+        self.get(&["hosts", id]).await
+    }
+
+    /// Registers a host, or changes what an operator says of it.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn register_host(&self, host: &Host) -> Result<Host, ClientError> {
+        self.call(Method::PUT, &["hosts", host.id.as_str()]).body(host).json().await
+    }
+
+    /// Says whether a host takes work.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Conflict`] for `offline`, which nobody can order, and what any call can fail with.
+    pub async fn set_host_status(&self, id: &str, status: HostStatus) -> Result<Host, ClientError> {
+        let verb = match status {
+            HostStatus::Active => "activate",
+            HostStatus::Maintenance => "maintenance",
+            HostStatus::Draining => "drain",
+            HostStatus::Offline => {
+                return Err(ClientError::Conflict {
+                    code: "not-an-order".into(),
+                    detail: "a host is offline when its agent is not heard; ask for maintenance or drain".into(),
+                });
+            }
+        };
+        self.post(&["hosts", id, verb]).await
+    }
+
+    /// Forgets a host.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] while containers of ours are there, and what any call can fail with.
+    pub async fn remove_host(&self, id: &str) -> Result<(), ClientError> {
+        self.call(Method::DELETE, &["hosts", id]).done().await
+    }
+
+    /// Containers that were seen, of one host or stack when given.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn containers(
+        &self,
+        host: Option<&str>,
+        stack: Option<&str>,
+    ) -> Result<Vec<ObservedContainer>, ClientError> {
+        let query: Vec<_> = [("hostId", host), ("stackId", stack)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        self.list::<ContainerList>(&["containers"], &query).await
+    }
+
+    /// One container, by the engine's id, or by name as `<host>/<name>`.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn container(&self, id: &str) -> Result<ObservedContainer, ClientError> {
+        self.get(&["containers", id]).await
+    }
+
+    /// Makes a token. The answer alone holds it.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn create_token(&self, request: &TokenRequest) -> Result<IssuedToken, ClientError> {
+        self.call(Method::POST, &["tokens"]).body(request).json().await
+    }
+
+    /// Every token, without what is secret of it.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, ClientError> {
+        self.list::<TokenList>(&["tokens"], &[]).await
+    }
+
+    /// Ends a token, by its public id.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
+        self.call(Method::DELETE, &["tokens", id]).done().await
+    }
+
+    /// Whether the server lives.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn healthz(&self) -> Result<Health, ClientError> {
+        self.get(&["healthz"]).await
+    }
+
+    /// Whether the server can work: its store answers.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn readyz(&self) -> Result<Health, ClientError> {
+        self.get(&["readyz"]).await
+    }
+}

@@ -1,0 +1,81 @@
+//! The agent's way to the control plane over HTTP.
+
+use super::{Client, ClientError};
+use crate::api::wire::{ClaimBody, Claimed, Renewed, StatusReport};
+use async_trait::async_trait;
+use graphium_core::{
+    agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
+    store::SessionRequest,
+    task::{Lease, Outcome, Task},
+};
+use reqwest::Method;
+use std::time::Duration;
+
+/// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
+const CLAIM_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long the other calls may take: well under a lease.
+const CALL: Duration = Duration::from_secs(10);
+
+/// [`AgentLink`] over the REST API.
+#[derive(Clone, Debug)]
+pub struct HttpLink {
+    client: Client,
+}
+
+impl HttpLink {
+    /// A link that uses the client and its token.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl AgentLink for HttpLink {
+    async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
+        let call = self.client.call(Method::POST, &["agents", request.host.as_str(), "session"]);
+        Ok(call.deadline(CALL).body(request).json().await?)
+    }
+
+    async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
+        let body = ClaimBody {
+            epoch: call.epoch,
+            claim: call.claim.clone(),
+            max: Some(call.max),
+            wait_seconds: Some(call.wait.as_secs_f64()),
+        };
+        let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "claim"]);
+        let answer: Claimed = request.deadline(call.wait + CLAIM_MARGIN).body(&body).json().await?;
+        Ok(answer.tasks)
+    }
+
+    async fn renew(&self, call: &RenewCall) -> Result<Vec<Held>, LinkError> {
+        let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "renew"]);
+        let answer: Renewed = request.deadline(CALL).body(call).json().await?;
+        Ok(answer.held)
+    }
+
+    async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
+        let request = self.client.call(Method::PUT, &["tasks", lease.task.as_str(), "status"]);
+        let report = StatusReport::new(lease.clone(), outcome.clone());
+        Ok(request.deadline(CALL).body(&report).done().await?)
+    }
+
+    async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
+        let request = self.client.call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
+        Ok(request.deadline(CALL).body(report).done().await?)
+    }
+}
+
+impl From<ClientError> for LinkError {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::Conflict { code, .. } if code == "session-lost" => Self::SessionLost(message),
+            ClientError::Conflict { code, .. } if code == "lease-lost" => Self::LeaseLost(message),
+            ClientError::Denied { .. } => Self::Denied(message),
+            error if error.may_pass() => Self::Unreachable(message),
+            _ => Self::Rejected(message),
+        }
+    }
+}

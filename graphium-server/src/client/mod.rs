@@ -1,0 +1,26 @@
+//! The client of the REST API: for the command line, for agents on other machines, for other people's programs.
+//!
+//! Every call has a deadline, so nothing waits for ever; every error says what was asked and what to do.
+
+mod call;
+mod error;
+mod estate;
+mod events;
+mod link;
+mod stacks;
+mod tasks;
+
+pub use call::Client;
+pub use error::ClientError;
+pub use link::HttpLink;
+pub use stacks::DeployRequest;
+pub use tasks::TaskFilter;
+
+/// Whether an address is one of this machine alone.
+pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host_str().map(|host| host.trim_matches(['[', ']'])) {
+        Some("localhost") => true,
+        Some(host) => host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}

@@ -1,0 +1,209 @@
+//! Stacks and deployments.
+
+use super::{Client, ClientError};
+use crate::api::wire::{DeploymentList, Envelope, StackList, Validation};
+use bytes::Bytes;
+use graphium_core::{
+    control::{DeploymentState, StackView, Started, StatusView},
+    plan::Plan,
+};
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// How long a document of the largest size may take to be sent, read and planned.
+const DOCUMENT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// What is asked beside a document.
+#[derive(Clone, Default)]
+pub struct DeployRequest {
+    /// Values for `${NAME}`. The whole environment may be given: only what the document names is sent.
+    pub variables: BTreeMap<String, String>,
+    /// Give up after this time.
+    pub timeout: Option<Duration>,
+    /// Take the stack back to where it was when it fails.
+    pub rollback_on_error: Option<bool>,
+    /// Pull images also where a host has them.
+    pub pull_images: Option<bool>,
+    /// Sent twice with the same key, the document is deployed once.
+    pub idempotency_key: Option<String>,
+}
+
+impl fmt::Debug for DeployRequest {
+    /// Without the variables' values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeployRequest").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Deploys a document. The answer says that it was taken on, not that it runs.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] with all that is wrong with the document, and what any call can fail with.
+    pub async fn deploy(&self, document: impl Into<Bytes>, request: &DeployRequest) -> Result<Started, ClientError> {
+        self.submit(&["stacks"], document.into(), request).await
+    }
+
+    /// The plan of a document: what [`deploy`](Self::deploy) would do now. Nothing is stored.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy).
+    pub async fn plan(&self, document: impl Into<Bytes>, request: &DeployRequest) -> Result<Plan, ClientError> {
+        self.submit(&["stacks", "plan"], document.into(), request).await
+    }
+
+    /// What is found in a document. What is wrong with it is in the answer, not an error.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn validate(
+        &self,
+        document: impl Into<Bytes>,
+        request: &DeployRequest,
+    ) -> Result<Validation, ClientError> {
+        self.submit(&["stacks", "jsonld", "validate"], document.into(), request).await
+    }
+
+    async fn submit<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        document: Bytes,
+        request: &DeployRequest,
+    ) -> Result<T, ClientError> {
+        let mut call = self.call(Method::POST, path).deadline(DOCUMENT_DEADLINE);
+        if let Some(key) = &request.idempotency_key {
+            call = call.header("idempotency-key", key);
+        }
+        // What is not text goes as it is, for the server to say where it breaks.
+        let call = match std::str::from_utf8(&document) {
+            Ok(text) => call.body(&Envelope {
+                stack_definition: text.to_owned(),
+                variables: named(text, &request.variables),
+                timeout: request.timeout.map(|timeout| timeout.as_secs().max(1)),
+                rollback_on_error: request.rollback_on_error,
+                pull_images: request.pull_images,
+            }),
+            Err(_) => call.bytes("application/ld+json", document),
+        };
+        call.json().await
+    }
+
+    /// Every stack, by id.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn stacks(&self) -> Result<Vec<StackView>, ClientError> {
+        self.list::<StackList>(&["stacks"], &[]).await
+    }
+
+    /// One stack, by name or id.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn stack(&self, stack: &str) -> Result<StackView, ClientError> {
+        self.get(&["stacks", stack]).await
+    }
+
+    /// How the work of a stack goes; a deployment's id works also when its stack is gone.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn status(&self, stack_or_deployment: &str) -> Result<StatusView, ClientError> {
+        self.get(&["stacks", stack_or_deployment, "status"]).await
+    }
+
+    /// Removes a stack; its volumes and their data too, when asked.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn remove(&self, stack: &str, remove_volumes: bool) -> Result<Started, ClientError> {
+        let remove_volumes = if remove_volumes { "true" } else { "false" };
+        self.call(Method::DELETE, &["stacks", stack]).query("removeVolumes", remove_volumes).json().await
+    }
+
+    /// Stops the containers of a stack.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn stop(&self, stack: &str) -> Result<Started, ClientError> {
+        self.post(&["stacks", stack, "stop"]).await
+    }
+
+    /// Starts the containers of a stopped stack.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn start(&self, stack: &str) -> Result<Started, ClientError> {
+        self.post(&["stacks", stack, "start"]).await
+    }
+
+    /// Stops and starts the containers of a stack.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn restart(&self, stack: &str) -> Result<Started, ClientError> {
+        self.post(&["stacks", stack, "restart"]).await
+    }
+
+    /// Deploys an earlier document of a stack: the one before, or the given revision.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn rollback(&self, stack: &str, to: Option<u64>) -> Result<Started, ClientError> {
+        let mut call = self.call(Method::POST, &["stacks", stack, "rollback"]);
+        if let Some(revision) = to {
+            call = call.query("to", &revision.to_string());
+        }
+        call.json().await
+    }
+
+    /// The present or last deployment of a stack.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn stack_deployment(&self, stack: &str) -> Result<DeploymentState, ClientError> {
+        self.get(&["stacks", stack, "deployment"]).await
+    }
+
+    /// Every deployment, the newest first.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn deployments(&self, stack: Option<&str>) -> Result<Vec<DeploymentState>, ClientError> {
+        let query: Vec<_> = stack.map(|stack| ("stackId", stack)).into_iter().collect();
+        self.list::<DeploymentList>(&["stacks", "jsonld", "deployments"], &query).await
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn deployment(&self, id: &str) -> Result<DeploymentState, ClientError> {
+        self.get(&["stacks", "jsonld", "deployments", id]).await
+    }
+}
+
+/// Those of the variables that a text names as `${NAME…`.
+fn named(text: &str, variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| {
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            variables.get_key_value(&rest[..end])
+        })
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_variables_that_a_document_names_leave_the_machine() {
+        let environment = ["TAG", "PASSWORD", "HOME", "TA"].map(|name| (name.to_owned(), name.to_lowercase())).into();
+        let sent = named(r#"{"image": "nginx:${TAG:-1}", "x": "${TA", "y": "$HOME ${} ${NONE}"}"#, &environment);
+        assert_eq!(sent.keys().collect::<Vec<_>>(), ["TA", "TAG"]);
+    }
+}
