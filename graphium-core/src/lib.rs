@@ -14,6 +14,7 @@ pub mod action;
 pub mod agent;
 pub mod control;
 pub mod diagnostic;
+pub mod document;
 pub mod environment;
 pub mod event;
 pub mod id;

@@ -1,0 +1,200 @@
+//! What can only be seen when the whole stack is read: names, references, circles, ports.
+
+mod cycle;
+mod ports;
+
+use super::{code::Code, findings::Place, node::Node, object::Object, read::ContainerDraft, reader::Reader, suggest};
+use crate::stack::{Condition, Dependency, EnvValue, HealthTest, Stack};
+use std::collections::{BTreeSet, HashMap};
+
+/// Checks the whole and gives the stack its containers, dependencies resolved.
+pub(super) fn whole(
+    reader: &mut Reader<'_>,
+    stack: &mut Stack,
+    mut drafts: Vec<ContainerDraft<'_>>,
+    object: &Object<'_>,
+) {
+    unique(reader, &drafts);
+    let index = Index::new(&drafts);
+    constraints(reader, stack, &drafts, object, &index);
+    let waits = dependencies(reader, &drafts, &index);
+    cycle::refuse(reader, &drafts, &waits);
+    ports::refuse_clashes(reader, stack, &drafts);
+    secrets(reader, stack, &drafts);
+    for (draft, waits) in drafts.iter_mut().zip(waits) {
+        draft.container.depends_on = waits.into_iter().map(|wait| wait.dependency).collect();
+    }
+    stack.containers = drafts.into_iter().map(|draft| draft.container).collect();
+}
+
+/// Containers by everything that they may be called.
+struct Index {
+    by_word: HashMap<String, Vec<usize>>,
+    names: Vec<String>,
+}
+
+/// A dependency that was resolved, and where it is written.
+struct ResolvedWait<'d> {
+    on: usize,
+    dependency: Dependency,
+    node: Node<'d>,
+}
+
+impl Index {
+    fn new(drafts: &[ContainerDraft<'_>]) -> Self {
+        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, draft) in drafts.iter().enumerate() {
+            let words: BTreeSet<&str> =
+                [&draft.container.id, &draft.container.name, &draft.written].into_iter().map(String::as_str).collect();
+            for word in words.into_iter().filter(|word| !word.is_empty()) {
+                by_word.entry(word.to_owned()).or_default().push(number);
+            }
+        }
+        let mut names: Vec<String> = drafts.iter().map(|draft| draft.container.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names.retain(|name| !name.is_empty());
+        Self { by_word, names }
+    }
+
+    /// The one container that a word stands for. Says so where it is none or several.
+    fn resolve(
+        &self,
+        reader: &mut Reader<'_>,
+        drafts: &[ContainerDraft<'_>],
+        word: &str,
+        at: Node<'_>,
+        who: &str,
+    ) -> Option<usize> {
+        let found = self.by_word.get(word).map(Vec::as_slice).unwrap_or_default();
+        let Some(first) = found.first() else {
+            self.unresolved(reader, word, at, who);
+            return None;
+        };
+        let name = |number: usize| drafts.get(number).map(|draft| draft.container.name.as_str()).unwrap_or_default();
+        // Containers of one name are a mistake of their own.
+        if found.iter().any(|other| name(*other) != name(*first)) {
+            let help = "refer to the `@id`, and make sure that no name is another container's `@id`";
+            let names = suggest::list(found.iter().map(|number| name(*number)));
+            reader.error(Code::AmbiguousReference, at, format!("`{word}` may be any of {names}"), help);
+            return None;
+        }
+        Some(*first)
+    }
+
+    fn unresolved(&self, reader: &mut Reader<'_>, word: &str, at: Node<'_>, who: &str) {
+        if reader.findings.is_full(Code::UnresolvedReference.severity()) {
+            return reader.error(Code::UnresolvedReference, at, "", "");
+        }
+        let near = suggest::nearest(word, self.names.iter().map(String::as_str));
+        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let help = format!("{near}containers in this stack: {}", suggest::list(self.names.iter().map(String::as_str)));
+        reader.error(Code::UnresolvedReference, at, format!("{who} `{word}`, which this stack does not define"), help);
+    }
+}
+
+fn unique(reader: &mut Reader<'_>, drafts: &[ContainerDraft<'_>]) {
+    let (mut names, mut ids) = (HashMap::new(), HashMap::new());
+    for draft in drafts {
+        let (name, id) = (draft.container.name.as_str(), draft.container.id.as_str());
+        let place = || Place::shown_by(draft.node, draft.name_node);
+        if let Some(other) = names.insert(name, draft.written.as_str()).filter(|_| !name.is_empty()) {
+            let message = match other == draft.written {
+                true => format!("two containers have the name `{name}`"),
+                false => format!("`{other}` and `{}` both become `{name}`", draft.written),
+            };
+            reader.error(Code::DuplicateName, place(), message, "rename one of them");
+        } else if ids.insert(id, name).is_some_and(|_| !id.is_empty()) {
+            reader.error(
+                Code::DuplicateName,
+                place(),
+                format!("two containers have the `@id` `{id}`"),
+                "rename one of them",
+            );
+        }
+    }
+}
+
+fn dependencies<'d>(
+    reader: &mut Reader<'_>,
+    drafts: &[ContainerDraft<'d>],
+    index: &Index,
+) -> Vec<Vec<ResolvedWait<'d>>> {
+    drafts
+        .iter()
+        .map(|draft| {
+            let mut resolved: Vec<ResolvedWait<'d>> = Vec::new();
+            let who = format!("container `{}` waits for", draft.container.name);
+            for wait in &draft.depends_on {
+                let Some(on) = index.resolve(reader, drafts, &wait.on, wait.node, &who) else { continue };
+                let Some(target) = drafts.get(on) else { continue };
+                let name = &target.container.name;
+                let checked =
+                    target.container.health_check.as_ref().is_some_and(|check| check.test != HealthTest::None);
+                if wait.condition == Condition::Healthy && !checked {
+                    let message = format!("{who} `{name}` to be healthy, which has no health check");
+                    let help = format!("give `{name}` a `healthCheck`, or wait for `started`");
+                    reader.error(Code::HealthyWithoutCheck, wait.node, message, help);
+                }
+                match resolved.iter_mut().find(|other| other.on == on) {
+                    // Twice the same container: the stricter condition holds.
+                    Some(other) => other.dependency.condition = other.dependency.condition.max(wait.condition),
+                    None => {
+                        let dependency = Dependency { container: name.clone(), condition: wait.condition };
+                        resolved.push(ResolvedWait { on, dependency, node: wait.node });
+                    }
+                }
+            }
+            resolved
+        })
+        .collect()
+}
+
+/// Host constraints name containers, and bind none to a second host.
+fn constraints(
+    reader: &mut Reader<'_>,
+    stack: &mut Stack,
+    drafts: &[ContainerDraft<'_>],
+    object: &Object<'_>,
+    index: &Index,
+) {
+    let Some(deployment) = object.get("deployment") else { return };
+    let nodes = deployment.get("hostConstraints").map(Node::items).unwrap_or_default();
+    for (number, constraint) in stack.deployment.host_constraints.iter_mut().enumerate() {
+        let node = nodes.get(number).copied().unwrap_or(deployment);
+        let at = node.get("containerName").unwrap_or(node);
+        let who = "a host constraint is for";
+        let Some(found) = index.resolve(reader, drafts, &constraint.container_name, at, who) else { continue };
+        let Some(draft) = drafts.get(found) else { continue };
+        constraint.container_name.clone_from(&draft.container.name);
+        if let (Some(target), Some(own)) = (&constraint.target_host, &draft.container.host)
+            && target != own
+        {
+            let message = format!("container `{}` is bound to `{own}`, and here to `{target}`", draft.container.name);
+            reader.error(Code::HostConflict, node.get("targetHost").unwrap_or(node), message, "name one host");
+        }
+    }
+}
+
+/// Where a stack lists its secrets, no container asks for another.
+fn secrets(reader: &mut Reader<'_>, stack: &Stack, drafts: &[ContainerDraft<'_>]) {
+    if stack.secrets.is_empty() {
+        return;
+    }
+    for draft in drafts {
+        for variable in &draft.container.environment {
+            let EnvValue::FromSecret(secret) = &variable.value else { continue };
+            if !stack.secrets.contains(secret) {
+                let name = &draft.container.name;
+                let message =
+                    format!("container `{name}` asks for the secret `{secret}`, which the stack does not list");
+                let near = suggest::nearest(secret, stack.secrets.iter().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+                let help =
+                    format!("{near}secrets of this stack: {}", suggest::list(stack.secrets.iter().map(String::as_str)));
+                let place = draft.node.get("environment").unwrap_or(draft.node);
+                reader.error(Code::UnresolvedReference, place, message, help);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Findings are made with places in the text; lines, columns and pointers are worked out once, at the end.
+
+use super::{
+    code::Code,
+    node::{Member, Node},
+};
+use crate::diagnostic::{Diagnostic, Severity};
+use std::{borrow::Cow, ops::Range};
+
+/// So many findings of each severity are kept; the rest is counted.
+const MAX_PER_SEVERITY: usize = 1_000;
+
+/// What has been found so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    findings: Vec<Finding>,
+    kept: [usize; 3],
+    dropped: usize,
+}
+
+struct Finding {
+    code: Code,
+    /// Bytes that are marked.
+    mark: Range<usize>,
+    /// The value that the pointer names, by its number in the code map.
+    index: usize,
+    message: String,
+    help: Option<String>,
+}
+
+/// Where a finding belongs: the bytes to mark and the value to point to.
+pub(super) struct Place {
+    mark: Range<usize>,
+    index: usize,
+}
+
+impl From<Node<'_>> for Place {
+    fn from(node: Node<'_>) -> Self {
+        Self { mark: node.mark(), index: node.index() }
+    }
+}
+
+impl From<&Member<'_>> for Place {
+    fn from(member: &Member<'_>) -> Self {
+        Self { mark: member.mark(), index: member.value.index() }
+    }
+}
+
+impl Place {
+    /// Points to `node`, marks `shown`: an object is better shown by its name than by its bracket.
+    pub(super) fn shown_by(node: Node<'_>, shown: Option<Node<'_>>) -> Self {
+        Self { mark: shown.unwrap_or(node).mark(), index: node.index() }
+    }
+
+    /// Some bytes of a document that could not be parsed.
+    pub(super) fn bytes(mark: Range<usize>) -> Self {
+        Self { mark, index: 0 }
+    }
+}
+
+impl Findings {
+    pub(super) fn add(
+        &mut self,
+        code: Code,
+        place: impl Into<Place>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        if self.is_full(code.severity()) {
+            self.dropped += 1;
+            return;
+        }
+        let place = place.into();
+        self.kept[code.severity() as usize] += 1;
+        self.findings.push(Finding { code, mark: place.mark, index: place.index, message: message.into(), help });
+    }
+
+    /// Whether one more of this severity would only be counted: its message need not be made.
+    pub(super) fn is_full(&self, severity: Severity) -> bool {
+        self.kept[severity as usize] >= MAX_PER_SEVERITY
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.kept[Severity::Error as usize] > 0
+    }
+
+    /// The findings as diagnostics, in the order of the text.
+    pub(super) fn into_diagnostics(mut self, source: &str, root: Option<Node<'_>>) -> Vec<Diagnostic> {
+        if self.dropped > 0 {
+            let message = format!("{} more findings are not shown", self.dropped);
+            let end = source.trim_end().len();
+            self.findings.push(Finding { code: Code::MoreFindings, mark: end..end, index: 0, message, help: None });
+        }
+        let pointers = root.map(|root| pointers(root, &self.findings)).unwrap_or_default();
+        self.findings.sort_by(|a, b| a.mark.start.cmp(&b.mark.start).then(b.code.severity().cmp(&a.code.severity())));
+        let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+        self.findings
+            .into_iter()
+            .map(|finding| {
+                cursor.advance_to(finding.mark.start);
+                let pointer = pointers.binary_search_by_key(&finding.index, |(index, _)| *index);
+                Diagnostic {
+                    code: Cow::Borrowed(finding.code.as_str()),
+                    severity: finding.code.severity(),
+                    pointer: pointer.ok().and_then(|at| pointers.get(at)).map(|(_, p)| p.clone()).unwrap_or_default(),
+                    line: cursor.line,
+                    column: cursor.column,
+                    length: source.get(finding.mark).map_or(1, |text| text.chars().count().max(1) as u32),
+                    message: finding.message,
+                    help: finding.help,
+                }
+            })
+            .collect()
+    }
+}
+
+/// Walks over the source once, however many findings there are and however long its lines.
+struct Cursor<'s> {
+    source: &'s str,
+    at: usize,
+    line: u32,
+    column: u32,
+}
+
+impl Cursor<'_> {
+    fn advance_to(&mut self, target: usize) {
+        for character in self.source.get(self.at..target).unwrap_or_default().chars() {
+            if character == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+        }
+        self.at = self.at.max(target);
+    }
+}
+
+/// The JSON pointers of the values that findings name, by number; one walk for all of them.
+fn pointers(root: Node<'_>, findings: &[Finding]) -> Vec<(usize, String)> {
+    let mut wanted: Vec<usize> = findings.iter().map(|finding| finding.index).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut found = Vec::with_capacity(wanted.len());
+    visit(root, &mut String::new(), &mut wanted.into_iter().peekable(), &mut found);
+    found
+}
+
+fn visit(
+    node: Node<'_>,
+    path: &mut String,
+    wanted: &mut std::iter::Peekable<std::vec::IntoIter<usize>>,
+    found: &mut Vec<(usize, String)>,
+) {
+    if wanted.next_if_eq(&node.index()).is_some() {
+        found.push((node.index(), path.clone()));
+    }
+    let length = path.len();
+    for (number, element) in node.elements().enumerate() {
+        if wanted.peek().is_none_or(|next| *next >= node.end_index()) {
+            break;
+        }
+        if contains(element, wanted.peek()) {
+            path.push('/');
+            path.push_str(&number.to_string());
+            visit(element, path, wanted, found);
+            path.truncate(length);
+        }
+    }
+    for member in node.members() {
+        if wanted.peek().is_none_or(|next| *next >= node.end_index()) {
+            break;
+        }
+        if contains(member.value, wanted.peek()) {
+            path.push('/');
+            path.push_str(&member.key.replace('~', "~0").replace('/', "~1"));
+            visit(member.value, path, wanted, found);
+            path.truncate(length);
+        }
+    }
+}
+
+fn contains(node: Node<'_>, wanted: Option<&usize>) -> bool {
+    wanted.is_some_and(|wanted| (node.index()..node.end_index()).contains(wanted))
+}

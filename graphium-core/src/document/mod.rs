@@ -1,0 +1,128 @@
+//! From the bytes of a document to a [`Stack`], or to everything that is wrong with it.
+//!
+//! ```
+//! use graphium_core::document::{ReadContext, read};
+//!
+//! let source = r#"{
+//!   "@context": "https://graphium.io/context/v1.jsonld",
+//!   "@type": "datacenter:Stack", "@id": "stack:shop", "name": "shop",
+//!   "hasPart": [{"@type": "datacenter:Container", "@id": "container:web", "name": "web", "image": "nginx:${TAG}"}]
+//! }"#;
+//! let mistakes = read(source, &ReadContext::default()).unwrap_err();
+//! assert_eq!(mistakes[0].message, "the variable `TAG` is not set");
+//!
+//! let variables = |name: &str| (name == "TAG").then(|| "1.27".to_owned());
+//! let reading = read(source, &ReadContext::new(&variables)).unwrap();
+//! assert_eq!(reading.stack.containers[0].image, "nginx:1.27");
+//! ```
+//!
+//! The way of a document: [`guard`] bounds it, [`syntax`] parses it, [`profile`] reads its `@context`, [`schema`] says
+//! which keys each object may have, [`read`](mod@read) makes the stack of them, [`check`] looks at the whole.
+//! Nothing here asks a network, an environment or a clock, and no document makes it panic.
+
+mod check;
+mod code;
+mod findings;
+mod guard;
+mod names;
+mod node;
+mod object;
+mod profile;
+mod read;
+mod reader;
+mod scalar;
+mod schema;
+mod several;
+mod suggest;
+mod syntax;
+mod units;
+mod variables;
+mod words;
+
+pub use code::Code;
+pub use profile::{NATIVE_CONTEXT, Profile};
+
+use crate::{diagnostic::Diagnostic, stack::Stack};
+use findings::{Findings, Place};
+use std::{fmt, time::Duration};
+
+/// What a document is read with: everything that is not in its text.
+#[derive(Clone, Copy)]
+pub struct ReadContext<'a> {
+    variables: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> ReadContext<'a> {
+    /// Resolves `${NAME}` with `variables`; `None` is a variable that is not set.
+    pub fn new(variables: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { variables }
+    }
+}
+
+impl Default for ReadContext<'_> {
+    /// No variable is set.
+    fn default() -> Self {
+        Self::new(&|_| None)
+    }
+}
+
+impl fmt::Debug for ReadContext<'_> {
+    /// Without the variables: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadContext").finish_non_exhaustive()
+    }
+}
+
+/// A document that was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The stack that it describes.
+    pub stack: Stack,
+    /// How it was recognised.
+    pub profile: Profile,
+    /// Warnings and notes, in the order of the text.
+    pub notes: Vec<Diagnostic>,
+    /// What the request around the document asks for.
+    pub options: DeployOptions,
+}
+
+/// What a request asks for beside its stack: `{stackDefinition, timeout, rollbackOnError, pullImages}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// How long the deployment may take.
+    pub timeout: Option<Duration>,
+    /// Whether a failure takes the stack back to where it was.
+    pub rollback_on_error: Option<bool>,
+    /// Whether images are pulled even where a host has them.
+    pub pull_images: Option<bool>,
+}
+
+/// Reads a document.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, and the notes beside that, in the order of the text. At least one is an error.
+pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Reading, Vec<Diagnostic>> {
+    let bytes = source.as_ref();
+    let text = guard::admit(bytes).map_err(|refusal| {
+        // What is not text up to its end is shown up to the byte that breaks it.
+        let sound = bytes.get(..refusal.at).and_then(|before| std::str::from_utf8(before).ok()).unwrap_or_default();
+        let mut findings = Findings::default();
+        let place = Place::bytes(refusal.at..refusal.at + 1);
+        findings.add(refusal.code, place, refusal.message, Some(refusal.code.fix().to_owned()));
+        findings.into_diagnostics(sound, None)
+    })?;
+    let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
+    let root = node::Node::root(&value, &map);
+    let mut findings = Findings::default();
+    syntax::inspect(root, &mut findings);
+    let (document, findings) = read::document(root, context, findings);
+    let failed = findings.has_errors();
+    let diagnostics = findings.into_diagnostics(text, Some(root));
+    match document {
+        Some(read::Document { stack, profile, options }) if !failed => {
+            Ok(Reading { stack, profile, notes: diagnostics, options })
+        }
+        _ => Err(diagnostics),
+    }
+}

@@ -1,0 +1,198 @@
+//! An object of the document under its table: which key is which field, and what the others were meant to be.
+
+use super::{
+    code::Code,
+    node::{Member, Node},
+    profile::Key,
+    reader::Reader,
+    schema::{self, Field, Kind, Origin, Place},
+    suggest,
+};
+use indexmap::IndexMap;
+use json_syntax::Value;
+
+/// An object whose keys have been looked up.
+pub(super) struct Object<'d> {
+    pub(super) node: Node<'d>,
+    pub(super) place: &'static Place,
+    /// Canonical name (or path below) and the member that says it.
+    found: Vec<(&'static str, Member<'d>)>,
+    foreign: Vec<Member<'d>>,
+}
+
+impl<'d> Object<'d> {
+    /// The value of a field, by its canonical name.
+    pub(super) fn get(&self, name: &str) -> Option<Node<'d>> {
+        debug_assert!(self.knows(name), "{} has no field {name}", self.place.what);
+        self.found.iter().find(|(field, _)| *field == name).map(|(_, member)| member.value)
+    }
+
+    /// Every member that says something about a field, in the order of the text.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = Member<'d>> {
+        debug_assert!(self.knows(name), "{} has no field {name}", self.place.what);
+        self.found.iter().filter(move |(field, _)| *field == name).map(|(_, member)| *member)
+    }
+
+    /// Everything under declared foreign prefixes.
+    pub(super) fn annotations(&self) -> IndexMap<String, serde_json::Value> {
+        self.foreign.iter().map(|member| (member.key.to_owned(), member.value.to_json())).collect()
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.place.field(name).is_some() || self.place.aliases.iter().any(|alias| alias.field == name)
+    }
+}
+
+impl Reader<'_> {
+    /// Looks up the keys of an object; says so where the value is none.
+    pub(super) fn object<'d>(&mut self, node: Node<'d>, place: &'static Place) -> Option<Object<'d>> {
+        if !node.is_object() {
+            self.wrong_type(node, &format!("an object ({})", place.what), "");
+            return None;
+        }
+        let mut object = Object { node, place, found: Vec::new(), foreign: Vec::new() };
+        for member in node.members() {
+            self.look_up(member, &mut object);
+        }
+        Some(object)
+    }
+
+    fn look_up<'d>(&mut self, member: Member<'d>, object: &mut Object<'d>) {
+        let place = object.place;
+        let (found, kind) = match self.context.key(member.key) {
+            Key::Foreign => {
+                object.foreign.push(member);
+                return;
+            }
+            Key::Undeclared(prefix) => {
+                let message = format!("the prefix of `{}` is not declared", member.key);
+                let help = format!("add \"{prefix}\": \"https://…#\" to `@context`");
+                return self.error(Code::UndeclaredPrefix, &member, message, help);
+            }
+            Key::Term("@context") => {
+                if !self.tops.contains(&object.node.index()) {
+                    let help = "declare prefixes in the `@context` at the top of the document";
+                    self.error(Code::ContextPlace, &member, "`@context` stands at the top of a document only", help);
+                }
+                return;
+            }
+            Key::Term(term) => match (place.field(term), place.alias(term)) {
+                (Some(field), _) if self.accepts(field, member) => (field.name, Some(field.kind)),
+                (None, Some(alias)) if alias.origin == Origin::Legacy && self.is_legacy() => {
+                    let message = format!("`{}` is called `{}`", member.key, alias.field);
+                    self.findings.add(Code::Alias, &member, message, None);
+                    (alias.field, place.field(alias.field).map(|field| field.kind))
+                }
+                (Some(_), _) => return,
+                (None, _) => return self.unknown_key(member, term, place),
+            },
+        };
+        let before = object.found.iter().find(|(field, _)| *field == found).map(|(_, before)| *before);
+        match before {
+            // The same key twice was found when the text was inspected.
+            Some(before) if before.key == member.key => return,
+            Some(before) if !kind.is_some_and(Kind::adds_up) => {
+                let message = format!("`{}` and `{}` both say `{found}`", before.key, member.key);
+                self.error(Code::DuplicateKey, &member, message, format!("keep `{}` only", last(found)));
+                return;
+            }
+            _ => {}
+        }
+        object.found.push((found, member));
+    }
+
+    /// Whether a field may be used here; says what it is where that is worth a word.
+    fn accepts(&mut self, field: &'static Field, member: Member<'_>) -> bool {
+        if let Some(instead) = field.older {
+            if !self.is_legacy() {
+                let message = format!("`{}` is a key of older documents", member.key);
+                self.error(Code::UnknownKey, &member, message, format!("use `{instead}`"));
+                return false;
+            }
+            if !matches!(field.kind, Kind::Structure) {
+                let message = format!("`{}` is said with `{instead}`", member.key);
+                self.findings.add(Code::Alias, &member, message, None);
+            }
+        }
+        if let Kind::Ignored = field.kind {
+            let message = format!("`{}` has no effect here", member.key);
+            self.findings.add(Code::IgnoredKey, &member, message, None);
+        }
+        if field.name == "@type" {
+            let sound = member.value.items().iter().all(|item| matches!(item.value(), Value::String(_)));
+            if !sound {
+                self.wrong_type(member.value, "a type or an array of types", "");
+            }
+        }
+        true
+    }
+
+    fn unknown_key(&mut self, member: Member<'_>, term: &str, place: &'static Place) {
+        if term == "comment" && self.is_legacy() {
+            self.findings.add(Code::IgnoredKey, &member, "`comment` is for people and is not carried", None);
+            return;
+        }
+        if self.findings.is_full(Code::UnknownKey.severity()) {
+            return self.error(Code::UnknownKey, &member, "", "");
+        }
+        if term.starts_with('@') {
+            let keywords = place.fields.iter().map(|field| field.name).filter(|name| name.starts_with('@'));
+            let keywords: Vec<&str> = keywords.chain(["@context"]).collect();
+            let help = match suggest::nearest(term, keywords.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("keywords here: {}", suggest::list(keywords)),
+            };
+            let message = format!("`{}` looks like a keyword, and {} has none of that name", member.key, place.what);
+            return self.error(Code::UnknownKeyword, &member, message, help);
+        }
+        let message = format!("unknown key `{}` in {}", member.key, place.what);
+        let help = advice(term, place);
+        self.error(Code::UnknownKey, &member, message, help);
+    }
+}
+
+/// What was probably meant: a spelling of elsewhere, a key of another place, or a slip of the finger.
+fn advice(term: &str, place: &'static Place) -> String {
+    if let Some((_, advice)) = place.advice.iter().find(|(key, _)| *key == term) {
+        return (*advice).to_owned();
+    }
+    if let Some(alias) = place.alias(term) {
+        return match alias.origin {
+            Origin::Compose => format!("Compose's `{term}` is `{}` here", alias.field),
+            Origin::Legacy => format!("it is called `{}`", alias.field),
+        };
+    }
+    if let Some(home) = place.home_of(term) {
+        return belongs(term, &home);
+    }
+    let near =
+        suggest::nearest(term, place.fields.iter().filter(|field| field.older.is_none()).map(|field| field.name));
+    if let Some(near) = near {
+        return format!("did you mean `{near}`?");
+    }
+    let elsewhere = [&schema::CONTAINER, &schema::STACK, &schema::DEPLOYMENT];
+    if let Some(other) = elsewhere.into_iter().find(|other| !std::ptr::eq(*other, place) && other.field(term).is_some())
+    {
+        return format!("`{term}` belongs to {}", other.what);
+    }
+    if let Some(home) = schema::STACK.home_of(term) {
+        return belongs(term, &home);
+    }
+    let keys: Vec<&str> = place.fields.iter().map(|field| field.name).filter(|name| !name.starts_with('@')).collect();
+    if keys.len() <= 12 {
+        return format!("keys here: {}", suggest::list(keys));
+    }
+    "for data of your own, declare a prefix in `@context` and write `prefix:key`".to_owned()
+}
+
+fn belongs(term: &str, home: &str) -> String {
+    match home.rsplit_once('.') {
+        Some((above, name)) if name == term => format!("`{term}` belongs under `{above}`"),
+        Some((above, name)) => format!("`{term}` belongs under `{above}`, as `{name}`"),
+        None => format!("it is called `{home}`"),
+    }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}

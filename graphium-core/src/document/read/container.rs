@@ -1,0 +1,155 @@
+//! A container.
+
+use super::super::{code::Code, findings::Place, node::Node, object::Object, reader::Reader, schema, suggest};
+use super::graph::local;
+use crate::{
+    id::HostId,
+    stack::{Condition, Container, RestartPolicy, Volume},
+};
+use json_syntax::Value;
+
+/// A container whose references are not resolved yet, with the places that checks of the whole point to.
+pub(in super::super) struct ContainerDraft<'d> {
+    pub(in super::super) container: Container,
+    /// Its name as the document writes it.
+    pub(in super::super) written: String,
+    pub(in super::super) node: Node<'d>,
+    pub(in super::super) name_node: Option<Node<'d>>,
+    /// What it waits for, as written.
+    pub(in super::super) depends_on: Vec<Wait<'d>>,
+    /// Where each of its ports is written.
+    pub(in super::super) port_nodes: Vec<Node<'d>>,
+    /// Volumes that its mounts describe.
+    pub(in super::super) volumes: Vec<(Volume, Node<'d>)>,
+}
+
+/// A dependency as written.
+pub(in super::super) struct Wait<'d> {
+    pub(in super::super) on: String,
+    pub(in super::super) condition: Condition,
+    pub(in super::super) node: Node<'d>,
+}
+
+impl Reader<'_> {
+    pub(super) fn container<'d>(&mut self, node: Node<'d>, stack: &str) -> Option<ContainerDraft<'d>> {
+        let object = self.object(node, &schema::CONTAINER)?;
+        self.container_type(&object);
+        let (written, name) = self.name(&object, "container").unwrap_or_default();
+        let made = || (!name.is_empty() && !stack.is_empty()).then(|| format!("container:{stack}/{name}"));
+        let id = self.identity(&object, made).unwrap_or_default();
+        let mut draft = ContainerDraft {
+            container: Container { id, image: self.image(&object), ..Container::default() },
+            written,
+            node,
+            name_node: object.get("name"),
+            depends_on: self.waits(&object),
+            port_nodes: Vec::new(),
+            volumes: Vec::new(),
+        };
+        self.ports(&object, &mut draft);
+        self.mounts(&object, &mut draft);
+        let container = &mut draft.container;
+        container.name = name;
+        container.description = self.text_of(&object, "description");
+        container.application_category = self.text_of(&object, "applicationCategory");
+        container.environment = self.environment(&object);
+        container.health_check = object.get("healthCheck").and_then(|check| self.health_check(check, &container.ports));
+        self.resources(&object, container);
+        container.host = self.reference_of(&object, "locatedInHost").map(HostId::new);
+        self.process(&object, container);
+        self.engine(&object, container);
+        container.labels = self.text_map_of(&object, "labels");
+        container.replicas = self.integer_of(&object, "replicas");
+        container.annotations = object.annotations();
+        if let Some(version) = self.text_of(&object, "softwareVersion") {
+            container.annotations.insert("softwareVersion".to_owned(), version.into());
+        }
+        Some(draft)
+    }
+
+    fn container_type(&mut self, object: &Object<'_>) {
+        let Some(node) = object.get("@type") else { return };
+        let items = node.items();
+        let mut types = items.iter().filter_map(|item| item.as_str()).map(local);
+        if types.clone().any(|name| name == "Container") {
+            return;
+        }
+        if types.any(|name| name == "SoftwareApplication") {
+            let canonical = "write \"@type\": \"datacenter:Container\"";
+            self.older_form(node, "a `SoftwareApplication` as a container", canonical);
+            return;
+        }
+        self.error(
+            Code::UnknownType,
+            node,
+            "this is no type of a container",
+            "write \"@type\": \"datacenter:Container\"",
+        );
+    }
+
+    fn image(&mut self, object: &Object<'_>) -> String {
+        let Some(node) = object.get("image") else {
+            let place = Place::shown_by(object.node, object.get("name"));
+            self.error(Code::MissingImage, place, "this container has no image", "add \"image\": \"name:tag\"");
+            return String::new();
+        };
+        let Some(image) = self.text(node) else { return String::new() };
+        if image.trim().is_empty() {
+            self.error(Code::MissingImage, node, "the image is empty", "write it as \"name:tag\"");
+        } else if image.contains(char::is_whitespace) {
+            let help = "an image is `[registry/]name[:tag][@digest]`";
+            self.error(Code::BadForm, node, format!("`{image}` is no image: it has white space"), help);
+        }
+        image
+    }
+
+    fn waits<'d>(&mut self, object: &Object<'d>) -> Vec<Wait<'d>> {
+        let items: Vec<Node<'d>> = object.all("dependsOn").flat_map(|member| member.value.items()).collect();
+        let mut waits = Vec::new();
+        for node in items {
+            let (on, condition) = match node.value() {
+                Value::Object(_) => {
+                    let Some(object) = self.object(node, &schema::DEPENDENCY) else { continue };
+                    if object.get("@id").is_none() {
+                        let help = "write {\"@id\": \"container:…\", \"condition\": \"started\"}";
+                        self.error(Code::MissingKey, node, "a dependency names a container", help);
+                    }
+                    let condition = self.choice_of(&object, "condition").unwrap_or_default();
+                    (self.text_of(&object, "@id"), condition)
+                }
+                _ => (self.reference(node), Condition::default()),
+            };
+            waits.extend(on.map(|on| Wait { on, condition, node }));
+        }
+        waits
+    }
+
+    /// What runs in it.
+    fn process(&mut self, object: &Object<'_>, container: &mut Container) {
+        container.command = self.words_of(object, "command");
+        container.args = self.words_of(object, "args").unwrap_or_default();
+        container.entrypoint = self.words_of(object, "entrypoint");
+        container.working_dir = self.text_of(object, "workingDir");
+        container.user = self.text_of(object, "user");
+        container.hostname = self.text_of(object, "hostname");
+        container.init = self.flag_of(object, "init");
+        container.tty = self.flag_of(object, "tty").unwrap_or(false);
+        container.stdin_open = self.flag_of(object, "stdinOpen").unwrap_or(false);
+        container.stop_signal = self.text_of(object, "stopSignal");
+        container.stop_grace_period = self.duration_of(object, "stopGracePeriod");
+        container.restart_policy = self.restart_policy(object).unwrap_or_default();
+    }
+
+    fn restart_policy(&mut self, object: &Object<'_>) -> Option<RestartPolicy> {
+        let node = object.get("restartPolicy")?;
+        let text = self.text(node)?;
+        if let Ok(policy) = text.parse() {
+            return Some(policy);
+        }
+        let near = suggest::nearest(&text, ["no", "always", "on-failure", "unless-stopped"]);
+        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let help = format!("{near}policies: `no`, `always`, `on-failure[:times]`, `unless-stopped`");
+        self.error(Code::UnknownRestartPolicy, node, format!("`{text}` is no restart policy"), help);
+        None
+    }
+}

@@ -1,0 +1,17 @@
+//! The parts of a stack, each read from its node.
+
+mod container;
+mod deployment;
+mod engine;
+mod environment;
+mod graph;
+mod health;
+mod mounts;
+mod network;
+mod ports;
+mod resources;
+mod stack;
+mod topology;
+
+pub(super) use container::ContainerDraft;
+pub(super) use graph::{Document, document};

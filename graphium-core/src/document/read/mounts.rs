@@ -1,0 +1,224 @@
+//! Mounts, in the forms that documents have.
+
+use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
+use super::container::ContainerDraft;
+use crate::stack::{Mount, MountKind, Volume};
+use json_syntax::Value;
+
+impl Reader<'_> {
+    pub(super) fn mounts<'d>(&mut self, object: &Object<'d>, draft: &mut ContainerDraft<'d>) {
+        let items: Vec<Node<'d>> = object.all("volumeMounts").flat_map(|member| member.value.items()).collect();
+        for node in items {
+            let mount = match node.value() {
+                Value::Object(object) if object.contains_key("value") => self.storage(node),
+                Value::Object(_) => self.mount(node, &mut draft.volumes),
+                Value::String(_) => self.storage_text(node, node),
+                _ => {
+                    self.wrong_type(node, "an object (a mount)", "");
+                    None
+                }
+            };
+            let Some(mount) = mount else { continue };
+            if draft.container.volume_mounts.iter().any(|other| other.target == mount.target) {
+                let message = format!("two mounts have the target `{}`", mount.target);
+                self.error(Code::DuplicateName, node, message, "mount one of them elsewhere");
+            }
+            draft.container.volume_mounts.push(mount);
+        }
+    }
+
+    fn mount<'d>(&mut self, node: Node<'d>, volumes: &mut Vec<(Volume, Node<'d>)>) -> Option<Mount> {
+        let object = self.object(node, &schema::MOUNT)?;
+        let source = self.text_of(&object, "source").filter(|source| !source.is_empty());
+        let target = self.target(&object);
+        let read_only = self.flag_of(&object, "readOnly").unwrap_or(false);
+        let word = match object.get("type") {
+            Some(_) => self.word_of(&object, "type"),
+            None if source.as_deref().is_some_and(is_path) => Some("bind"),
+            None => Some("volume"),
+        };
+        let options = self.options_of_mount(&object, word);
+        let kind = match word? {
+            "bind" => self.bind(&object, source, options.as_ref()),
+            "tmpfs" => Some(MountKind::Tmpfs {
+                size: options.as_ref().and_then(|options| self.size_of(options, "size")),
+                mode: options.as_ref().and_then(|options| self.mode(options)),
+            }),
+            _ => self.volume_mount(&object, source, options.as_ref(), volumes),
+        };
+        Some(Mount { kind: kind?, target: target?, read_only })
+    }
+
+    /// The options that go with the type; those of other types are an error.
+    fn options_of_mount<'d>(&mut self, object: &Object<'d>, word: Option<&str>) -> Option<Object<'d>> {
+        let mut own = None;
+        for (of, name, place) in [
+            ("volume", "volumeOptions", &schema::VOLUME_OPTIONS),
+            ("bind", "bindOptions", &schema::BIND_OPTIONS),
+            ("tmpfs", "tmpfsOptions", &schema::TMPFS_OPTIONS),
+        ] {
+            let Some(node) = object.get(name) else { continue };
+            let options = self.object(node, place);
+            match word {
+                Some(word) if word == of => own = options,
+                Some(word) => {
+                    let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
+                    self.error(
+                        Code::UnknownKey,
+                        node,
+                        format!("`{name}` has no meaning for a mount of type `{word}`"),
+                        help,
+                    );
+                }
+                None => {}
+            }
+        }
+        own
+    }
+
+    fn target(&mut self, object: &Object<'_>) -> Option<String> {
+        let Some(node) = object.get("target") else {
+            self.error(Code::MissingKey, object.node, "a mount needs a target", "add \"target\": \"/path/inside\"");
+            return None;
+        };
+        let target = self.text(node)?;
+        self.absolute(node, &target).then_some(target)
+    }
+
+    fn absolute(&mut self, node: Node<'_>, path: &str) -> bool {
+        let absolute = path.starts_with('/');
+        if !absolute {
+            self.error(Code::BadPath, node, format!("`{path}` is no absolute path"), "begin it with `/`");
+        }
+        absolute
+    }
+
+    fn bind(&mut self, object: &Object<'_>, source: Option<String>, options: Option<&Object<'_>>) -> Option<MountKind> {
+        let (Some(source), Some(at)) = (source, object.get("source")) else {
+            let help = "add \"source\": \"/path/on/the/host\"";
+            self.error(Code::MissingKey, object.node, "a bind mount needs a source", help);
+            return None;
+        };
+        self.warn_relative(at, &source);
+        let propagation = options.and_then(|options| self.word_of(options, "propagation")).map(str::to_owned);
+        let create_host_path = options.and_then(|options| self.flag_of(options, "createHostPath")).unwrap_or(false);
+        Some(MountKind::Bind { source, propagation, create_host_path })
+    }
+
+    fn warn_relative(&mut self, at: Node<'_>, source: &str) {
+        if !source.starts_with('/') {
+            let message = format!("`{source}` is relative, which means nothing on another host");
+            self.findings.add(Code::RelativeSource, at, message, Some("use an absolute path on the host".into()));
+        }
+    }
+
+    fn volume_mount<'d>(
+        &mut self,
+        object: &Object<'d>,
+        source: Option<String>,
+        options: Option<&Object<'d>>,
+        volumes: &mut Vec<(Volume, Node<'d>)>,
+    ) -> Option<MountKind> {
+        if let (Some(source), Some(at)) = (&source, object.get("source"))
+            && !self.volume_name(at, source)
+        {
+            return None;
+        }
+        // Older documents say on the mount what belongs to the volume.
+        let driver = match options.and_then(|options| self.text_of(options, "driver")) {
+            Some(driver) => Some(driver),
+            None => self.text_of(object, "volumeOptions.driver"),
+        };
+        let mut driver_opts = self.text_map_of(object, "volumeOptions.driverOpts");
+        let mut labels = self.text_map_of(object, "volumeOptions.labels");
+        let (mut no_copy, mut subpath) = (false, None);
+        if let Some(options) = options {
+            driver_opts.extend(self.text_map_of(options, "driverOpts"));
+            labels.extend(self.text_map_of(options, "labels"));
+            no_copy = self.flag_of(options, "noCopy").unwrap_or(false);
+            subpath = self.text_of(options, "subpath");
+        }
+        if let Some(name) =
+            source.as_ref().filter(|_| driver.is_some() || !driver_opts.is_empty() || !labels.is_empty())
+        {
+            let volume = Volume { name: name.clone(), driver, driver_opts, labels, external: false };
+            volumes.push((volume, object.node));
+        }
+        Some(MountKind::Volume { source, no_copy, subpath })
+    }
+
+    fn volume_name(&mut self, at: Node<'_>, name: &str) -> bool {
+        let sound = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if !sound {
+            let help = match is_path(name) {
+                true => "write \"type\": \"bind\" to mount a path of the host",
+                false => "use letters, digits, `-`, `_` and `.`",
+            };
+            self.error(Code::BadName, at, format!("`{name}` cannot be the name of a volume"), help);
+        }
+        sound
+    }
+
+    /// Mode bits: a number, or octal digits in a string.
+    fn mode(&mut self, options: &Object<'_>) -> Option<u32> {
+        let node = options.get("mode")?;
+        let Some(text) = node.as_str() else { return self.integer(node, 0, 0o7777) };
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+        if mode.is_none() {
+            self.error(Code::BadNumber, node, format!("`{text}` is no mode"), "write octal digits as in \"1777\"");
+        }
+        mode
+    }
+
+    /// `{value: "source:target"}`, as older documents have it.
+    fn storage(&mut self, node: Node<'_>) -> Option<Mount> {
+        let object = self.object(node, &schema::PROPERTY_VALUE)?;
+        let value = object.get("value")?;
+        self.storage_text(node, value)
+    }
+
+    fn storage_text(&mut self, node: Node<'_>, value: Node<'_>) -> Option<Mount> {
+        let text = self.text(value)?;
+        let mut halves = text.splitn(3, ':');
+        let (Some(source), Some(target)) = (halves.next(), halves.next()) else {
+            self.error(
+                Code::BadForm,
+                value,
+                format!("`{text}` is not `source:target`"),
+                "write \"source:/path/inside\"",
+            );
+            return None;
+        };
+        let read_only = match halves.next() {
+            None | Some("rw") => false,
+            Some("ro") => true,
+            Some(other) => {
+                self.error(
+                    Code::BadForm,
+                    value,
+                    format!("`{other}` is no mode of a mount"),
+                    "write `ro`, `rw` or nothing",
+                );
+                return None;
+            }
+        };
+        if !self.absolute(value, target) || !is_path(source) && !self.volume_name(value, source) {
+            return None;
+        }
+        let (word, kind) = if is_path(source) {
+            self.warn_relative(value, source);
+            ("bind", MountKind::Bind { source: source.to_owned(), propagation: None, create_host_path: false })
+        } else {
+            ("volume", MountKind::Volume { source: Some(source.to_owned()), no_copy: false, subpath: None })
+        };
+        let canonical = format!("write {{\"type\": \"{word}\", \"source\": \"{source}\", \"target\": \"{target}\"}}");
+        let mount = Mount { kind, target: target.to_owned(), read_only };
+        self.older_form(node, "a mount as `source:target`", canonical).then_some(mount)
+    }
+}
+
+/// Whether a source is a path of the host rather than the name of a volume.
+fn is_path(source: &str) -> bool {
+    source.starts_with(['/', '.', '~'])
+}

@@ -1,0 +1,98 @@
+//! Networks and volumes.
+
+use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
+use crate::stack::{Network, Volume};
+
+impl Reader<'_> {
+    pub(super) fn network(&mut self, node: Node<'_>) -> Option<Network> {
+        let object = self.object(node, &schema::NETWORK)?;
+        let driver = self.text_of(&object, "driver");
+        if let (Some("overlay"), Some(at)) = (driver.as_deref(), object.get("driver")) {
+            let help =
+                "use the driver `bridge`; containers on different hosts reach each other through published ports";
+            self.error(Code::OverlayUnsupported, at, "overlay networks do not exist yet", help);
+        }
+        for range in ["subnet", "ipRange"] {
+            self.check_address(&object, range, is_range, "a range of addresses", "172.20.0.0/16");
+        }
+        self.check_address(
+            &object,
+            "gateway",
+            |text| text.parse::<std::net::IpAddr>().is_ok(),
+            "an address",
+            "172.20.0.1",
+        );
+        let created = self.flag_of(&object, "createIfNotExists").unwrap_or(true);
+        Some(Network {
+            name: self.text_of(&object, "name"),
+            driver,
+            subnet: self.text_of(&object, "subnet"),
+            gateway: self.text_of(&object, "gateway"),
+            ip_range: self.text_of(&object, "ipRange"),
+            internal: self.flag_of(&object, "internal").unwrap_or(false),
+            external: self.flag_of(&object, "external").unwrap_or(!created),
+            labels: self.text_map_of(&object, "labels"),
+            options: self.text_map_of(&object, "options"),
+        })
+    }
+
+    /// The volumes that need more than a name.
+    pub(super) fn volumes(&mut self, object: &Object<'_>) -> Vec<Volume> {
+        let items: Vec<Node<'_>> = object.all("volumes").flat_map(|member| member.value.items()).collect();
+        let mut volumes = Vec::new();
+        for item in items {
+            let Some(object) = self.object(item, &schema::VOLUME) else { continue };
+            let name = self.text_of(&object, "name");
+            let Some(name) = name.filter(|name| !name.is_empty()) else {
+                self.error(Code::MissingKey, item, "a volume needs a name", "add `name`");
+                continue;
+            };
+            let volume = Volume {
+                name,
+                driver: self.text_of(&object, "driver"),
+                driver_opts: self.text_map_of(&object, "driverOpts"),
+                labels: self.text_map_of(&object, "labels"),
+                external: self.flag_of(&object, "external").unwrap_or(false),
+            };
+            self.add_volume(&mut volumes, volume, item);
+        }
+        volumes
+    }
+
+    /// Adds what is known of a volume; twice the same is once, twice different is an error.
+    pub(super) fn add_volume(&mut self, volumes: &mut Vec<Volume>, volume: Volume, place: Node<'_>) {
+        match volumes.iter().find(|other| other.name == volume.name) {
+            Some(other) if *other == volume => {}
+            Some(_) => {
+                let message = format!("the volume `{}` is described twice, differently", volume.name);
+                let help = "describe it once, in the stack's `volumes`";
+                self.error(Code::VolumeConflict, place, message, help);
+            }
+            None => volumes.push(volume),
+        }
+    }
+
+    fn check_address(&mut self, object: &Object<'_>, name: &str, sound: fn(&str) -> bool, what: &str, example: &str) {
+        let Some(node) = object.get(name) else { return };
+        let Some(text) = node.as_str().filter(|text| !text.contains('$')) else { return };
+        if !sound(text) {
+            self.error(
+                Code::BadAddress,
+                node,
+                format!("`{text}` is not {what}"),
+                format!("write it as in \"{example}\""),
+            );
+        }
+    }
+}
+
+/// Whether a text is an address with the length of its network, as `172.20.0.0/16`.
+fn is_range(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let longest = match address.parse() {
+        Ok(std::net::IpAddr::V4(_)) => 32,
+        Ok(std::net::IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    length.parse::<u8>().is_ok_and(|length| length <= longest)
+}

@@ -1,0 +1,49 @@
+//! What every part of the reader shares: the profile, the variables, the findings.
+
+use super::{
+    ReadContext,
+    code::Code,
+    findings::{Findings, Place as At},
+    node::Node,
+    profile::{Context, Profile},
+};
+
+/// Reads nodes into values and keeps what it finds.
+pub(super) struct Reader<'c> {
+    pub(super) context: Context,
+    pub(super) environment: &'c ReadContext<'c>,
+    pub(super) findings: Findings,
+    /// The objects where `@context` may stand.
+    pub(super) tops: Vec<usize>,
+    /// Bytes that variables have brought in so far.
+    pub(super) filled: usize,
+}
+
+impl Reader<'_> {
+    /// Whether older spellings are read.
+    pub(super) fn is_legacy(&self) -> bool {
+        self.context.profile == Profile::Legacy
+    }
+
+    pub(super) fn error(&mut self, code: Code, at: impl Into<At>, message: impl Into<String>, help: impl Into<String>) {
+        let help = help.into();
+        self.findings.add(code, at, message, (!help.is_empty()).then_some(help));
+    }
+
+    /// `expected` with its article: `a string`.
+    pub(super) fn wrong_type(&mut self, node: Node<'_>, expected: &str, help: &str) {
+        let help = match (help, node.kind()) {
+            ("", "null") => "leave the key out",
+            (help, _) => help,
+        };
+        self.error(Code::WrongType, node, format!("expected {expected}, found {}", node.kind()), help);
+    }
+
+    /// An older form of a value: accepted with a note in the legacy profile, refused in the native one.
+    pub(super) fn older_form(&mut self, at: Node<'_>, what: &str, canonical: impl Into<String>) -> bool {
+        let legacy = self.is_legacy();
+        let code = if legacy { Code::OlderForm } else { Code::WrongType };
+        self.error(code, at, what.to_owned(), canonical);
+        legacy
+    }
+}

@@ -1,0 +1,238 @@
+//! What a stack document may say, as data: per place its keys, their other spellings, the kind of their values.
+//!
+//! The reader looks keys up here and nowhere else; suggestions come from here too.
+
+mod container;
+mod parts;
+mod stack;
+
+pub(super) use container::{
+    BIND_OPTIONS, CONTAINER, DEPENDENCY, DEVICE, ENV_SOURCE, ENV_VAR, LIMITS, LOGGING, MOUNT, PORT, PROPERTY_VALUE,
+    REQUIREMENTS, RESERVATIONS, RESOURCES, TMPFS_OPTIONS, ULIMIT, VOLUME_OPTIONS,
+};
+pub(super) use parts::{HEALTH_CHECK, RESOURCE_REQUIREMENTS};
+pub(super) use stack::{
+    DEPLOYMENT, DOCUMENT, ENVELOPE, HOST, HOST_CONSTRAINT, LIST_ITEM, NAMED, NETWORK, RACK, REFERENCE, STACK, UPDATE,
+    VOLUME,
+};
+
+/// A kind of object in a document.
+pub(super) struct Place {
+    /// For messages, with its article: `a container`.
+    pub(super) what: &'static str,
+    /// Its keys by their canonical names.
+    pub(super) fields: &'static [Field],
+    /// Other spellings.
+    pub(super) aliases: &'static [Alias],
+    /// Keys that people try here, and what to do instead.
+    pub(super) advice: &'static [(&'static str, &'static str)],
+}
+
+/// A key at a place.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// For keys of older documents that no other key can take the place of alone: what says the same now.
+    pub(super) older: Option<&'static str>,
+}
+
+/// Another spelling of a key.
+pub(super) struct Alias {
+    pub(super) key: &'static str,
+    /// The canonical name: a field of the same place, or a path below it.
+    pub(super) field: &'static str,
+    pub(super) origin: Origin,
+}
+
+/// Where a spelling comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Older documents: read in the legacy profile, with a note.
+    Legacy,
+    /// Compose files: refused, with our name.
+    Compose,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// True or false.
+    Flag,
+    /// A whole number.
+    Integer { min: i64, max: i64 },
+    /// A number that is not negative.
+    Number,
+    /// Bytes, or a string with a unit.
+    Size,
+    /// The same, or -1 for no limit.
+    SizeOrUnlimited,
+    /// Seconds, or a string with units.
+    Duration,
+    /// 1 to 65535.
+    Port,
+    /// One of a few words.
+    Choice(&'static [Choice]),
+    /// An object of strings.
+    TextMap,
+    /// An array of strings.
+    TextList,
+    /// A command: an array of strings; in older documents a string too.
+    Words,
+    /// A string, or an object with `@id`.
+    Reference,
+    /// An object of that place.
+    Object(&'static Place),
+    /// An array of objects of that place; several spellings of it add up.
+    List(&'static Place),
+    /// Has several forms and a reader of its own; several spellings of it add up.
+    Forms,
+    /// Accepted, without effect, with a note.
+    Ignored,
+    /// A keyword of JSON-LD or something as structural; accepted without a word.
+    Structure,
+}
+
+/// A word that a [`Kind::Choice`] takes.
+pub(super) struct Choice {
+    pub(super) word: &'static str,
+    /// Other spellings in older documents; case never matters there.
+    pub(super) aliases: &'static [&'static str],
+}
+
+impl Kind {
+    /// Whether several spellings of one field add up to one list.
+    pub(super) fn adds_up(self) -> bool {
+        matches!(self, Self::List(_) | Self::Forms | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure)
+    }
+}
+
+impl Place {
+    /// The field that a canonical name stands for.
+    pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The alias with this spelling.
+    pub(super) fn alias(&self, key: &str) -> Option<&'static Alias> {
+        self.aliases.iter().find(|alias| alias.key == key)
+    }
+
+    /// Where below this place a key is at home: `resources.limits.cpus`.
+    pub(super) fn home_of(&self, key: &str) -> Option<String> {
+        self.search(key, 3)
+    }
+
+    fn search(&self, key: &str, depth: usize) -> Option<String> {
+        if depth == 0 {
+            return None;
+        }
+        self.fields.iter().find_map(|field| {
+            let (Kind::Object(below) | Kind::List(below)) = field.kind else { return None };
+            let direct = below.field(key).map(|field| field.name).or_else(|| below.alias(key).map(|alias| alias.field));
+            let path = direct.map(str::to_owned).or_else(|| below.search(key, depth - 1))?;
+            Some(format!("{}.{path}", field.name))
+        })
+    }
+}
+
+const fn field(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, older: None }
+}
+
+const fn older(name: &'static str, kind: Kind, instead: &'static str) -> Field {
+    Field { name, kind, older: Some(instead) }
+}
+
+const fn legacy(key: &'static str, field: &'static str) -> Alias {
+    Alias { key, field, origin: Origin::Legacy }
+}
+
+const fn compose(key: &'static str, field: &'static str) -> Alias {
+    Alias { key, field, origin: Origin::Compose }
+}
+
+const fn word(word: &'static str) -> Choice {
+    Choice { word, aliases: &[] }
+}
+
+const COUNT: Kind = Kind::Integer { min: 0, max: u32::MAX as i64 };
+const POSITIVE: Kind = Kind::Integer { min: 1, max: u32::MAX as i64 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) const PLACES: &[&Place] = &[
+        &BIND_OPTIONS,
+        &CONTAINER,
+        &DEPENDENCY,
+        &DEPLOYMENT,
+        &DEVICE,
+        &DOCUMENT,
+        &ENVELOPE,
+        &ENV_SOURCE,
+        &ENV_VAR,
+        &HEALTH_CHECK,
+        &HOST,
+        &HOST_CONSTRAINT,
+        &LIMITS,
+        &LIST_ITEM,
+        &LOGGING,
+        &MOUNT,
+        &NAMED,
+        &NETWORK,
+        &PORT,
+        &PROPERTY_VALUE,
+        &RACK,
+        &REFERENCE,
+        &REQUIREMENTS,
+        &RESERVATIONS,
+        &RESOURCES,
+        &RESOURCE_REQUIREMENTS,
+        &STACK,
+        &TMPFS_OPTIONS,
+        &ULIMIT,
+        &UPDATE,
+        &VOLUME,
+        &VOLUME_OPTIONS,
+    ];
+
+    #[test]
+    fn no_key_has_two_meanings_at_one_place() {
+        for place in PLACES {
+            let mut keys: Vec<&str> = place.fields.iter().map(|field| field.name).collect();
+            keys.extend(place.aliases.iter().map(|alias| alias.key));
+            keys.extend(place.advice.iter().map(|(key, _)| *key));
+            let all = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), all, "{}", place.what);
+        }
+    }
+
+    #[test]
+    fn a_legacy_alias_leads_to_something_that_is_read() {
+        for place in PLACES {
+            for alias in place.aliases.iter().filter(|alias| alias.origin == Origin::Legacy) {
+                let mut at: Option<&Place> = Some(place);
+                for step in alias.field.split('.') {
+                    let field = at.and_then(|place| place.field(step));
+                    assert!(field.is_some(), "{}: {} → {}", place.what, alias.key, alias.field);
+                    at = match field.map(|field| field.kind) {
+                        Some(Kind::Object(below) | Kind::List(below)) => Some(below),
+                        _ => None,
+                    };
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_deeper_place_is_found() {
+        assert_eq!(CONTAINER.home_of("cpus").as_deref(), Some("resources.limits.cpus"));
+        assert_eq!(RESOURCES.home_of("pids").as_deref(), Some("limits.pids"));
+        assert_eq!(CONTAINER.home_of("nothing"), None);
+    }
+}

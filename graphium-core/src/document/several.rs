@@ -1,0 +1,94 @@
+//! Values of several parts: lists, maps, commands, references.
+
+use super::{code::Code, node::Node, object::Object, reader::Reader, schema::REFERENCE, words};
+use crate::stack::TextMap;
+use json_syntax::Value;
+
+impl Reader<'_> {
+    /// An object of strings; several spellings add up.
+    pub(super) fn text_map_of(&mut self, object: &Object<'_>, name: &str) -> TextMap {
+        let mut map = TextMap::new();
+        for member in object.all(name) {
+            if !member.value.is_object() {
+                self.wrong_type(member.value, "an object of strings", "write {\"key\": \"value\"}");
+                continue;
+            }
+            for entry in member.value.members() {
+                if let Some(text) = self.text(entry.value) {
+                    map.insert(entry.key.to_owned(), text);
+                }
+            }
+        }
+        map
+    }
+
+    /// An array of strings; several spellings add up, and a string stands for a list of one.
+    pub(super) fn text_list_of(&mut self, object: &Object<'_>, name: &str) -> Vec<String> {
+        let items: Vec<_> = object.all(name).flat_map(|member| member.value.items()).collect();
+        items.into_iter().filter_map(|item| self.text(item)).collect()
+    }
+
+    /// A command.
+    pub(super) fn words_of(&mut self, object: &Object<'_>, name: &str) -> Option<Vec<String>> {
+        let node = object.get(name)?;
+        match node.value() {
+            Value::String(line) => {
+                let line = self.fill(node, line.as_str())?;
+                self.split(node, &line)
+            }
+            Value::Array(_) => {
+                // Every mistake is told, so no early end at the first.
+                let words: Vec<Option<String>> = node.elements().map(|word| self.text(word)).collect();
+                words.into_iter().collect()
+            }
+            _ => {
+                self.wrong_type(node, "an array of strings", "");
+                None
+            }
+        }
+    }
+
+    fn split(&mut self, node: Node<'_>, line: &str) -> Option<Vec<String>> {
+        match words::split(line) {
+            Ok(words) => {
+                let list = serde_json::to_string(&words).unwrap_or_default();
+                self.older_form(node, "a command as one string", format!("write {list}")).then_some(words)
+            }
+            Err(words::OpenQuote(quote)) => {
+                let message = format!("the command ends within `{quote}`");
+                self.error(Code::UnclosedQuote, node, message, "close it, or write the command as an array");
+                None
+            }
+        }
+    }
+
+    /// What a reference names: a string, or the `@id` of an object.
+    pub(super) fn reference(&mut self, node: Node<'_>) -> Option<String> {
+        let named = match node.value() {
+            Value::Object(_) => {
+                let object = self.object(node, &REFERENCE)?;
+                let Some(id) = object.get("@id") else {
+                    self.error(Code::MissingKey, node, "a reference needs an `@id`", "write {\"@id\": \"…\"}");
+                    return None;
+                };
+                self.text(id)
+            }
+            Value::String(_) => self.text(node),
+            _ => {
+                self.wrong_type(node, "a reference", "write {\"@id\": \"…\"}");
+                None
+            }
+        };
+        let named = named?;
+        if named.trim().is_empty() {
+            self.error(Code::BadForm, node, "a reference cannot be empty", "");
+            return None;
+        }
+        Some(named)
+    }
+
+    pub(super) fn reference_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {
+        let node = object.get(name)?;
+        self.reference(node)
+    }
+}

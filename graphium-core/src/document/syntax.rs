@@ -1,0 +1,194 @@
+//! From text to values with places, and what a syntax error has to say.
+
+use super::{
+    code::Code,
+    findings::{Findings, Place},
+    node::Node,
+};
+use json_syntax::{CodeMap, Parse as _, Value, parse::Error};
+
+/// Parses the text, or says where it stops being JSON and what was expected there.
+pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
+    Value::parse_str(source).map_err(|error| {
+        let span = error.span();
+        let end = source.len();
+        // Escapes are marked from their backslash to their last digit; anything else is one character.
+        let (code, from, to) = match &error {
+            Error::Unexpected(at, Some(character)) => (Code::Syntax, *at, *at + character.len_utf8()),
+            Error::InvalidUnicodeCodePoint(..) | Error::MissingLowSurrogate(..) | Error::InvalidLowSurrogate(..) => {
+                (Code::LoneSurrogate, span.start().saturating_sub(1), span.start() + 5)
+            }
+            _ => (Code::Syntax, span.start(), span.end()),
+        };
+        let mut findings = Findings::default();
+        if code == Code::LoneSurrogate {
+            let help = "write the character itself, or both halves of the pair".to_owned();
+            let message = "this escape is half of a surrogate pair, which is no character";
+            findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, Some(help));
+        } else {
+            let (message, help) = explain(source, from, &error);
+            findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, help);
+        }
+        findings
+    })
+}
+
+fn explain(source: &str, at: usize, error: &Error) -> (String, Option<String>) {
+    let expected = Expected::at(source, at);
+    let found = match error {
+        Error::Unexpected(_, None) => "the end of the text".to_owned(),
+        Error::Unexpected(_, Some('\n' | '\r')) => "the end of the line".to_owned(),
+        Error::Unexpected(_, Some(character)) => format!("`{}`", character.escape_default()),
+        other => other.to_string(),
+    };
+    let message = format!("expected {}, found {found}", expected.what());
+    let help = match (expected, error) {
+        (Expected::KeyAfterComma | Expected::ValueAfterComma, Error::Unexpected(_, Some('}' | ']'))) => {
+            Some("remove the comma before it".to_owned())
+        }
+        (Expected::InString, Error::Unexpected(_, Some(c))) if c.is_control() => {
+            Some("close the string with `\"`, or write the character as `\\n`, `\\t` or `\\u00XX`".to_owned())
+        }
+        (_, Error::Unexpected(_, Some('\''))) => Some("JSON quotes with `\"`".to_owned()),
+        (_, Error::Unexpected(_, Some('/' | '#'))) => Some("JSON has no comments".to_owned()),
+        _ => None,
+    };
+    (message, help)
+}
+
+/// What the grammar allows at a byte, as far as it matters to a person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Value,
+    ValueOrEnd,
+    ValueAfterComma,
+    KeyOrEnd,
+    KeyAfterComma,
+    Colon,
+    CommaOrBrace,
+    CommaOrBracket,
+    InString,
+    InWord,
+    End,
+}
+
+impl Expected {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Value | Self::ValueAfterComma => "a value",
+            Self::ValueOrEnd => "a value or `]`",
+            Self::KeyOrEnd => "a key in double quotes or `}`",
+            Self::KeyAfterComma => "a key in double quotes",
+            Self::Colon => "`:`",
+            Self::CommaOrBrace => "`,` or `}`",
+            Self::CommaOrBracket => "`,` or `]`",
+            Self::InString => "the rest of a string",
+            Self::InWord => "a number, true, false or null",
+            Self::End => "the end of the text",
+        }
+    }
+
+    /// Follows the structure up to `at`, which is known to be sound until there.
+    fn at(source: &str, at: usize) -> Self {
+        let mut open: Vec<u8> = Vec::new();
+        let mut state = Self::Value;
+        let mut bytes = source.bytes().take(at).peekable();
+        while let Some(byte) = bytes.next() {
+            state = match byte {
+                b' ' | b'\t' | b'\n' | b'\r' => continue,
+                b'{' => {
+                    open.push(b'{');
+                    Self::KeyOrEnd
+                }
+                b'[' => {
+                    open.push(b'[');
+                    Self::ValueOrEnd
+                }
+                b'}' | b']' => {
+                    open.pop();
+                    Self::after_value(&open)
+                }
+                b':' => Self::Value,
+                b',' if open.last() == Some(&b'{') => Self::KeyAfterComma,
+                b',' => Self::ValueAfterComma,
+                b'"' => {
+                    if !skip_string(&mut bytes) {
+                        return Self::InString;
+                    }
+                    match state {
+                        Self::KeyOrEnd | Self::KeyAfterComma => Self::Colon,
+                        _ => Self::after_value(&open),
+                    }
+                }
+                _ => {
+                    let in_word = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'}' | b']');
+                    while bytes.next_if(in_word).is_some() {}
+                    // A word that ends right here may be cut short (`tru}`) or be followed by what does not belong.
+                    let complete = word_is_complete(source, at);
+                    if bytes.peek().is_none() && !complete { Self::InWord } else { Self::after_value(&open) }
+                }
+            };
+        }
+        state
+    }
+
+    fn after_value(open: &[u8]) -> Self {
+        match open.last() {
+            Some(b'{') => Self::CommaOrBrace,
+            Some(_) => Self::CommaOrBracket,
+            None => Self::End,
+        }
+    }
+}
+
+/// Moves behind the closing quote; `false` where the text ends first.
+fn skip_string(bytes: &mut impl Iterator<Item = u8>) -> bool {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return true,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn word_is_complete(source: &str, at: usize) -> bool {
+    let before = source.get(..at).unwrap_or_default();
+    let word = before.rsplit(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ':' | '[' | '{')).next();
+    word.is_some_and(|word| Value::parse_str(word).is_ok())
+}
+
+/// Looks at every value once for what JSON allows and we do not: keys twice, NUL, numbers without bound.
+pub(super) fn inspect(root: Node<'_>, findings: &mut Findings) {
+    match root.value() {
+        Value::Number(number) => {
+            // Short numbers without an exponent fit whatever they are read as.
+            let text = number.as_str();
+            if text.len() > 15 && text.parse::<f64>().is_ok_and(|number| number.abs() >= u64::MAX as f64)
+                || text.contains(['e', 'E']) && text.parse::<f64>().is_ok_and(|number| number.abs() >= u64::MAX as f64)
+            {
+                let shown: String = text.chars().take(24).collect();
+                let message = format!("the number `{shown}` is out of range");
+                findings.add(Code::NumberOutOfRange, root, message, None);
+            }
+        }
+        Value::String(text) if text.contains('\0') => {
+            findings.add(Code::NulCharacter, root, "a NUL character cannot be part of this", None);
+        }
+        Value::Array(_) => root.elements().for_each(|element| inspect(element, findings)),
+        Value::Object(object) => {
+            for (position, member) in root.members().enumerate() {
+                if object.index_of(member.key) != Some(position) {
+                    let message = format!("the key `{}` stands twice in this object", member.key);
+                    findings.add(Code::DuplicateKey, &member, message, Some("keep one of the two".into()));
+                }
+                if member.key.contains('\0') {
+                    findings.add(Code::NulCharacter, &member, "a NUL character cannot be part of a key", None);
+                }
+                inspect(member.value, findings);
+            }
+        }
+        _ => {}
+    }
+}
