@@ -4,11 +4,9 @@ use crate::{
     action::Action,
     diagnostic::Diagnostic,
     id::{HostId, StackId},
-    runtime::hex,
     stack::Stack,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What shall be done, in an order that a graph leaves open: a task may begin when those that it depends on are done.
@@ -104,13 +102,11 @@ impl Plan {
         self.tasks.is_empty()
     }
 
-    /// The plan with its hash filled in.
+    /// The plan with its hash filled in, every specification counted anew by its [own hash](crate::runtime::ContainerSpec::hash).
+    ///
+    /// A plan is as it was made if sealing it again gives the hash that it bears.
     #[must_use]
-    pub fn sealed(mut self) -> Self {
-        self.hash.clear();
-        // A plan holds only strings, finite numbers and maps with text keys: it always serialises.
-        let bytes = serde_json::to_vec(&self).unwrap_or_default();
-        self.hash = hex(&Sha256::digest(&bytes));
-        self
+    pub fn sealed(self) -> Self {
+        super::seal::sealed_anew(self)
     }
 }

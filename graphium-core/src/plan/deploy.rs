@@ -1,0 +1,285 @@
+//! From what is wanted, what was applied and what is there to the tasks in between.
+//!
+//! The graph has layers, and edges lead from one layer only to itself or an earlier one: stops,
+//! pulls, networks and volumes; then containers and the checks between them; then deletions; then
+//! networks that go. So it has no circle as long as the document has none.
+
+use super::{
+    Applied, Endpoint, Options, Plan, PlannedTask,
+    before::{Before, BeforeMembers},
+    handover::Handover,
+    hosts::{Hosts, Seen},
+    layout::Layout,
+    leftover::{Leftover, leftovers},
+    members::Members,
+    order::Edge,
+    place::place,
+    retire, seal,
+    setup::Setup,
+    task::{check_id, task},
+    verdict::Verdict,
+    warn,
+};
+use crate::{
+    action::Action,
+    diagnostic::Diagnostic,
+    id::HostId,
+    inventory::{ContainerStatus, Health, Inventory, ObservedContainer},
+    runtime::ContainerSpec,
+    stack::{Condition, Stack},
+};
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+
+/// Plans what makes the desired stack of what is there.
+///
+/// `applied` is the revision that was applied last; it tells what stays where it is, what is to go
+/// though nobody sees it now, and what undoing goes back to. The result is sealed with its hash.
+///
+/// # Errors
+///
+/// Everything that stands against it, at once; each names the container and the host.
+pub fn plan(
+    desired: &Stack,
+    applied: Option<&Applied>,
+    observed: &Inventory,
+    options: &Options,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let (members, mut errors) = Members::of(desired);
+    let hosts = Hosts::of(observed, desired);
+    let seen = Seen::of(observed, &desired.id);
+    let placement = place(desired, &members, &hosts, &seen, applied);
+    errors.extend(placement.errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
+    let places = placement.hosts.iter().map(|host| host.map(at)).collect();
+    let layout = Layout::new(desired, &members, places);
+    let before_members = applied.map(BeforeMembers::of);
+    let before = before_members.as_ref().map(|members| members.laid_out(&hosts));
+    let mut draft = Draft::new(layout, before.as_ref(), &hosts, &seen);
+    let mut warnings = placement.warnings;
+    warnings.extend(warn::of_reach(&draft.layout));
+    warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
+    let unchanged = draft.unchanged();
+    let tasks = draft.tasks(options);
+    Ok(seal::sealed(Plan {
+        hash: String::new(),
+        stack: desired.id.clone(),
+        stack_name: desired.name.clone(),
+        tasks,
+        placements: draft.placements(),
+        unchanged,
+        endpoints: draft.endpoints(),
+        warnings,
+    }))
+}
+
+/// A plan while it is made.
+pub(super) struct Draft<'a, 'p> {
+    pub(super) layout: Layout<'a, 'p>,
+    pub(super) before: Option<&'p Before<'a, 'p>>,
+    pub(super) hosts: &'p Hosts<'a>,
+    pub(super) seen: &'p Seen<'a>,
+    pub(super) leftovers: Vec<Leftover<'a>>,
+    /// What was seen where each member is to be.
+    pub(super) there: Vec<Option<&'a ObservedContainer>>,
+    verdicts: Vec<Verdict>,
+    specs: Vec<Option<Box<ContainerSpec>>>,
+    /// The id of each member's task; empty where it has none.
+    pub(super) ids: Vec<String>,
+}
+
+impl<'a, 'p> Draft<'a, 'p> {
+    fn new(
+        layout: Layout<'a, 'p>,
+        before: Option<&'p Before<'a, 'p>>,
+        hosts: &'p Hosts<'a>,
+        seen: &'p Seen<'a>,
+    ) -> Self {
+        let count = layout.members.list.len();
+        let mut awaited = vec![false; count];
+        for edge in (0..count).flat_map(|number| layout.members.graph.dependencies(number)) {
+            awaited[edge.on] |= edge.condition == Condition::Completed;
+        }
+        let mut draft = Self {
+            before,
+            hosts,
+            seen,
+            leftovers: Vec::new(),
+            there: Vec::with_capacity(count),
+            verdicts: Vec::with_capacity(count),
+            specs: Vec::with_capacity(count),
+            ids: Vec::with_capacity(count),
+            layout,
+        };
+        let mut scratch = Vec::with_capacity(1024);
+        for (number, awaited) in awaited.into_iter().enumerate() {
+            let name = &*draft.layout.members.list[number].name;
+            let spec = draft.layout.container(number, &mut scratch);
+            let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
+            let verdict = Verdict::on(&spec, there, awaited);
+            draft.ids.push(match verdict {
+                Verdict::Unchanged => String::new(),
+                Verdict::Absent => ["deploy:", name].concat(),
+                Verdict::Differs(_) => ["update:", name].concat(),
+            });
+            draft.specs.push(verdict.is_change().then_some(spec));
+            draft.verdicts.push(verdict);
+            draft.there.push(there);
+        }
+        let by_name = layout_names(&draft, seen, before);
+        draft.leftovers = leftovers(seen, before, |name, host, engine_name| {
+            by_name.get(name).is_some_and(|&number| {
+                draft.layout.host(number) == Some(host) && draft.layout.stack.engine_name(name) == engine_name
+            })
+        });
+        draft
+    }
+
+    /// Whether a member has a task.
+    pub(super) fn changes(&self, number: usize) -> bool {
+        !self.ids[number].is_empty()
+    }
+
+    pub(super) fn name(&self, number: usize) -> &'p str {
+        &self.layout.members.list[number].name
+    }
+
+    fn unchanged(&self) -> Vec<String> {
+        let unchanged = (0..self.ids.len()).filter(|&number| !self.changes(number));
+        unchanged.map(|number| self.name(number).to_owned()).collect()
+    }
+
+    fn placements(&self) -> BTreeMap<String, HostId> {
+        let placed = (0..self.ids.len())
+            .filter_map(|number| Some((self.name(number).to_owned(), self.layout.host(number)?.clone())));
+        placed.collect()
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let mut endpoints = Vec::new();
+        for (number, member) in self.layout.members.list.iter().enumerate() {
+            let Some((host, ip_address)) = self.layout.places[number] else { continue };
+            endpoints.extend(member.definition.ports.iter().map(|port| Endpoint {
+                container: member.name.to_string(),
+                host: host.clone(),
+                ip_address: port.host_ip.filter(|address| !address.is_unspecified()).or(ip_address),
+                container_port: port.container_port,
+                host_port: port.host_port,
+                protocol: port.protocol,
+            }));
+        }
+        endpoints
+    }
+
+    fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
+        let members = self.layout.members;
+        let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.changes(number)).collect();
+        let handover = Handover::of(self, &changing);
+        let setup = Setup::of(self, &changing, options);
+        let checks = self.checks(&changing);
+        let mut tasks = Vec::with_capacity(changing.len() + checks.len());
+        tasks.extend(handover.tasks());
+        setup.tasks(self, &mut tasks);
+        for &number in &members.order {
+            if let Some(mut task) = self.container(number) {
+                let dependencies = members.graph.dependencies(number);
+                task.depends_on.reserve_exact(2 + dependencies.len());
+                setup.needed(&task.host, members.list[number].definition, &mut task.depends_on);
+                task.depends_on.extend(handover.before(number).map(str::to_owned));
+                task.depends_on.extend(dependencies.iter().filter_map(|edge| self.gate(*edge)));
+                tasks.push(task);
+            }
+            for condition in [Condition::Healthy, Condition::Completed] {
+                if let Some(&waiting) = checks.get(&(number, condition)) {
+                    tasks.extend(self.check(number, condition, waiting));
+                }
+            }
+        }
+        retire::retire(self, &handover, &mut tasks);
+        tasks
+    }
+
+    /// The task of a member, its dependencies still open.
+    fn container(&mut self, number: usize) -> Option<PlannedTask> {
+        let spec = self.specs[number].take()?;
+        let (host, name) = (self.layout.host(number)?, self.name(number));
+        let id = self.ids[number].clone();
+        Some(
+            match &self.verdicts[number] {
+                Verdict::Differs(why) => {
+                    let undo =
+                        self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec });
+                    task(id, Action::Update { spec }, host, why.as_str()).undone_by(undo)
+                }
+                Verdict::Unchanged | Verdict::Absent => {
+                    let why = match self.seen.named(name).first() {
+                        Some(own) if own.container.hosted_on != *host => {
+                            format!("moves from `{}`", own.container.hosted_on)
+                        }
+                        _ => "is not there yet".to_owned(),
+                    };
+                    let undo = Action::Delete { name: spec.name.clone() };
+                    task(id, Action::Deploy { spec }, host, why).undone_by(Some(undo))
+                }
+            }
+            .of_container(name),
+        )
+    }
+
+    /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.
+    pub(super) fn was_on(&self, host: &HostId) -> bool {
+        self.seen.own().any(|own| own.container.hosted_on == *host)
+            || self.before.is_some_and(|before| before.layout.places.iter().flatten().any(|(used, _)| *used == host))
+    }
+
+    /// Checks that changing members wait for, each with the first that does.
+    fn checks(&self, changing: &[usize]) -> BTreeMap<(usize, Condition), usize> {
+        let mut checks = BTreeMap::new();
+        for &number in changing {
+            for edge in self.layout.members.graph.dependencies(number) {
+                if edge.condition != Condition::Started && !self.is_met(*edge) {
+                    checks.entry((edge.on, edge.condition)).or_insert(number);
+                }
+            }
+        }
+        checks
+    }
+
+    fn check(&self, number: usize, condition: Condition, waiting: usize) -> Option<PlannedTask> {
+        let (host, name) = (self.layout.host(number)?, self.name(number));
+        let action = Action::Check { name: self.layout.stack.engine_name(name), condition };
+        let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
+        let why = format!("`{}` waits until it {until}", self.name(waiting));
+        let first = self.changes(number).then(|| self.ids[number].clone());
+        Some(task(check_id(name, condition), action, host, why).of_container(name).after(first.into_iter().collect()))
+    }
+
+    /// Whether a condition holds already and will not be disturbed.
+    fn is_met(&self, edge: Edge) -> bool {
+        !self.changes(edge.on)
+            && self.there[edge.on].is_some_and(|there| match edge.condition {
+                Condition::Started => true,
+                Condition::Healthy => there.health == Some(Health::Healthy),
+                Condition::Completed => there.status == ContainerStatus::Exited && there.exit_code == Some(0),
+            })
+    }
+
+    /// The task that a dependant waits for.
+    fn gate(&self, edge: Edge) -> Option<String> {
+        match edge.condition {
+            Condition::Started => self.changes(edge.on).then(|| self.ids[edge.on].clone()),
+            condition => (!self.is_met(edge)).then(|| check_id(self.name(edge.on), condition)),
+        }
+    }
+}
+
+fn layout_names<'p>(
+    draft: &Draft<'_, 'p>,
+    seen: &Seen<'_>,
+    before: Option<&Before<'_, '_>>,
+) -> IndexMap<&'p str, usize> {
+    if before.is_none() && seen.own().next().is_none() { IndexMap::new() } else { draft.layout.members.by_name() }
+}

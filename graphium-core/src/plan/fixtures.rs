@@ -1,0 +1,134 @@
+//! Stacks, hosts and a pretended estate, for tests and benchmarks of plans.
+
+use super::Plan;
+use crate::{
+    action::Action,
+    id::{HostId, StackId},
+    inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
+    runtime::ContainerSpec,
+    stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
+};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// So many active hosts `vm1`, `vm2` …, each with an address, eight processors and 16 GiB.
+pub fn hosts(count: u32) -> Inventory {
+    let host = |number: u32| Host {
+        ip_address: Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number))),
+        cpu: 8.0,
+        memory: 16 << 30,
+        ..Host::named(HostId::new(format!("vm{number}")))
+    };
+    Inventory { hosts: (1..=count).map(host).collect(), containers: Vec::new() }
+}
+
+/// A stack `stack:<name>` of these containers.
+pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
+    Stack {
+        id: StackId::new(format!("stack:{name}")),
+        name: name.to_owned(),
+        description: None,
+        labels: TextMap::new(),
+        host: None,
+        network: None,
+        containers,
+        deployment: Deployment::default(),
+        depends_on: Vec::new(),
+        volumes: Vec::new(),
+        secrets: Vec::new(),
+        hosts: Vec::new(),
+        annotations: indexmap::IndexMap::new(),
+    }
+}
+
+/// A container of `nginx:alpine`.
+pub fn container(name: &str) -> Container {
+    Container {
+        id: format!("container:{name}"),
+        name: name.to_owned(),
+        image: "nginx:alpine".to_owned(),
+        ..Container::default()
+    }
+}
+
+/// A dependency on a container's start.
+pub fn on(name: &str) -> Dependency {
+    Dependency { container: name.to_owned(), condition: Condition::Started }
+}
+
+/// A port that is published under a fixed number.
+pub fn published(container_port: u16, host_port: u16) -> Port {
+    Port { container_port, host_port: Some(host_port), protocol: Protocol::Tcp, host_ip: None }
+}
+
+/// The stack of the benchmark: spread, of ten images, each container but the first ones depending on two earlier ones.
+pub fn layered(count: usize) -> Stack {
+    let name = |number: usize| format!("service-{number:05}");
+    let containers = (0..count).map(|number| {
+        let earlier = [number.checked_sub(1 + number % 7), number.checked_sub(10 + number % 13)];
+        Container {
+            image: format!("registry.example/app-{}:1.0", number % 10),
+            depends_on: earlier.into_iter().flatten().map(|number| on(&name(number))).collect(),
+            ..container(&name(number))
+        }
+    });
+    let deployment = Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() };
+    Stack { deployment, ..stack("layered", containers.collect()) }
+}
+
+/// What would be seen once a plan has been carried out without a fault.
+#[must_use]
+pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
+    for task in &plan.tasks {
+        let subject = task.action.subject();
+        let there = |seen: &ObservedContainer| seen.hosted_on == task.host && seen.name == subject;
+        match &task.action {
+            Action::Deploy { spec } | Action::Update { spec } => {
+                inventory.containers.retain(|seen| !there(seen));
+                inventory.containers.push(running(spec, &task.host));
+            }
+            Action::Delete { .. } => inventory.containers.retain(|seen| !there(seen)),
+            Action::Check { condition: Condition::Completed, .. } | Action::Stop { .. } => {
+                for seen in inventory.containers.iter_mut().filter(|seen| there(seen)) {
+                    seen.status = ContainerStatus::Exited;
+                    seen.exit_code = Some(0);
+                }
+            }
+            Action::Start { .. } | Action::Restart { .. } => {
+                for seen in inventory.containers.iter_mut().filter(|seen| there(seen)) {
+                    seen.status = ContainerStatus::Running;
+                    seen.exit_code = None;
+                }
+            }
+            Action::Pull { .. }
+            | Action::Network { .. }
+            | Action::Volume { .. }
+            | Action::Check { .. }
+            | Action::RemoveNetwork { .. }
+            | Action::RemoveVolume { .. } => {}
+        }
+    }
+    inventory
+}
+
+/// A container as it is seen after it was made from a specification.
+pub fn running(spec: &ContainerSpec, host: &HostId) -> ObservedContainer {
+    let port = |port: &Port| ObservedPort {
+        container_port: port.container_port,
+        host_port: port.host_port.or(Some(32_768)),
+        protocol: port.protocol,
+        host_ip: port.host_ip,
+    };
+    ObservedContainer {
+        id: format!("{host}/{}", spec.name),
+        name: spec.name.clone(),
+        image: spec.container.image.clone(),
+        status: ContainerStatus::Running,
+        hosted_on: host.clone(),
+        ports: spec.container.ports.iter().map(port).collect(),
+        labels: spec.labels.clone(),
+        health: spec.container.health_check.as_ref().map(|_| Health::Healthy),
+        exit_code: None,
+        ip_address: None,
+        date_created: None,
+    }
+}

@@ -1,0 +1,108 @@
+//! The hosts of the inventory in the planner's own order, and what they were seen to run.
+
+use crate::{
+    id::{HostId, StackId},
+    inventory::{Host, HostStatus, Inventory, ObservedContainer},
+    runtime::label,
+    stack::Stack,
+};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// A host with what the document adds to the inventory's knowledge of it.
+#[derive(Debug)]
+pub(super) struct Site<'a> {
+    pub(super) host: &'a Host,
+    pub(super) datacenter: Option<&'a str>,
+}
+
+impl Site<'_> {
+    pub(super) fn is_active(&self) -> bool {
+        self.host.status == HostStatus::Active
+    }
+}
+
+/// Every host, sorted by id.
+#[derive(Debug)]
+pub(super) struct Hosts<'a> {
+    pub(super) list: Vec<Site<'a>>,
+}
+
+impl<'a> Hosts<'a> {
+    pub(super) fn of(inventory: &'a Inventory, stack: &'a Stack) -> Self {
+        let mut hosts = Self::known(inventory);
+        for site in hosts.list.iter_mut().filter(|site| site.datacenter.is_none()) {
+            let described = stack.hosts.iter().find(|described| described.id == site.host.id);
+            site.datacenter = described.and_then(|described| described.datacenter.as_deref());
+        }
+        hosts
+    }
+
+    /// What the inventory alone tells.
+    pub(super) fn known(inventory: &'a Inventory) -> Self {
+        let mut sorted: Vec<&Host> = inventory.hosts.iter().collect();
+        sorted.sort_by(|a, b| a.id.cmp(&b.id));
+        sorted.dedup_by(|a, b| a.id == b.id);
+        let list = sorted.into_iter().map(|host| Site { host, datacenter: host.location.as_deref() }).collect();
+        Self { list }
+    }
+
+    /// The number of a host.
+    pub(super) fn find(&self, id: &HostId) -> Option<usize> {
+        self.list.binary_search_by(|site| site.host.id.cmp(id)).ok()
+    }
+
+    pub(super) fn address(&self, id: &HostId) -> Option<IpAddr> {
+        self.list[self.find(id)?].host.ip_address
+    }
+}
+
+/// A container of the stack that was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own<'a> {
+    /// Its name within the stack.
+    pub(super) name: &'a str,
+    pub(super) container: &'a ObservedContainer,
+}
+
+/// Every container that was seen, the stack's own apart from the others.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    own: BTreeMap<&'a str, Vec<Own<'a>>>,
+    /// Those of other stacks and of nobody, sorted.
+    pub(super) others: Vec<&'a ObservedContainer>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn of(inventory: &'a Inventory, stack: &StackId) -> Self {
+        let (mut own, mut others): (Vec<_>, Vec<_>) =
+            inventory.containers.iter().partition(|seen| seen.label(label::STACK) == Some(stack.as_str()));
+        for list in [&mut own, &mut others] {
+            list.sort_by(|a, b| (&a.hosted_on, &a.name, &a.id).cmp(&(&b.hosted_on, &b.name, &b.id)));
+            list.dedup_by(|a, b| a.hosted_on == b.hosted_on && a.name == b.name);
+        }
+        let mut by_name: BTreeMap<&str, Vec<Own<'_>>> = BTreeMap::new();
+        for container in own {
+            let name = container.label(label::CONTAINER).unwrap_or(&container.name);
+            by_name.entry(name).or_default().push(Own { name, container });
+        }
+        Self { own: by_name, others }
+    }
+
+    /// The stack's own, by name within the stack, then by host.
+    pub(super) fn own(&self) -> impl Iterator<Item = Own<'a>> + '_ {
+        self.own.values().flatten().copied()
+    }
+
+    /// All that bear a name within the stack, by host.
+    pub(super) fn named(&self, name: &str) -> &[Own<'a>] {
+        self.own.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one of that name on that host which also bears the engine's name.
+    pub(super) fn at(&self, name: &str, host: &HostId, engine_name: &str) -> Option<&'a ObservedContainer> {
+        self.named(name)
+            .iter()
+            .map(|own| own.container)
+            .find(|container| container.hosted_on == *host && container.name == engine_name)
+    }
+}

@@ -1,0 +1,63 @@
+//! Containers of the stack that are to go: no longer wanted, moved to another host, or under an old name.
+
+use super::{
+    before::Before,
+    hosts::{Own, Seen},
+};
+use crate::{id::HostId, inventory::ObservedContainer};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+/// A container that is to go.
+#[derive(Debug)]
+pub(super) struct Leftover<'a> {
+    pub(super) host: &'a HostId,
+    /// Its name on the engine.
+    pub(super) engine_name: Cow<'a, str>,
+    /// Its name within the stack.
+    pub(super) name: Cow<'a, str>,
+    /// What its tasks call it: its name, or where two on one host share that, one that tells them apart.
+    pub(super) label: String,
+    /// As it was seen, if it was.
+    pub(super) seen: Option<&'a ObservedContainer>,
+}
+
+impl Leftover<'_> {
+    /// The id of a task for it: `delete:web@vm1`.
+    pub(super) fn task_id(&self, verb: &str) -> String {
+        format!("{verb}:{}@{}", self.label, self.host)
+    }
+}
+
+/// Everything of the stack, seen or applied, that `stays` does not hold; sorted by host and name.
+pub(super) fn leftovers<'a>(
+    seen: &Seen<'a>,
+    before: Option<&Before<'a, '_>>,
+    stays: impl Fn(&str, &HostId, &str) -> bool,
+) -> Vec<Leftover<'a>> {
+    type Found<'a> = (Cow<'a, str>, Option<&'a ObservedContainer>);
+    let mut found: BTreeMap<(&HostId, Cow<'a, str>), Found<'a>> = BTreeMap::new();
+    for Own { name, container } in seen.own() {
+        found.insert((&container.hosted_on, Cow::Borrowed(&container.name)), (Cow::Borrowed(name), Some(container)));
+    }
+    if let Some(before) = before {
+        for (number, member) in before.layout.members.list.iter().enumerate() {
+            if let Some(host) = before.layout.host(number) {
+                let engine_name = before.layout.stack.engine_name(&member.name);
+                found.entry((host, Cow::Owned(engine_name))).or_insert_with(|| (member.name.clone(), None));
+            }
+        }
+    }
+    let mut labels = BTreeSet::new();
+    let gone = found.into_iter().filter(|((host, engine_name), (name, _))| !stays(name, host, engine_name));
+    gone.map(|((host, engine_name), (name, seen))| {
+        let mut label = name.to_string();
+        while !labels.insert((host, label.clone())) {
+            label = format!("{label}+{engine_name}");
+        }
+        Leftover { host, engine_name, name, label, seen }
+    })
+    .collect()
+}

@@ -1,0 +1,186 @@
+//! Stopping and starting a whole stack as it stands.
+
+use super::{
+    Applied, Plan, PlannedTask,
+    before::{Before, BeforeMembers},
+    hosts::{Hosts, Seen},
+    leftover::{Leftover, leftovers},
+    seal,
+    task::{check_id, task},
+    verdict::has_done_its_work,
+};
+use crate::{
+    action::Action,
+    id::StackId,
+    inventory::{ContainerStatus, Inventory},
+    stack::Condition,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What can be done to a stack as a whole without changing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StackAction {
+    /// Stops every container, dependants first.
+    Stop,
+    /// Starts every container, dependencies first.
+    Start,
+    /// Stops all, then starts all.
+    Restart,
+}
+
+/// Plans to stop, start or restart what a stack consists of.
+///
+/// A container that is as asked already has no task and is listed as unchanged; so is one that has
+/// ended well and is awaited by others: it is not run again.
+pub fn plan_action(
+    action: StackAction,
+    stack: &StackId,
+    name: &str,
+    applied: Option<&Applied>,
+    observed: &Inventory,
+) -> Plan {
+    let hosts = Hosts::known(observed);
+    let seen = Seen::of(observed, stack);
+    let members = applied.map(BeforeMembers::of);
+    let before = members.as_ref().map(|members| members.laid_out(&hosts));
+    let parts = leftovers(&seen, before.as_ref(), |_, _, _| false);
+    let mut sequence = Sequence::new(before.as_ref(), &parts);
+    match action {
+        StackAction::Stop => sequence.stop(false),
+        StackAction::Start => sequence.start(),
+        StackAction::Restart => {
+            sequence.stop(true);
+            sequence.start();
+        }
+    }
+    let touched = |part: &Leftover<'_>| {
+        sequence.tasks.iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
+    };
+    let unchanged = sequence.parts.iter().filter(|part| !touched(part)).map(|part| part.name.to_string()).collect();
+    seal::sealed(Plan {
+        hash: String::new(),
+        stack: stack.clone(),
+        stack_name: name.to_owned(),
+        placements: parts.iter().map(|part| (part.name.to_string(), part.host.clone())).collect(),
+        unchanged,
+        endpoints: Vec::new(),
+        warnings: Vec::new(),
+        tasks: sequence.tasks,
+    })
+}
+
+/// The tasks as they are found, part by part.
+struct Sequence<'a, 'p> {
+    before: Option<&'p Before<'a, 'p>>,
+    /// Everything there is of the stack, dependencies first.
+    parts: Vec<&'p Leftover<'a>>,
+    by_name: BTreeMap<&'p str, Vec<usize>>,
+    /// The ids of each part's tasks so far; the last one counts.
+    stops: BTreeMap<usize, String>,
+    starts: BTreeMap<usize, String>,
+    tasks: Vec<PlannedTask>,
+}
+
+impl<'a, 'p> Sequence<'a, 'p> {
+    fn new(before: Option<&'p Before<'a, 'p>>, parts: &'p [Leftover<'a>]) -> Self {
+        let mut position = BTreeMap::new();
+        if let Some(before) = before {
+            for (place, &number) in before.layout.members.order.iter().enumerate() {
+                position.insert(&*before.layout.members.list[number].name, place);
+            }
+        }
+        let mut sorted: Vec<&Leftover<'_>> = parts.iter().collect();
+        sorted.sort_by_key(|part| position.get(&*part.name).copied().unwrap_or(usize::MAX));
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, part) in sorted.iter().enumerate() {
+            by_name.entry(&part.name).or_default().push(number);
+        }
+        Self { before, parts: sorted, by_name, stops: BTreeMap::new(), starts: BTreeMap::new(), tasks: Vec::new() }
+    }
+
+    fn status(&self, number: usize) -> Option<ContainerStatus> {
+        self.parts[number].seen.map(|seen| seen.status)
+    }
+
+    /// Whether a part has ended well and shall not run again.
+    fn is_done(&self, number: usize) -> bool {
+        let part = self.parts[number];
+        let (Some(before), Some(seen)) = (self.before, part.seen) else { return false };
+        let awaited = before.is_awaited(&part.name);
+        before.definition(&part.name).is_some_and(|definition| has_done_its_work(definition, seen, awaited))
+    }
+
+    fn stop(&mut self, again: bool) {
+        for number in (0..self.parts.len()).rev() {
+            let part = self.parts[number];
+            let runs = self.status(number).is_none_or(|status| {
+                !matches!(
+                    status,
+                    ContainerStatus::Exited
+                        | ContainerStatus::Stopped
+                        | ContainerStatus::Created
+                        | ContainerStatus::Dead
+                )
+            });
+            if !runs {
+                continue;
+            }
+            let dependants = self.before.into_iter().flat_map(|before| before.dependants(&part.name));
+            let others = dependants.filter_map(|name| self.by_name.get(name)).flatten();
+            let first = others.filter_map(|other| self.stops.get(other).cloned()).collect();
+            let id = part.task_id("stop");
+            let why = if again { "the stack is restarted" } else { "the stack is stopped" };
+            let name = part.engine_name.to_string();
+            let undo = Action::Start { name: name.clone() };
+            let task = task(id.clone(), Action::Stop { name }, part.host, why);
+            self.tasks.push(task.of_container(&part.name).undone_by(Some(undo)).after(first));
+            self.stops.insert(number, id);
+        }
+    }
+
+    fn start(&mut self) {
+        for number in 0..self.parts.len() {
+            let part = self.parts[number];
+            let stopped = self.stops.get(&number).cloned();
+            let runs = matches!(self.status(number), Some(ContainerStatus::Running | ContainerStatus::Restarting));
+            if stopped.is_none() && (runs || self.is_done(number)) {
+                continue;
+            }
+            let why = if stopped.is_some() { "the stack is restarted" } else { "the stack is started" };
+            let first = stopped.into_iter().chain(self.gates(number)).collect();
+            let id = part.task_id("start");
+            let name = part.engine_name.to_string();
+            let undo = Action::Stop { name: name.clone() };
+            let task = task(id.clone(), Action::Start { name }, part.host, why);
+            self.tasks.push(task.of_container(&part.name).undone_by(Some(undo)).after(first));
+            self.starts.insert(number, id);
+        }
+    }
+
+    /// The tasks that a start waits for; checks are made as they are asked for.
+    fn gates(&mut self, number: usize) -> Vec<String> {
+        let name = &*self.parts[number].name;
+        let edges = self.before.map(|before| before.dependencies(name)).unwrap_or_default();
+        let mut ids = Vec::new();
+        for (on, condition) in edges {
+            for &other in self.by_name.get(on).into_iter().flatten() {
+                let started = self.starts.get(&other).cloned();
+                if condition == Condition::Started || self.is_done(other) && started.is_none() {
+                    ids.extend(started);
+                    continue;
+                }
+                let part = self.parts[other];
+                let id = format!("{}@{}", check_id(&part.label, condition), part.host);
+                if !self.tasks.iter().any(|task| task.id == id) {
+                    let action = Action::Check { name: part.engine_name.to_string(), condition };
+                    let task = task(id.clone(), action, part.host, format!("`{name}` waits for it"));
+                    self.tasks.push(task.of_container(&part.name).after(started.into_iter().collect()));
+                }
+                ids.push(id);
+            }
+        }
+        ids
+    }
+}

@@ -1,0 +1,118 @@
+//! The containers of a stack as they will be: replicas counted out, dependencies resolved, in order.
+
+use super::order::{Edge, Graph};
+use crate::{
+    diagnostic::Diagnostic,
+    stack::{Container, Stack},
+};
+use indexmap::IndexMap;
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
+
+/// More containers than any stack has; a count of replicas beyond it is a slip.
+const MOST: usize = 100_000;
+
+/// One container that shall be.
+#[derive(Clone, Debug)]
+pub(super) struct Member<'a> {
+    /// Its name within the stack; a replica's is `<name>-<number>`.
+    pub(super) name: Cow<'a, str>,
+    /// What the document says about it.
+    pub(super) definition: &'a Container,
+}
+
+/// All containers of a stack, in the document's order.
+#[derive(Debug)]
+pub(super) struct Members<'a> {
+    pub(super) list: Vec<Member<'a>>,
+    /// Dependencies between them, by number; free of circles.
+    pub(super) graph: Graph,
+    /// Their numbers, dependencies first.
+    pub(super) order: Vec<usize>,
+}
+
+impl<'a> Members<'a> {
+    /// Counts out a stack, and says what is wrong with its names and dependencies.
+    pub(super) fn of(stack: &'a Stack) -> (Self, Vec<Diagnostic>) {
+        let mut errors = Vec::new();
+        let mut list = Vec::with_capacity(stack.containers.len());
+        let mut ranges: IndexMap<&str, Range<usize>> = IndexMap::with_capacity(stack.containers.len());
+        let mut replicated = false;
+        for definition in &stack.containers {
+            let first = list.len();
+            replicated |= definition.replicas.is_some();
+            if first.saturating_add(definition.replicas.unwrap_or(1) as usize) > MOST {
+                errors.push(Diagnostic::error(
+                    "too-many-containers",
+                    "",
+                    format!("with `{}` the stack would have more than {MOST} containers", definition.name),
+                ));
+                break;
+            }
+            match definition.replicas {
+                None => list.push(Member { name: Cow::Borrowed(&definition.name), definition }),
+                Some(count) => list.extend(
+                    (1..=count)
+                        .map(|number| Member { name: Cow::Owned(format!("{}-{number}", definition.name)), definition }),
+                ),
+            }
+            if ranges.insert(&definition.name, first..list.len()).is_some() {
+                errors.push(duplicate(&definition.name));
+            }
+        }
+        if replicated && errors.is_empty() {
+            let mut names = BTreeSet::new();
+            errors
+                .extend(list.iter().filter(|member| !names.insert(&member.name)).map(|member| duplicate(&member.name)));
+        }
+        let graph = resolve(&list, &ranges, &mut errors);
+        let sorted = graph.sort();
+        let graph = if sorted.circles.is_empty() { graph } else { graph.following(&sorted.order) };
+        errors.extend(sorted.circles.iter().map(|circle| circular(&list, circle)));
+        (Self { list, graph, order: sorted.order }, errors)
+    }
+
+    /// Members by name.
+    pub(super) fn by_name(&self) -> IndexMap<&str, usize> {
+        self.list.iter().enumerate().map(|(number, member)| (&*member.name, number)).collect()
+    }
+}
+
+fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {
+    let mut graph = Graph::with_capacity(list.len());
+    for (number, member) in list.iter().enumerate() {
+        let first_of_its_kind = number == 0 || !std::ptr::eq(list[number - 1].definition, member.definition);
+        for dependency in &member.definition.depends_on {
+            match ranges.get(dependency.container.as_str()) {
+                Some(range) => {
+                    range.clone().for_each(|on| graph.depend(Edge { on, condition: dependency.condition }));
+                }
+                None if first_of_its_kind => errors.push(Diagnostic::error(
+                    "unresolved-reference",
+                    "",
+                    format!(
+                        "`{}` depends on `{}`, which is no container of this stack",
+                        member.definition.name, dependency.container
+                    ),
+                )),
+                None => {}
+            }
+        }
+        graph.close();
+    }
+    graph
+}
+
+fn duplicate(name: &str) -> Diagnostic {
+    Diagnostic::error("duplicate-name", "", format!("two containers of the stack are named `{name}`"))
+}
+
+fn circular(list: &[Member<'_>], circle: &[usize]) -> Diagnostic {
+    let mut path: Vec<String> = circle.iter().map(|&number| format!("`{}`", list[number].name)).collect();
+    path.extend(path.first().cloned());
+    Diagnostic::error(
+        "dependency-cycle",
+        "",
+        format!("containers depend on each other in a circle: {}", path.join(" → ")),
+    )
+    .with_help("take one of these dependencies away")
+}

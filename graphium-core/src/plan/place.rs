@@ -1,0 +1,329 @@
+//! Which host each container gets.
+//!
+//! Bound containers come first, then those that are somewhere already and may stay, then the
+//! others, each on the eligible host with the fewest containers. A host is looked up in an ordered
+//! set, so the work grows with the containers and hardly with the hosts.
+
+use super::{
+    Applied,
+    hosts::{Hosts, Seen},
+    members::Members,
+    room::{Refusal, Room},
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    id::HostId,
+    inventory::{ContainerStatus, HostStatus},
+    stack::{Mode, Stack, Strategy},
+};
+use std::{borrow::Cow, collections::BTreeSet};
+
+/// More errors of placement than these are counted, not listed.
+const LISTED: usize = 100;
+
+/// The number of the host of each member.
+#[derive(Debug)]
+pub(super) struct Placement {
+    pub(super) hosts: Vec<Option<usize>>,
+    pub(super) errors: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+struct Placer<'a, 'p> {
+    room: Room<'a, 'p>,
+    applied: Option<&'a Applied>,
+    /// The datacenter that the strategy asks for.
+    within: Option<&'a str>,
+    placed: Vec<Option<usize>>,
+    errors: Vec<Diagnostic>,
+    unlisted: usize,
+}
+
+/// Places every member, or says why one cannot be placed.
+pub(super) fn place<'a>(
+    stack: &'a Stack,
+    members: &Members<'a>,
+    hosts: &Hosts<'a>,
+    seen: &Seen<'a>,
+    applied: Option<&'a Applied>,
+) -> Placement {
+    let mut placer = Placer {
+        room: Room::new(stack, members, hosts, seen),
+        applied,
+        within: None,
+        placed: vec![None; members.list.len()],
+        errors: Vec::new(),
+        unlisted: 0,
+    };
+    let mut free = placer.place_bound();
+    let mut warnings = Vec::new();
+    match stack.deployment.placement_strategy {
+        Some(Strategy::Manual) => {
+            for &number in &free {
+                placer.refuse("no-host", || {
+                    format!("`{}` names no host, and the placement strategy is `manual`", members.list[number].name)
+                });
+            }
+            free.clear();
+        }
+        Some(Strategy::Datacenter) => {
+            placer.within = stack.deployment.target_datacenter.as_deref();
+            if placer.within.is_none() && !free.is_empty() {
+                placer.refuse("missing-datacenter", || {
+                    "the placement strategy `datacenter` needs a `targetDatacenter`".to_owned()
+                });
+                free.clear();
+            }
+        }
+        Some(Strategy::Auto) if !free.is_empty() => warnings.push(Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::error(
+                "auto-is-spread",
+                "",
+                "the placement strategy `auto` spreads containers for now: it does not weigh processors and memory yet",
+            )
+        }),
+        Some(Strategy::Auto | Strategy::Spread) | None => {}
+    }
+    match stack.deployment.mode {
+        Mode::SingleHost => placer.place_together(&free),
+        Mode::MultiHost => {
+            placer.keep(&mut free);
+            placer.spread(&free);
+        }
+    }
+    if placer.unlisted > 0 {
+        let more = format!("{} more containers cannot be placed", placer.unlisted);
+        placer.errors.push(Diagnostic::error("no-eligible-host", "", more));
+    }
+    Placement { hosts: placer.placed, errors: placer.errors, warnings }
+}
+
+impl<'a> Placer<'a, '_> {
+    fn name(&self, number: usize) -> &str {
+        &self.room.members.list[number].name
+    }
+
+    fn host_name(&self, host: usize) -> &HostId {
+        &self.room.hosts.list[host].host.id
+    }
+
+    fn refuse(&mut self, code: &'static str, message: impl FnOnce() -> String) {
+        if self.errors.len() < LISTED {
+            self.errors.push(Diagnostic::error(code, "", message()));
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    fn settle(&mut self, number: usize, host: usize) {
+        self.room.occupy(number, host);
+        self.placed[number] = Some(host);
+    }
+
+    /// The host that a document names for a container: its own, a constraint's, the stack's.
+    fn bound(&self, number: usize) -> Option<&'a HostId> {
+        let definition = self.room.members.list[number].definition;
+        let constrained =
+            || self.room.constraints(definition).iter().find_map(|constraint| constraint.target_host.as_ref());
+        definition.host.as_ref().or_else(constrained).or(self.room.stack.host.as_ref())
+    }
+
+    /// Places what names its host, and returns what does not.
+    fn place_bound(&mut self) -> Vec<usize> {
+        let mut free = Vec::new();
+        for number in 0..self.placed.len() {
+            let Some(id) = self.bound(number) else {
+                free.push(number);
+                continue;
+            };
+            let Some(host) = self.room.hosts.find(id) else {
+                self.refuse_unknown(number, id);
+                continue;
+            };
+            let status = self.room.hosts.list[host].host.status;
+            let closed = matches!(status, HostStatus::Maintenance | HostStatus::Draining);
+            let refusal = if closed && !self.is_at(number, id) {
+                Some(Refusal::Status(status))
+            } else {
+                self.room.refusal(number, host, None)
+            };
+            match refusal {
+                None => self.settle(number, host),
+                Some(refusal) => self.refuse_bound(number, id, refusal),
+            }
+        }
+        free
+    }
+
+    /// Whether a container is on a host already, by sight or by the revision that was applied.
+    fn is_at(&self, number: usize, host: &HostId) -> bool {
+        let name = self.name(number);
+        self.room.seen.named(name).iter().any(|own| own.container.hosted_on == *host)
+            || self.applied.and_then(|applied| applied.placements.get(name)) == Some(host)
+    }
+
+    /// Where a container is already: seen running before seen, seen before applied.
+    fn current(&self, number: usize) -> Option<usize> {
+        let name = self.name(number);
+        let applied = self.applied.and_then(|applied| applied.placements.get(name));
+        let best = self.room.seen.named(name).iter().min_by_key(|own| {
+            (Some(&own.container.hosted_on) != applied, own.container.status != ContainerStatus::Running)
+        });
+        self.room.hosts.find(best.map(|own| &own.container.hosted_on).or(applied)?)
+    }
+
+    /// Leaves where it is whatever may stay there.
+    fn keep(&mut self, free: &mut Vec<usize>) {
+        free.retain(|&number| {
+            let stays = self.current(number).filter(|&host| {
+                self.room.hosts.list[host].is_active() && self.room.refusal(number, host, self.within).is_none()
+            });
+            if let Some(host) = stays {
+                self.settle(number, host);
+            }
+            stays.is_none()
+        });
+    }
+
+    /// Places each on the eligible host with the fewest containers.
+    fn spread(&mut self, free: &[usize]) {
+        let mut queue: BTreeSet<(usize, usize)> = self.candidates().collect();
+        for &number in free {
+            let preferred = self.room.members.list[number].definition.requirements.preferred_datacenter.as_deref();
+            let eligible = |host: usize| self.room.refusal(number, host, self.within).is_none();
+            let near = preferred.and_then(|preferred| {
+                let is_near = |host: usize| self.room.hosts.list[host].datacenter == Some(preferred);
+                queue.iter().copied().find(|&(_, host)| is_near(host) && eligible(host))
+            });
+            match near.or_else(|| queue.iter().copied().find(|&(_, host)| eligible(host))) {
+                Some((count, host)) => {
+                    queue.remove(&(count, host));
+                    queue.insert((count + 1, host));
+                    self.settle(number, host);
+                }
+                None => self.refuse_everywhere(number),
+            }
+        }
+    }
+
+    /// Active hosts with the number of containers that they bear.
+    fn candidates(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let hosts = self.room.hosts.list.iter().enumerate();
+        hosts.filter(|(_, site)| site.is_active()).map(|(host, _)| (self.room.containers(host), host))
+    }
+
+    /// Places all on one host: the one that bound containers name, else where one is already, else the emptiest that takes all.
+    fn place_together(&mut self, free: &[usize]) {
+        let mut bound = self.placed.iter().enumerate().filter_map(|(number, host)| Some((number, (*host)?)));
+        let candidates: Vec<usize> = match bound.next() {
+            Some((first, host)) => {
+                if let Some((other, elsewhere)) = bound.find(|&(_, other)| other != host) {
+                    let message = format!(
+                        "`{}` is bound to `{}` and `{}` to `{}`, but the mode is `single-host`",
+                        self.name(first),
+                        self.host_name(host),
+                        self.name(other),
+                        self.host_name(elsewhere)
+                    );
+                    self.errors.push(Diagnostic::error("host-conflict", "", message));
+                    return;
+                }
+                vec![host]
+            }
+            None => {
+                let mut candidates: Vec<_> = self.candidates().collect();
+                let current = free.iter().find_map(|&number| self.current(number));
+                candidates.sort_by_key(|&(count, host)| (Some(host) != current, count, host));
+                candidates.into_iter().map(|(_, host)| host).collect()
+            }
+        };
+        let mut reasons = Vec::new();
+        for &host in &candidates {
+            match self.try_together(free, host) {
+                Ok(()) => return,
+                Err((number, refusal)) => {
+                    let reason = format!("{} for `{}`", self.room.words(refusal), self.name(number));
+                    reasons.push((host, reason));
+                }
+            }
+        }
+        for (host, site) in self.room.hosts.list.iter().enumerate() {
+            if !candidates.contains(&host) && !site.is_active() {
+                reasons.push((host, self.room.words(Refusal::Status(site.host.status))));
+            }
+        }
+        reasons.sort_by_key(|(host, _)| *host);
+        let reasons = self.host_by_host(&reasons);
+        self.refuse("no-eligible-host", || format!("no host takes all containers of the stack: {reasons}"));
+    }
+
+    fn try_together(&mut self, free: &[usize], host: usize) -> Result<(), (usize, Refusal<'a>)> {
+        for (done, &number) in free.iter().enumerate() {
+            if let Some(refusal) = self.room.refusal(number, host, self.within) {
+                for &placed in &free[..done] {
+                    self.room.vacate(placed, host);
+                    self.placed[placed] = None;
+                }
+                return Err((number, refusal));
+            }
+            self.settle(number, host);
+        }
+        Ok(())
+    }
+
+    fn refuse_unknown(&mut self, number: usize, id: &HostId) {
+        let known: Vec<&str> = self.room.hosts.list.iter().map(|site| site.host.id.as_str()).collect();
+        let name = Cow::Owned::<str>(self.name(number).to_owned());
+        let list = match known.len() {
+            0 => "no host is known".to_owned(),
+            1..=20 => format!("known hosts: {}", known.join(", ")),
+            more => format!("known hosts: {} and {} more", known[..20].join(", "), more - 20),
+        };
+        let help = match super::nearest::nearest(id.as_str(), &known) {
+            Some(nearest) => format!("did you mean `{nearest}`? {list}"),
+            None => list,
+        };
+        self.refuse("unknown-host", || format!("`{name}` is to run on the host `{id}`, which is not known"));
+        if self.unlisted == 0
+            && let Some(error) = self.errors.last_mut()
+        {
+            error.help = Some(help);
+        }
+    }
+
+    fn refuse_bound(&mut self, number: usize, id: &HostId, refusal: Refusal<'a>) {
+        let code = match refusal {
+            Refusal::Port { .. } => "host-port-clash",
+            _ => "host-unsuitable",
+        };
+        let message =
+            format!("`{}` is bound to the host `{id}`, which {}", self.name(number), self.room.words(refusal));
+        self.refuse(code, || message);
+    }
+
+    fn refuse_everywhere(&mut self, number: usize) {
+        if self.errors.len() >= LISTED {
+            self.unlisted += 1;
+            return;
+        }
+        let mut reasons = Vec::new();
+        for (host, site) in self.room.hosts.list.iter().enumerate() {
+            let status = (!site.is_active()).then_some(Refusal::Status(site.host.status));
+            if let Some(refusal) = status.or_else(|| self.room.refusal(number, host, self.within)) {
+                reasons.push((host, self.room.words(refusal)));
+            }
+        }
+        let message = format!("`{}` fits on no host: {}", self.name(number), self.host_by_host(&reasons));
+        self.refuse("no-eligible-host", || message);
+    }
+
+    fn host_by_host(&self, reasons: &[(usize, String)]) -> String {
+        if reasons.is_empty() {
+            return "no host is known".to_owned();
+        }
+        let each: Vec<String> =
+            reasons.iter().map(|(host, reason)| format!("`{}` {reason}", self.host_name(*host))).collect();
+        each.join("; ")
+    }
+}

@@ -1,0 +1,76 @@
+//! Taking a whole stack away.
+
+use super::{
+    Applied, Options, Plan,
+    before::BeforeMembers,
+    hosts::{Hosts, Seen},
+    layout,
+    leftover::leftovers,
+    retire::{deletions, remove_network},
+    seal,
+    task::task,
+    warn,
+};
+use crate::{
+    action::Action,
+    id::{HostId, StackId},
+    inventory::Inventory,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Plans the removal of a stack: of every container that was applied or is seen, then of its networks and, if asked for, its volumes.
+///
+/// Without an applied revision what is seen is removed, in no order, with the network of the stack's name.
+pub fn plan_removal(
+    stack: &StackId,
+    name: &str,
+    applied: Option<&Applied>,
+    observed: &Inventory,
+    options: &Options,
+) -> Plan {
+    let hosts = Hosts::known(observed);
+    let seen = Seen::of(observed, stack);
+    let members = applied.map(BeforeMembers::of);
+    let before = members.as_ref().map(|members| members.laid_out(&hosts));
+    let leftovers = leftovers(&seen, before.as_ref(), |_, _, _| false);
+    let mut warnings = warn::of_unknown_hosts(&leftovers, &hosts);
+    let deletions = deletions(&leftovers, before.as_ref(), |_, _| {}, |_| "the stack is removed".to_owned());
+    let mut tasks = deletions.tasks;
+    let network = match applied {
+        Some(applied) => layout::network(&applied.stack).map(|spec| spec.name),
+        None => Some(name.to_owned()),
+    };
+    if let Some(network) = network {
+        for (host, ids) in &deletions.by_host {
+            tasks.push(remove_network(host, &network, before.as_ref()).after(ids.clone()));
+        }
+    }
+    let mut volumes: BTreeMap<(&HostId, String), BTreeSet<String>> = BTreeMap::new();
+    if let Some(before) = &before {
+        for leftover in &leftovers {
+            for volume in warn::volumes_of(before, leftover) {
+                volumes.entry((leftover.host, volume)).or_default().insert(leftover.task_id("delete"));
+            }
+        }
+    }
+    for ((host, volume), users) in volumes {
+        if options.remove_volumes {
+            let why = "the stack is removed with its data";
+            let id = format!("remove-volume:{host}:{volume}");
+            let action = Action::RemoveVolume { name: volume };
+            tasks.push(task(id, action, host, why).after(users.into_iter().collect()));
+        } else {
+            warnings.push(warn::volume_kept(host, &volume));
+        }
+    }
+    seal::sealed(Plan {
+        hash: String::new(),
+        stack: stack.clone(),
+        stack_name: name.to_owned(),
+        tasks,
+        placements: BTreeMap::new(),
+        unchanged: Vec::new(),
+        endpoints: Vec::new(),
+        warnings,
+    })
+}

@@ -1,0 +1,118 @@
+//! Taking away what is left over: containers in reverse order, then networks that nobody uses.
+
+use super::{PlannedTask, before::Before, deploy::Draft, handover::Handover, layout, leftover::Leftover, task::task};
+use crate::{action::Action, id::HostId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Deletions in the order in which they may be done, each after those that depended on it.
+pub(super) struct Deletions {
+    pub(super) tasks: Vec<PlannedTask>,
+    /// Their ids, by host.
+    pub(super) by_host: BTreeMap<HostId, Vec<String>>,
+}
+
+/// Plans deletions; `first` adds what else one waits for, `why` gives its reason.
+pub(super) fn deletions(
+    leftovers: &[Leftover<'_>],
+    before: Option<&Before<'_, '_>>,
+    first: impl Fn(&Leftover<'_>, &mut Vec<String>),
+    why: impl Fn(&Leftover<'_>) -> String,
+) -> Deletions {
+    let mut by_name: BTreeMap<&str, Vec<&Leftover<'_>>> = BTreeMap::new();
+    for leftover in leftovers {
+        by_name.entry(&leftover.name).or_default().push(leftover);
+    }
+    let mut position = BTreeMap::new();
+    if let Some(before) = before {
+        for (place, &number) in before.layout.members.order.iter().enumerate() {
+            position.insert(&*before.layout.members.list[number].name, place);
+        }
+    }
+    let mut sorted: Vec<&Leftover<'_>> = leftovers.iter().collect();
+    // Those that no revision tells of come first; nothing is known to depend on them.
+    sorted.sort_by_key(|leftover| std::cmp::Reverse(position.get(&*leftover.name).copied().unwrap_or(usize::MAX)));
+    let mut deletions = Deletions { tasks: Vec::with_capacity(sorted.len()), by_host: BTreeMap::new() };
+    for leftover in sorted {
+        let mut ids = Vec::new();
+        first(leftover, &mut ids);
+        for dependant in before.into_iter().flat_map(|before| before.dependants(&leftover.name)) {
+            ids.extend(by_name.get(dependant).into_iter().flatten().map(|other| other.task_id("delete")));
+        }
+        let old = before.and_then(|before| before.container(&leftover.name, leftover.host));
+        let undo = old.filter(|spec| spec.name == leftover.engine_name).map(|spec| Action::Deploy { spec });
+        let id = leftover.task_id("delete");
+        deletions.by_host.entry(leftover.host.clone()).or_default().push(id.clone());
+        let action = Action::Delete { name: leftover.engine_name.to_string() };
+        deletions.tasks.push(
+            task(id, action, leftover.host, why(leftover)).of_container(&leftover.name).undone_by(undo).after(ids),
+        );
+    }
+    deletions
+}
+
+/// Adds to a deployment's tasks those that take away what is left over.
+pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, tasks: &mut Vec<PlannedTask>) {
+    let members = draft.layout.members;
+    let networks = networks_to_go(draft);
+    if draft.leftovers.is_empty() && networks.is_empty() {
+        return;
+    }
+    let by_name = members.by_name();
+    let task_of = |name: &str| {
+        by_name.get(name).filter(|&&number| draft.changes(number)).map(|&number| draft.ids[number].clone())
+    };
+    let first = |leftover: &Leftover<'_>, ids: &mut Vec<String>| {
+        ids.extend(handover.before_removal(leftover.host, &leftover.engine_name).map(str::to_owned));
+        // The new one first, and those that used the old one.
+        ids.extend(task_of(&leftover.name));
+        let dependants = draft.before.into_iter().flat_map(|before| before.dependants(&leftover.name));
+        ids.extend(dependants.filter_map(task_of));
+    };
+    let why = |leftover: &Leftover<'_>| match by_name.get(&*leftover.name).and_then(|&number| draft.layout.host(number))
+    {
+        None => "is no longer part of the stack".to_owned(),
+        Some(host) if host == leftover.host => "is replaced under another name".to_owned(),
+        Some(host) => format!("moves to `{host}`"),
+    };
+    let deletions = deletions(&draft.leftovers, draft.before, first, why);
+    tasks.extend(deletions.tasks);
+    for (host, name) in networks {
+        let mut ids: Vec<String> = tasks
+            .iter()
+            .filter(|task| task.host == *host && matches!(task.action, Action::Update { .. }))
+            .map(|task| task.id.clone())
+            .collect();
+        ids.extend(deletions.by_host.get(host).into_iter().flatten().cloned());
+        tasks.push(remove_network(host, name, draft.before).after(ids));
+    }
+}
+
+/// Networks that were the stack's and will not be: its own, on hosts where none of its containers uses it any more.
+fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str)> {
+    let stack = draft.layout.stack;
+    let was = draft.before.map_or(stack, |before| before.layout.stack);
+    if layout::network(was).is_none() {
+        return BTreeSet::new();
+    }
+    let mut gone: BTreeSet<(&HostId, &str)> = BTreeSet::new();
+    let applied = draft.before.into_iter().flat_map(|before| before.layout.places.iter().flatten());
+    gone.extend(applied.map(|(host, _)| (*host, layout::network_name(was))));
+    gone.extend(draft.leftovers.iter().map(|leftover| (leftover.host, layout::network_name(was))));
+    for (number, member) in draft.layout.members.list.iter().enumerate() {
+        if gone.is_empty() {
+            break;
+        }
+        if let Some(host) = draft.layout.host(number).filter(|_| member.definition.network_mode.is_none()) {
+            gone.remove(&(host, layout::network_name(stack)));
+        }
+    }
+    gone
+}
+
+/// The removal of a network from a host.
+pub(super) fn remove_network(host: &HostId, name: &str, before: Option<&Before<'_, '_>>) -> PlannedTask {
+    let spec = before.and_then(|before| layout::network(before.layout.stack)).filter(|spec| spec.name == name);
+    let action = Action::RemoveNetwork { name: name.to_owned() };
+    task(format!("remove-network:{host}"), action, host, "no container of the stack uses it any more")
+        .undone_by(spec.map(|spec| Action::Network { spec }))
+}

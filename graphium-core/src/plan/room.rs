@@ -1,0 +1,245 @@
+//! What a host still has to give, and why it may refuse a container.
+
+use super::{
+    hosts::{Hosts, Seen, Site},
+    members::{Member, Members},
+    ports::{HostPort, Ports},
+};
+use crate::{
+    inventory::HostStatus,
+    runtime::label,
+    stack::{Container, HostConstraint, Stack},
+};
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+
+/// Who holds a port: a container of this plan or one that was seen, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Planned(usize),
+    Seen(usize),
+}
+
+/// Why a host does not take a container.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Refusal<'a> {
+    Status(HostStatus),
+    Label { key: &'a str, wanted: &'a str, found: Option<&'a str> },
+    Datacenter { wanted: &'a str, found: Option<&'a str> },
+    FewProcessors { wanted: f64, found: f64 },
+    LittleMemory { wanted: u64, found: u64 },
+    Port { port: HostPort, holder: Holder },
+    Name,
+    Instances { most: u32 },
+    ProcessorsReserved { wanted: f64, reserved: f64, of: f64 },
+    MemoryReserved { wanted: u64, reserved: u64, of: u64 },
+}
+
+/// What a host bears: containers of others and, as they are placed, those of the plan.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    containers: usize,
+    instances: u32,
+    cpus: f64,
+    memory: u64,
+}
+
+/// The room on every host.
+#[derive(Debug)]
+pub(super) struct Room<'a, 'p> {
+    pub(super) stack: &'a Stack,
+    pub(super) members: &'p Members<'a>,
+    pub(super) hosts: &'p Hosts<'a>,
+    pub(super) seen: &'p Seen<'a>,
+    constraints: IndexMap<&'a str, Vec<&'a HostConstraint>>,
+    /// Names within this stack that others have taken on the engine.
+    names: BTreeSet<(usize, &'a str)>,
+    ports: Ports<Holder>,
+    loads: Vec<Load>,
+}
+
+impl<'a, 'p> Room<'a, 'p> {
+    pub(super) fn new(stack: &'a Stack, members: &'p Members<'a>, hosts: &'p Hosts<'a>, seen: &'p Seen<'a>) -> Self {
+        let mut room = Self {
+            stack,
+            members,
+            hosts,
+            seen,
+            constraints: IndexMap::new(),
+            names: BTreeSet::new(),
+            ports: Ports::new(),
+            loads: vec![Load::default(); hosts.list.len()],
+        };
+        for constraint in &stack.deployment.host_constraints {
+            room.constraints.entry(&constraint.container_name).or_default().push(constraint);
+        }
+        for (number, other) in seen.others.iter().enumerate() {
+            let Some(host) = hosts.find(&other.hosted_on) else { continue };
+            room.loads[host].containers += 1;
+            for port in &other.ports {
+                if let Some(held) = port.host_port {
+                    room.ports.hold(host, HostPort::new(held, port.protocol, port.host_ip), Holder::Seen(number));
+                }
+            }
+            if let Some(name) = other.name.strip_prefix(&stack.name).and_then(|rest| rest.strip_prefix('-')) {
+                room.names.insert((host, name));
+            }
+        }
+        room
+    }
+
+    /// What the stack asks of a container's host beside the container itself.
+    pub(super) fn constraints(&self, definition: &Container) -> &[&'a HostConstraint] {
+        if self.constraints.is_empty() {
+            return &[];
+        }
+        let by = |name: &str| self.constraints.get(name).map(Vec::as_slice);
+        by(&definition.name).or_else(|| by(&definition.id)).unwrap_or(&[])
+    }
+
+    /// How many containers a host bears.
+    pub(super) fn containers(&self, host: usize) -> usize {
+        self.loads[host].containers
+    }
+
+    pub(super) fn occupy(&mut self, number: usize, host: usize) {
+        let definition = self.members.list[number].definition;
+        let load = &mut self.loads[host];
+        load.containers += 1;
+        load.instances += 1;
+        load.cpus += definition.resources.reservations.cpus.unwrap_or(0.0);
+        load.memory = load.memory.saturating_add(definition.resources.reservations.memory.unwrap_or(0));
+        for port in fixed_ports(definition) {
+            self.ports.hold(host, port, Holder::Planned(number));
+        }
+    }
+
+    pub(super) fn vacate(&mut self, number: usize, host: usize) {
+        let definition = self.members.list[number].definition;
+        let load = &mut self.loads[host];
+        load.containers -= 1;
+        load.instances -= 1;
+        load.cpus -= definition.resources.reservations.cpus.unwrap_or(0.0);
+        load.memory = load.memory.saturating_sub(definition.resources.reservations.memory.unwrap_or(0));
+        for port in fixed_ports(definition) {
+            self.ports.release(host, port, Holder::Planned(number));
+        }
+    }
+
+    /// Why a host, active or not, does not take a container; `within` is the datacenter that the strategy asks for.
+    pub(super) fn refusal(&self, number: usize, host: usize, within: Option<&'a str>) -> Option<Refusal<'a>> {
+        let member = &self.members.list[number];
+        let site = &self.hosts.list[host];
+        self.unsuitable(member, site, within).or_else(|| self.occupied(member, host, site))
+    }
+
+    fn unsuitable(&self, member: &Member<'a>, site: &Site<'a>, within: Option<&'a str>) -> Option<Refusal<'a>> {
+        let constraints = self.constraints(member.definition);
+        let labels = constraints.iter().flat_map(|constraint| &constraint.labels);
+        for (key, wanted) in labels.chain(&member.definition.requirements.labels) {
+            let found = site.host.labels.get(key).map(String::as_str);
+            if found != Some(wanted) {
+                return Some(Refusal::Label { key, wanted, found });
+            }
+        }
+        let required = constraints.iter().filter_map(|constraint| constraint.required_datacenter.as_deref());
+        if let Some(wanted) = required.chain(within).find(|wanted| site.datacenter != Some(wanted)) {
+            return Some(Refusal::Datacenter { wanted, found: site.datacenter });
+        }
+        for constraint in constraints {
+            if let Some(wanted) = constraint.min_cpu.filter(|&wanted| site.host.cpu < wanted) {
+                return Some(Refusal::FewProcessors { wanted, found: site.host.cpu });
+            }
+            if let Some(wanted) = constraint.min_memory.filter(|&wanted| site.host.memory < wanted) {
+                return Some(Refusal::LittleMemory { wanted, found: site.host.memory });
+            }
+        }
+        None
+    }
+
+    fn occupied(&self, member: &Member<'a>, host: usize, site: &Site<'a>) -> Option<Refusal<'a>> {
+        for port in fixed_ports(member.definition) {
+            if let Some(holder) = self.ports.against(host, port).next() {
+                return Some(Refusal::Port { port, holder });
+            }
+        }
+        if !self.names.is_empty() && self.names.contains(&(host, &*member.name)) {
+            return Some(Refusal::Name);
+        }
+        let load = self.loads[host];
+        if let Some(most) = self.stack.deployment.max_instances_per_host.filter(|&most| load.instances >= most) {
+            return Some(Refusal::Instances { most });
+        }
+        let asked = &member.definition.resources.reservations;
+        if let Some(wanted) = asked.cpus {
+            let of = site.host.cpu;
+            // A billionth of a processor is lost to the sums, not to a container.
+            if of > 0.0 && load.cpus + wanted > of + 1e-9 {
+                return Some(Refusal::ProcessorsReserved { wanted, reserved: load.cpus, of });
+            }
+        }
+        if let Some(wanted) = asked.memory {
+            let of = site.host.memory;
+            if of > 0 && load.memory.saturating_add(wanted) > of {
+                return Some(Refusal::MemoryReserved { wanted, reserved: load.memory, of });
+            }
+        }
+        None
+    }
+
+    /// A refusal in words that follow the host's name and "is" or "has".
+    pub(super) fn words(&self, refusal: Refusal<'_>) -> String {
+        match refusal {
+            Refusal::Status(HostStatus::Active) => "is active".to_owned(),
+            Refusal::Status(HostStatus::Maintenance) => "is in maintenance".to_owned(),
+            Refusal::Status(HostStatus::Draining) => "is draining".to_owned(),
+            Refusal::Status(HostStatus::Offline) => "is offline".to_owned(),
+            Refusal::Label { key, wanted, found: None } => format!("has no label `{key}` (`{wanted}` is asked for)"),
+            Refusal::Label { key, wanted, found: Some(found) } => {
+                format!("has the label `{key}={found}`, not `{key}={wanted}`")
+            }
+            Refusal::Datacenter { wanted, found: None } => format!("is in no known datacenter, not in `{wanted}`"),
+            Refusal::Datacenter { wanted, found: Some(found) } => {
+                format!("is in the datacenter `{found}`, not in `{wanted}`")
+            }
+            Refusal::FewProcessors { wanted, found } => format!("has {} processors, not {wanted}", known(found)),
+            Refusal::LittleMemory { wanted, found } => {
+                format!("has {} bytes of memory, not {wanted}", known(found as f64))
+            }
+            Refusal::Port { port, holder } => {
+                format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
+            }
+            Refusal::Name => "has a container of the same name that is not this stack's".to_owned(),
+            Refusal::Instances { most } => format!("has {most} containers of this stack already (maxInstancesPerHost)"),
+            Refusal::ProcessorsReserved { wanted, reserved, of } => {
+                format!("has {reserved} of {of} processors reserved, {wanted} more are asked for")
+            }
+            Refusal::MemoryReserved { wanted, reserved, of } => {
+                format!("has {reserved} of {of} bytes of memory reserved, {wanted} more are asked for")
+            }
+        }
+    }
+
+    fn holder(&self, holder: Holder) -> String {
+        match holder {
+            Holder::Planned(number) => format!("`{}` of this stack", self.members.list[number].name),
+            Holder::Seen(number) => {
+                let container = self.seen.others[number];
+                let stack = container.label(label::STACK_NAME).or_else(|| container.label(label::STACK));
+                match (container.label(label::CONTAINER), stack) {
+                    (Some(name), Some(stack)) => format!("`{name}` of the stack `{stack}`"),
+                    _ => format!("`{}`, which is not Graphium's", container.name),
+                }
+            }
+        }
+    }
+}
+
+fn known(figure: f64) -> String {
+    if figure > 0.0 { figure.to_string() } else { "an unknown number of".to_owned() }
+}
+
+/// The host ports that a container fixes.
+pub(super) fn fixed_ports(definition: &Container) -> impl Iterator<Item = HostPort> + '_ {
+    definition.ports.iter().filter_map(|port| Some(HostPort::new(port.host_port?, port.protocol, port.host_ip)))
+}

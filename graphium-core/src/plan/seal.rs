@@ -1,0 +1,96 @@
+//! The hash of a plan.
+
+use super::{Plan, PlannedTask};
+use crate::{
+    action::Action,
+    runtime::{ContainerSpec, hex},
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+
+/// Seals a plan whose specifications were just labelled with their hashes.
+pub(super) fn sealed(plan: Plan) -> Plan {
+    seal(plan, |spec| Cow::Borrowed(spec.labelled_hash().unwrap_or_default()))
+}
+
+/// Seals a plan from anywhere: every specification is hashed anew.
+pub(super) fn sealed_anew(plan: Plan) -> Plan {
+    seal(plan, |spec| Cow::Owned(spec.hash()))
+}
+
+fn seal(mut plan: Plan, of: impl Fn(&ContainerSpec) -> Cow<'_, str>) -> Plan {
+    let mut seal = Seal { hasher: Sha256::new(), pending: Vec::with_capacity(Seal::CHUNK * 2) };
+    seal.text(plan.stack.as_str());
+    seal.text(&plan.stack_name);
+    for task in &plan.tasks {
+        seal.task(task, &of);
+    }
+    for (container, host) in &plan.placements {
+        seal.text(container);
+        seal.text(host.as_str());
+    }
+    seal.json(&(&plan.unchanged, &plan.endpoints, &plan.warnings));
+    plan.hash = seal.finish();
+    plan
+}
+
+/// Feeds a hasher in chunks: many short texts cost a call each otherwise.
+struct Seal {
+    hasher: Sha256,
+    pending: Vec<u8>,
+}
+
+impl Seal {
+    const CHUNK: usize = 4096;
+
+    fn task(&mut self, task: &PlannedTask, of: &impl Fn(&ContainerSpec) -> Cow<'_, str>) {
+        self.text(&task.id);
+        self.action(Some(&task.action), of);
+        self.text(task.host.as_str());
+        self.text(task.container.as_deref().unwrap_or_default());
+        self.count(task.depends_on.len());
+        task.depends_on.iter().for_each(|id| self.text(id));
+        self.text(&task.why);
+        self.action(task.undo.as_ref(), of);
+    }
+
+    /// A specification counts by its hash; everything else is small enough to be written out.
+    fn action(&mut self, action: Option<&Action>, of: &impl Fn(&ContainerSpec) -> Cow<'_, str>) {
+        let Some(action) = action else { return self.text("") };
+        self.text(action.task_type().as_str());
+        match action {
+            Action::Deploy { spec } | Action::Update { spec } => {
+                self.text(&spec.name);
+                self.text(&of(spec));
+            }
+            Action::Delete { name } => self.text(name),
+            other => self.json(other),
+        }
+    }
+
+    fn count(&mut self, count: usize) {
+        self.pending.extend_from_slice(&(count as u64).to_le_bytes());
+    }
+
+    /// A text behind its length, so that no two sequences of texts look alike.
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.pending.extend_from_slice(text.as_bytes());
+        if self.pending.len() >= Self::CHUNK {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn json(&mut self, value: &impl Serialize) {
+        // Only strings, finite numbers and maps with text keys: it always serialises.
+        let _ = serde_json::to_writer(&mut self.pending, value);
+        self.text("");
+    }
+
+    fn finish(mut self) -> String {
+        self.hasher.update(&self.pending);
+        hex(&self.hasher.finalize())
+    }
+}

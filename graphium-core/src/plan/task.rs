@@ -1,0 +1,36 @@
+//! How the tasks of every plan are made.
+
+use super::PlannedTask;
+use crate::{action::Action, id::HostId, stack::Condition};
+
+/// A task without dependencies.
+pub(super) fn task(id: String, action: Action, host: &HostId, why: impl Into<String>) -> PlannedTask {
+    PlannedTask { id, action, host: host.clone(), container: None, depends_on: Vec::new(), why: why.into(), undo: None }
+}
+
+impl PlannedTask {
+    pub(super) fn of_container(mut self, name: &str) -> Self {
+        self.container = Some(name.to_owned());
+        self
+    }
+
+    pub(super) fn undone_by(mut self, undo: Option<Action>) -> Self {
+        self.undo = undo;
+        self
+    }
+
+    pub(super) fn after(mut self, ids: Vec<String>) -> Self {
+        self.depends_on = ids;
+        self
+    }
+}
+
+/// The id of the task that waits for a condition.
+pub(super) fn check_id(name: &str, condition: Condition) -> String {
+    let condition = match condition {
+        Condition::Started => "started",
+        Condition::Healthy => "healthy",
+        Condition::Completed => "completed",
+    };
+    ["check:", name, ":", condition].concat()
+}

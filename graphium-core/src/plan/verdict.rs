@@ -1,0 +1,50 @@
+//! What is to be done about one container where it is to be.
+
+use crate::{
+    inventory::{ContainerStatus, ObservedContainer},
+    runtime::{ContainerSpec, label},
+    stack::{Container, RestartPolicy},
+};
+
+/// What is to be done about one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Unchanged,
+    /// It is not there.
+    Absent,
+    /// It is there, and must be replaced for this reason.
+    Differs(String),
+}
+
+impl Verdict {
+    /// Compares what is wanted with what was seen under its name; `awaited` says that another waits for its end.
+    pub(super) fn on(spec: &ContainerSpec, seen: Option<&ObservedContainer>, awaited: bool) -> Self {
+        let Some(seen) = seen else { return Self::Absent };
+        if seen.label(label::HASH) != spec.labelled_hash() {
+            return Self::Differs("its definition changed".to_owned());
+        }
+        match seen.status {
+            ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused => Self::Unchanged,
+            ContainerStatus::Exited if has_done_its_work(&spec.container, seen, awaited) => Self::Unchanged,
+            ContainerStatus::Exited => Self::Differs(match seen.exit_code {
+                Some(code) => format!("exited with code {code}"),
+                None => "exited".to_owned(),
+            }),
+            ContainerStatus::Stopped => Self::Differs("is stopped".to_owned()),
+            ContainerStatus::Created => Self::Differs("was never started".to_owned()),
+            ContainerStatus::Dead => Self::Differs("could not be removed and is dead".to_owned()),
+            ContainerStatus::Removing => Self::Differs("is being removed".to_owned()),
+        }
+    }
+
+    pub(super) fn is_change(&self) -> bool {
+        *self != Self::Unchanged
+    }
+}
+
+/// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only.
+pub(super) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
+    let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_));
+    seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && meant
+}

@@ -1,0 +1,153 @@
+//! What is worth knowing before a plan is carried out.
+
+use super::{
+    before::Before,
+    hosts::Hosts,
+    layout::{self, Layout},
+    leftover::Leftover,
+    reach,
+};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    id::HostId,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A warning that has no place in a source text.
+pub(super) fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, "", message) }
+}
+
+/// Where containers will not find each other.
+pub(super) fn of_reach(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    let members = layout.members;
+    let reach = &layout.reach;
+    let mut nowhere: BTreeMap<&HostId, Vec<usize>> = BTreeMap::new();
+    for &number in &reach.unreachable {
+        if let Some(host) = layout.host(number) {
+            nowhere.entry(host).or_default().push(number);
+        }
+    }
+    if members.list.len() > 1 {
+        for (host, services) in nowhere {
+            let names = names(layout, &services);
+            warnings.push(warning(
+                "unknown-address",
+                format!("the address of `{host}` is not known: the others get no endpoint variables for {names}"),
+            ));
+        }
+    }
+    for &number in &reach.ambiguous {
+        let name = &members.list[number].name;
+        warnings.push(warning(
+            "endpoint-clash",
+            format!("the endpoint variables of `{name}` would have the names of another's, and are left out"),
+        ));
+    }
+    if reach.len() > reach::ALL {
+        warnings.push(warning(
+            "many-endpoints",
+            format!(
+                "{} containers publish ports: each container gets endpoint variables only for those that it depends on \
+                 (up to {} it would get all)",
+                reach.len(),
+                reach::ALL
+            ),
+        ));
+    }
+    warnings.extend(of_dynamic_ports(layout));
+    warnings
+}
+
+/// A port that the engine chooses cannot be told to a dependant on another host.
+fn of_dynamic_ports(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
+    let members = layout.members;
+    let mut cut_off: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for number in 0..members.list.len() {
+        for edge in members.graph.dependencies(number) {
+            let ports = &members.list[edge.on].definition.ports;
+            let only_dynamic = !ports.is_empty() && ports.iter().all(|port| port.host_port.is_none());
+            if only_dynamic && layout.host(number) != layout.host(edge.on) {
+                cut_off.entry(edge.on).or_default().push(number);
+            }
+        }
+    }
+    let warnings = cut_off.into_iter().map(|(number, mut dependants)| {
+        dependants.dedup();
+        warning(
+            "dynamic-port",
+            format!(
+                "`{}` publishes no fixed host port: {} on another host cannot be told where it is",
+                members.list[number].name,
+                names(layout, &dependants)
+            ),
+        )
+    });
+    warnings.collect()
+}
+
+/// What becomes of things that deletions do not touch, and deletions that cannot be done soon.
+pub(super) fn of_leftovers(
+    layout: &Layout<'_, '_>,
+    before: Option<&Before<'_, '_>>,
+    leftovers: &[Leftover<'_>],
+    hosts: &Hosts<'_>,
+) -> Vec<Diagnostic> {
+    let mut warnings = of_unknown_hosts(leftovers, hosts);
+    let Some(before) = before else { return warnings };
+    let mut kept: BTreeSet<(&HostId, String)> = BTreeSet::new();
+    for leftover in leftovers {
+        kept.extend(volumes_of(before, leftover).map(|volume| (leftover.host, volume)));
+    }
+    if kept.is_empty() {
+        return warnings;
+    }
+    for (number, member) in layout.members.list.iter().enumerate() {
+        if let Some(host) = layout.host(number) {
+            for volume in layout::own_volumes(layout.stack, member.definition) {
+                kept.remove(&(host, layout::volume_name(layout.stack, volume).into_owned()));
+            }
+        }
+    }
+    warnings.extend(kept.into_iter().map(|(host, volume)| volume_kept(host, &volume)));
+    warnings
+}
+
+/// Names on the engine of the volumes that a leftover has mounted, as far as they are the stack's own.
+pub(super) fn volumes_of<'b>(
+    before: &'b Before<'_, '_>,
+    leftover: &Leftover<'_>,
+) -> impl Iterator<Item = String> + use<'b> {
+    let layout = &before.layout;
+    let definition = before.number(&leftover.name).map(|number| layout.members.list[number].definition);
+    let volumes = definition.into_iter().flat_map(|definition| layout::own_volumes(layout.stack, definition));
+    volumes.map(|volume| layout::volume_name(layout.stack, volume).into_owned())
+}
+
+pub(super) fn volume_kept(host: &HostId, volume: &str) -> Diagnostic {
+    warning("volume-kept", format!("the volume `{volume}` stays on `{host}` with its data"))
+}
+
+pub(super) fn of_unknown_hosts(leftovers: &[Leftover<'_>], hosts: &Hosts<'_>) -> Vec<Diagnostic> {
+    let unknown: BTreeSet<&HostId> =
+        leftovers.iter().map(|leftover| leftover.host).filter(|host| hosts.find(host).is_none()).collect();
+    let each = unknown.into_iter().map(|host| {
+        warning(
+            "unknown-host",
+            format!("the host `{host}` is not known any more: what is to be removed there waits until it returns"),
+        )
+    });
+    each.collect()
+}
+
+/// Names in quotes, the first few of them.
+fn names(layout: &Layout<'_, '_>, numbers: &[usize]) -> String {
+    const SHOWN: usize = 5;
+    let name = |number: &usize| format!("`{}`", layout.members.list[*number].name);
+    let shown: Vec<String> = numbers.iter().take(SHOWN).map(name).collect();
+    match numbers.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
