@@ -1,0 +1,100 @@
+//! From a URL to a store.
+
+use crate::sqlite::SqliteStore;
+use graphium_core::store::{MemoryStore, StoreError, TaskStore};
+use jiff::Timestamp;
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+/// The forms of a store's URL, for people.
+const KNOWN: &str = "`sqlite:PATH`, `memory:`";
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The time at which it is opened.
+    pub now: Timestamp,
+    /// How long every lease lasts from then at least: while the store was closed nobody could renew.
+    pub grace: Duration,
+}
+
+impl Options {
+    /// Opened at the given time, with a minute of grace.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, grace: Duration::from_secs(60) }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URL is of no known form.
+    #[error("`{url}` is no store; a store is one of {known}", known = KNOWN)]
+    UnknownScheme {
+        /// What was given; a password in it is not shown.
+        url: String,
+    },
+    /// Another process has it open.
+    #[error("`{}` is in use by {owner}: two servers cannot share one SQLite file", .path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// `process 4711`, as far as it is known.
+        owner: String,
+    },
+    /// A newer version of Graphium has written it.
+    #[error(
+        "`{}` was written by a newer version of Graphium (its schema is {found}, this one knows up to {known}): \
+         upgrade Graphium, or restore a backup from before",
+        .path.display()
+    )]
+    NewerSchema {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema that is known.
+        known: u32,
+    },
+    /// The file cannot be used.
+    #[error("`{}` cannot be opened", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What is in it cannot be read.
+    #[error("`{}` cannot be read", .path.display())]
+    Read {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// Opens the store that a URL names, and makes it where there is none.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, OpenError> {
+    match url.split_once(':') {
+        Some(("memory", _)) => Ok(Arc::new(MemoryStore::new())),
+        Some(("sqlite", path)) if !path.is_empty() => {
+            // `sqlite:///var/lib/x` is `sqlite:/var/lib/x`.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Ok(Arc::new(SqliteStore::open(path, options).await?))
+        }
+        _ => Err(OpenError::UnknownScheme { url: without_password(url) }),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,69 @@
+//! The database as a file: private, and open in one process at a time.
+
+use crate::open::OpenError;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+    process,
+};
+
+/// The right to open a database: an advisory lock on a file beside it, which ends with the process however it ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
+        let path = beside(database, ".lock");
+        let failed = |source| OpenError::Io { path: path.clone(), source };
+        if let Some(directory) = database.parent() {
+            fs::create_dir_all(directory).map_err(failed)?;
+        }
+        let mut file = private(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse { path: database.to_owned(), owner: owner(&mut file) });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // For people only: the lock itself is what counts.
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", process::id()))
+            .map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn owner(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => format!("process {}", text.trim()),
+        _ => "another process".to_owned(),
+    }
+}
+
+/// Makes a file that only its owner can read; SQLite gives the files beside it the same rights.
+pub(super) fn create(path: &Path) -> Result<(), OpenError> {
+    private(path).map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

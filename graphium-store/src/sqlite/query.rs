@@ -1,0 +1,152 @@
+//! Questions that a reader answers from what was committed.
+
+use super::{error::store_error, row};
+use graphium_core::{
+    event::Event,
+    id::{DeploymentId, TaskId},
+    store::{Key, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
+    task::Task,
+};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+
+/// What comes out of rows that may hold what cannot be understood.
+type Read<T> = rusqlite::Result<Result<T, StoreError>>;
+
+pub(super) fn record(connection: &Connection, key: &Key) -> Result<Option<Record>, StoreError> {
+    let sql = format!("SELECT {} FROM records WHERE kind = ? AND id = ?", row::RECORD);
+    one(connection, &sql, &[&key.kind.as_str(), &key.id], |row| row::record(key.kind, row))
+}
+
+pub(super) fn records(connection: &Connection, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+    let mut filter = Filter::new("kind = ?", query.kind.as_str());
+    filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
+    filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
+    filter.and("id > ?", query.after.as_deref());
+    let size = query.page_size();
+    let sql = format!("SELECT {} FROM records WHERE {} ORDER BY id LIMIT {}", row::RECORD, filter.sql, limit(size));
+    let records = all(connection, &sql, &filter.values(), |row| row::record(query.kind, row))?;
+    Ok(Page::cut(records.into_iter(), size, |record| record.key.id.clone()))
+}
+
+pub(super) fn task(connection: &Connection, id: &TaskId) -> Result<Option<Task>, StoreError> {
+    let sql = tasks_where("tasks.id = ?");
+    one(connection, &sql, &[&id.as_str()], row::task)
+}
+
+pub(super) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    let mut filter = Filter::new("tasks.id > ?", query.after.as_ref().map_or("", TaskId::as_str));
+    filter.and("deployment = ?", query.deployment.as_ref().map(|id| id.as_str()));
+    filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
+    filter.and("container = ?", query.container.as_deref());
+    filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
+    if !query.statuses.is_empty() {
+        let statuses: Vec<String> = query.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+        // The plus keeps SQLite from preferring the index by status to a narrower one.
+        let column = if filter.values.len() > 1 { "+status" } else { "status" };
+        filter.sql.push_str(&format!(" AND {column} IN ({})", statuses.join(", ")));
+    }
+    let size = query.page_size();
+    let sql = format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(size));
+    let tasks = all(connection, &sql, &filter.values(), row::task)?;
+    Ok(Page::cut(tasks.into_iter(), size, |task| task.id.as_str().to_owned()))
+}
+
+pub(super) fn events(connection: &Connection, after: u64, size: usize) -> Result<Vec<Event>, StoreError> {
+    let (after_number, size) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(size).unwrap_or(i64::MAX));
+    let sql = "SELECT seq, kind, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
+    let events = all(connection, sql, &[&after_number, &size], row::event)?;
+    match events.first() {
+        Some(first) if first.seq > after.saturating_add(1) => Err(StoreError::Pruned { up_to: first.seq - 1 }),
+        _ => Ok(events),
+    }
+}
+
+pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM events";
+    connection.query_row(sql, [], |row| row.get(0)).map_err(|error| store_error(&error))
+}
+
+/// The tasks of a deployment, in the order in which they were submitted.
+pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<Vec<Task>, StoreError> {
+    let sql = format!("{} ORDER BY tasks.body", tasks_where("deployment = ?"));
+    all(connection, &sql, &[&id.as_str()], row::task)
+}
+
+/// Every task of unfinished work: of deployments in which something has not ended, and single ones that have not.
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
+    const OPEN: &str = "status IN ('pending', 'assigned', 'running')";
+    let parts = tasks_where(&format!("deployment IN (SELECT deployment FROM tasks WHERE {OPEN})"));
+    let single = tasks_where(&format!("{OPEN} AND deployment IS NULL"));
+    let mut tasks = all(connection, &format!("{parts} ORDER BY tasks.body"), &[], row::task)?;
+    tasks.extend(all(connection, &single, &[], row::task)?);
+    Ok(tasks)
+}
+
+pub(super) fn sessions(connection: &Connection) -> Result<Vec<Session>, StoreError> {
+    all(connection, "SELECT host, epoch, nonce FROM sessions", &[], |row| {
+        let host: String = row.get(0)?;
+        Ok(Ok(Session { host: host.as_str().into(), epoch: row.get(1)?, nonce: row.get(2)? }))
+    })
+}
+
+/// The deployment of a task: nothing when there is no such task, `Some(None)` when it has none.
+pub(super) fn deployment_of(connection: &Connection, id: &TaskId) -> rusqlite::Result<Option<Option<DeploymentId>>> {
+    let mut statement = connection.prepare_cached("SELECT deployment FROM tasks WHERE id = ?")?;
+    let row = statement.query_row(params![id.as_str()], |row| row.get::<_, Option<String>>(0)).optional()?;
+    Ok(row.map(|deployment| deployment.map(DeploymentId::new)))
+}
+
+fn tasks_where(condition: &str) -> String {
+    format!("SELECT {} FROM tasks JOIN task_bodies ON task_bodies.key = tasks.body WHERE {condition}", row::TASK)
+}
+
+/// Conditions with their values.
+struct Filter<'a> {
+    sql: String,
+    values: Vec<&'a str>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(condition: &str, value: &'a str) -> Self {
+        Self { sql: condition.to_owned(), values: vec![value] }
+    }
+
+    fn and(&mut self, condition: &str, value: Option<&'a str>) {
+        if let Some(value) = value {
+            self.sql.push_str(" AND ");
+            self.sql.push_str(condition);
+            self.values.push(value);
+        }
+    }
+
+    fn values(&self) -> Vec<&dyn ToSql> {
+        self.values.iter().map(|value| value as &dyn ToSql).collect()
+    }
+}
+
+/// One more than asked for: whether there is more.
+fn limit(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnMut(&Row<'_>) -> Read<T>,
+) -> Result<Option<T>, StoreError> {
+    all(connection, sql, values, read).map(|mut found| found.pop())
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnMut(&Row<'_>) -> Read<T>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = connection.prepare_cached(sql).and_then(|mut statement| {
+        let rows = statement.query_map(params_from_iter(values), read)?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    });
+    rows.map_err(|error| store_error(&error))?.into_iter().collect()
+}

@@ -1,0 +1,148 @@
+//! Tasks and records as rows.
+
+use graphium_core::{
+    event::{Event, EventType},
+    id::{HostId, StackId},
+    store::{Key, Kind, Record, StoreError},
+    task::{Lease, Progress, Task, TaskError, TaskResult, TaskStatus},
+};
+use jiff::Timestamp;
+use rusqlite::Row;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
+
+/// What of a task moves. All else is as it was submitted.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State<'a> {
+    status: TaskStatus,
+    attempt: u32,
+    retry_count: u32,
+    lost_count: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assigned_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    completed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Cow<'a, TaskError>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<Cow<'a, TaskResult>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<Cow<'a, Lease>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancel_requested: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    progress: Option<Cow<'a, Progress>>,
+}
+
+impl<'a> State<'a> {
+    fn of(task: &'a Task) -> Self {
+        Self {
+            status: task.status,
+            attempt: task.attempt,
+            retry_count: task.retry_count,
+            lost_count: task.lost_count,
+            agent_id: task.agent_id.as_deref().map(Cow::Borrowed),
+            assigned_at: task.assigned_at,
+            started_at: task.started_at,
+            completed_at: task.completed_at,
+            not_before: task.not_before,
+            error: task.error.as_ref().map(Cow::Borrowed),
+            result: task.result.as_ref().map(Cow::Borrowed),
+            lease: task.lease.as_ref().map(Cow::Borrowed),
+            cancel_requested: task.cancel_requested.as_deref().map(Cow::Borrowed),
+            progress: task.progress.as_ref().map(Cow::Borrowed),
+        }
+    }
+
+    fn restore(self, task: &mut Task) {
+        task.status = self.status;
+        task.attempt = self.attempt;
+        task.retry_count = self.retry_count;
+        task.lost_count = self.lost_count;
+        task.agent_id = self.agent_id.map(Cow::into_owned);
+        task.assigned_at = self.assigned_at;
+        task.started_at = self.started_at;
+        task.completed_at = self.completed_at;
+        task.not_before = self.not_before;
+        task.error = self.error.map(Cow::into_owned);
+        task.result = self.result.map(Cow::into_owned);
+        task.lease = self.lease.map(Cow::into_owned);
+        task.cancel_requested = self.cancel_requested.map(Cow::into_owned);
+        task.progress = self.progress.map(Cow::into_owned);
+    }
+}
+
+/// What moves of a task, as it is stored.
+pub(super) fn state(task: &Task) -> Result<String, StoreError> {
+    text("task", task.id.as_str(), &State::of(task))
+}
+
+/// Columns of [`task`], of `tasks JOIN task_bodies`.
+pub(super) const TASK: &str = "tasks.id, task_bodies.body, tasks.state";
+
+/// A task of a row of [`TASK`].
+pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<Result<Task, StoreError>> {
+    let id = row.get_ref(0)?.as_str()?;
+    let (body, moved) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+    Ok(parse::<Task>("task", id, body).and_then(|mut task| {
+        parse::<State<'_>>("task", id, moved)?.restore(&mut task);
+        Ok(task)
+    }))
+}
+
+/// Columns of [`record`].
+pub(super) const RECORD: &str = "id, version, stack, host, body";
+
+/// A record of a row of [`RECORD`].
+pub(super) fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Result<Record, StoreError>> {
+    let id: String = row.get(0)?;
+    let version = row.get(1)?;
+    let stack: Option<String> = row.get(2)?;
+    let host: Option<String> = row.get(3)?;
+    Ok(parse(kind.as_str(), &id, row.get_ref(4)?.as_str()?).map(|body| Record {
+        key: Key::new(kind, id),
+        version,
+        stack: stack.map(StackId::new),
+        host: host.map(HostId::new),
+        body,
+    }))
+}
+
+/// An event of a row of `seq, kind, at, data`.
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Result<Event, StoreError>> {
+    let seq: u64 = row.get(0)?;
+    let (kind, at, data) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+    let id = seq.to_string();
+    let timestamp = at.parse().map_err(|error: jiff::Error| corrupt("event", &id, &error));
+    Ok(timestamp.and_then(|timestamp| {
+        let kind = parse("event", &id, &format!("\"{kind}\""))?;
+        Ok(Event { seq, kind, timestamp, data: parse("event", &id, data)? })
+    }))
+}
+
+/// The name of a kind of events, as it is stored.
+pub(super) fn kind(kind: EventType) -> String {
+    // A variant without fields always serialises, as its name in quotes.
+    serde_json::to_string(&kind).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// A value as it is stored.
+pub(super) fn text(kind: &'static str, id: &str, value: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| corrupt(kind, id, &error))
+}
+
+/// A value as it was stored.
+pub(super) fn parse<T: DeserializeOwned>(kind: &'static str, id: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| corrupt(kind, id, &error))
+}
+
+fn corrupt(kind: &'static str, id: &str, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { kind, id: id.to_owned(), reason: error.to_string() }
+}

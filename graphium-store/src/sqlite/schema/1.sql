@@ -1,0 +1,55 @@
+-- A task in two rows: what moves is small and written at every step; what was submitted is written once.
+CREATE TABLE tasks (
+    id         TEXT PRIMARY KEY,
+    host       TEXT NOT NULL,
+    stack      TEXT,
+    deployment TEXT,
+    container  TEXT,
+    status     TEXT NOT NULL,
+    body       INTEGER NOT NULL, -- task_bodies.key
+    state      TEXT NOT NULL     -- JSON: what moves
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tasks_by_host ON tasks (host);
+CREATE INDEX tasks_by_stack ON tasks (stack) WHERE stack IS NOT NULL;
+CREATE INDEX tasks_by_deployment ON tasks (deployment) WHERE deployment IS NOT NULL;
+CREATE INDEX tasks_by_container ON tasks (container) WHERE container IS NOT NULL;
+CREATE INDEX tasks_by_status ON tasks (status);
+
+CREATE TABLE task_bodies (
+    key  INTEGER PRIMARY KEY,
+    body TEXT NOT NULL -- JSON: the task as it was submitted
+) STRICT;
+
+CREATE TABLE records (
+    kind    TEXT NOT NULL,
+    id      TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    stack   TEXT,
+    host    TEXT,
+    body    TEXT NOT NULL,
+    UNIQUE (kind, id)
+) STRICT;
+
+CREATE INDEX records_by_stack ON records (kind, stack, id) WHERE stack IS NOT NULL;
+CREATE INDEX records_by_host ON records (kind, host, id) WHERE host IS NOT NULL;
+
+CREATE TABLE events (
+    seq  INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    at   TEXT NOT NULL,
+    data TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+    host  TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    nonce TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Idempotency keys, and what they led to.
+CREATE TABLE submissions (
+    key  TEXT PRIMARY KEY,
+    at   TEXT NOT NULL,
+    keys TEXT NOT NULL -- JSON: the records
+) STRICT, WITHOUT ROWID;
