@@ -1,0 +1,46 @@
+//! The kinds of calls, as faults name them and the call log writes them.
+
+use std::fmt;
+
+/// A call of [`ContainerRuntime`](crate::runtime::ContainerRuntime).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the method of the same name")]
+pub enum Operation {
+    Info,
+    Pull,
+    CreateNetwork,
+    RemoveNetwork,
+    CreateVolume,
+    RemoveVolume,
+    Create,
+    Start,
+    Stop,
+    Remove,
+    Inspect,
+    List,
+    Owned,
+    LastLines,
+    Watch,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Pull => "pull",
+            Self::CreateNetwork => "create-network",
+            Self::RemoveNetwork => "remove-network",
+            Self::CreateVolume => "create-volume",
+            Self::RemoveVolume => "remove-volume",
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Remove => "remove",
+            Self::Inspect => "inspect",
+            Self::List => "list",
+            Self::Owned => "owned",
+            Self::LastLines => "last-lines",
+            Self::Watch => "watch",
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Containers and their life.
+
+use super::{
+    Thing,
+    engine::{Engine, foreign, is_managed, ours},
+};
+use crate::{
+    id::HostId,
+    inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
+    runtime::{ContainerSpec, ContainerState, RuntimeError, label},
+    stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy},
+};
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+/// The first port that is given where a document leaves the choice.
+const FIRST_FREE_PORT: u16 = 32_768;
+
+#[derive(Clone, Debug)]
+pub(super) struct FakeContainer {
+    pub(super) spec: ContainerSpec,
+    pub(super) state: ContainerState,
+    pub(super) lines: Vec<String>,
+}
+
+impl FakeContainer {
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state.status(), ContainerStatus::Running | ContainerStatus::Paused | ContainerStatus::Restarting)
+    }
+
+    pub(super) fn network(&self) -> Option<&str> {
+        self.spec.network.as_deref().filter(|_| self.spec.container.network_mode.is_none())
+    }
+
+    /// Names of the volumes that it mounts.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.spec.container.volume_mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Volume { source, .. } => source.as_deref(),
+            MountKind::Bind { .. } | MountKind::Tmpfs { .. } => None,
+        })
+    }
+
+    fn host_ports(&self) -> impl Iterator<Item = u16> {
+        self.state.observed.ports.iter().filter(|_| self.is_up()).filter_map(|port| port.host_port)
+    }
+
+    /// Whether the engine itself makes its health check.
+    fn is_checked(&self) -> bool {
+        let test = self.spec.container.health_check.as_ref().map(|check| &check.test);
+        matches!(test, Some(HealthTest::Exec { .. } | HealthTest::Shell { .. }))
+    }
+}
+
+impl Engine {
+    pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        let name = &spec.name;
+        let hash = spec.labelled_hash().map_or_else(|| spec.hash(), str::to_owned);
+        let resolved = |value: &EnvValue| matches!(value, EnvValue::Literal(_));
+        if let Some(variable) = spec.container.environment.iter().find(|variable| !resolved(&variable.value)) {
+            return Err(RuntimeError::Refused(format!("variable `{}` is not resolved", variable.name)));
+        }
+        if let Some(holder) = self.containers.get(name) {
+            let holder = &holder.state.observed;
+            return match holder.label(label::HASH) {
+                _ if !is_managed(&holder.labels) => Err(foreign(Thing::Container, name)),
+                Some(held) if held == hash => Ok(holder.id.clone()),
+                _ => Err(RuntimeError::NameTaken { name: name.clone(), holder: "another version of it".to_owned() }),
+            };
+        }
+        if !self.images.contains(&spec.container.image) {
+            let image = spec.container.image.clone();
+            return Err(RuntimeError::ImageNotFound { reason: format!("No such image: {image}"), image });
+        }
+        let mut labels = ours(&spec.labels);
+        labels.insert(label::HASH.to_owned(), hash);
+        let id = self.insert(ContainerSpec { labels, ..spec.clone() });
+        self.effect(name).created += 1;
+        self.tell(name, "create");
+        Ok(id)
+    }
+
+    /// Puts a container there, made and not started, and makes the volumes that nobody made.
+    pub(super) fn insert(&mut self, spec: ContainerSpec) -> String {
+        self.made += 1;
+        let id = format!("{:064x}", self.made);
+        let observed = ObservedContainer {
+            id: id.clone(),
+            name: spec.name.clone(),
+            image: spec.container.image.clone(),
+            status: ContainerStatus::Created,
+            hosted_on: HostId::new(""),
+            ports: Vec::new(),
+            labels: spec.labels.clone(),
+            health: None,
+            exit_code: None,
+            ip_address: None,
+            date_created: self.now,
+        };
+        let state = ContainerState { observed, started_at: None, restart_count: 0, error: None };
+        let container = FakeContainer { spec, state, lines: Vec::new() };
+        for volume in container.volumes() {
+            self.volumes.entry(volume.to_owned()).or_default();
+        }
+        self.containers.insert(container.spec.name.clone(), container);
+        id
+    }
+
+    pub(super) fn start(&mut self, name: &str) -> Result<(), RuntimeError> {
+        let container =
+            self.own(name)?.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))?;
+        if container.is_up() {
+            return Ok(());
+        }
+        if let Some(network) = container.network().filter(|network| !self.networks.contains_key(*network)) {
+            return Err(RuntimeError::NotFound(format!("network {network} not found")));
+        }
+        let ports = match container.spec.container.network_mode {
+            Some(_) => Vec::new(),
+            None => self.bind(&container.spec.container.ports)?,
+        };
+        self.effect(name).started += 1;
+        self.run(name, ports);
+        Ok(())
+    }
+
+    /// Gives every published port a port of the host, or none at all.
+    fn bind(&self, ports: &[Port]) -> Result<Vec<ObservedPort>, RuntimeError> {
+        let mut taken: BTreeSet<u16> = self.containers.values().flat_map(FakeContainer::host_ports).collect();
+        taken.extend(&self.occupied);
+        let mut bound = Vec::new();
+        for port in ports {
+            let free = || (FIRST_FREE_PORT..=u16::MAX).find(|number| !taken.contains(number));
+            let number = port.host_port.or_else(free).filter(|number| !taken.contains(number));
+            let Some(number) = number else {
+                let wanted = port.host_port.unwrap_or(0);
+                let reason = format!("Bind for 0.0.0.0:{wanted} failed: port is already allocated");
+                return Err(RuntimeError::PortTaken { reason });
+            };
+            taken.insert(number);
+            bound.push(ObservedPort {
+                container_port: port.container_port,
+                host_port: Some(number),
+                protocol: port.protocol,
+                host_ip: port.host_ip,
+            });
+        }
+        Ok(bound)
+    }
+
+    fn run(&mut self, name: &str, ports: Vec<ObservedPort>) {
+        let (now, made) = (self.now, self.made);
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let program = self.programs.get(&container.spec.container.image).cloned().unwrap_or_default();
+        let health = Some(program.health).filter(|_| container.is_checked());
+        let observed = &mut container.state.observed;
+        observed.status = ContainerStatus::Running;
+        observed.ports = ports;
+        observed.health = health;
+        observed.exit_code = None;
+        observed.ip_address = Some(Ipv4Addr::from(0xAC12_0000 | (made & 0xFFFF)).into());
+        container.state.started_at = now;
+        container.lines.extend(program.lines);
+        self.tell(name, "start");
+        if let Some(health) = health.filter(|health| *health != Health::Starting) {
+            self.tell(name, &format!("health_status: {}", word(health)));
+        }
+        if let Some(code) = program.exit {
+            self.end(name, code);
+        }
+    }
+
+    /// Ends a container's process; its restart policy decides what follows.
+    pub(super) fn end(&mut self, name: &str, code: i64) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let again = match container.spec.container.restart_policy {
+            RestartPolicy::No => false,
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+            RestartPolicy::OnFailure(None) => code != 0,
+            RestartPolicy::OnFailure(Some(times)) => code != 0 && container.state.restart_count < u64::from(times),
+        };
+        let observed = &mut container.state.observed;
+        observed.exit_code = Some(code);
+        observed.health = None;
+        observed.status = if again { ContainerStatus::Restarting } else { ContainerStatus::Exited };
+        container.state.restart_count += u64::from(again);
+        let ports = std::mem::take(&mut observed.ports);
+        let image = &container.spec.container.image;
+        let ends_again = self.programs.get(image).is_some_and(|program| program.exit.is_some());
+        self.tell(name, "die");
+        // One that would end at once again stays in the engine's back-off.
+        if again && !ends_again {
+            self.run(name, ports);
+        }
+    }
+
+    pub(super) fn stop(&mut self, name: &str) -> Result<(), RuntimeError> {
+        if !self.own(name)?.is_some_and(FakeContainer::is_up) {
+            return Ok(());
+        }
+        if let Some(container) = self.containers.get_mut(name) {
+            let observed = &mut container.state.observed;
+            observed.status = ContainerStatus::Exited;
+            observed.exit_code = Some(0);
+            observed.health = None;
+            observed.ports.clear();
+        }
+        self.effect(name).stopped += 1;
+        self.tell(name, "die");
+        self.tell(name, "stop");
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Result<(), RuntimeError> {
+        if self.own(name)?.is_some() {
+            self.containers.remove(name);
+            self.effect(name).removed += 1;
+            self.tell(name, "destroy");
+        }
+        Ok(())
+    }
+
+    /// Our container of that name; an error where it is somebody else's.
+    fn own(&self, name: &str) -> Result<Option<&FakeContainer>, RuntimeError> {
+        match self.containers.get(name) {
+            Some(container) if !is_managed(&container.state.observed.labels) => Err(foreign(Thing::Container, name)),
+            found => Ok(found),
+        }
+    }
+}
+
+/// A health as the engine's events write it.
+pub(super) fn word(health: Health) -> &'static str {
+    match health {
+        Health::Starting => "starting",
+        Health::Healthy => "healthy",
+        Health::Unhealthy => "unhealthy",
+    }
+}

@@ -1,0 +1,72 @@
+//! What others do to the engine.
+
+use super::{FakeRuntime, Thing, container::word};
+use crate::{
+    inventory::{ContainerStatus, Health},
+    runtime::ContainerSpec,
+    stack::{Container, TextMap},
+};
+
+impl FakeRuntime {
+    /// Ends a container's process with this code, as a crash or `kill` would; its restart policy is followed.
+    pub fn exit(&self, name: &str, code: i64) {
+        self.engine().end(name, code);
+    }
+
+    /// Takes a container away without asking, as `docker rm -f` would.
+    pub fn vanish(&self, name: &str) {
+        let mut engine = self.engine();
+        if engine.containers.remove(name).is_some() {
+            engine.tell(name, "destroy");
+        }
+    }
+
+    /// Makes a container's health check say something else from now on.
+    pub fn set_health(&self, name: &str, health: Health) {
+        let mut engine = self.engine();
+        if let Some(container) = engine.containers.get_mut(name) {
+            container.state.observed.health = Some(health);
+            engine.tell(name, &format!("health_status: {}", word(health)));
+        }
+    }
+
+    /// Makes something that is not ours; a container of it runs.
+    pub fn make_foreign(&self, thing: Thing, name: &str) {
+        let mut engine = self.engine();
+        match thing {
+            Thing::Network => drop(engine.networks.insert(name.to_owned(), TextMap::new())),
+            Thing::Volume => drop(engine.volumes.insert(name.to_owned(), TextMap::new())),
+            Thing::Container => {
+                engine.insert(ContainerSpec {
+                    name: name.to_owned(),
+                    container: Container { image: "foreign".to_owned(), ..Container::default() },
+                    network: None,
+                    aliases: Vec::new(),
+                    labels: TextMap::new(),
+                });
+                if let Some(container) = engine.containers.get_mut(name) {
+                    container.state.observed.status = ContainerStatus::Running;
+                }
+            }
+        }
+    }
+
+    /// Takes something away, whosever it is.
+    pub fn remove_foreign(&self, thing: Thing, name: &str) {
+        match thing {
+            Thing::Container => self.vanish(name),
+            Thing::Network => drop(self.engine().networks.remove(name)),
+            Thing::Volume => drop(self.engine().volumes.remove(name)),
+        }
+    }
+
+    /// Lets something that is no container hold a port of the host.
+    pub fn occupy_port(&self, port: u16) {
+        self.engine().occupied.insert(port);
+    }
+
+    /// Gives such a port back.
+    pub fn free_port(&self, port: u16) {
+        self.engine().occupied.remove(&port);
+    }
+}

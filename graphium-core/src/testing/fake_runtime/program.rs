@@ -1,0 +1,46 @@
+//! What the containers of an image do.
+
+use crate::inventory::Health;
+
+/// What a container does when it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// What it writes.
+    pub(super) lines: Vec<String>,
+    /// How it ends at once; absent: it runs until it is stopped.
+    pub(super) exit: Option<i64>,
+    /// What its health check says after the start, if its definition has one that the engine makes.
+    pub(super) health: Health,
+}
+
+impl Program {
+    /// Runs until it is stopped, and is well.
+    pub fn runs() -> Self {
+        Self { lines: Vec::new(), exit: None, health: Health::Healthy }
+    }
+
+    /// Ends at once with this code.
+    pub fn exits(code: i64) -> Self {
+        Self { exit: Some(code), ..Self::runs() }
+    }
+
+    /// Writes these lines at its start.
+    #[must_use]
+    pub fn saying<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Self {
+        self.lines = lines.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Is found so by its health check.
+    #[must_use]
+    pub fn found(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::runs()
+    }
+}

@@ -1,0 +1,132 @@
+//! The trait's calls.
+
+use super::{
+    FakeRuntime, Operation,
+    engine::{Engine, is_managed},
+    faults::ENDPOINT,
+};
+use crate::{
+    runtime::{
+        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver,
+        RuntimeError, VolumeSpec,
+    },
+    stack::{PullPolicy, TextMap},
+};
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream::BoxStream};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Bytes of every image.
+const IMAGE_SIZE: u64 = 8 * 1024 * 1024;
+/// Steps in which they arrive.
+const PULL_STEPS: u64 = 4;
+
+#[async_trait]
+impl ContainerRuntime for FakeRuntime {
+    async fn info(&self) -> Result<EngineInfo, RuntimeError> {
+        self.call(Operation::Info, "", |_| {
+            Ok(EngineInfo {
+                endpoint: ENDPOINT.to_owned(),
+                version: "fake".to_owned(),
+                api_version: "1.41".to_owned(),
+                engine_id: "fake".to_owned(),
+                cpus: 4.0,
+                memory: 8 << 30,
+                platform: "linux/amd64".to_owned(),
+            })
+        })
+        .await
+    }
+
+    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+        let not_found =
+            |reason: &str| Err(RuntimeError::ImageNotFound { image: image.to_owned(), reason: reason.to_owned() });
+        let present = self.call(Operation::Pull, image, |engine| Ok(engine.images.contains(image))).await?;
+        match policy {
+            PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(()),
+            PullPolicy::Never => return not_found("this host does not have it, and its pull policy is `never`"),
+            PullPolicy::IfNotPresent | PullPolicy::Always => self.log(format!("registry {image}")),
+        }
+        if self.engine().denied.contains(image) {
+            return not_found("pull access denied");
+        }
+        for step in 1..=PULL_STEPS {
+            self.wait().await;
+            if self.faults().away {
+                return Err(super::faults::away());
+            }
+            progress.progress(IMAGE_SIZE * step / PULL_STEPS, IMAGE_SIZE, "Downloading");
+        }
+        self.engine().images.insert(image.to_owned());
+        Ok(())
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
+        self.call(Operation::CreateNetwork, &spec.name, |engine| engine.create_network(spec)).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        self.call(Operation::RemoveNetwork, name, |engine| engine.remove_network(name)).await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError> {
+        self.call(Operation::CreateVolume, &spec.name, |engine| engine.create_volume(spec)).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError> {
+        self.call(Operation::RemoveVolume, name, |engine| engine.remove_volume(name)).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        self.call(Operation::Create, &spec.name, |engine| engine.create(spec)).await
+    }
+
+    async fn start(&self, name: &str) -> Result<(), RuntimeError> {
+        self.call(Operation::Start, name, |engine| engine.start(name)).await
+    }
+
+    async fn stop(&self, name: &str, _grace: Option<Duration>) -> Result<(), RuntimeError> {
+        self.call(Operation::Stop, name, |engine| engine.stop(name)).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
+        self.call(Operation::Remove, name, |engine| engine.remove(name)).await
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
+        let found = |engine: &mut Engine| Ok(engine.containers.get(name).map(|container| container.state.clone()));
+        self.call(Operation::Inspect, name, found).await
+    }
+
+    async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
+        let all =
+            |engine: &mut Engine| Ok(engine.containers.values().map(|container| container.state.clone()).collect());
+        self.call(Operation::List, "", all).await
+    }
+
+    async fn owned(&self) -> Result<Owned, RuntimeError> {
+        let ours = |things: &BTreeMap<String, TextMap>| {
+            things
+                .iter()
+                .filter(|(_, labels)| is_managed(labels))
+                .map(|(name, labels)| (name.clone(), labels.clone()))
+                .collect()
+        };
+        self.call(Operation::Owned, "", |engine| {
+            Ok(Owned { networks: ours(&engine.networks), volumes: ours(&engine.volumes) })
+        })
+        .await
+    }
+
+    async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
+        self.call(Operation::LastLines, name, |engine| match engine.containers.get(name) {
+            None => Err(RuntimeError::NotFound(format!("there is no container `{name}`"))),
+            Some(container) => Ok(container.lines[container.lines.len().saturating_sub(lines)..].to_vec()),
+        })
+        .await
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
+        Ok(self.call(Operation::Watch, "", |engine| Ok(engine.watch())).await?.boxed())
+    }
+}

@@ -1,0 +1,76 @@
+//! Cases about images and the engine itself.
+
+use super::{
+    Workload,
+    bench::{Bench, fails_as, ok},
+};
+use crate::{
+    runtime::{ContainerRuntime, PullObserver},
+    stack::PullPolicy,
+};
+use futures::StreamExt as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts what it is told.
+#[derive(Default)]
+struct Told(AtomicUsize);
+
+impl PullObserver for Told {
+    fn progress(&self, done: u64, total: u64, _message: &str) {
+        assert!(done <= total);
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn a_present_image_asks_no_registry(bench: &Bench<'_>) {
+    let (image, _) = bench.harness.workload(Workload::Runs);
+    let told = Told::default();
+    ok(bench.runtime.pull(&image, PullPolicy::IfNotPresent, &told).await);
+    ok(bench.runtime.pull(&image, PullPolicy::Never, &told).await);
+    assert_eq!(told.0.into_inner(), 0, "nothing has arrived");
+}
+
+pub(super) async fn an_absent_image_is_not_pulled_by_never(bench: &Bench<'_>) {
+    let image = bench.harness.absent_image();
+    fails_as!(bench.runtime.pull(&image, PullPolicy::Never, &Told::default()).await, ImageNotFound);
+}
+
+pub(super) async fn an_engine_says_what_it_is(bench: &Bench<'_>) {
+    let info = ok(bench.runtime.info().await);
+    assert!(!info.endpoint.is_empty() && !info.version.is_empty() && !info.api_version.is_empty());
+    assert!(info.cpus > 0.0 && info.memory > 0);
+    assert!(info.platform.contains('/'), "{}", info.platform);
+    assert_eq!(ok(bench.runtime.info().await).engine_id, info.engine_id);
+}
+
+pub(super) async fn changes_since_the_watch_are_told(bench: &Bench<'_>) {
+    let spec = bench.spec("a", Workload::Speaks);
+    let mut changes = ok(bench.runtime.watch().await);
+    // What happens between the call and the first look at the stream counts too.
+    bench.up(&spec).await;
+    for action in ["create", "start", "die"] {
+        loop {
+            let change = ok(changes.next().await.expect("the stream goes on"));
+            if change.name == spec.name && change.action == action {
+                break;
+            }
+        }
+    }
+}
+
+/// Every call says so; none takes silence for absence.
+pub(super) async fn an_engine_that_does_not_answer_is_unreachable(away: &dyn ContainerRuntime) {
+    let name = "graphium-suite-away";
+    fails_as!(away.info().await, Unreachable);
+    fails_as!(away.inspect(name).await, Unreachable);
+    fails_as!(away.list().await, Unreachable);
+    fails_as!(away.owned().await, Unreachable);
+    fails_as!(away.start(name).await, Unreachable);
+    fails_as!(away.stop(name, None).await, Unreachable);
+    fails_as!(away.remove(name).await, Unreachable);
+    fails_as!(away.remove_network(name).await, Unreachable);
+    fails_as!(away.remove_volume(name).await, Unreachable);
+    fails_as!(away.last_lines(name, 1).await, Unreachable);
+    fails_as!(away.pull("graphium-suite", PullPolicy::IfNotPresent, &Told::default()).await, Unreachable);
+    assert!(away.watch().await.is_err());
+}

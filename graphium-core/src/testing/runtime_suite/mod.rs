@@ -1,0 +1,172 @@
+#![allow(clippy::panic, clippy::expect_used, reason = "a case of the suite says by a panic what is wrong")]
+//! The conformance suite of [`ContainerRuntime`]: what every implementation must do, as named cases.
+//!
+//! Write a [`RuntimeHarness`] and call [`runtime_conformance!`](crate::runtime_conformance) with it in a test file:
+//! every case becomes a `#[test]` of its own, those that later versions add included.
+//!
+//! ```ignore
+//! graphium_core::runtime_conformance!(MyHarness::new());
+//! ```
+//!
+//! A case makes things named `graphium-suite-<number>-…`, and takes them away before and after. Cases may run at the
+//! same time, on one engine or on several.
+
+mod bench;
+mod containers;
+mod engine;
+mod networks;
+mod volumes;
+
+use crate::runtime::ContainerRuntime;
+use bench::Bench;
+use containers::*;
+use engine::*;
+use futures::future::LocalBoxFuture;
+use networks::*;
+use std::sync::Arc;
+use volumes::*;
+
+pub use crate::testing::Thing;
+
+/// What the suite asks of those who run it.
+pub trait RuntimeHarness {
+    /// The runtime under test. It may be a new one for each call, or always the same engine.
+    fn runtime(&self) -> Arc<dyn ContainerRuntime>;
+
+    /// A runtime whose engine does not answer; `None` where none can be had, see
+    /// [`runtime_conformance!`](crate::runtime_conformance).
+    fn unreachable(&self) -> Option<Arc<dyn ContainerRuntime>>;
+
+    /// An image that is present, and a command for it that does this.
+    fn workload(&self, workload: Workload) -> (String, Vec<String>);
+
+    /// An image that is not present.
+    fn absent_image(&self) -> String;
+
+    /// Makes something of that name which is not Graphium's, past the runtime; a container of it need not run.
+    fn make_foreign(&self, thing: Thing, name: &str);
+
+    /// Takes it away again, past the runtime. One that is absent is no mistake.
+    fn remove_foreign(&self, thing: Thing, name: &str);
+
+    /// Runs a case to its end.
+    fn block_on(&self, case: LocalBoxFuture<'_, ()>);
+}
+
+/// What a container of the suite does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// Runs until it is asked to stop, and then ends at once.
+    Runs,
+    /// Writes the lines `one`, `two` and `three`, and ends with exit code 3.
+    Speaks,
+}
+
+type Case = for<'a> fn(&'a Bench<'a>) -> LocalBoxFuture<'a, ()>;
+
+/// Hands the names of all cases to a macro: the one list of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __runtime_cases {
+    ({$($then:tt)*} $($arguments:tt)*) => {
+        $($then)*! { [$($arguments)*]
+            an_absent_container_is_none_and_no_error
+            creating_twice_creates_once
+            creating_at_the_same_time_creates_once
+            another_version_has_the_name
+            a_container_made_anew_is_the_one_that_is_meant
+            a_foreign_container_is_shown_and_never_touched
+            an_absent_image_is_image_not_found
+            an_unresolved_variable_is_refused
+            starting_twice_starts_once
+            starting_what_is_absent_is_not_found
+            stopping_twice_or_what_is_absent_succeeds
+            removing_twice_succeeds_and_ends_what_runs
+            labels_are_seen_again
+            an_exit_code_and_the_last_lines_are_kept
+            a_taken_port_is_port_taken
+            a_published_port_is_seen
+            a_network_is_made_once_and_removed_twice
+            a_network_in_use_stays
+            a_foreign_network_keeps_its_name
+            an_external_network_must_exist
+            a_volume_is_made_once_and_removed_twice
+            a_volume_in_use_stays
+            a_foreign_volume_stays
+            an_external_volume_must_exist
+            a_present_image_asks_no_registry
+            an_absent_image_is_not_pulled_by_never
+            an_engine_says_what_it_is
+            changes_since_the_watch_are_told
+        }
+    };
+}
+
+macro_rules! list {
+    ([] $($case:ident)*) => {
+        /// Every case by name, but the one that needs an engine that does not answer.
+        const CASES: &[(&str, Case)] = &[$((stringify!($case), |bench| Box::pin($case(bench)))),*];
+    };
+}
+__runtime_cases! { {list} }
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __runtime_tests {
+    ([$harness:expr] $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::testing::runtime_suite::run(stringify!($case), &$harness);
+            }
+        )*
+    };
+}
+
+/// Makes a `#[test]` of every case of the [runtime suite](crate::testing::runtime_suite).
+///
+/// `runtime_conformance!(harness)` runs all of them. Where no unreachable engine can be had,
+/// `runtime_conformance!(harness, without unreachable: "why")` shows that case as ignored, with the reason.
+#[macro_export]
+macro_rules! runtime_conformance {
+    ($harness:expr) => {
+        $crate::__runtime_cases! { {$crate::__runtime_tests} $harness }
+
+        #[test]
+        fn an_engine_that_does_not_answer_is_unreachable() {
+            $crate::testing::runtime_suite::run_unreachable(&$harness);
+        }
+    };
+    ($harness:expr, without unreachable: $reason:literal) => {
+        $crate::__runtime_cases! { {$crate::__runtime_tests} $harness }
+
+        #[test]
+        #[ignore = $reason]
+        fn an_engine_that_does_not_answer_is_unreachable() {}
+    };
+}
+
+/// The names of all cases.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|(name, _)| *name)
+}
+
+/// Runs one case; what is wrong is a panic.
+pub fn run(case: &str, harness: &dyn RuntimeHarness) {
+    let number = CASES.iter().position(|(name, _)| *name == case).expect("the suite has a case of that name");
+    let bench = Bench::new(harness, number);
+    harness.block_on(Box::pin(async {
+        bench.clean().await;
+        (CASES[number].1)(&bench).await;
+        bench.clean().await;
+    }));
+}
+
+/// Runs the case that needs an engine that does not answer.
+pub fn run_unreachable(harness: &dyn RuntimeHarness) {
+    let away = harness.unreachable().expect(
+        "the harness has no engine that does not answer: \
+         say `runtime_conformance!(harness, without unreachable: \"why\")` to show this case as ignored",
+    );
+    harness.block_on(Box::pin(async move { an_engine_that_does_not_answer_is_unreachable(&*away).await }));
+}
