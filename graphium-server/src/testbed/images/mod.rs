@@ -1,6 +1,8 @@
 //! Images made on the spot, for machines without a registry.
 
 mod nginx;
+mod programs;
+mod shell;
 mod tar;
 mod web;
 
@@ -15,6 +17,7 @@ use super::TestbedError;
 use tar::Tar;
 
 pub use nginx::nginx_alpine;
+pub use shell::shell;
 pub use web::{WEB_BINARY, web};
 
 /// An image of one layer.

@@ -1,12 +1,7 @@
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-
 use serde_json::json;
 
-use super::super::command::{command, run};
 use super::tar::Tar;
-use super::{Image, TestbedError};
+use super::{Image, TestbedError, programs};
 
 const REFERENCE: &str = "nginx:alpine";
 const PROGRAM: &str = "/usr/sbin/nginx";
@@ -33,9 +28,8 @@ pub fn nginx_alpine() -> Result<Image, TestbedError> {
     layer.file("etc/group", 0o644, b"root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\n");
     layer.file("etc/nginx/nginx.conf", 0o644, CONF.as_bytes());
     layer.file("usr/share/nginx/html/index.html", 0o644, PAGE.as_bytes());
-    for path in std::iter::once(PROGRAM.to_owned()).chain(libraries()?) {
-        let reason = |error| TestbedError::Image { image: REFERENCE.into(), reason: format!("{path}: {error}") };
-        layer.file(path.trim_start_matches('/'), 0o755, &fs::read(Path::new(&path)).map_err(reason)?);
+    for (path, content) in programs::with_libraries(REFERENCE, PROGRAM)? {
+        layer.file(path.trim_start_matches('/'), 0o755, &content);
     }
     let config = json!({
         "Cmd": ["/usr/sbin/nginx", "-e", "/dev/stderr", "-g", "daemon off;"],
@@ -44,10 +38,4 @@ pub fn nginx_alpine() -> Result<Image, TestbedError> {
         "StopSignal": "SIGQUIT",
     });
     Ok(Image::new(REFERENCE, layer, config))
-}
-
-/// The absolute paths in lines such as `libz.so.1 => /lib/libz.so.1 (0x…)` and `/lib64/ld-linux.so.2 (0x…)`.
-fn libraries() -> Result<BTreeSet<String>, TestbedError> {
-    let listed = run(command("ldd").arg(PROGRAM))?;
-    Ok(listed.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect())
 }

@@ -1,0 +1,132 @@
+//! The house rules that a compiler does not know.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && name != ".git" {
+            files_below(&path, ending, found);
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files_below(Path::new(ROOT), ".rs", &mut found);
+    assert!(found.len() > 50, "only {} sources found: is the root right?", found.len());
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn tree(package: &str, arguments: &[&str]) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "-e", "normal", "--prefix", "none", "-f", "{p}", "-p", package])
+        .args(arguments)
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_core_has_no_runtime_no_engine_no_server_and_no_database() {
+    for arguments in [&[][..], &["--features", "testing"][..]] {
+        let packages = tree("graphium-core", arguments);
+        assert!(packages.contains(&"serde".to_owned()), "the tree was not read: {packages:?}");
+        for absent in
+            ["tokio", "bollard", "axum", "hyper", "rusqlite", "libsqlite3-sys", "reqwest", "anyhow", "rand", "openssl"]
+        {
+            assert!(!packages.iter().any(|package| package == absent), "graphium-core depends on {absent}");
+        }
+    }
+}
+
+#[test]
+fn edges_know_the_core_and_not_each_other() {
+    let docker = tree("graphium-docker", &[]);
+    let store = tree("graphium-store", &[]);
+    for (packages, absent) in [(&docker, "graphium-store"), (&docker, "graphium-server"), (&docker, "rusqlite")] {
+        assert!(!packages.iter().any(|package| package == absent), "graphium-docker depends on {absent}");
+    }
+    for absent in ["graphium-docker", "graphium-server", "bollard", "axum"] {
+        assert!(!store.iter().any(|package| package == absent), "graphium-store depends on {absent}");
+    }
+}
+
+#[test]
+fn the_planner_has_nothing_in_reach_that_could_change_something() {
+    let forbidden = [
+        "TaskStore",
+        "ContainerRuntime",
+        "Environment",
+        "crate::agent",
+        "crate::control",
+        "crate::event",
+        "std::time::Instant",
+        "SystemTime",
+        "Timestamp::now",
+        "HashMap",
+        "HashSet",
+        "std::fs",
+        "std::env",
+    ];
+    let planner: Vec<_> =
+        sources().into_iter().filter(|(path, _)| path.to_string_lossy().contains("graphium-core/src/plan/")).collect();
+    assert!(!planner.is_empty());
+    for (path, text) in planner {
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for word in forbidden {
+            assert!(!code.contains(word), "{} mentions {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nobody_but_tests_and_the_demo_imports_testing() {
+    for (path, text) in sources() {
+        let name = path.to_string_lossy().into_owned();
+        let is_test = name.contains("/tests/") || name.contains("/benches/") || name.contains("/examples/");
+        if is_test || name.contains("graphium-core/src/testing") || name.contains("graphium-server/src/demo") {
+            continue;
+        }
+        let mut in_tests = false;
+        for line in text.lines() {
+            in_tests |= line.contains("#[cfg(test)]");
+            let imports = line.contains("graphium_core::testing") || line.contains("crate::testing");
+            assert!(!imports || in_tests || line.trim_start().starts_with("//"), "{name} imports testing: {line}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{} has {lines} lines; split it", path.display());
+    }
+}
+
+#[test]
+fn versions_stand_in_one_place() {
+    for package in ["graphium-core", "graphium-docker", "graphium-store", "graphium-server"] {
+        let manifest = fs::read_to_string(Path::new(ROOT).join(package).join("Cargo.toml")).unwrap();
+        for line in manifest.lines() {
+            let has_version = line.contains("version = \"") || line.contains(" = \"0.") || line.contains(" = \"1");
+            assert!(!has_version, "{package}/Cargo.toml says a version: {line}");
+        }
+    }
+}
