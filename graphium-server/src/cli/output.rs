@@ -1,0 +1,136 @@
+//! Where a command writes: the result on stdout, everything else on stderr.
+
+use super::exit::{Exit, Failure};
+use crate::render::{Style, printable};
+use serde::Serialize;
+use std::{
+    env,
+    fmt::Display,
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
+};
+
+/// The two streams. A reader that goes away (`graphium … | head`) ends the command quietly.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: BufWriter<Stdout>,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+}
+
+/// The size of the terminal in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+}
+
+impl Output {
+    /// The streams of this process.
+    pub(crate) fn new() -> Self {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            stdout: BufWriter::new(io::stdout()),
+            stdout_is_terminal: io::stdout().is_terminal() && !dumb,
+            stderr_is_terminal: io::stderr().is_terminal() && !dumb,
+        }
+    }
+
+    /// Writes a line of the result.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
+        writeln!(self.stdout, "{text}").map_err(refused)
+    }
+
+    /// Writes the result as JSON for programs: indented on a terminal, on one line otherwise.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let written = if self.stdout_is_terminal {
+            serde_json::to_writer_pretty(&mut self.stdout, value)
+        } else {
+            serde_json::to_writer(&mut self.stdout, value)
+        };
+        written.map_err(|error| refused(error.into()))?;
+        self.line("")
+    }
+
+    /// Hands over what was written so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.stdout.flush().map_err(refused)
+    }
+
+    /// Says something that is not the result. Nobody is left to be told if that fails.
+    pub(crate) fn say(&self, text: impl Display) {
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "{text}");
+    }
+
+    /// Writes to stderr as it is, for the live region.
+    pub(crate) fn draw(&self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes());
+        let _ = stderr.flush();
+    }
+
+    /// Says how a command failed.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        let style = self.style();
+        if !failure.what.is_empty() {
+            self.say(format_args!("{} {}", style.red("error:"), printable(&failure.what)));
+        }
+        for cause in &failure.causes {
+            for line in cause.lines() {
+                self.say(format_args!("  {}", printable(line)));
+            }
+        }
+        for hint in &failure.hints {
+            self.say(format_args!("{} {}", style.cyan("hint:"), printable(hint)));
+        }
+    }
+
+    /// How text on stderr is coloured.
+    pub(crate) fn style(&self) -> Style {
+        style(self.stderr_is_terminal)
+    }
+
+    /// How text on stdout is coloured.
+    pub(crate) fn data_style(&self) -> Style {
+        style(self.stdout_is_terminal)
+    }
+
+    /// Whether a person watches stderr.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.stderr_is_terminal
+    }
+
+    /// Whether a person sits at both ends, and can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.stderr_is_terminal && io::stdin().is_terminal()
+    }
+
+    /// Asks for a word on the terminal.
+    pub(crate) fn ask(&self, question: &str) -> String {
+        self.draw(question);
+        let mut answer = String::new();
+        let _ = io::stdin().read_line(&mut answer);
+        answer.trim().to_owned()
+    }
+
+    /// The size of the terminal: as it is, or `COLUMNS` and `LINES`, or 100 by 24.
+    pub(crate) fn size(&self) -> Size {
+        let variable = |name| env::var(name).ok()?.parse().ok().filter(|size| *size > 0);
+        let actual = self.stderr_is_terminal.then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
+        let (width, height) = actual.map_or((100, 24), |(width, height)| (width.0.into(), height.0.into()));
+        Size { width: variable("COLUMNS").unwrap_or(width), height: variable("LINES").unwrap_or(height) }
+    }
+}
+
+fn style(is_terminal: bool) -> Style {
+    let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if is_terminal && !refused { Style::COLOURED } else { Style::PLAIN }
+}
+
+/// A reader that went away has what it wanted; anything else is a failure.
+fn refused(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Ok),
+        _ => Failure::new(Exit::Failed, "the result cannot be written").because(error),
+    }
+}

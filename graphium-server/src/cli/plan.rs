@@ -1,0 +1,91 @@
+//! `graphium plan FILE`: what a deployment would do, without doing it.
+
+use super::{
+    exit::{Exit, Failure},
+    inventory,
+    output::Output,
+    source::{Document, DocumentArgs},
+    validate::{self, Verdict},
+};
+use crate::{
+    config::{Config, Format},
+    render,
+};
+use graphium_core::{
+    diagnostic::Diagnostic,
+    plan::{self, Options, Plan},
+};
+use std::path::PathBuf;
+
+/// Shows what a deployment would do; with an inventory offline, otherwise by asking the server
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    document: DocumentArgs,
+    /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, or the answer of GET /api/v1/hosts
+    #[arg(long, value_name = "HOSTS.json")]
+    inventory: Option<PathBuf>,
+    /// Plan to pull every image, also those that a host has
+    #[arg(long)]
+    pull: bool,
+    /// How the plan is written
+    #[arg(short, long, value_enum)]
+    output: Option<PlanFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PlanFormat {
+    /// For people
+    #[value(alias = "text")]
+    Table,
+    /// For programs
+    Json,
+    /// For Graphviz
+    Dot,
+}
+
+pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
+    let format = args.output.unwrap_or(match config.output.value {
+        Format::Json => PlanFormat::Json,
+        Format::Table | Format::Wide => PlanFormat::Table,
+    });
+    let document = args.document.load()?;
+    let Some(inventory) = &args.inventory else {
+        return Err(Failure::usage("planning by the server is not there yet").hint("add `--inventory HOSTS.json`"));
+    };
+    let inventory = inventory::load(inventory)?;
+    let planned = document.read().and_then(|reading| {
+        let options =
+            Options { pull_images: args.pull || reading.options.pull_images.unwrap_or_default(), ..Options::default() };
+        plan::plan(&reading.stack, None, &inventory, &options).map(|plan| (plan, reading.notes))
+    });
+    match planned {
+        Ok((plan, notes)) => {
+            document.warn(&notes, output);
+            show(&plan, format, &document, output)?;
+            Ok(Exit::Ok)
+        }
+        Err(diagnostics) => refuse(&diagnostics, format, &document, output),
+    }
+}
+
+fn show(plan: &Plan, format: PlanFormat, document: &Document, output: &mut Output) -> Result<(), Failure> {
+    match format {
+        PlanFormat::Json => output.json(plan),
+        PlanFormat::Dot => output.line(plan::dot(plan).trim_end()),
+        PlanFormat::Table => {
+            document.warn(&plan.warnings, output);
+            let style = output.data_style();
+            render::plan(plan, style).iter().try_for_each(|line| output.line(line))
+        }
+    }
+}
+
+fn refuse(found: &[Diagnostic], format: PlanFormat, document: &Document, output: &mut Output) -> Result<Exit, Failure> {
+    if format == PlanFormat::Json {
+        output.json(&Verdict::of(found))?;
+        return Ok(Exit::Invalid);
+    }
+    document.warn(found, output);
+    Err(validate::refusal(document, found))
+}

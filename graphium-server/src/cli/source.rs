@@ -1,0 +1,159 @@
+//! The document that a command is about: from a file or stdin, with the variables that it asks for.
+
+use super::{
+    exit::{Exit, Failure},
+    output::Output,
+};
+use crate::render::{self, Source, Style};
+use graphium_core::{
+    diagnostic::{Diagnostic, Severity},
+    document::{self, ReadContext, Reading},
+};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env,
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// More than the reader admits, so that it is the reader that refuses.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Which document, and with which variables.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DocumentArgs {
+    /// The stack's document (JSON-LD); `-` reads it from stdin
+    file: PathBuf,
+    /// File of NAME=VALUE lines for the document's `${NAME}`; the environment goes before it
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+/// A document in memory.
+#[derive(Debug)]
+pub(crate) struct Document {
+    name: String,
+    bytes: Vec<u8>,
+    variables: BTreeMap<String, String>,
+    used: RefCell<BTreeMap<String, String>>,
+}
+
+impl DocumentArgs {
+    /// Loads the document and the file of variables.
+    pub(crate) fn load(&self) -> Result<Document, Failure> {
+        let (name, bytes) = if self.file.as_os_str() == OsStr::new("-") {
+            ("<stdin>".to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
+        } else {
+            (self.file.display().to_string(), read_file(&self.file)?)
+        };
+        let variables = match &self.env_file {
+            Some(path) => parse_variables(&String::from_utf8_lossy(&read_file(path)?), path)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Document { name, bytes, variables, used: RefCell::default() })
+    }
+}
+
+impl Document {
+    /// As the user called it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was read, as it is.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The stack that it describes.
+    pub(crate) fn read(&self) -> Result<Reading, Vec<Diagnostic>> {
+        let resolve = |name: &str| {
+            let value = env::var(name).ok().or_else(|| self.variables.get(name).cloned())?;
+            self.used.borrow_mut().insert(name.to_owned(), value.clone());
+            Some(value)
+        };
+        document::read(&self.bytes, &ReadContext::new(&resolve))
+    }
+
+    /// The variables that reading it has asked for, and no others.
+    pub(crate) fn used_variables(&self) -> BTreeMap<String, String> {
+        self.used.borrow().clone()
+    }
+
+    /// Diagnostics as people read them.
+    pub(crate) fn render(&self, diagnostics: &[Diagnostic], columns: usize, style: Style) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        render::diagnostics(diagnostics, Source { name: &self.name, text: &text }, columns, style)
+    }
+
+    /// Says on stderr what is wrong with it or probably not meant; notes on spelling are for `graphium validate`.
+    pub(crate) fn warn(&self, diagnostics: &[Diagnostic], output: &Output) {
+        let worse: Vec<Diagnostic> =
+            diagnostics.iter().filter(|found| found.severity > Severity::Note).cloned().collect();
+        self.tell(&worse, output);
+    }
+
+    /// Says everything that was found, on stderr.
+    pub(crate) fn tell(&self, diagnostics: &[Diagnostic], output: &Output) {
+        if !diagnostics.is_empty() {
+            output.say(self.render(diagnostics, output.size().width, output.style()).trim_end());
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let name = path.display().to_string();
+    File::open(path).map_err(|error| unreadable(&name, &error)).and_then(|file| read_bounded(file, &name))
+}
+
+fn read_bounded(reader: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    Ok(bytes)
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    let failure = Failure::usage(format!("`{name}` cannot be read: {error}"));
+    match error.kind() {
+        io::ErrorKind::NotFound => failure.hint("name an existing file, or `-` to read stdin"),
+        _ => failure,
+    }
+}
+
+/// `NAME=VALUE` lines; `#` begins a comment, `export` and a pair of quotes around the value are dropped.
+fn parse_variables(text: &str, path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| {
+            let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
+                let place = format!("{}:{}", path.display(), index + 1);
+                Failure::new(Exit::Usage, format!("{place}: expected NAME=VALUE")).hint("comments begin with `#`")
+            })?;
+            Ok((name.trim().to_owned(), unquoted(value.trim()).to_owned()))
+        })
+        .collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+
+    #[test]
+    fn an_env_file_is_read_as_compose_reads_it() {
+        let text = "# c\n\nA=1\nexport B = two words \nC=\"q\"\nD='x=y'\nE=\"";
+        let read = parse_variables(text, Path::new("x.env")).unwrap();
+        let expected = [("A", "1"), ("B", "two words"), ("C", "q"), ("D", "x=y"), ("E", "\"")];
+        assert_eq!(read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
+        let failure = parse_variables("A=1\nB\n", Path::new("x.env")).unwrap_err();
+        assert_eq!((failure.exit, failure.what.as_str()), (Exit::Usage, "x.env:2: expected NAME=VALUE"));
+    }
+}

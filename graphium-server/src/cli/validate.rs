@@ -1,0 +1,88 @@
+//! `graphium validate FILE`: what is wrong with a document, without a server.
+
+use super::{
+    exit::{Exit, Failure},
+    output::Output,
+    source::{Document, DocumentArgs},
+};
+use crate::{
+    config::{Config, Format},
+    render::count,
+};
+use graphium_core::diagnostic::{Diagnostic, Severity};
+use serde::Serialize;
+
+/// Checks a stack's document, offline
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    document: DocumentArgs,
+    /// How the result is written
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+/// The result, as programs rely upon it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict<'a> {
+    valid: bool,
+    diagnostics: Vec<Finding<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding<'a> {
+    code: &'a str,
+    severity: Severity,
+    pointer: &'a str,
+    line: u32,
+    column: u32,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+impl<'a> Verdict<'a> {
+    /// The verdict that these findings make.
+    pub(crate) fn of(diagnostics: &'a [Diagnostic]) -> Self {
+        let finding = |found: &'a Diagnostic| Finding {
+            code: &found.code,
+            severity: found.severity,
+            pointer: &found.pointer,
+            line: found.line,
+            column: found.column,
+            message: &found.message,
+            help: found.help.as_deref(),
+        };
+        Self {
+            valid: !diagnostics.iter().any(Diagnostic::is_error),
+            diagnostics: diagnostics.iter().map(finding).collect(),
+        }
+    }
+}
+
+pub(crate) fn run(args: &ValidateArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
+    let document = args.document.load()?;
+    let reading = document.read();
+    let diagnostics = match &reading {
+        Ok(reading) => &reading.notes,
+        Err(diagnostics) => diagnostics,
+    };
+    if args.output.unwrap_or(config.output.value) == Format::Json {
+        output.json(&Verdict::of(diagnostics))?;
+        return Ok(if reading.is_ok() { Exit::Ok } else { Exit::Invalid });
+    }
+    document.tell(diagnostics, output);
+    match &reading {
+        Ok(reading) => {
+            let containers = count(reading.stack.containers.len(), "container");
+            output.line(format_args!("{} is valid: stack `{}`, {containers}", document.name(), reading.stack.name))?;
+            Ok(Exit::Ok)
+        }
+        Err(diagnostics) => Err(refusal(&document, diagnostics)),
+    }
+}
+
+/// The last line about a document that is refused; its mistakes were told before.
+pub(crate) fn refusal(document: &Document, diagnostics: &[Diagnostic]) -> Failure {
+    let mistakes = diagnostics.iter().filter(|found| found.is_error()).count();
+    Failure::new(Exit::Invalid, format!("{} is refused: {}", document.name(), count(mistakes, "mistake")))
+}

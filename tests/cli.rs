@@ -1,0 +1,204 @@
+//! The program as its users meet it: arguments in, streams and exit code out. Needs no engine and no network.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+const SHOP: &str = r#"{
+  "@context": "https://graphium.io/context/v1.jsonld",
+  "@type": "datacenter:Stack",
+  "@id": "stack:shop",
+  "name": "shop",
+  "deployment": {"mode": "multi-host", "placementStrategy": "spread"},
+  "hasPart": [
+    {"@type": "datacenter:Container", "@id": "container:db", "name": "db", "image": "postgres:15"},
+    {"@type": "datacenter:Container", "@id": "container:web", "name": "web", "image": "nginx:${TAG:-1.27}",
+     "dependsOn": ["db"], "ports": [{"containerPort": 80, "hostPort": 8080}]}
+  ]
+}
+"#;
+
+const HOSTS: &str = r#"{"hosts":[{"@id":"vm1","ipAddress":"10.0.0.1"},{"@id":"vm2","ipAddress":"10.0.0.2"}]}"#;
+
+/// A directory that is the program's home, too.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// `graphium` with nothing of the tester's own settings.
+    fn graphium(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_graphium"));
+        command.args(args).current_dir(self.path()).env_clear().env("HOME", self.path());
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.graphium(args).output().unwrap()
+    }
+
+    fn run_with_input(&self, args: &[&str], input: &str) -> Output {
+        let mut command = self.graphium(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("killed: {}", stderr(output)))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
+}
+
+#[test]
+fn a_valid_document_is_told_on_stdout_and_by_exit_code() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    let output = home.run(&["validate", "shop.jsonld"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output), "shop.jsonld is valid: stack `shop`, 2 containers\n");
+    assert_eq!(stderr(&output), "");
+
+    let output = home.run(&["validate", "shop.jsonld", "-o", "json"]);
+    assert_eq!((code(&output), &json(&output)["valid"]), (0, &Value::Bool(true)));
+}
+
+#[test]
+fn every_mistake_is_shown_at_its_place() {
+    let home = Home::new();
+    let broken =
+        SHOP.replace(r#"["db"]"#, r#"["dbb"]"#).replace("\"image\": \"postgres:15\"", "\"imgae\": \"postgres:15\"");
+    home.file("shop.jsonld", &broken);
+    let output = home.run(&["validate", "shop.jsonld"]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
+    let told = stderr(&output);
+    assert!(told.contains("shop.jsonld:8:") && told.contains("did you mean `image`?"), "{told}");
+    assert!(told.contains("shop.jsonld:10:") && told.contains("did you mean `db`?"), "{told}");
+    assert!(told.lines().last().unwrap().starts_with("error: shop.jsonld is refused: "), "{told}");
+    assert!(!told.contains('\x1b'), "no colours in a pipe");
+
+    let output = home.run(&["validate", "shop.jsonld", "-o", "json"]);
+    assert_eq!((code(&output), stderr(&output).as_str()), (3, ""));
+    let verdict = json(&output);
+    assert_eq!(verdict["valid"], Value::Bool(false));
+    let finding = verdict["diagnostics"][0].as_object().unwrap();
+    let keys: Vec<&str> = finding.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["code", "severity", "pointer", "line", "column", "message", "help"]);
+}
+
+#[test]
+fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
+    let home = Home::new();
+    let output = home.run_with_input(&["validate", "-"], SHOP);
+    assert_eq!(stdout(&output), "<stdin> is valid: stack `shop`, 2 containers\n");
+
+    let needy = SHOP.replace("${TAG:-1.27}", "${TAG}");
+    let output = home.run_with_input(&["validate", "-"], &needy);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("TAG"), "{}", stderr(&output));
+
+    home.file("shop.env", "# the release\nexport TAG=\"2.0\"\n");
+    home.file("hosts.json", HOSTS);
+    let plan = ["plan", "-", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "json"];
+    let output = home.run_with_input(&plan, &needy);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("nginx:2.0"));
+}
+
+#[test]
+fn a_plan_is_offline_deterministic_and_has_its_form() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", HOSTS);
+    let args = ["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "json"];
+    let output = home.run(&args);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(output.stdout, home.run(&args).stdout);
+    let plan = json(&output);
+    assert_eq!(plan["hash"].as_str().unwrap().len(), 64);
+    let tasks = plan["tasks"].as_array().unwrap();
+    for key in ["id", "action", "host", "container", "dependsOn", "why"] {
+        assert!(tasks.iter().all(|task| task.get(key).is_some()), "{key} in {tasks:?}");
+    }
+    let web = tasks.iter().find(|task| task["action"] == "deploy" && task["container"] == "web").unwrap();
+    assert!(web["dependsOn"].as_array().unwrap().iter().any(|id| id.as_str().unwrap().contains("db")), "{web}");
+
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json"]);
+    assert!(stdout(&output).contains("http://10.0.0."), "{}", stdout(&output));
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "dot"]);
+    assert!(stdout(&output).starts_with("digraph"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_cannot_be_planned_is_refused_with_every_reason() {
+    let home = Home::new();
+    home.file(
+        "shop.jsonld",
+        &SHOP.replace("\"name\": \"db\",", "\"name\": \"db\", \"locatedInHost\": {\"@id\": \"host:vm9\"},"),
+    );
+    home.file("hosts.json", HOSTS);
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json"]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
+    assert!(stderr(&output).contains("vm9"), "{}", stderr(&output));
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "json"]);
+    assert_eq!((code(&output), &json(&output)["valid"]), (3, &Value::Bool(false)));
+}
+
+#[test]
+fn a_wrong_command_line_says_what_to_do() {
+    let home = Home::new();
+    for args in [&["validate"][..], &["vallidate", "x"], &["validate", "absent.jsonld"], &["plan", "x", "-o", "yaml"]] {
+        let output = home.run(args);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{args:?}");
+        assert!(stderr(&output).starts_with("error: "), "{args:?}: {}", stderr(&output));
+    }
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", r#"{"hosts":[{"name":"vm1"}]}"#);
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("hosts[0]: missing field `@id`"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("\nhint: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", HOSTS);
+    let plan = ["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "json"];
+    for args in [&["validate", "shop.jsonld"][..], &plan, &["version"]] {
+        let mut child = home.graphium(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
+    }
+}
