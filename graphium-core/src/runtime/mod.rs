@@ -18,8 +18,8 @@ use std::{fmt, time::Duration};
 
 /// A container engine on one host.
 ///
-/// Every call is idempotent by name and labels: an implementation looks before it creates, and
-/// what is already as asked is a success. "The engine did not answer"
+/// Every call is idempotent by name and labels: an implementation looks before it creates, or lets an engine whose
+/// names are unique refuse the second of a name and looks then. What is already as asked is a success. "The engine did not answer"
 /// ([`RuntimeError::Unreachable`]) is never "the container is not there" (`Ok(None)`).
 ///
 /// * **Ordering**: calls for one name are made one after another by the agent; calls for
@@ -39,16 +39,20 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// With [`PullPolicy::IfNotPresent`] an image that is present asks no registry.
     async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError>;
 
-    /// Makes a network exist. One of the same name and our labels is a success.
+    /// Makes a network exist. One of the same name and our labels is a success, and any of that name where the
+    /// specification calls it external; an external one that is absent is [`RuntimeError::NotFound`].
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError>;
 
-    /// Makes one of our networks not exist. One that is absent is a success.
+    /// Makes one of our networks not exist. One that is absent is a success; one that containers are joined to is
+    /// [`RuntimeError::InUse`].
     async fn remove_network(&self, name: &str) -> Result<(), RuntimeError>;
 
-    /// Makes a volume exist. One of the same name is a success.
+    /// Makes a volume exist. One of the same name is a success, whoever made it: data is used where it is, and only what
+    /// is ours is ever removed. An external one that is absent is [`RuntimeError::NotFound`].
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError>;
 
-    /// Makes one of our volumes not exist. One that is absent is a success.
+    /// Makes one of our volumes not exist, with its data. One that is absent is a success; one that a container mounts is
+    /// [`RuntimeError::InUse`].
     async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError>;
 
     /// Makes a container exist, not started, and returns the engine's id.
@@ -69,7 +73,9 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// One container by name, ours or not; `None` when there is none.
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError>;
 
-    /// Every container of the engine, ours and others.
+    /// Every container of the engine, ours and others, without one question each: [`ContainerState::started_at`],
+    /// [`ContainerState::restart_count`] and [`ContainerState::error`] may be missing here, and are known by
+    /// [`inspect`](Self::inspect).
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError>;
 
     /// Names of our networks and volumes (by [`label::MANAGED`]) with their labels.
@@ -79,6 +85,9 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError>;
 
     /// Says when something changed about a container, until the engine ends the stream.
+    ///
+    /// Everything since the call is told, also what happens before the stream is first polled: watch, then list, and
+    /// nothing is missed.
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError>;
 }
 
