@@ -1,0 +1,138 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop, and say why")]
+//! What goes over the wire, against a stand-in that answers as an engine of API 1.41 does: requests that a real
+//! engine would not show, and answers that it would not give when asked to.
+
+mod stand_in;
+
+use graphium_core::{
+    runtime::{ContainerRuntime as _, ContainerSpec, PullObserver, RuntimeError},
+    stack::{Container, PullPolicy, TextMap},
+};
+use stand_in::StandIn;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+#[derive(Default)]
+struct Progress(Mutex<Vec<(u64, u64)>>);
+
+impl PullObserver for Progress {
+    fn progress(&self, done: u64, total: u64, _message: &str) {
+        self.0.lock().expect("no panic").push((done, total));
+    }
+}
+
+fn spec() -> ContainerSpec {
+    let container = Container { image: "web:1".to_owned(), ..Container::default() };
+    ContainerSpec { name: "shop-web".to_owned(), container, network: None, aliases: Vec::new(), labels: TextMap::new() }
+}
+
+#[tokio::test]
+async fn a_container_costs_two_requests_up_and_two_down_under_the_negotiated_version() {
+    let engine = StandIn::start(|request| match request {
+        "POST /v1.41/containers/create" => (201, r#"{"Id":"c0ffee","Warnings":[]}"#),
+        _ => (204, ""),
+    });
+    let docker = engine.runtime();
+    assert_eq!(docker.create(&spec()).await, Ok("c0ffee".to_owned()));
+    assert_eq!(docker.start("shop-web").await, Ok(()));
+    assert_eq!(docker.stop("shop-web", None).await, Ok(()));
+    assert_eq!(docker.remove("shop-web").await, Ok(()));
+    let requests = [
+        "GET /version",
+        "POST /v1.41/containers/create",
+        "POST /v1.41/containers/c0ffee/start",
+        "POST /v1.41/containers/c0ffee/stop",
+        "DELETE /v1.41/containers/c0ffee",
+    ];
+    assert_eq!(engine.requests(), requests);
+}
+
+#[tokio::test]
+async fn a_present_image_asks_the_engine_once_and_no_registry() {
+    let engine = StandIn::start(|_| (200, "{}"));
+    let docker = engine.runtime();
+    assert_eq!(docker.pull("a/b:1", PullPolicy::IfNotPresent, &Progress::default()).await, Ok(()));
+    assert_eq!(engine.requests(), ["GET /version", "GET /v1.41/images/a/b:1/json"]);
+}
+
+#[tokio::test]
+async fn a_pull_tells_what_arrives() {
+    let engine = StandIn::start(|request| match request {
+        "POST /v1.41/images/create" => (
+            200,
+            "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":10,\"total\":40},\"id\":\"a\"}\r\n\
+             {\"status\":\"Download complete\",\"progressDetail\":{},\"id\":\"a\"}\r\n",
+        ),
+        _ => (404, r#"{"message":"No such image"}"#),
+    });
+    let progress = Progress::default();
+    assert_eq!(engine.runtime().pull("nginx", PullPolicy::IfNotPresent, &progress).await, Ok(()));
+    assert_eq!(*progress.0.lock().expect("no panic"), [(10, 40), (40, 40)]);
+    let query = engine.queries().pop().unwrap_or_default();
+    assert!(query.starts_with("fromImage=nginx&tag=latest"), "without a tag every tag would come: {query}");
+}
+
+#[tokio::test]
+async fn a_registry_that_denies_within_the_stream_is_image_not_found() {
+    let engine = StandIn::start(|_| {
+        (
+            200,
+            "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n",
+        )
+    });
+    let pulled = engine.runtime().pull("web:1", PullPolicy::Always, &Progress::default()).await;
+    assert!(matches!(&pulled, Err(RuntimeError::ImageNotFound { image, .. }) if image == "web:1"), "{pulled:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_off_is_unreachable_and_the_version_is_asked_anew() {
+    let engine = StandIn::start(|_| (stand_in::BREAK_OFF, ""));
+    let docker = engine.runtime();
+    for _ in 0..2 {
+        let shown = docker.inspect("shop-web").await;
+        assert!(matches!(shown, Err(RuntimeError::Unreachable { .. })), "{shown:?}");
+    }
+    let again = ["GET /version", "GET /v1.41/containers/shop-web/json"].repeat(2);
+    assert_eq!(engine.requests(), again);
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_deadline() {
+    let engine = StandIn::start(|request| match request {
+        "GET /v1.41/containers/absent/json" => (404, "{}"),
+        _ => (stand_in::SILENCE, ""),
+    });
+    let docker = engine.runtime();
+    assert_eq!(docker.inspect("absent").await, Ok(None));
+    // From here on time flies whenever nothing is left to do but wait.
+    tokio::time::pause();
+    let timed_out = |operation: &str, seconds| RuntimeError::TimedOut { operation: operation.to_owned(), seconds };
+    assert_eq!(docker.inspect("web").await, Err(timed_out("inspecting container web", 30)));
+    assert_eq!(docker.create(&spec()).await, Err(timed_out("creating container shop-web", 60)));
+    let pulled = docker.pull("web:1", PullPolicy::Always, &Progress::default()).await;
+    assert_eq!(pulled, Err(timed_out("pulling image web:1", 60)));
+}
+
+#[tokio::test]
+async fn what_only_begins_like_an_id_is_absent() {
+    let engine =
+        StandIn::start(|_| (200, r#"{"Id":"abc123","Name":"/other","Config":{"Labels":{"graphium.managed":"true"}}}"#));
+    let docker = engine.runtime();
+    assert_eq!(docker.inspect("abc").await, Ok(None));
+    assert_eq!(docker.remove("abc").await, Ok(()));
+    assert!(engine.requests().iter().all(|request| !request.starts_with("DELETE")));
+}
+
+#[tokio::test]
+async fn an_engine_that_is_not_there_is_told_at_once() {
+    let docker = graphium_docker::DockerRuntime::connect("tcp://127.0.0.1:9".parse().expect("an endpoint"));
+    let begun = Instant::now();
+    let listed = docker.list().await;
+    assert!(
+        matches!(&listed, Err(RuntimeError::Unreachable { reason, .. }) if reason.contains("refused")),
+        "{listed:?}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
