@@ -1,10 +1,142 @@
 //! The control plane: deploys, removes, watches, finishes what is in flight.
+//!
+//! [`Control`] is a library type over a store, a sink of events and the world's clock. The server is a
+//! thin face on it; so is a test, and somebody else's program. It keeps nothing that the store does not
+//! have, but for who was heard last and who waits.
 
+mod agents;
+mod deploy;
 mod error;
+mod fold;
+mod hosts;
 mod model;
+mod monitor;
+mod observation;
+mod presence;
+mod reserve;
+mod settle;
+mod stacks;
+mod status;
+mod tasks;
+mod tokens;
+mod view;
 
 pub use error::ControlError;
+pub use fold::{Fold, fold};
 pub use model::{
     DeployOptions, DeploymentEvent, DeploymentKind, DeploymentState, Placement, RemoveOptions, Revision, Role,
     StackRecord, StackStatus, StackView, Started, StatusView, TaskRequest, TaskStats, TaskView, TokenRecord, Waiting,
 };
+
+use crate::{
+    environment::Environment,
+    event::EventSink,
+    id::{DeploymentId, HostId},
+    store::TaskStore,
+};
+use presence::Presence;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The times that the control plane keeps to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a lease lasts from its grant or renewal.
+    pub lease: Duration,
+    /// How often the monitor looks without being woken.
+    pub tick: Duration,
+    /// After how long without a word a host counts as offline.
+    pub offline_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            tick: Duration::from_secs(10),
+            offline_after: Duration::from_secs(15),
+        }
+    }
+}
+
+/// The control plane.
+#[derive(Debug)]
+pub struct Control {
+    store: Arc<dyn TaskStore>,
+    sink: Arc<dyn EventSink>,
+    environment: Arc<dyn Environment>,
+    settings: Settings,
+    /// One plan at a time: what a plan takes (ports, room) must be seen by the next.
+    planning: futures::lock::Mutex<()>,
+    /// Wakes the monitor.
+    wake: event_listener::Event,
+    state: Mutex<State>,
+}
+
+/// What is known only while this program runs.
+#[derive(Debug, Default)]
+struct State {
+    /// Deployments whose tasks changed since they were last settled.
+    dirty: BTreeSet<DeploymentId>,
+    /// Deployments that have not ended.
+    active: BTreeSet<DeploymentId>,
+    /// Who was heard when.
+    presence: BTreeMap<HostId, Presence>,
+    /// The last event that the sink has.
+    published: u64,
+}
+
+impl Control {
+    /// Takes up the work that the store holds. Nothing moves until [`run`](Self::run) is polled, or [`tick`](Self::tick) called.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(
+        store: Arc<dyn TaskStore>,
+        sink: Arc<dyn EventSink>,
+        environment: Arc<dyn Environment>,
+        settings: Settings,
+    ) -> Result<Arc<Self>, ControlError> {
+        let state = State { published: store.last_event().await?, ..State::default() };
+        let control = Self {
+            store,
+            sink,
+            environment,
+            settings,
+            planning: futures::lock::Mutex::default(),
+            wake: event_listener::Event::new(),
+            state: Mutex::new(state),
+        };
+        control.recall_hosts().await?;
+        control.recall_deployments().await?;
+        Ok(Arc::new(control))
+    }
+
+    /// The store that it works on.
+    pub fn store(&self) -> &Arc<dyn TaskStore> {
+        &self.store
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets agents that wait for work ask again, and the monitor look.
+    fn work_is_ready(&self, hosts: &[HostId]) {
+        for host in hosts {
+            self.signal(host).notify(usize::MAX);
+        }
+        self.wake.notify(usize::MAX);
+    }
+
+    /// Marks a deployment to be settled.
+    fn touch(&self, deployment: Option<&DeploymentId>) {
+        if let Some(deployment) = deployment {
+            self.state().dirty.insert(deployment.clone());
+        }
+        self.wake.notify(usize::MAX);
+    }
+}

@@ -1,7 +1,7 @@
 //! What the control plane keeps and shows.
 
 use crate::{
-    id::{DeploymentId, HostId, StackId, TaskId},
+    id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
     plan::{Applied, Endpoint},
     stack::{Deployment, Stack, TextMap},
@@ -357,7 +357,7 @@ pub struct Started {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenRecord {
-    /// Its public id.
+    /// Its public id: [`TokenRecord::id_of`] its hash.
     #[serde(rename = "@id")]
     pub id: String,
     /// For people.
@@ -372,6 +372,13 @@ pub struct TokenRecord {
     pub hash: String,
     /// When it was made.
     pub date_created: Timestamp,
+}
+
+impl TokenRecord {
+    /// The public id of the credential whose token has this SHA-256 in hexadecimal.
+    pub fn id_of(hash: &str) -> String {
+        format!("token-{}", hash.get(..16).unwrap_or(hash))
+    }
 }
 
 /// What a credential may do.
@@ -415,10 +422,6 @@ pub struct TaskStats {
     pub by_status: BTreeMap<TaskStatus, usize>,
 }
 
-/// Ids of what an answer is about, in one place for errors.
-pub(crate) fn task_label(id: &TaskId) -> String {
-    format!("task `{id}`")
-}
 
 /// The progress of a task in words, for waiting lines.
 pub(crate) fn progress_line(progress: Option<&Progress>) -> String {

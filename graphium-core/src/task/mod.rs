@@ -101,6 +101,47 @@ pub struct Task {
     pub progress: Option<Progress>,
 }
 
+impl Task {
+    /// A task that waits to be done, with the defaults of its action.
+    pub fn new(id: TaskId, host: HostId, payload: Action, now: Timestamp) -> Self {
+        let task_type = payload.task_type();
+        let defaults = task_type.defaults();
+        Self {
+            id,
+            task_type,
+            status: TaskStatus::Pending,
+            host_id: host,
+            agent_id: None,
+            stack_id: None,
+            deployment_id: None,
+            plan_id: format!("{task_type}:{}", payload.subject()),
+            container_id: Some(payload.subject().to_owned()),
+            priority: defaults.priority,
+            payload,
+            undo: None,
+            why: String::new(),
+            depends_on: Vec::new(),
+            date_created: now,
+            created_by: None,
+            scheduled_by: String::new(),
+            assigned_at: None,
+            started_at: None,
+            completed_at: None,
+            error: None,
+            result: None,
+            retry_count: 0,
+            max_retries: defaults.max_retries,
+            lost_count: 0,
+            timeout_seconds: defaults.timeout_seconds,
+            attempt: 0,
+            lease: None,
+            not_before: None,
+            cancel_requested: None,
+            progress: None,
+        }
+    }
+}
+
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,179 @@
+//! The agents' side: [`AgentLink`] within one program.
+
+use super::{Control, ControlError};
+use crate::{
+    agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
+    id::{HostId, TaskId},
+    inventory::ObservedContainer,
+    store::{ClaimRequest, Document, Expect, SessionRequest, StoreError, Submission},
+    task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
+};
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use jiff::{SignedDuration, Timestamp};
+use std::{pin::pin, time::Duration};
+
+/// The longest that a claim may wait.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl AgentLink for Control {
+    async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
+        self.hear(&request.host).await?;
+        let session = self.store.open_session(request.clone(), self.environment.now()).await?;
+        // The older agent's parked claim learns of it, and its tasks are there to be had.
+        self.work_is_ready(std::slice::from_ref(&request.host));
+        Ok(SessionGrant {
+            session,
+            lease_seconds: self.settings.lease.as_secs(),
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
+        self.hear(&call.host).await?;
+        let signal = self.signal(&call.host);
+        let mut patience = pin!(self.environment.sleep(call.wait.min(MAX_WAIT)));
+        loop {
+            let listener = signal.listen();
+            let now = self.environment.now();
+            let request = ClaimRequest {
+                host: call.host.clone(),
+                epoch: call.epoch,
+                claim: call.claim.clone(),
+                max: call.max,
+                expires_at: self.lease_end(now),
+            };
+            let tasks = self.store.claim(request, now).await?;
+            if !tasks.is_empty() {
+                self.wake.notify(usize::MAX);
+                return Ok(tasks);
+            }
+            match select(listener, patience.as_mut()).await {
+                Either::Left(_) => {}
+                Either::Right(_) => return Ok(Vec::new()),
+            }
+        }
+    }
+
+    async fn renew(&self, call: &RenewCall) -> Result<Vec<Held>, LinkError> {
+        self.hear(&call.host).await?;
+        let expires_at = self.lease_end(self.environment.now());
+        let mut held = Vec::new();
+        let mut silent = Vec::new();
+        for renewal in &call.leases {
+            match &renewal.progress {
+                None => silent.push(renewal.lease.clone()),
+                Some(progress) => {
+                    let input =
+                        Input::Renew { lease: renewal.lease.clone(), expires_at, progress: Some(progress.clone()) };
+                    match self.store.act(&renewal.lease.task, input, self.environment.now()).await {
+                        Ok(acted) => held.extend(acted.tasks.first().map(held_task)),
+                        Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+        }
+        if !silent.is_empty() {
+            held.extend(self.store.renew(&silent, expires_at).await?.iter().map(held_task));
+        }
+        if call.leases.iter().any(|renewal| renewal.progress.is_some()) {
+            self.wake.notify(usize::MAX);
+        }
+        Ok(held)
+    }
+
+    async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
+        let input = Input::Report { lease: lease.clone(), outcome: outcome.clone() };
+        match self.store.act(&lease.task, input, self.environment.now()).await {
+            Ok(acted) => {
+                if let Some(task) = acted.tasks.first() {
+                    self.note_outcome(task).await?;
+                    self.touch(task.deployment_id.as_ref());
+                }
+                self.work_is_ready(&acted.ready);
+                Ok(())
+            }
+            Err(StoreError::Refused { refusal: Refusal::LeaseLost { status, attempt }, .. })
+                if attempt == lease.attempt && !status.is_leased() =>
+            {
+                Ok(()) // The same report came before, and its answer was lost.
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
+        self.hear(&report.host).await?;
+        Ok(self.take_in(report).await?)
+    }
+}
+
+impl Control {
+    fn lease_end(&self, now: Timestamp) -> Timestamp {
+        let lease = SignedDuration::try_from(self.settings.lease).unwrap_or_default();
+        now.saturating_add(lease).unwrap_or(now)
+    }
+
+    /// The inventory learns from a task's result at once, before the host is observed again.
+    async fn note_outcome(&self, task: &Task) -> Result<(), ControlError> {
+        if task.status != TaskStatus::Completed {
+            return Ok(());
+        }
+        let seen = task.result.as_ref().and_then(|result| result.data.as_ref());
+        let write = match (seen, task.task_type) {
+            (Some(container), _) => located(container, &task.host_id).write(Expect::Any)?,
+            (None, crate::action::TaskType::Delete) => gone(&task.host_id, task.payload.subject()),
+            _ => return Ok(()),
+        };
+        let submission = Submission { records: vec![write], ..Submission::default() };
+        self.store.submit(submission, self.environment.now()).await?;
+        Ok(())
+    }
+}
+
+/// A container on the host that reported it, whatever the report says.
+pub(super) fn located(container: &ObservedContainer, host: &HostId) -> ObservedContainer {
+    ObservedContainer { hosted_on: host.clone(), ..container.clone() }
+}
+
+fn gone(host: &HostId, name: &str) -> crate::store::RecordWrite {
+    crate::store::RecordWrite {
+        key: crate::store::Key::new(crate::store::Kind::Container, format!("{host}/{name}")),
+        expect: Expect::Any,
+        stack: None,
+        host: Some(host.clone()),
+        body: None,
+    }
+}
+
+fn held_task(task: &Task) -> Held {
+    Held {
+        task: TaskId::new(task.id.as_str()),
+        attempt: task.attempt,
+        cancel: task.cancel_requested.clone(),
+    }
+}
+
+impl From<StoreError> for LinkError {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::SessionLost { .. } => Self::SessionLost(text),
+            StoreError::Refused { .. } => Self::LeaseLost(text),
+            StoreError::NotFound { .. } => Self::LeaseLost(text),
+            StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Conflict { .. } => Self::Unreachable(text),
+            StoreError::Pruned { .. } | StoreError::Corrupt { .. } => Self::Rejected(text),
+        }
+    }
+}
+
+impl From<ControlError> for LinkError {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Store(error) => error.into(),
+            other => Self::Rejected(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! From a plan to work: deployments are made here.
+
+use super::{
+    Control, ControlError, DeployOptions, DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision,
+    StackRecord, StackStatus, Started, fold::under_way,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    event::{EventType, NewEvent},
+    id::{DeploymentId, TaskId},
+    plan::{self, Applied, Plan},
+    stack::Stack,
+    store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
+    task::Task,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+impl Control {
+    /// What a deployment would do. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] with every reason why it cannot be.
+    pub async fn preview(&self, stack: &Stack, options: &DeployOptions) -> Result<Plan, ControlError> {
+        let existing = self.existing(stack).await?;
+        self.plan_for(stack, existing.as_ref(), options).await
+    }
+
+    /// Takes a stack on: plans it, stores plan and tasks in one step, and returns.
+    ///
+    /// What is deployed already, or on its way, is not begun again: the answer names the deployment that did, or does it.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] with every reason why it cannot be; [`ControlError::Conflict`] while the stack is being removed.
+    pub async fn deploy(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
+        let _planning = self.planning.lock().await;
+        let existing = self.existing(&stack).await?;
+        if let Some(record) = existing.as_ref().map(|record| &record.value) {
+            refuse_while_deleting(record)?;
+            if record.definition == stack && record.status == StackStatus::Deploying && !options.pull_images {
+                return self.repeat(record).await;
+            }
+        }
+        let plan = self.plan_for(&stack, existing.as_ref(), &options).await?;
+        if let Some(record) = existing.as_ref().map(|record| &record.value)
+            && plan.is_empty()
+            && record.definition == stack
+            && record.status == StackStatus::Running
+        {
+            return Ok(Started { warnings: plan.warnings, ..started(record, 0) });
+        }
+        let now = self.environment.now();
+        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
+        let record = deployed_record(&stack, &plan, existing.as_ref(), &deployment, &options, now);
+        let deadline = options.timeout.and_then(|limit| now.checked_add(SignedDuration::try_from(limit).ok()?).ok());
+        let draft = Draft { kind: DeploymentKind::Deploy, deployment: &deployment, plan: &plan, by: options.by.as_ref() };
+        let mut submission = draft.submission(deadline, now)?;
+        submission.idempotency_key = options.idempotency_key;
+        let revision = Revision {
+            stack_id: record.id.clone(),
+            revision: record.revision,
+            definition: stack,
+            date_created: now,
+            created_by: options.by,
+        };
+        submission.records.push(revision.write(Expect::Any)?);
+        let submitted = self.commit(submission, existing.as_ref(), &record, EventType::StackDeploying).await?;
+        if submitted.repeated {
+            return self.first_answer(&submitted).await;
+        }
+        Ok(Started { warnings: plan.warnings, ..started(&record, plan.tasks.len()) })
+    }
+
+    async fn plan_for(
+        &self,
+        stack: &Stack,
+        existing: Option<&Versioned<StackRecord>>,
+        options: &DeployOptions,
+    ) -> Result<Plan, ControlError> {
+        let inventory = self.planning_inventory(&stack.id).await?;
+        let options = plan::Options { pull_images: options.pull_images, ..plan::Options::default() };
+        let applied = existing.map(|record| &record.value.applied);
+        plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)
+    }
+
+    /// The record of the same id, if there is one; another stack of the same name is a mistake of the document.
+    async fn existing(&self, stack: &Stack) -> Result<Option<Versioned<StackRecord>>, ControlError> {
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let namesake = stacks.iter().find(|other| other.value.name == stack.name && other.value.id != stack.id);
+        if let Some(other) = namesake {
+            let message = format!("the name `{}` belongs to the stack `{}`", stack.name, other.value.id);
+            let help = "give this stack another name, or remove the other one first";
+            return Err(ControlError::Invalid(vec![
+                Diagnostic::error("stack-name-taken", "/name", message).with_help(help),
+            ]));
+        }
+        Ok(stacks.into_iter().find(|record| record.value.id == stack.id))
+    }
+
+    /// Stores a deployment with its stack's record, and lets the agents know.
+    pub(super) async fn commit(
+        &self,
+        mut submission: Submission,
+        existing: Option<&Versioned<StackRecord>>,
+        record: &StackRecord,
+        event: EventType,
+    ) -> Result<Submitted, ControlError> {
+        let expect = existing.map_or(Expect::Absent, |existing| Expect::Version(existing.version));
+        submission.records.push(record.write(expect)?);
+        submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
+        submission.events.push(NewEvent { kind: event, data: stack_event(record) });
+        let submitted = self.store.submit(submission, self.environment.now()).await?;
+        if submitted.repeated {
+            return Ok(submitted);
+        }
+        {
+            let mut state = self.state();
+            if let Some(existing) = existing {
+                state.dirty.insert(existing.value.deployment_id.clone());
+            }
+            state.active.insert(record.deployment_id.clone());
+        }
+        self.touch(Some(&record.deployment_id));
+        self.work_is_ready(&submitted.ready);
+        Ok(submitted)
+    }
+
+    /// The answer to a request whose key was seen before: what the first led to.
+    async fn first_answer(&self, submitted: &Submitted) -> Result<Started, ControlError> {
+        let key = submitted.keys.iter().find(|key| key.kind == Kind::Deployment);
+        let id = DeploymentId::new(key.map_or("", |key| key.id.as_str()));
+        let state = self.deployment(&id).await?;
+        Ok(Started {
+            stack_id: state.stack_id,
+            stack_name: state.stack_name,
+            deployment_id: state.id,
+            status: state.status,
+            task_count: state.task_count,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The answer to a request for what is under way already.
+    pub(super) async fn repeat(&self, record: &StackRecord) -> Result<Started, ControlError> {
+        let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).await?;
+        Ok(started(record, tasks.len()))
+    }
+}
+
+/// A deployment that is about to be stored.
+pub(super) struct Draft<'a> {
+    pub(super) kind: DeploymentKind,
+    pub(super) deployment: &'a DeploymentId,
+    pub(super) plan: &'a Plan,
+    pub(super) by: Option<&'a String>,
+}
+
+impl Draft<'_> {
+    /// Its record and tasks; [`Control::commit`] adds the stack's own record.
+    pub(super) fn submission(&self, deadline: Option<Timestamp>, now: Timestamp) -> Result<Submission, ControlError> {
+        let plan = self.plan;
+        let tasks = self.tasks(now);
+        let state = DeploymentState {
+            id: self.deployment.clone(),
+            stack_id: plan.stack.clone(),
+            stack_name: plan.stack_name.clone(),
+            kind: self.kind,
+            status: under_way(self.kind),
+            phase: "planned".to_owned(),
+            progress: 0,
+            plan_hash: plan.hash.clone(),
+            task_count: plan.tasks.len(),
+            placements: placements_of(plan),
+            network_info: BTreeMap::new(),
+            volume_info: BTreeMap::new(),
+            endpoints: plan.endpoints.clone(),
+            events: vec![DeploymentEvent { timestamp: now, message: format!("planned {} task(s)", tasks.len()) }],
+            started_at: now,
+            completed_at: None,
+            deadline,
+            error_message: None,
+            rollback_state: None,
+        };
+        Ok(Submission { records: vec![state.write(Expect::Absent)?], tasks, ..Submission::default() })
+    }
+
+    fn tasks(&self, now: Timestamp) -> Vec<Task> {
+        let plan = self.plan;
+        let uuid = self.deployment.as_str().trim_start_matches("deployment:");
+        let id = |index: usize| TaskId::new(format!("task:{uuid}.{index:06}"));
+        let numbers: BTreeMap<&str, usize> =
+            plan.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+        let tasks = plan.tasks.iter().enumerate().map(|(number, planned)| {
+            let first = planned.depends_on.iter().filter_map(|other| numbers.get(other.as_str()));
+            Task {
+                stack_id: Some(plan.stack.clone()),
+                deployment_id: Some(self.deployment.clone()),
+                plan_id: planned.id.clone(),
+                undo: planned.undo.clone(),
+                why: planned.why.clone(),
+                depends_on: first.map(|number| id(*number)).collect(),
+                created_by: self.by.cloned(),
+                scheduled_by: "planner".to_owned(),
+                ..Task::new(id(number), planned.host.clone(), planned.action.clone(), now)
+            }
+        });
+        tasks.collect()
+    }
+}
+
+pub(super) fn started(record: &StackRecord, task_count: usize) -> Started {
+    Started {
+        stack_id: record.id.clone(),
+        stack_name: record.name.clone(),
+        deployment_id: record.deployment_id.clone(),
+        status: record.status,
+        task_count,
+        warnings: Vec::new(),
+    }
+}
+
+pub(super) fn stack_event(record: &StackRecord) -> serde_json::Value {
+    json!({
+        "@id": record.id,
+        "name": record.name,
+        "status": record.status,
+        "deploymentId": record.deployment_id,
+        "errorMessage": record.error_message,
+    })
+}
+
+pub(super) fn refuse_while_deleting(record: &StackRecord) -> Result<(), ControlError> {
+    if record.status == StackStatus::Deleting {
+        return Err(ControlError::Conflict {
+            code: "stack-deleting",
+            message: format!("the stack `{}` is being removed; wait until it is gone", record.name),
+        });
+    }
+    Ok(())
+}
+
+fn deployed_record(
+    stack: &Stack,
+    plan: &Plan,
+    existing: Option<&Versioned<StackRecord>>,
+    deployment: &DeploymentId,
+    options: &DeployOptions,
+    now: Timestamp,
+) -> StackRecord {
+    let before = existing.map(|record| &record.value);
+    let changed = before.is_none_or(|record| record.definition != *stack);
+    StackRecord {
+        id: stack.id.clone(),
+        name: stack.name.clone(),
+        status: StackStatus::Deploying,
+        deployment_id: deployment.clone(),
+        revision: before.map_or(0, |record| record.revision) + u64::from(changed),
+        definition: stack.clone(),
+        applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
+        date_created: before.map_or(now, |record| record.date_created),
+        date_modified: now,
+        deployed_at: before.and_then(|record| record.deployed_at),
+        owner: before.and_then(|record| record.owner.clone()).or_else(|| options.by.clone()),
+        error_message: None,
+    }
+}
+
+fn placements_of(plan: &Plan) -> BTreeMap<String, Placement> {
+    let place = |(name, host): (&String, &crate::id::HostId)| {
+        let placement = Placement {
+            container_id: None,
+            container_name: format!("{}-{name}", plan.stack_name),
+            host_id: host.clone(),
+            ip_address: None,
+            ports: indexmap::IndexMap::new(),
+            status: None,
+            started_at: None,
+        };
+        (name.clone(), placement)
+    };
+    plan.placements.iter().map(place).collect()
+}

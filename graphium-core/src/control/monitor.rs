@@ -1,0 +1,132 @@
+//! The monitor: finishes what is in flight.
+
+use super::{Control, ControlError, DeploymentState, StackRecord};
+use crate::{
+    id::DeploymentId,
+    store::{Kind, RecordQuery, StoreError, TaskQuery, TaskStoreExt},
+    task::Input,
+};
+use futures::future::select;
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// Between two looks while something is under way: attempts wait for their time, leases run out.
+const BUSY_TICK: Duration = Duration::from_secs(1);
+
+/// How many events go to the sink at a time.
+const EVENT_BATCH: usize = 500;
+
+impl Control {
+    /// Watches over everything in flight. Never returns; drop it to stop.
+    ///
+    /// A store that does not answer is asked again at the next tick.
+    pub async fn run(self: Arc<Self>) {
+        let mut last_tick = None;
+        loop {
+            let listener = self.wake.listen();
+            let _ = self.catch_up().await;
+            let elapsed = self.environment.elapsed();
+            let pause = self.pause();
+            let due = last_tick.map_or(Duration::ZERO, |last: Duration| (last + pause).saturating_sub(elapsed));
+            if due.is_zero() {
+                let _ = self.tick().await;
+                last_tick = Some(elapsed);
+            } else {
+                let sleep = pin!(self.environment.sleep(due));
+                select(listener, sleep).await;
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        if self.state().active.is_empty() {
+            self.settings.tick.min(self.settings.offline_after / 3)
+        } else {
+            BUSY_TICK.min(self.settings.tick)
+        }
+    }
+
+    /// What the passing of time asks for: leases that ran out, hosts that fell silent, deployments past their deadline.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; what was not done is done at the next tick.
+    pub async fn tick(&self) -> Result<(), ControlError> {
+        let now = self.environment.now();
+        let acted = self.store.expire(now).await?;
+        for task in &acted.tasks {
+            self.touch(task.deployment_id.as_ref());
+        }
+        if !acted.ready.is_empty() {
+            self.work_is_ready(&acted.ready);
+        }
+        self.mark_absent().await?;
+        let active: Vec<DeploymentId> = self.state().active.iter().cloned().collect();
+        for id in active {
+            self.enforce_deadline(&id).await?;
+            self.state().dirty.insert(id);
+        }
+        self.catch_up().await
+    }
+
+    /// Settles what changed, then hands the events on.
+    async fn catch_up(&self) -> Result<(), ControlError> {
+        let dirty = std::mem::take(&mut self.state().dirty);
+        for id in dirty {
+            if let Err(error) = self.settle(&id).await {
+                self.state().dirty.insert(id);
+                self.publish().await?;
+                return Err(error);
+            }
+        }
+        self.publish().await
+    }
+
+    async fn publish(&self) -> Result<(), ControlError> {
+        loop {
+            let after = self.state().published;
+            let events = match self.store.events(after, EVENT_BATCH).await {
+                Ok(events) => events,
+                Err(StoreError::Pruned { up_to }) => {
+                    self.state().published = up_to;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(last) = events.last() else { return Ok(()) };
+            self.state().published = last.seq;
+            self.sink.publish(&events);
+        }
+    }
+
+    async fn enforce_deadline(&self, id: &DeploymentId) -> Result<(), ControlError> {
+        let now = self.environment.now();
+        let Some(state) = self.store.document::<DeploymentState>(id.as_str()).await? else { return Ok(()) };
+        if state.value.deadline.is_none_or(|deadline| deadline > now) {
+            return Ok(());
+        }
+        let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
+        for task in self.store.all_tasks(query).await? {
+            if !task.status.is_terminal() && task.cancel_requested.is_none() {
+                let reason = "the deployment's own deadline has passed".to_owned();
+                match self.store.act(&task.id, Input::Cancel { reason }, now).await {
+                    Ok(_) | Err(StoreError::Refused { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a start: whatever was in flight is looked at.
+    pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let mut state = self.state();
+        for record in stacks {
+            let id = record.value.deployment_id;
+            if record.value.status.is_transitional() {
+                state.active.insert(id.clone());
+            }
+            state.dirty.insert(id);
+        }
+        Ok(())
+    }
+}

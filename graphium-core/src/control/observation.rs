@@ -1,0 +1,82 @@
+//! What agents say of their hosts, turned into records.
+
+use super::{Control, ControlError, agents::located};
+use crate::{
+    agent::HostReport,
+    inventory::ObservedContainer,
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt},
+};
+use std::collections::BTreeMap;
+
+impl Control {
+    /// Takes in what a host is and what runs there; writes only what changed.
+    pub(super) async fn take_in(&self, report: &HostReport) -> Result<(), ControlError> {
+        let now = self.environment.now();
+        self.update_host(&report.host, |host| {
+            host.ip_address = report.ip_address.or(host.ip_address);
+            host.agent_version = Some(report.agent_version.clone());
+            host.engine_error.clone_from(&report.engine_error);
+            if let Some(engine) = &report.engine {
+                host.cpu = engine.cpus;
+                host.memory = engine.memory;
+                host.docker_version = Some(engine.version.clone());
+            }
+            if report.location.is_some() {
+                host.location.clone_from(&report.location);
+            }
+            for (name, value) in &report.labels {
+                host.labels.insert(name.clone(), value.clone());
+            }
+            if let Some(usage) = report.usage {
+                host.cpu_usage = Some(usage.cpu);
+                host.memory_usage = Some(usage.memory);
+                #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
+                let percent = usage.memory as f64 * 100.0 / host.memory.max(1) as f64;
+                host.memory_usage_percent = Some(percent);
+                host.last_metrics_update = Some(now);
+            }
+        })
+        .await?;
+        match &report.containers {
+            Some(containers) => self.take_in_containers(report, containers).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn take_in_containers(
+        &self,
+        report: &HostReport,
+        containers: &[ObservedContainer],
+    ) -> Result<(), ControlError> {
+        let query = RecordQuery { host: Some(report.host.clone()), ..RecordQuery::of(Kind::Container) };
+        let known = self.store.documents::<ObservedContainer>(query).await?;
+        let mut known: BTreeMap<String, ObservedContainer> =
+            known.into_iter().map(|record| (record.value.name.clone(), record.value)).collect();
+        let mut records: Vec<RecordWrite> = Vec::new();
+        let mut stacks = std::collections::BTreeSet::new();
+        for container in containers {
+            let container = located(container, &report.host);
+            let before = known.remove(&container.name);
+            if before.as_ref() != Some(&container) {
+                stacks.extend(container.stack());
+                records.push(container.write(Expect::Any)?);
+            }
+        }
+        for missing in known.values() {
+            stacks.extend(missing.stack());
+            records.push(missing.removal(Expect::Any));
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let submission = Submission { records, ..Submission::default() };
+        self.store.submit(submission, self.environment.now()).await?;
+        for stack in stacks {
+            if let Some(record) = self.store.document::<super::StackRecord>(stack.as_str()).await? {
+                self.touch(Some(&record.value.deployment_id));
+            }
+        }
+        self.wake.notify(usize::MAX);
+        Ok(())
+    }
+}

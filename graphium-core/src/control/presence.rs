@@ -1,0 +1,128 @@
+//! Who was heard when, and who waits for work.
+
+use super::{Control, ControlError};
+use crate::{
+    id::HostId,
+    inventory::Host,
+    store::{Document, Expect, Kind, RecordQuery, Submission, TaskStoreExt, Versioned},
+};
+use std::{sync::Arc, time::Duration};
+
+/// What is known of an agent's whereabouts.
+#[derive(Debug)]
+pub(super) struct Presence {
+    /// When it was last heard, by the monotonic clock.
+    heard: Duration,
+    /// Whether the store says that it is offline.
+    offline: bool,
+    /// Wakes its parked claims.
+    signal: Arc<event_listener::Event>,
+}
+
+impl Presence {
+    fn new(heard: Duration, offline: bool) -> Self {
+        Self { heard, offline, signal: Arc::default() }
+    }
+}
+
+impl Control {
+    /// After a start every host gets its full time to be heard.
+    pub(super) async fn recall_hosts(&self) -> Result<(), ControlError> {
+        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
+        let heard = self.environment.elapsed();
+        let mut state = self.state();
+        for Versioned { value: host, .. } in hosts {
+            let offline = host.offline_since.is_some();
+            state.presence.insert(host.id, Presence::new(heard, offline));
+        }
+        Ok(())
+    }
+
+    pub(super) fn signal(&self, host: &HostId) -> Arc<event_listener::Event> {
+        let heard = self.environment.elapsed();
+        let mut state = self.state();
+        let presence = state.presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true));
+        Arc::clone(&presence.signal)
+    }
+
+    /// Notes that an agent was heard; one that was offline is online again.
+    pub(super) async fn hear(&self, host: &HostId) -> Result<(), ControlError> {
+        let heard = self.environment.elapsed();
+        let returned = {
+            let mut state = self.state();
+            let presence = state.presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true));
+            presence.heard = heard;
+            std::mem::replace(&mut presence.offline, false)
+        };
+        if returned {
+            self.update_host(host, |host| host.offline_since = None).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks hosts that were not heard for too long.
+    pub(super) async fn mark_absent(&self) -> Result<(), ControlError> {
+        let elapsed = self.environment.elapsed();
+        let absent: Vec<HostId> = {
+            let mut state = self.state();
+            let late = state
+                .presence
+                .iter_mut()
+                .filter(|(_, presence)| !presence.offline && elapsed - presence.heard > self.settings.offline_after);
+            late.map(|(host, presence)| {
+                presence.offline = true;
+                host.clone()
+            })
+            .collect()
+        };
+        let now = self.environment.now();
+        for host in absent {
+            self.update_host(&host, |host| host.offline_since = Some(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes a host's record, making it where it is new. `last_seen` is now, unless the host goes offline.
+    pub(super) async fn update_host(
+        &self,
+        id: &HostId,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Host, ControlError> {
+        loop {
+            let found = self.store.document::<Host>(id.as_str()).await?;
+            let (expect, mut host) = match found {
+                Some(Versioned { version, value }) => (Expect::Version(version), value),
+                None => (Expect::Absent, Host::named(id.clone())),
+            };
+            let before = host.clone();
+            change(&mut host);
+            if host == before && expect != Expect::Absent {
+                return Ok(host);
+            }
+            if host.offline_since.is_none() {
+                host.last_seen = Some(self.environment.now());
+            }
+            let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
+            match self.store.submit(submission, self.environment.now()).await {
+                Ok(_) => {
+                    self.wake.notify(usize::MAX);
+                    return Ok(host);
+                }
+                Err(crate::store::StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// When an agent was last heard, for people: the record's word is only as new as its last change.
+    pub(super) fn shown(&self, mut host: Host) -> Host {
+        let elapsed = self.environment.elapsed();
+        if host.offline_since.is_some() {
+            host.status = crate::inventory::HostStatus::Offline;
+        } else if let Some(presence) = self.state().presence.get(&host.id) {
+            let silence = jiff::SignedDuration::try_from(elapsed.saturating_sub(presence.heard)).unwrap_or_default();
+            host.last_seen = self.environment.now().checked_sub(silence).ok().or(host.last_seen);
+        }
+        host
+    }
+}

@@ -1,0 +1,206 @@
+//! Brings the records of a deployment and its stack up to what its tasks say.
+
+use super::{Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackRecord, StackStatus, deploy::stack_event, fold};
+use crate::{
+    event::{EventType, NewEvent},
+    id::DeploymentId,
+    inventory::{ContainerStatus, ObservedContainer},
+    store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
+    task::Task,
+};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Containers of a stack that were seen, by host and name on the engine.
+type Seen = BTreeMap<String, ObservedContainer>;
+
+impl Control {
+    /// Settles one deployment. Idempotent; somebody else's change in between makes it start over later.
+    pub(super) async fn settle(&self, id: &DeploymentId) -> Result<(), ControlError> {
+        match self.try_settle(id).await {
+            Err(ControlError::Store(StoreError::Conflict { .. })) => {
+                self.touch(Some(id));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn try_settle(&self, id: &DeploymentId) -> Result<(), ControlError> {
+        let Some(state) = self.store.document::<DeploymentState>(id.as_str()).await? else {
+            self.state().active.remove(id);
+            return Ok(());
+        };
+        let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).await?;
+        let record = self.store.document::<StackRecord>(state.value.stack_id.as_str()).await?;
+        let current = record.filter(|record| record.value.deployment_id == *id);
+        let seen = self.seen(&state.value).await?;
+        let fold = with_drift(fold(state.value.kind, &tasks), &state.value, current.as_ref(), &seen);
+        if fold.ended {
+            self.state().active.remove(id);
+        }
+        let now = self.environment.now();
+        let mut submission = Submission::default();
+        let next = next_state(&state.value, &fold, &seen, current.is_some(), now);
+        if next != state.value {
+            submission.records.push(next.write(Expect::Version(state.version))?);
+        }
+        match current {
+            Some(current) if fold.status == StackStatus::Deleted => {
+                self.forget(&current, &seen, &mut submission).await?;
+            }
+            Some(current) => follow(&current, &fold, &tasks, now, &mut submission)?,
+            None => {}
+        }
+        if submission != Submission::default() {
+            self.store.submit(submission, now).await?;
+            self.wake.notify(usize::MAX);
+        }
+        Ok(())
+    }
+
+    async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
+        let query = RecordQuery { stack: Some(state.stack_id.clone()), ..RecordQuery::of(Kind::Container) };
+        let containers = self.store.documents::<ObservedContainer>(query).await?;
+        Ok(containers.into_iter().map(|seen| (seen.value.id(), seen.value)).collect())
+    }
+
+    /// Every host has confirmed: the stack's record, its revisions and what was seen of it go.
+    async fn forget(
+        &self,
+        record: &Versioned<StackRecord>,
+        seen: &Seen,
+        submission: &mut Submission,
+    ) -> Result<(), ControlError> {
+        let query = RecordQuery { stack: Some(record.value.id.clone()), ..RecordQuery::of(Kind::Revision) };
+        let revisions = self.store.documents::<Revision>(query).await?;
+        submission.records.push(record.value.removal(Expect::Version(record.version)));
+        submission.records.extend(revisions.iter().map(|revision| revision.value.removal(Expect::Any)));
+        submission.records.extend(seen.values().map(|container| container.removal(Expect::Any)));
+        let gone = StackRecord { status: StackStatus::Deleted, ..record.value.clone() };
+        submission.events.push(NewEvent { kind: EventType::StackDeleted, data: stack_event(&gone) });
+        Ok(())
+    }
+}
+
+/// The stack's record follows the deployment that is its present one.
+fn follow(
+    current: &Versioned<StackRecord>,
+    fold: &Fold,
+    tasks: &[Task],
+    now: Timestamp,
+    submission: &mut Submission,
+) -> Result<(), StoreError> {
+    let before = &current.value;
+    if before.status == fold.status && before.error_message == fold.error {
+        return Ok(());
+    }
+    let runs = fold.status == StackStatus::Running;
+    let record = StackRecord {
+        status: fold.status,
+        error_message: fold.error.clone(),
+        date_modified: now,
+        deployed_at: if runs { Some(now) } else { before.deployed_at },
+        ..before.clone()
+    };
+    submission.records.push(record.write(Expect::Version(current.version))?);
+    let event = match fold.status {
+        StackStatus::Running if before.status != fold.status => Some(EventType::StackDeployed),
+        StackStatus::Error => Some(EventType::StackError),
+        StackStatus::Deleting if fold.error.is_some() => Some(EventType::StackError),
+        _ => None,
+    };
+    if let Some(kind) = event {
+        let mut data = stack_event(&record);
+        data["failed"] = failed_tasks(tasks);
+        submission.events.push(NewEvent { kind, data });
+    }
+    Ok(())
+}
+
+fn failed_tasks(tasks: &[Task]) -> serde_json::Value {
+    let failed = tasks.iter().filter(|task| task.status == crate::task::TaskStatus::Failed);
+    failed.map(|task| serde_json::json!({"@id": task.id, "hostId": task.host_id, "error": task.error})).collect()
+}
+
+fn next_state(
+    state: &DeploymentState,
+    fold: &Fold,
+    seen: &Seen,
+    is_current: bool,
+    now: Timestamp,
+) -> DeploymentState {
+    let mut next = state.clone();
+    next.status = fold.status;
+    next.progress = fold.progress;
+    next.phase.clone_from(&fold.phase);
+    next.error_message.clone_from(&fold.error);
+    if !is_current && fold.status != StackStatus::Deleted {
+        next.phase = "superseded".to_owned();
+    }
+    if next.status != state.status {
+        let message = match &fold.error {
+            Some(error) => format!("{}: {error}", fold.status.as_str()),
+            None => fold.status.as_str().to_owned(),
+        };
+        next.events.push(DeploymentEvent { timestamp: now, message });
+        let surplus = next.events.len().saturating_sub(MAX_EVENTS);
+        next.events.drain(..surplus);
+    }
+    next.completed_at = if fold.ended { state.completed_at.or(Some(now)) } else { None };
+    for placement in next.placements.values_mut() {
+        if let Some(seen) = seen.get(&format!("{}/{}", placement.host_id, placement.container_name)) {
+            placement.container_id = Some(seen.id.clone());
+            placement.ip_address = seen.ip_address;
+            placement.status = Some(seen.status);
+            placement.ports = published(seen);
+            placement.started_at = seen.date_created;
+        }
+    }
+    for endpoint in next.endpoints.iter_mut().filter(|endpoint| endpoint.host_port.is_none()) {
+        let port = format!("{}/{}", endpoint.container_port, endpoint.protocol.as_str());
+        endpoint.host_port = next.placements.get(&endpoint.container).and_then(|at| at.ports.get(&port).copied());
+    }
+    next
+}
+
+/// How many events a deployment's record keeps: the rest is in the event log.
+const MAX_EVENTS: usize = 100;
+
+fn published(seen: &ObservedContainer) -> IndexMap<String, u16> {
+    let ports = seen.ports.iter();
+    ports
+        .filter_map(|port| Some((format!("{}/{}", port.container_port, port.protocol.as_str()), port.host_port?)))
+        .collect()
+}
+
+/// What runs no longer, although every task went well, is an error of the stack.
+fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Versioned<StackRecord>>, seen: &Seen) -> Fold {
+    let lives = matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Start | DeploymentKind::Restart);
+    if !lives || fold.status != StackStatus::Running || current.is_none() {
+        return fold;
+    }
+    let broken: Vec<String> = state
+        .placements
+        .values()
+        .filter_map(|placement| seen.get(&format!("{}/{}", placement.host_id, placement.container_name)))
+        .filter_map(complaint)
+        .collect();
+    if !broken.is_empty() {
+        fold.status = StackStatus::Error;
+        fold.error = Some(broken.join("; "));
+    }
+    fold
+}
+
+fn complaint(seen: &ObservedContainer) -> Option<String> {
+    let place = format!("container `{}` on host `{}`", seen.name, seen.hosted_on);
+    match (seen.status, seen.exit_code) {
+        (ContainerStatus::Exited, Some(code)) if code != 0 => Some(format!("{place} ended with exit code {code}")),
+        (ContainerStatus::Restarting, _) => Some(format!("{place} keeps ending and is started again and again")),
+        (ContainerStatus::Dead, _) => Some(format!("{place} is dead")),
+        _ => None,
+    }
+}

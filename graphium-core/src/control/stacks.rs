@@ -1,0 +1,166 @@
+//! Stacks: removing, stopping, starting, going back, looking.
+
+use super::{
+    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Revision, StackRecord,
+    StackStatus, StackView, Started,
+    deploy::{Draft, refuse_while_deleting, started},
+    fold::under_way,
+};
+use crate::{
+    event::EventType,
+    id::{DeploymentId, StackId},
+    plan::{self, Plan, StackAction},
+    store::{Kind, Page, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
+};
+
+impl Control {
+    /// Takes the removal of a stack on. Its record goes when every host has confirmed.
+    ///
+    /// Asked again while it is under way, the answer names the same deployment; after a failure it is tried anew.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn remove(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
+        let _planning = self.planning.lock().await;
+        let existing = self.find_stack(stack).await?;
+        let record = &existing.value;
+        if record.status == StackStatus::Deleting {
+            let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+            let tasks = self.store.all_tasks(query).await?;
+            if tasks.iter().any(|task| !task.status.is_terminal()) {
+                return Ok(started(record, tasks.len()));
+            }
+        }
+        let inventory = self.inventory().await?;
+        let plan_options = plan::Options { remove_volumes: options.remove_volumes, ..plan::Options::default() };
+        let plan =
+            plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
+        self.take_on(&existing, DeploymentKind::Remove, &plan, options.by).await
+    }
+
+    /// Takes on to stop, start or restart every container of a stack.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`]; [`ControlError::Conflict`] while the stack is being removed, or for another kind.
+    pub async fn act_on_stack(
+        &self,
+        stack: &str,
+        kind: DeploymentKind,
+        by: Option<String>,
+    ) -> Result<Started, ControlError> {
+        let action = match kind {
+            DeploymentKind::Stop => StackAction::Stop,
+            DeploymentKind::Start => StackAction::Start,
+            DeploymentKind::Restart => StackAction::Restart,
+            DeploymentKind::Deploy | DeploymentKind::Remove => {
+                return Err(ControlError::Conflict {
+                    code: "wrong-action",
+                    message: "a stack is stopped, started or restarted this way".to_owned(),
+                });
+            }
+        };
+        let _planning = self.planning.lock().await;
+        let existing = self.find_stack(stack).await?;
+        refuse_while_deleting(&existing.value)?;
+        let inventory = self.inventory().await?;
+        let record = &existing.value;
+        let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory);
+        self.take_on(&existing, kind, &plan, by).await
+    }
+
+    /// Deploys an earlier document of a stack again: the given revision, or the one before the present.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`] when there is none; those of [`deploy`](Self::deploy).
+    pub async fn rollback(&self, stack: &str, to: Option<u64>, by: Option<String>) -> Result<Started, ControlError> {
+        let record = self.find_stack(stack).await?.value;
+        let number = to.unwrap_or_else(|| record.revision.saturating_sub(1));
+        let revisions = RecordQuery { stack: Some(record.id.clone()), ..RecordQuery::of(Kind::Revision) };
+        let revisions = self.store.documents::<Revision>(revisions).await?;
+        let revision = revisions.into_iter().find(|revision| revision.value.revision == number);
+        let revision = revision.ok_or_else(|| ControlError::NotFound {
+            kind: "revision",
+            id: format!("{} of {}", number, record.name),
+        })?;
+        self.deploy(revision.value.definition, DeployOptions { by, ..DeployOptions::default() }).await
+    }
+
+    async fn take_on(
+        &self,
+        existing: &Versioned<StackRecord>,
+        kind: DeploymentKind,
+        plan: &Plan,
+        by: Option<String>,
+    ) -> Result<Started, ControlError> {
+        let now = self.environment.now();
+        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
+        let submission = Draft { kind, deployment: &deployment, plan, by: by.as_ref() }.submission(None, now)?;
+        let record = StackRecord {
+            status: under_way(kind),
+            deployment_id: deployment,
+            date_modified: now,
+            error_message: None,
+            ..existing.value.clone()
+        };
+        let event = match kind {
+            DeploymentKind::Remove => EventType::StackDeleting,
+            _ => EventType::StackDeploying,
+        };
+        self.commit(submission, Some(existing), &record, event).await?;
+        Ok(started(&record, plan.tasks.len()))
+    }
+
+    /// The stack of that name or id.
+    pub(super) async fn find_stack(&self, stack: &str) -> Result<Versioned<StackRecord>, ControlError> {
+        if let Some(record) = self.store.document::<StackRecord>(stack).await? {
+            return Ok(record);
+        }
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let named = stacks.into_iter().find(|record| record.value.name == stack);
+        named.ok_or_else(|| ControlError::NotFound { kind: "stack", id: stack.to_owned() })
+    }
+
+    /// One stack, by name or id.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn stack(&self, stack: &str) -> Result<StackView, ControlError> {
+        let record = self.find_stack(stack).await?.value;
+        let state = self.deployment(&record.deployment_id).await?;
+        Ok(StackView { endpoints: state.endpoints, ..record.view() })
+    }
+
+    /// Stacks, by id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stacks(&self, after: Option<String>, limit: usize) -> Result<Page<StackView>, ControlError> {
+        let page = self.store.records(&RecordQuery { after, limit, ..RecordQuery::of(Kind::Stack) }).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for record in &page.items {
+            items.push(Versioned::<StackRecord>::read(record)?.value.view());
+        }
+        Ok(Page { items, next: page.next })
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn deployment(&self, id: &DeploymentId) -> Result<DeploymentState, ControlError> {
+        let found = self.store.document::<DeploymentState>(id.as_str()).await?;
+        let found = found.ok_or_else(|| ControlError::NotFound { kind: "deployment", id: id.to_string() })?;
+        Ok(found.value)
+    }
+
+    /// Deployments of one stack or of all, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn deployments(&self, stack: Option<StackId>) -> Result<Vec<DeploymentState>, ControlError> {
+        let query = RecordQuery { stack, ..RecordQuery::of(Kind::Deployment) };
+        let mut all = self.store.documents::<DeploymentState>(query).await?;
+        all.sort_by(|one, other| other.value.started_at.cmp(&one.value.started_at));
+        Ok(all.into_iter().map(|state| state.value).collect())
+    }
+}

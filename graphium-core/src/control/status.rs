@@ -1,0 +1,124 @@
+//! What is under way, and why it waits.
+
+use super::{Control, ControlError, DeploymentState, StatusView, TaskView, Waiting, model::progress_line};
+use crate::{
+    id::{DeploymentId, HostId, TaskId},
+    inventory::Host,
+    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
+    task::{Task, TaskStatus},
+};
+use std::collections::BTreeMap;
+
+impl Control {
+    /// A stack's work at a glance, by name or id of the stack, or by id of the deployment (which stays when the stack is gone).
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn status(&self, stack_or_deployment: &str) -> Result<StatusView, ControlError> {
+        let id = DeploymentId::new(stack_or_deployment);
+        let (state, status, error) = match self.store.document::<DeploymentState>(id.as_str()).await? {
+            Some(state) => (state.value.clone(), state.value.status, state.value.error_message),
+            None => {
+                let record = self.find_stack(stack_or_deployment).await?.value;
+                (self.deployment(&record.deployment_id).await?, record.status, record.error_message)
+            }
+        };
+        let query = TaskQuery { deployment: Some(state.id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).await?;
+        let fold = super::fold(state.kind, &tasks);
+        // Once the tasks have ended the record has the last word: it also knows what was seen of the containers.
+        let tasks_by_status = counts(&tasks);
+        Ok(StatusView {
+            stack_id: state.stack_id,
+            stack_name: state.stack_name,
+            deployment_id: state.id,
+            total_tasks: tasks.len(),
+            overall_status: if fold.ended { status } else { fold.status },
+            progress: fold.progress,
+            tasks_by_status,
+            error_message: if fold.ended { error } else { fold.error },
+            endpoints: state.endpoints,
+            tasks: self.views(tasks).await?,
+        })
+    }
+
+    /// Tasks as people see them, with what each waits for.
+    pub(super) async fn views(&self, tasks: Vec<Task>) -> Result<Vec<TaskView>, ControlError> {
+        let waits = tasks.iter().any(|task| !task.status.is_terminal());
+        let hosts = if waits { self.hosts_by_id().await? } else { BTreeMap::new() };
+        let mut others: BTreeMap<TaskId, Task> = tasks.iter().map(|task| (task.id.clone(), task.clone())).collect();
+        for id in tasks.iter().filter(|task| !task.status.is_terminal()).flat_map(|task| &task.depends_on) {
+            if !others.contains_key(id)
+                && let Some(task) = self.store.task(id).await?
+            {
+                others.insert(id.clone(), task);
+            }
+        }
+        Ok(tasks
+            .into_iter()
+            .map(|task| {
+                let waiting = self.waiting(&task, &others, &hosts);
+                TaskView { task: super::view::without_values(task), kind: "AgentTask".to_owned(), waiting }
+            })
+            .collect())
+    }
+
+    async fn hosts_by_id(&self) -> Result<BTreeMap<HostId, Host>, ControlError> {
+        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
+        Ok(hosts.into_iter().map(|host| (host.value.id.clone(), host.value)).collect())
+    }
+
+    fn waiting(
+        &self,
+        task: &Task,
+        others: &BTreeMap<TaskId, Task>,
+        hosts: &BTreeMap<HostId, Host>,
+    ) -> Option<Waiting> {
+        let host = hosts.get(&task.host_id);
+        let offline = host.and_then(|host| host.offline_since.map(|since| (since, host.last_seen)));
+        let absent = offline.map(|(since, seen)| match seen {
+            Some(_) => (format!("host {}, offline since {since}", task.host_id), since),
+            None => (format!("host {}, whose agent has never connected", task.host_id), since),
+        });
+        let wait = |reason: &str, on: String, since, until| {
+            Some(Waiting { reason: reason.to_owned(), on, since, until })
+        };
+        match task.status {
+            TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => None,
+            TaskStatus::Assigned | TaskStatus::Running => {
+                let lease = task.lease.as_ref().map(|lease| lease.expires_at);
+                let since = task.started_at.or(task.assigned_at).unwrap_or(task.date_created);
+                match absent {
+                    Some((on, since)) => wait("host", on, since, lease),
+                    None => wait("agent", format!("host {}: {}", task.host_id, progress_line(task.progress.as_ref())), since, lease),
+                }
+            }
+            TaskStatus::Pending => {
+                let open = |id: &&TaskId| others.get(*id).is_some_and(|other| !other.status.is_terminal());
+                if let Some(first) = task.depends_on.iter().find(open) {
+                    let other = others.get(first);
+                    let name = other.map_or(first.as_str(), |other| other.plan_id.as_str());
+                    let place = other.map_or_else(String::new, |other| format!(" on host {}", other.host_id));
+                    return wait("task", format!("{name}{place}"), task.date_created, None);
+                }
+                if let Some((on, since)) = absent {
+                    return wait("host", on, since, None);
+                }
+                let since = task.assigned_at.unwrap_or(task.date_created);
+                match task.not_before.filter(|moment| *moment > self.environment.now()) {
+                    Some(moment) => wait("retry", format!("attempt {} at {moment}", task.attempt + 1), since, Some(moment)),
+                    None => wait("slot", format!("a free slot of the agent on host {}", task.host_id), since, None),
+                }
+            }
+        }
+    }
+}
+
+/// Tasks by status, each of the six.
+pub(super) fn counts(tasks: &[Task]) -> BTreeMap<TaskStatus, usize> {
+    let mut counts: BTreeMap<TaskStatus, usize> = TaskStatus::ALL.into_iter().map(|status| (status, 0)).collect();
+    for task in tasks {
+        *counts.entry(task.status).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,118 @@
+//! Tasks, as operators see and move them.
+
+use super::{Control, ControlError, TaskRequest, TaskStats, TaskView};
+use crate::{
+    id::TaskId,
+    store::{Page, Submission, TaskQuery},
+    task::{Input, Task, TaskStatus},
+};
+
+impl Control {
+    /// One task.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn task(&self, id: &TaskId) -> Result<TaskView, ControlError> {
+        let task = self.store.task(id).await?;
+        let task = task.ok_or_else(|| ControlError::NotFound { kind: "task", id: id.to_string() })?;
+        self.view_of(task).await
+    }
+
+    /// Tasks by age.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tasks(&self, query: TaskQuery) -> Result<Page<TaskView>, ControlError> {
+        let page = self.store.tasks(&query).await?;
+        Ok(Page { items: self.views(page.items).await?, next: page.next })
+    }
+
+    /// Counts of tasks by status.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn task_stats(&self) -> Result<TaskStats, ControlError> {
+        let mut stats = TaskStats::default();
+        stats.by_status.extend(TaskStatus::ALL.map(|status| (status, 0)));
+        let mut query = TaskQuery::default();
+        loop {
+            let page = self.store.tasks(&query).await?;
+            for task in &page.items {
+                stats.total += 1;
+                *stats.by_status.entry(task.status).or_default() += 1;
+            }
+            match page.next {
+                Some(next) => query.after = Some(TaskId::new(next)),
+                None => return Ok(stats),
+            }
+        }
+    }
+
+    /// Takes on a task that an operator asks for.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`] for a host that is not known.
+    pub async fn create_task(&self, request: TaskRequest, by: Option<String>) -> Result<TaskView, ControlError> {
+        self.host(&request.host_id).await?;
+        let now = self.environment.now();
+        let id = TaskId::new(format!("task:{}.000000", self.environment.uuid()));
+        let task = Task::new(id, request.host_id, request.payload, now);
+        let task = Task {
+            priority: request.priority.unwrap_or(task.priority).min(10),
+            timeout_seconds: request.timeout_seconds.unwrap_or(task.timeout_seconds),
+            max_retries: request.max_retries.unwrap_or(task.max_retries),
+            created_by: by,
+            scheduled_by: "operator".to_owned(),
+            ..task
+        };
+        let submission = Submission { tasks: vec![task.clone()], ..Submission::default() };
+        let submitted = self.store.submit(submission, now).await?;
+        self.work_is_ready(&submitted.ready);
+        self.view_of(task).await
+    }
+
+    /// Asks a task to end: at once while it waits, through its agent while it runs.
+    ///
+    /// # Errors
+    /// [`ControlError::Store`] when it has ended already.
+    pub async fn cancel_task(&self, id: &TaskId, by: &str) -> Result<TaskView, ControlError> {
+        self.move_task(id, Input::Cancel { reason: format!("cancelled by {by}") }).await
+    }
+
+    /// Tries a failed or cancelled task again, and with it what was cancelled because of it.
+    ///
+    /// # Errors
+    /// [`ControlError::Store`] when it neither failed nor was cancelled.
+    pub async fn retry_task(&self, id: &TaskId, _by: &str) -> Result<TaskView, ControlError> {
+        let view = self.move_task(id, Input::Retry).await?;
+        if let Some(deployment) = view.task.deployment_id.clone() {
+            let query = TaskQuery { deployment: Some(deployment.clone()), ..TaskQuery::default() };
+            use crate::store::TaskStoreExt;
+            for task in self.store.all_tasks(query).await? {
+                let fell_with_it = task.error.as_ref().is_some_and(|error| error.code == "dependency-failed");
+                if task.status == TaskStatus::Cancelled && fell_with_it {
+                    self.move_task(&task.id, Input::Retry).await?;
+                }
+            }
+            self.state().active.insert(deployment);
+        }
+        Ok(view)
+    }
+
+    async fn move_task(&self, id: &TaskId, input: Input) -> Result<TaskView, ControlError> {
+        let acted = self.store.act(id, input, self.environment.now()).await?;
+        for task in &acted.tasks {
+            self.touch(task.deployment_id.as_ref());
+        }
+        self.work_is_ready(&acted.ready);
+        let task = acted.tasks.into_iter().next();
+        let task = task.ok_or_else(|| ControlError::NotFound { kind: "task", id: id.to_string() })?;
+        self.view_of(task).await
+    }
+
+    async fn view_of(&self, task: Task) -> Result<TaskView, ControlError> {
+        let id = task.id.clone();
+        let view = self.views(vec![task]).await?.into_iter().next();
+        view.ok_or_else(|| ControlError::NotFound { kind: "task", id: id.to_string() })
+    }
+}

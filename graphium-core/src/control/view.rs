@@ -1,0 +1,67 @@
+//! What people see: the same things without the values of variables.
+
+use super::{StackRecord, StackView};
+use crate::{
+    action::Action,
+    runtime::ContainerSpec,
+    stack::{Container, EnvValue},
+    task::Task,
+};
+
+/// Stands for a value that is not shown.
+const HIDDEN: &str = "•••";
+
+impl StackRecord {
+    /// The stack as people see it.
+    pub fn view(&self) -> StackView {
+        let stack = &self.applied.stack;
+        let containers = stack.containers.iter().cloned().map(|mut container| {
+            hide(&mut container);
+            serde_json::to_value(container).unwrap_or_default()
+        });
+        StackView {
+            id: self.id.clone(),
+            kind: "Stack".to_owned(),
+            name: self.name.clone(),
+            description: stack.description.clone(),
+            status: self.status,
+            location: stack.deployment.target_datacenter.clone(),
+            deployment: stack.deployment.clone(),
+            containers: containers.collect(),
+            endpoints: Vec::new(),
+            placements: self.applied.placements.clone(),
+            deployment_id: self.deployment_id.clone(),
+            revision: self.revision,
+            date_created: self.date_created,
+            date_modified: self.date_modified,
+            deployed_at: self.deployed_at,
+            owner: self.owner.clone(),
+            labels: stack.labels.clone(),
+            error_message: self.error_message.clone(),
+        }
+    }
+}
+
+/// The task without the values of variables.
+pub(super) fn without_values(mut task: Task) -> Task {
+    hide_action(&mut task.payload);
+    if let Some(undo) = &mut task.undo {
+        hide_action(undo);
+    }
+    task
+}
+
+fn hide_action(action: &mut Action) {
+    if let Action::Deploy { spec } | Action::Update { spec } = action {
+        let ContainerSpec { container, .. } = spec.as_mut();
+        hide(container);
+    }
+}
+
+fn hide(container: &mut Container) {
+    for variable in &mut container.environment {
+        if let EnvValue::Literal(value) = &mut variable.value {
+            HIDDEN.clone_into(value);
+        }
+    }
+}
