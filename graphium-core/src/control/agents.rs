@@ -149,11 +149,7 @@ fn gone(host: &HostId, name: &str) -> crate::store::RecordWrite {
 }
 
 fn held_task(task: &Task) -> Held {
-    Held {
-        task: TaskId::new(task.id.as_str()),
-        attempt: task.attempt,
-        cancel: task.cancel_requested.clone(),
-    }
+    Held { task: TaskId::new(task.id.as_str()), attempt: task.attempt, cancel: task.cancel_requested.clone() }
 }
 
 impl From<StoreError> for LinkError {
@@ -164,7 +160,7 @@ impl From<StoreError> for LinkError {
             StoreError::Refused { .. } => Self::LeaseLost(text),
             StoreError::NotFound { .. } => Self::LeaseLost(text),
             StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Conflict { .. } => Self::Unreachable(text),
-            StoreError::Pruned { .. } | StoreError::Corrupt { .. } => Self::Rejected(text),
+            StoreError::Pruned { .. } | StoreError::Corrupt { .. } | StoreError::Invalid { .. } => Self::Rejected(text),
         }
     }
 }

@@ -54,7 +54,8 @@ impl Control {
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         let record = deployed_record(&stack, &plan, existing.as_ref(), &deployment, &options, now);
         let deadline = options.timeout.and_then(|limit| now.checked_add(SignedDuration::try_from(limit).ok()?).ok());
-        let draft = Draft { kind: DeploymentKind::Deploy, deployment: &deployment, plan: &plan, by: options.by.as_ref() };
+        let draft =
+            Draft { kind: DeploymentKind::Deploy, deployment: &deployment, plan: &plan, by: options.by.as_ref() };
         let mut submission = draft.submission(deadline, now)?;
         submission.idempotency_key = options.idempotency_key;
         let revision = Revision {

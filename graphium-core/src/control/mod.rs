@@ -54,11 +54,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(30),
-            tick: Duration::from_secs(10),
-            offline_after: Duration::from_secs(15),
-        }
+        Self { lease: Duration::from_secs(30), tick: Duration::from_secs(10), offline_after: Duration::from_secs(15) }
     }
 }
 

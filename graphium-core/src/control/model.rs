@@ -422,7 +422,6 @@ pub struct TaskStats {
     pub by_status: BTreeMap<TaskStatus, usize>,
 }
 
-
 /// The progress of a task in words, for waiting lines.
 pub(crate) fn progress_line(progress: Option<&Progress>) -> String {
     match progress {

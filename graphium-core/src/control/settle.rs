@@ -1,6 +1,9 @@
 //! Brings the records of a deployment and its stack up to what its tasks say.
 
-use super::{Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackRecord, StackStatus, deploy::stack_event, fold};
+use super::{
+    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackRecord, StackStatus,
+    deploy::stack_event, fold,
+};
 use crate::{
     event::{EventType, NewEvent},
     id::DeploymentId,
@@ -125,13 +128,7 @@ fn failed_tasks(tasks: &[Task]) -> serde_json::Value {
     failed.map(|task| serde_json::json!({"@id": task.id, "hostId": task.host_id, "error": task.error})).collect()
 }
 
-fn next_state(
-    state: &DeploymentState,
-    fold: &Fold,
-    seen: &Seen,
-    is_current: bool,
-    now: Timestamp,
-) -> DeploymentState {
+fn next_state(state: &DeploymentState, fold: &Fold, seen: &Seen, is_current: bool, now: Timestamp) -> DeploymentState {
     let mut next = state.clone();
     next.status = fold.status;
     next.progress = fold.progress;

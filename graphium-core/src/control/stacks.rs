@@ -33,8 +33,7 @@ impl Control {
         }
         let inventory = self.inventory().await?;
         let plan_options = plan::Options { remove_volumes: options.remove_volumes, ..plan::Options::default() };
-        let plan =
-            plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
+        let plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
         self.take_on(&existing, DeploymentKind::Remove, &plan, options.by).await
     }
 
@@ -78,10 +77,8 @@ impl Control {
         let revisions = RecordQuery { stack: Some(record.id.clone()), ..RecordQuery::of(Kind::Revision) };
         let revisions = self.store.documents::<Revision>(revisions).await?;
         let revision = revisions.into_iter().find(|revision| revision.value.revision == number);
-        let revision = revision.ok_or_else(|| ControlError::NotFound {
-            kind: "revision",
-            id: format!("{} of {}", number, record.name),
-        })?;
+        let revision = revision
+            .ok_or_else(|| ControlError::NotFound { kind: "revision", id: format!("{} of {}", number, record.name) })?;
         self.deploy(revision.value.definition, DeployOptions { by, ..DeployOptions::default() }).await
     }
 

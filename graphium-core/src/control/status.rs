@@ -68,21 +68,15 @@ impl Control {
         Ok(hosts.into_iter().map(|host| (host.value.id.clone(), host.value)).collect())
     }
 
-    fn waiting(
-        &self,
-        task: &Task,
-        others: &BTreeMap<TaskId, Task>,
-        hosts: &BTreeMap<HostId, Host>,
-    ) -> Option<Waiting> {
+    fn waiting(&self, task: &Task, others: &BTreeMap<TaskId, Task>, hosts: &BTreeMap<HostId, Host>) -> Option<Waiting> {
         let host = hosts.get(&task.host_id);
         let offline = host.and_then(|host| host.offline_since.map(|since| (since, host.last_seen)));
         let absent = offline.map(|(since, seen)| match seen {
             Some(_) => (format!("host {}, offline since {since}", task.host_id), since),
             None => (format!("host {}, whose agent has never connected", task.host_id), since),
         });
-        let wait = |reason: &str, on: String, since, until| {
-            Some(Waiting { reason: reason.to_owned(), on, since, until })
-        };
+        let wait =
+            |reason: &str, on: String, since, until| Some(Waiting { reason: reason.to_owned(), on, since, until });
         match task.status {
             TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => None,
             TaskStatus::Assigned | TaskStatus::Running => {
@@ -90,7 +84,12 @@ impl Control {
                 let since = task.started_at.or(task.assigned_at).unwrap_or(task.date_created);
                 match absent {
                     Some((on, since)) => wait("host", on, since, lease),
-                    None => wait("agent", format!("host {}: {}", task.host_id, progress_line(task.progress.as_ref())), since, lease),
+                    None => wait(
+                        "agent",
+                        format!("host {}: {}", task.host_id, progress_line(task.progress.as_ref())),
+                        since,
+                        lease,
+                    ),
                 }
             }
             TaskStatus::Pending => {
@@ -106,7 +105,9 @@ impl Control {
                 }
                 let since = task.assigned_at.unwrap_or(task.date_created);
                 match task.not_before.filter(|moment| *moment > self.environment.now()) {
-                    Some(moment) => wait("retry", format!("attempt {} at {moment}", task.attempt + 1), since, Some(moment)),
+                    Some(moment) => {
+                        wait("retry", format!("attempt {} at {moment}", task.attempt + 1), since, Some(moment))
+                    }
                     None => wait("slot", format!("a free slot of the agent on host {}", task.host_id), since, None),
                 }
             }

@@ -1,0 +1,468 @@
+//! The control plane over the memory store, with agents played by hand.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use graphium_core::{
+    agent::{AgentLink, ClaimCall, HostReport, LinkError, RenewCall, Renewal},
+    control::{Control, ControlError, DeployOptions, DeploymentKind, RemoveOptions, Settings, StackStatus},
+    event::{EventType, NoSink},
+    id::{ClaimId, HostId},
+    inventory::{ContainerStatus, ObservedContainer, ObservedPort},
+    runtime::EngineInfo,
+    stack::{Container, Stack},
+    store::{MemoryStore, SessionRequest},
+    task::{Outcome, Progress, Task, TaskError, TaskResult, TaskStatus},
+    testing::ManualEnvironment,
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+struct World {
+    environment: ManualEnvironment,
+    store: Arc<MemoryStore>,
+    control: Arc<Control>,
+}
+
+impl World {
+    fn new() -> Self {
+        let environment = ManualEnvironment::default();
+        let store = Arc::new(MemoryStore::new());
+        let control = Self::start(&environment, &store);
+        Self { environment, store, control }
+    }
+
+    fn start(environment: &ManualEnvironment, store: &Arc<MemoryStore>) -> Arc<Control> {
+        let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), Settings::default());
+        environment.run(opened).unwrap()
+    }
+
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        self.environment.run(future)
+    }
+
+    fn tick(&self) {
+        self.run(self.control.tick()).unwrap();
+    }
+
+    fn agent(&self, host: &str) -> Hand<'_> {
+        let request = SessionRequest { host: host.into(), nonce: format!("{host}-1"), seen_epoch: 0 };
+        let grant = self.run(self.control.open_session(&request)).unwrap();
+        let hand = Hand { world: self, host: host.into(), epoch: grant.session.epoch };
+        hand.observe(&[]);
+        hand
+    }
+
+    fn status(&self, stack: &str) -> StackStatus {
+        self.run(self.control.status(stack)).unwrap().overall_status
+    }
+}
+
+/// An agent whose every step is the test's.
+struct Hand<'a> {
+    world: &'a World,
+    host: HostId,
+    epoch: u64,
+}
+
+impl Hand<'_> {
+    fn claim(&self) -> Vec<Task> {
+        self.try_claim().unwrap()
+    }
+
+    fn try_claim(&self) -> Result<Vec<Task>, LinkError> {
+        use graphium_core::environment::Environment;
+        let claim = ClaimId::new(format!("{:x}", self.world.environment.random()));
+        let call =
+            ClaimCall { host: self.host.clone(), epoch: self.epoch, claim, max: 10, wait: Duration::from_millis(1) };
+        self.world.run(self.world.control.claim(&call))
+    }
+
+    fn report(&self, task: &Task, outcome: Outcome) {
+        self.world.run(self.world.control.report(task.lease.as_ref().unwrap(), &outcome)).unwrap();
+    }
+
+    fn succeed(&self, task: &Task) {
+        use graphium_core::action::Action;
+        let data = match &task.payload {
+            Action::Deploy { spec } | Action::Update { spec } => Some(ObservedContainer {
+                id: format!("id-{}", spec.name),
+                name: spec.name.clone(),
+                image: spec.container.image.clone(),
+                status: ContainerStatus::Running,
+                hosted_on: self.host.clone(),
+                ports: spec
+                    .container
+                    .ports
+                    .iter()
+                    .map(|port| ObservedPort {
+                        container_port: port.container_port,
+                        host_port: port.host_port,
+                        protocol: port.protocol,
+                        host_ip: None,
+                    })
+                    .collect(),
+                labels: spec.labels.clone(),
+                health: None,
+                exit_code: None,
+                ip_address: None,
+                date_created: None,
+            }),
+            _ => None,
+        };
+        self.report(task, Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() }));
+    }
+
+    fn work(&self) -> usize {
+        let mut done = 0;
+        loop {
+            let tasks = self.claim();
+            if tasks.is_empty() {
+                return done;
+            }
+            for task in tasks {
+                self.succeed(&task);
+                done += 1;
+            }
+        }
+    }
+
+    fn observe(&self, containers: &[ObservedContainer]) {
+        let report = HostReport {
+            host: self.host.clone(),
+            epoch: self.epoch,
+            ip_address: Some("10.0.0.1".parse().unwrap()),
+            agent_version: "test".into(),
+            engine: Some(EngineInfo { cpus: 2.0, memory: 1 << 30, version: "20.10".into(), ..EngineInfo::default() }),
+            engine_error: None,
+            containers: Some(containers.to_vec()),
+            labels: Default::default(),
+            location: None,
+            usage: None,
+        };
+        self.world.run(self.world.control.observe(&report)).unwrap();
+    }
+}
+
+fn container(name: &str, host: &str, port: Option<u16>, after: &[&str]) -> Container {
+    serde_json::from_value(json!({
+        "@id": format!("container:{name}"), "name": name, "image": "nginx:alpine", "locatedInHost": host,
+        "ports": port.map(|port| json!({"containerPort": 80, "hostPort": port})).into_iter().collect::<Vec<_>>(),
+        "dependsOn": after.iter().map(|name| json!({"container": name})).collect::<Vec<_>>(),
+        "environment": [{"name": "PASSWORD", "value": "hunter2"}],
+    }))
+    .unwrap()
+}
+
+fn stack(name: &str, containers: Vec<Container>) -> Stack {
+    let mut stack: Stack =
+        serde_json::from_value(json!({"@id": format!("stack:{name}"), "name": name, "hasPart": []})).unwrap();
+    stack.containers = containers;
+    stack
+}
+
+fn shop() -> Stack {
+    stack("shop", vec![container("db", "vm1", None, &[]), container("web", "vm2", Some(8080), &["db"])])
+}
+
+#[test]
+fn a_stack_runs_when_its_agents_have_done_their_tasks_and_goes_when_they_confirm() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let started = world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    assert_eq!(started.status, StackStatus::Deploying);
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Deploying);
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+
+    let again = world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    assert_eq!((again.task_count, again.deployment_id), (0, started.deployment_id));
+
+    let removal = world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let repeated = world.run(world.control.remove("stack:shop", RemoveOptions::default())).unwrap();
+    assert_eq!(removal.deployment_id, repeated.deployment_id);
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert!(matches!(world.run(world.control.stack("shop")), Err(ControlError::NotFound { .. })));
+    assert_eq!(world.status(removal.deployment_id.as_str()), StackStatus::Deleted);
+    assert!(world.run(world.control.inventory()).unwrap().containers.is_empty());
+}
+
+#[test]
+fn a_task_of_a_silent_host_says_that_it_waits_for_it_and_since_when() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.environment.advance(Duration::from_secs(60));
+    world.tick();
+    let gone = world.run(world.control.hosts()).unwrap();
+    assert!(gone.iter().all(|host| host.offline_since.is_some()), "{gone:?}");
+    one.observe(&[]);
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    let status = world.run(world.control.status("shop")).unwrap();
+    let web = status.tasks.iter().find(|task| task.task.plan_id == "deploy:web").unwrap();
+    let pull = status.tasks.iter().find(|task| task.task.plan_id.starts_with("pull:vm2")).unwrap();
+    assert_eq!(pull.waiting.as_ref().unwrap().reason, "host");
+    assert!(pull.waiting.as_ref().unwrap().on.starts_with("host vm2, offline since"), "{:?}", pull.waiting);
+    assert_eq!(web.waiting.as_ref().unwrap().reason, "task");
+    while two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+}
+
+#[test]
+fn a_taken_port_is_refused_by_name_also_before_anybody_saw_it() {
+    let world = World::new();
+    world.agent("vm1");
+    let first = stack("first", vec![container("web", "vm1", Some(8080), &[])]);
+    world.run(world.control.deploy(first, DeployOptions::default())).unwrap();
+    let second = stack("second", vec![container("web", "vm1", Some(8080), &[])]);
+    let Err(ControlError::Invalid(found)) = world.run(world.control.deploy(second, DeployOptions::default())) else {
+        panic!("the port was given twice")
+    };
+    assert!(found.iter().any(|one| one.message.contains("8080") && one.message.contains("first")), "{found:?}");
+}
+
+#[test]
+fn a_failure_shows_at_once_with_its_cause_and_a_retry_mends_it() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    let error = TaskError {
+        code: "exited".into(),
+        message: "exited with code 7".into(),
+        help: None,
+        log: vec!["boom".into()],
+        retryable: false,
+    };
+    let mut failed = None;
+    for _ in 0..5 {
+        for task in one.claim() {
+            if task.plan_id == "deploy:db" {
+                one.report(&task, Outcome::Failed(error.clone()));
+                failed = Some(task);
+            } else {
+                one.succeed(&task);
+            }
+        }
+    }
+    two.work();
+    world.tick();
+    let view = world.run(world.control.stack("shop")).unwrap();
+    assert_eq!(view.status, StackStatus::Error);
+    let message = view.error_message.unwrap();
+    assert!(message.contains("vm1") && message.contains("exited with code 7"), "{message}");
+    let web = world.run(world.control.status("shop")).unwrap();
+    assert!(
+        web.tasks.iter().any(|task| task.task.plan_id == "deploy:web" && task.task.status == TaskStatus::Cancelled)
+    );
+
+    world.run(world.control.retry_task(&failed.unwrap().id, "admin")).unwrap();
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+}
+
+#[test]
+fn a_new_deployment_takes_the_place_of_the_one_under_way() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let old = stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(old, DeployOptions::default())).unwrap();
+    let mut changed = container("db", "vm1", None, &[]);
+    changed.image = "nginx:other".into();
+    let new = world.run(world.control.deploy(stack("shop", vec![changed]), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    let state = world.run(world.control.deployments(None)).unwrap();
+    assert_eq!(state.len(), 2);
+    assert_eq!(world.run(world.control.stack("shop")).unwrap().deployment_id, new.deployment_id);
+    let images: Vec<String> =
+        world.run(world.control.inventory()).unwrap().containers.into_iter().map(|seen| seen.image).collect();
+    assert_eq!(images, ["nginx:other"]);
+}
+
+#[test]
+fn work_survives_a_restart_of_the_control_plane() {
+    let mut world = World::new();
+    let epochs = {
+        let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+        world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+        one.claim();
+        (one.epoch, two.epoch)
+    };
+    world.control = World::start(&world.environment, &world.store);
+    let one = Hand { world: &world, host: "vm1".into(), epoch: epochs.0 };
+    let two = Hand { world: &world, host: "vm2".into(), epoch: epochs.1 };
+    world.environment.advance(Duration::from_secs(40));
+    for _ in 0..20 {
+        world.tick();
+        one.work();
+        two.work();
+        world.environment.advance(Duration::from_secs(1));
+    }
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+}
+
+#[test]
+fn an_older_agent_of_a_host_is_told_that_it_lost() {
+    let world = World::new();
+    let old = world.agent("vm1");
+    let request = SessionRequest { host: "vm1".into(), nonce: "another".into(), seen_epoch: 0 };
+    world.run(world.control.open_session(&request)).unwrap();
+    assert!(matches!(old.try_claim(), Err(LinkError::SessionLost(_))));
+}
+
+#[test]
+fn a_parked_claim_wakes_when_work_arrives() {
+    let world = World::new();
+    let agent = world.agent("vm1");
+    let call = ClaimCall {
+        host: agent.host.clone(),
+        epoch: agent.epoch,
+        claim: ClaimId::new("c"),
+        max: 1,
+        wait: Duration::from_secs(30),
+    };
+    use graphium_core::environment::Environment;
+    let before = world.environment.elapsed();
+    let both = async {
+        let deploy = async {
+            world.environment.sleep(Duration::from_secs(5)).await;
+            let one = stack("one", vec![container("db", "vm1", None, &[])]);
+            world.control.deploy(one, DeployOptions::default()).await.unwrap();
+        };
+        futures::join!(world.control.claim(&call), deploy).0.unwrap()
+    };
+    assert_eq!(world.run(both).len(), 1);
+    assert_eq!(world.environment.elapsed() - before, Duration::from_secs(5));
+}
+
+#[test]
+fn what_people_see_holds_no_value_of_a_variable() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    let shown = [
+        serde_json::to_string(&world.run(world.control.stack("shop")).unwrap()).unwrap(),
+        serde_json::to_string(&world.run(world.control.status("shop")).unwrap()).unwrap(),
+        serde_json::to_string(&world.run(world.control.deployments(None)).unwrap()).unwrap(),
+        serde_json::to_string(&world.run(world.control.store().events(0, 1000)).unwrap()).unwrap(),
+    ];
+    for text in shown {
+        assert!(text.contains("shop") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_container_that_ends_later_makes_its_stack_an_error_and_comes_back() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    world
+        .run(world.control.deploy(stack("s", vec![container("db", "vm1", None, &[])]), DeployOptions::default()))
+        .unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    let mut seen = world.run(world.control.inventory()).unwrap().containers;
+    seen[0].status = ContainerStatus::Exited;
+    seen[0].exit_code = Some(3);
+    one.observe(&seen);
+    world.tick();
+    let view = world.run(world.control.stack("s")).unwrap();
+    assert_eq!(view.status, StackStatus::Error);
+    assert!(view.error_message.unwrap().contains("exit code 3"));
+    seen[0].status = ContainerStatus::Running;
+    one.observe(&seen);
+    world.tick();
+    assert_eq!(world.status("s"), StackStatus::Running);
+}
+
+#[test]
+fn stop_and_start_are_tasks() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    world
+        .run(world.control.deploy(stack("s", vec![container("db", "vm1", None, &[])]), DeployOptions::default()))
+        .unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    world.run(world.control.act_on_stack("s", DeploymentKind::Stop, None)).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("s"), StackStatus::Stopped);
+    world.run(world.control.act_on_stack("s", DeploymentKind::Start, None)).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("s"), StackStatus::Running);
+}
+
+#[test]
+fn a_cancelled_running_task_reaches_its_agent_at_the_next_renewal() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    world
+        .run(world.control.deploy(stack("s", vec![container("db", "vm1", None, &[])]), DeployOptions::default()))
+        .unwrap();
+    let task = one.claim().remove(0);
+    world.run(world.control.cancel_task(&task.id, "admin")).unwrap();
+    let progress = Some(Progress { phase: "pulling".into(), ..Progress::default() });
+    let renewal = Renewal { lease: task.lease.clone().unwrap(), progress };
+    let call = RenewCall { host: "vm1".into(), epoch: one.epoch, leases: vec![renewal] };
+    let held = world.run(world.control.renew(&call)).unwrap();
+    assert_eq!(held[0].cancel.as_deref(), Some("cancelled by admin"));
+    one.report(&task, Outcome::Cancelled);
+    assert_eq!(world.run(world.control.task(&task.id)).unwrap().task.status, TaskStatus::Cancelled);
+}
+
+#[test]
+fn a_request_with_a_known_key_is_answered_as_the_first() {
+    let world = World::new();
+    world.agent("vm1");
+    world.agent("vm2");
+    let options = DeployOptions { idempotency_key: Some("k".into()), ..DeployOptions::default() };
+    let first = world.run(world.control.deploy(shop(), options.clone())).unwrap();
+    let changed = stack("shop", vec![container("db", "vm1", None, &[])]);
+    let second = world.run(world.control.deploy(changed, options)).unwrap();
+    assert_eq!(first.deployment_id, second.deployment_id);
+}
+
+#[test]
+fn a_deployment_past_its_own_deadline_is_given_up() {
+    let world = World::new();
+    world.agent("vm1");
+    world.agent("vm2");
+    let options = DeployOptions { timeout: Some(Duration::from_secs(30)), ..DeployOptions::default() };
+    world.run(world.control.deploy(shop(), options)).unwrap();
+    world.environment.advance(Duration::from_secs(31));
+    world.tick();
+    world.tick();
+    let view = world.run(world.control.stack("shop")).unwrap();
+    assert_eq!(view.status, StackStatus::Error);
+    assert!(view.error_message.unwrap().contains("deadline"));
+}
+
+#[test]
+fn every_step_of_a_deployment_is_an_event_without_a_gap() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    let events = world.run(world.control.store().events(0, 1000)).unwrap();
+    assert!(events.iter().zip(1..).all(|(event, number)| event.seq == number));
+    for kind in [
+        EventType::HostAdded,
+        EventType::StackAdded,
+        EventType::StackDeploying,
+        EventType::TaskCreated,
+        EventType::TaskUpdated,
+        EventType::ContainerAdded,
+        EventType::StackDeployed,
+    ] {
+        assert!(events.iter().any(|event| event.kind == kind), "no {kind:?}");
+    }
+}
