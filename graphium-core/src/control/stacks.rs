@@ -157,7 +157,7 @@ impl Control {
     pub async fn deployments(&self, stack: Option<StackId>) -> Result<Vec<DeploymentState>, ControlError> {
         let query = RecordQuery { stack, ..RecordQuery::of(Kind::Deployment) };
         let mut all = self.store.documents::<DeploymentState>(query).await?;
-        all.sort_by(|one, other| other.value.started_at.cmp(&one.value.started_at));
+        all.sort_by_key(|state| std::cmp::Reverse(state.value.started_at));
         Ok(all.into_iter().map(|state| state.value).collect())
     }
 }
