@@ -15,6 +15,8 @@ mod bench;
 mod containers;
 mod engine;
 mod networks;
+#[cfg(test)]
+mod tests;
 mod volumes;
 
 use crate::runtime::ContainerRuntime;

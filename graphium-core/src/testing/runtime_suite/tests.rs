@@ -1,0 +1,167 @@
+//! Runtimes that break one promise each: the suite must notice.
+
+use super::*;
+use crate::{
+    runtime::{
+        ContainerChange, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver, RuntimeError,
+        VolumeSpec,
+    },
+    stack::PullPolicy,
+    testing::{FakeRuntime, Program},
+};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    None,
+    SilenceIsAbsence,
+    AnyVersionWillDo,
+    ForeignIsOurs,
+    StartsOnlyOnce,
+    ForgetsLabels,
+    ForgetsExitCodes,
+    SharesPorts,
+    RemovesNoVolume,
+}
+
+/// A runtime that lies.
+#[derive(Clone, Debug)]
+struct Saboteur {
+    fake: FakeRuntime,
+    lie: Lie,
+}
+
+#[async_trait]
+impl ContainerRuntime for Saboteur {
+    async fn info(&self) -> Result<EngineInfo, RuntimeError> {
+        self.fake.info().await
+    }
+    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+        self.fake.pull(image, policy, progress).await
+    }
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
+        self.fake.create_network(spec).await
+    }
+    async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        self.fake.remove_network(name).await
+    }
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError> {
+        self.fake.create_volume(spec).await
+    }
+    async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError> {
+        if self.lie == Lie::RemovesNoVolume { Ok(()) } else { self.fake.remove_volume(name).await }
+    }
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        match self.fake.create(spec).await {
+            Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::AnyVersionWillDo => Ok(String::new()),
+            outcome => outcome,
+        }
+    }
+    async fn start(&self, name: &str) -> Result<(), RuntimeError> {
+        let runs = self.fake.effects(name).started > 0;
+        match self.fake.start(name).await {
+            Ok(()) if self.lie == Lie::StartsOnlyOnce && runs => Err(RuntimeError::Failed("it runs".to_owned())),
+            Err(RuntimeError::PortTaken { .. }) if self.lie == Lie::SharesPorts => Ok(()),
+            outcome => outcome,
+        }
+    }
+    async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
+        self.fake.stop(name, grace).await
+    }
+    async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
+        if self.lie == Lie::ForeignIsOurs {
+            self.fake.vanish(name);
+        }
+        self.fake.remove(name).await
+    }
+    async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
+        match self.fake.inspect(name).await {
+            Err(_) if self.lie == Lie::SilenceIsAbsence => Ok(None),
+            Ok(Some(mut state)) if self.lie == Lie::ForgetsExitCodes => {
+                state.observed.exit_code = None;
+                Ok(Some(state))
+            }
+            outcome => outcome,
+        }
+    }
+    async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
+        let mut all = self.fake.list().await?;
+        if self.lie == Lie::ForgetsLabels {
+            all.iter_mut().for_each(|container| container.observed.labels.clear());
+        }
+        Ok(all)
+    }
+    async fn owned(&self) -> Result<Owned, RuntimeError> {
+        self.fake.owned().await
+    }
+    async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
+        self.fake.last_lines(name, lines).await
+    }
+    async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
+        self.fake.watch().await
+    }
+}
+
+impl RuntimeHarness for Saboteur {
+    fn runtime(&self) -> Arc<dyn ContainerRuntime> {
+        Arc::new(self.clone())
+    }
+    fn unreachable(&self) -> Option<Arc<dyn ContainerRuntime>> {
+        let away = Self { fake: FakeRuntime::new(), lie: self.lie };
+        away.fake.disconnect();
+        Some(Arc::new(away))
+    }
+    fn workload(&self, workload: Workload) -> (String, Vec<String>) {
+        (format!("{workload:?}"), Vec::new())
+    }
+    fn absent_image(&self) -> String {
+        "absent".to_owned()
+    }
+    fn make_foreign(&self, thing: Thing, name: &str) {
+        self.fake.make_foreign(thing, name);
+    }
+    fn remove_foreign(&self, thing: Thing, name: &str) {
+        self.fake.remove_foreign(thing, name);
+    }
+    fn block_on(&self, case: LocalBoxFuture<'_, ()>) {
+        futures::executor::block_on(case);
+    }
+}
+
+/// The names of the cases that this lie fails.
+fn noticed_by(lie: Lie) -> Vec<&'static str> {
+    let fails = |case: &dyn Fn(&Saboteur)| {
+        let fake = FakeRuntime::new();
+        fake.put_image("Runs", Program::runs());
+        fake.put_image("Speaks", Program::exits(3).saying(["one", "two", "three"]));
+        catch_unwind(AssertUnwindSafe(|| case(&Saboteur { fake, lie }))).is_err()
+    };
+    let mut failed: Vec<_> = names().filter(|name| fails(&|harness| run(name, harness))).collect();
+    if fails(&|harness| run_unreachable(harness)) {
+        failed.push("an_engine_that_does_not_answer_is_unreachable");
+    }
+    failed
+}
+
+#[test]
+fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
+    for (lie, case) in [
+        (Lie::SilenceIsAbsence, "an_engine_that_does_not_answer_is_unreachable"),
+        (Lie::AnyVersionWillDo, "another_version_has_the_name"),
+        (Lie::ForeignIsOurs, "a_foreign_container_is_shown_and_never_touched"),
+        (Lie::StartsOnlyOnce, "starting_twice_starts_once"),
+        (Lie::ForgetsLabels, "labels_are_seen_again"),
+        (Lie::ForgetsExitCodes, "an_exit_code_and_the_last_lines_are_kept"),
+        (Lie::SharesPorts, "a_taken_port_is_port_taken"),
+        (Lie::RemovesNoVolume, "a_foreign_volume_stays"),
+    ] {
+        let noticed = noticed_by(lie);
+        assert!(noticed.contains(&case), "{lie:?} was noticed by {noticed:?}");
+    }
+    assert_eq!(noticed_by(Lie::None), [""; 0]);
+}
