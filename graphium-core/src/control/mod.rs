@@ -5,6 +5,7 @@
 //! have, but for who was heard last and who waits.
 
 mod agents;
+mod credential;
 mod deploy;
 mod error;
 mod fold;
@@ -13,20 +14,22 @@ mod model;
 mod monitor;
 mod observation;
 mod presence;
+mod request;
 mod reserve;
 mod settle;
+mod shown;
 mod stacks;
 mod status;
 mod tasks;
 mod tokens;
 mod view;
 
+pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};
-pub use model::{
-    DeployOptions, DeploymentEvent, DeploymentKind, DeploymentState, Placement, RemoveOptions, Revision, Role,
-    StackRecord, StackStatus, StackView, Started, StatusView, TaskRequest, TaskStats, TaskView, TokenRecord, Waiting,
-};
+pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision, StackRecord, StackStatus};
+pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
+pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 
 use crate::{
     environment::Environment,

@@ -1,12 +1,12 @@
-//! What the control plane keeps and shows.
+//! What the control plane keeps.
 
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
     plan::{Applied, Endpoint},
-    stack::{Deployment, Stack, TextMap},
+    stack::Stack,
     store::{Document, Kind},
-    task::{Progress, Task, TaskError, TaskStatus},
+    task::{Task, TaskError},
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -85,55 +85,6 @@ pub struct StackRecord {
     /// Who deployed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// What is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
-}
-
-/// A stack as people see it: values of variables are left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StackView {
-    /// Its identity.
-    #[serde(rename = "@id")]
-    pub id: StackId,
-    /// `Stack`.
-    #[serde(rename = "@type")]
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Where it stands.
-    pub status: StackStatus,
-    /// Its datacenter, where it names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
-    /// How it is placed.
-    pub deployment: Deployment,
-    /// Its containers, by definition.
-    pub containers: Vec<serde_json::Value>,
-    /// Where its published ports answer.
-    pub endpoints: Vec<Endpoint>,
-    /// Containers and their hosts.
-    pub placements: BTreeMap<String, HostId>,
-    /// The deployment under way, or the last.
-    pub deployment_id: DeploymentId,
-    /// Counts the documents that were deployed.
-    pub revision: u64,
-    /// When it was first deployed.
-    pub date_created: Timestamp,
-    /// When it last changed.
-    pub date_modified: Timestamp,
-    /// When all of it last ran.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployed_at: Option<Timestamp>,
-    /// Who deployed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Its labels.
-    pub labels: TextMap,
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
@@ -255,185 +206,6 @@ pub struct Placement {
     pub started_at: Option<Timestamp>,
 }
 
-/// A stack's work at a glance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StatusView {
-    /// The stack.
-    pub stack_id: StackId,
-    /// Its name.
-    pub stack_name: String,
-    /// The deployment that is told of.
-    pub deployment_id: DeploymentId,
-    /// Its tasks.
-    pub total_tasks: usize,
-    /// Where the stack stands.
-    pub overall_status: StackStatus,
-    /// 0–100.
-    pub progress: u8,
-    /// Tasks by status, each of the six.
-    pub tasks_by_status: BTreeMap<TaskStatus, usize>,
-    /// What is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
-    /// Where its published ports answer.
-    pub endpoints: Vec<Endpoint>,
-    /// Its tasks, in the order of the plan.
-    pub tasks: Vec<TaskView>,
-}
-
-/// A task as people see it: without its payload's secrets, and with what it waits for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskView {
-    /// The task; variables of its payload have no values.
-    #[serde(flatten)]
-    pub task: Task,
-    /// `AgentTask`.
-    #[serde(rename = "@type")]
-    pub kind: String,
-    /// What it waits for; absent once it has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<Waiting>,
-}
-
-/// What something waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Waiting {
-    /// `task`, `host`, `retry`, `slot`, `agent`.
-    pub reason: String,
-    /// For people: `host vm2, offline since …`.
-    pub on: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when at most; absent: as long as it takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-}
-
-/// What a caller may say about a deployment.
-#[derive(Clone, Debug, Default)]
-pub struct DeployOptions {
-    /// Who asks.
-    pub by: Option<String>,
-    /// Pull every image anew.
-    pub pull_images: bool,
-    /// Give up after this time.
-    pub timeout: Option<std::time::Duration>,
-    /// The caller's key for the request.
-    pub idempotency_key: Option<String>,
-}
-
-/// What a caller may say about a removal.
-#[derive(Clone, Debug, Default)]
-pub struct RemoveOptions {
-    /// Who asks.
-    pub by: Option<String>,
-    /// Remove the volumes and their data too.
-    pub remove_volumes: bool,
-}
-
-/// Work that was taken on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Started {
-    /// The stack.
-    pub stack_id: StackId,
-    /// Its name.
-    pub stack_name: String,
-    /// The deployment to follow.
-    pub deployment_id: DeploymentId,
-    /// Where the stack stands now.
-    pub status: StackStatus,
-    /// How many tasks there are; none: everything is as it should be.
-    pub task_count: usize,
-    /// What is worth knowing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<crate::diagnostic::Diagnostic>,
-}
-
-/// A credential. The token itself is known to its owner alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TokenRecord {
-    /// Its public id: [`TokenRecord::id_of`] its hash.
-    #[serde(rename = "@id")]
-    pub id: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What it may do.
-    pub role: Role,
-    /// For agents: the host that it is bound to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostId>,
-    /// SHA-256 of the token, in hexadecimal.
-    pub hash: String,
-    /// When it was made.
-    pub date_created: Timestamp,
-}
-
-impl TokenRecord {
-    /// The public id of the credential whose token has this SHA-256 in hexadecimal.
-    pub fn id_of(hash: &str) -> String {
-        format!("token-{}", hash.get(..16).unwrap_or(hash))
-    }
-}
-
-/// What a credential may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// See.
-    Viewer,
-    /// Do the work of one host.
-    Agent,
-}
-
-/// An operator's own task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskRequest {
-    /// The host that shall do it.
-    pub host_id: HostId,
-    /// What.
-    pub payload: crate::action::Action,
-    /// 0–10; by default the action's own.
-    #[serde(default)]
-    pub priority: Option<u8>,
-    /// By default the action's own.
-    #[serde(default)]
-    pub timeout_seconds: Option<u64>,
-    /// By default the action's own.
-    #[serde(default)]
-    pub max_retries: Option<u32>,
-}
-
-/// Counts of tasks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskStats {
-    /// In all.
-    pub total: usize,
-    /// By status, each of the six.
-    pub by_status: BTreeMap<TaskStatus, usize>,
-}
-
-/// The progress of a task in words, for waiting lines.
-pub(crate) fn progress_line(progress: Option<&Progress>) -> String {
-    match progress {
-        None => "has not begun".to_owned(),
-        Some(Progress { phase, bytes: Some(bytes), total_bytes: Some(total), .. }) => {
-            format!("{phase}, {bytes} of {total} bytes")
-        }
-        Some(Progress { phase, message, .. }) if message.is_empty() => phase.clone(),
-        Some(Progress { phase, message, .. }) => format!("{phase}: {message}"),
-    }
-}
-
 /// The first failure in words: task, host, cause.
 pub(crate) fn failure_line(task: &Task, error: &TaskError) -> String {
     format!("{} on host `{}` failed: {}", task.plan_id, task.host_id, error.message)
@@ -489,15 +261,5 @@ impl Document for ObservedContainer {
     }
     fn host(&self) -> Option<HostId> {
         Some(self.hosted_on.clone())
-    }
-}
-
-impl Document for TokenRecord {
-    const KIND: Kind = Kind::Token;
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-    fn host(&self) -> Option<HostId> {
-        self.host.clone()
     }
 }

@@ -1,6 +1,6 @@
 //! What is under way, and why it waits.
 
-use super::{Control, ControlError, DeploymentState, StatusView, TaskView, Waiting, model::progress_line};
+use super::{Control, ControlError, DeploymentState, StatusView, TaskView, Waiting, shown::progress_line};
 use crate::{
     id::{DeploymentId, HostId, TaskId},
     inventory::Host,

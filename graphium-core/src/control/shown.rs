@@ -1,0 +1,140 @@
+//! What people see.
+
+use super::StackStatus;
+use crate::{
+    id::{DeploymentId, HostId, StackId},
+    plan::Endpoint,
+    stack::{Deployment, TextMap},
+    task::{Progress, Task, TaskStatus},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A stack as people see it: values of variables are left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackView {
+    /// Its identity.
+    #[serde(rename = "@id")]
+    pub id: StackId,
+    /// `Stack`.
+    #[serde(rename = "@type")]
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it stands.
+    pub status: StackStatus,
+    /// Its datacenter, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// How it is placed.
+    pub deployment: Deployment,
+    /// Its containers, by definition.
+    pub containers: Vec<serde_json::Value>,
+    /// Where its published ports answer.
+    pub endpoints: Vec<Endpoint>,
+    /// Containers and their hosts.
+    pub placements: BTreeMap<String, HostId>,
+    /// The deployment under way, or the last.
+    pub deployment_id: DeploymentId,
+    /// Counts the documents that were deployed.
+    pub revision: u64,
+    /// When it was first deployed.
+    pub date_created: Timestamp,
+    /// When it last changed.
+    pub date_modified: Timestamp,
+    /// When all of it last ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed_at: Option<Timestamp>,
+    /// Who deployed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its labels.
+    pub labels: TextMap,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+}
+
+/// A stack's work at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// The stack.
+    pub stack_id: StackId,
+    /// Its name.
+    pub stack_name: String,
+    /// The deployment that is told of.
+    pub deployment_id: DeploymentId,
+    /// Its tasks.
+    pub total_tasks: usize,
+    /// Where the stack stands.
+    pub overall_status: StackStatus,
+    /// 0–100.
+    pub progress: u8,
+    /// Tasks by status, each of the six.
+    pub tasks_by_status: BTreeMap<TaskStatus, usize>,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    /// Where its published ports answer.
+    pub endpoints: Vec<Endpoint>,
+    /// Its tasks, in the order of the plan.
+    pub tasks: Vec<TaskView>,
+}
+
+/// A task as people see it: without its payload's secrets, and with what it waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    /// The task; variables of its payload have no values.
+    #[serde(flatten)]
+    pub task: Task,
+    /// `AgentTask`.
+    #[serde(rename = "@type")]
+    pub kind: String,
+    /// What it waits for; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+}
+
+/// What something waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// `task`, `host`, `retry`, `slot`, `agent`.
+    pub reason: String,
+    /// For people: `host vm2, offline since …`.
+    pub on: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when at most; absent: as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Counts of tasks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStats {
+    /// In all.
+    pub total: usize,
+    /// By status, each of the six.
+    pub by_status: BTreeMap<TaskStatus, usize>,
+}
+
+/// The progress of a task in words, for waiting lines.
+pub(crate) fn progress_line(progress: Option<&Progress>) -> String {
+    match progress {
+        None => "has not begun".to_owned(),
+        Some(Progress { phase, bytes: Some(bytes), total_bytes: Some(total), .. }) => {
+            format!("{phase}, {bytes} of {total} bytes")
+        }
+        Some(Progress { phase, message, .. }) if message.is_empty() => phase.clone(),
+        Some(Progress { phase, message, .. }) => format!("{phase}: {message}"),
+    }
+}
