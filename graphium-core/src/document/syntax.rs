@@ -162,16 +162,9 @@ fn word_is_complete(source: &str, at: usize) -> bool {
 /// Looks at every value once for what JSON allows and we do not: keys twice, NUL, numbers without bound.
 pub(super) fn inspect(root: Node<'_>, findings: &mut Findings) {
     match root.value() {
-        Value::Number(number) => {
-            // Short numbers without an exponent fit whatever they are read as.
-            let text = number.as_str();
-            if text.len() > 15 && text.parse::<f64>().is_ok_and(|number| number.abs() >= u64::MAX as f64)
-                || text.contains(['e', 'E']) && text.parse::<f64>().is_ok_and(|number| number.abs() >= u64::MAX as f64)
-            {
-                let shown: String = text.chars().take(24).collect();
-                let message = format!("the number `{shown}` is out of range");
-                findings.add(Code::NumberOutOfRange, root, message, None);
-            }
+        Value::Number(number) if is_out_of_range(number.as_str()) => {
+            let shown: String = number.as_str().chars().take(24).collect();
+            findings.add(Code::NumberOutOfRange, root, format!("the number `{shown}` is out of range"), None);
         }
         Value::String(text) if text.contains('\0') => {
             findings.add(Code::NulCharacter, root, "a NUL character cannot be part of this", None);
@@ -179,7 +172,7 @@ pub(super) fn inspect(root: Node<'_>, findings: &mut Findings) {
         Value::Array(_) => root.elements().for_each(|element| inspect(element, findings)),
         Value::Object(object) => {
             for (position, member) in root.members().enumerate() {
-                if object.index_of(member.key) != Some(position) {
+                if stands_before(object, position, member.key) {
                     let message = format!("the key `{}` stands twice in this object", member.key);
                     findings.add(Code::DuplicateKey, &member, message, Some("keep one of the two".into()));
                 }
@@ -191,4 +184,19 @@ pub(super) fn inspect(root: Node<'_>, findings: &mut Findings) {
         }
         _ => {}
     }
+}
+
+/// Whether an earlier member of the object has the key. Most objects are small, and comparing beats hashing there.
+fn stands_before(object: &json_syntax::Object, position: usize, key: &str) -> bool {
+    const SMALL: usize = 16;
+    match object.entries().get(..position.min(object.len())) {
+        Some(before) if before.len() <= SMALL => before.iter().any(|entry| entry.key.as_str() == key),
+        _ => object.index_of(key).is_some_and(|first| first < position),
+    }
+}
+
+/// Whether no machine integer holds the number. Short ones without an exponent need no parsing to tell.
+fn is_out_of_range(number: &str) -> bool {
+    (number.len() > 15 || number.contains(['e', 'E']))
+        && number.parse::<f64>().is_ok_and(|number| number.abs() >= u64::MAX as f64)
 }
