@@ -60,6 +60,19 @@ impl Diagnostic {
         self
     }
 
+    /// The part of the help that belongs beside the marked text: "did you mean `db`?".
+    pub fn suggestion(&self) -> Option<&str> {
+        let help = self.help.as_deref().filter(|help| help.starts_with("did you mean "))?;
+        help.split_inclusive('?').next()
+    }
+
+    /// The rest of the help: a hint below the text.
+    pub fn hint(&self) -> Option<&str> {
+        let help = self.help.as_deref()?;
+        let rest = help.get(self.suggestion().map_or(0, str::len)..)?.trim();
+        (!rest.is_empty()).then_some(rest)
+    }
+
     /// Whether it refuses the document.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -76,5 +89,25 @@ impl fmt::Display for Diagnostic {
             Some(help) => write!(f, "; {help}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_a_suggestion_a_hint_or_both() {
+        let parts = |help: &str| {
+            let diagnostic = Diagnostic::error("x", "", "").with_help(help);
+            (diagnostic.suggestion().map(str::to_owned), diagnostic.hint().map(str::to_owned))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            parts("did you mean `db`? one of `db`, `web`"),
+            (some("did you mean `db`?"), some("one of `db`, `web`"))
+        );
+        assert_eq!(parts("did you mean `db`?"), (some("did you mean `db`?"), None));
+        assert_eq!(parts("add a name"), (None, some("add a name")));
     }
 }

@@ -50,7 +50,7 @@ impl Reader<'_> {
             self.wrong_type(node, &format!("an object ({})", place.what), "");
             return None;
         }
-        let mut object = Object { node, place, found: Vec::new(), foreign: Vec::new() };
+        let mut object = Object { node, place, found: Vec::with_capacity(8), foreign: Vec::new() };
         for member in node.members() {
             self.look_up(member, &mut object);
         }
@@ -60,10 +60,7 @@ impl Reader<'_> {
     fn look_up<'d>(&mut self, member: Member<'d>, object: &mut Object<'d>) {
         let place = object.place;
         let (found, kind) = match self.context.key(member.key) {
-            Key::Foreign => {
-                object.foreign.push(member);
-                return;
-            }
+            Key::Foreign => return self.carry(member, object),
             Key::Undeclared(prefix) => {
                 let message = format!("the prefix of `{}` is not declared", member.key);
                 let help = format!("add \"{prefix}\": \"https://…#\" to `@context`");
@@ -99,6 +96,16 @@ impl Reader<'_> {
             _ => {}
         }
         object.found.push((found, member));
+    }
+
+    /// Stacks and containers carry what is not ours; nothing else has room for it.
+    fn carry<'d>(&mut self, member: Member<'d>, object: &mut Object<'d>) {
+        if [&schema::STACK, &schema::CONTAINER].into_iter().any(|carrier| std::ptr::eq(carrier, object.place)) {
+            object.foreign.push(member);
+        } else {
+            let message = format!("`{}` is not carried: annotations belong to a stack or a container", member.key);
+            self.findings.add(Code::IgnoredKey, &member, message, None);
+        }
     }
 
     /// Whether a field may be used here; says what it is where that is worth a word.
