@@ -1,5 +1,21 @@
 //! The agent: pulls the tasks of its host, does them on its engine, reports.
+//!
+//! [`engine`] decides and calls nothing; [`Agent`] makes the calls; [`execute`] does one task;
+//! a [`Journal`] keeps the little that an agent must remember.
 
+mod driver;
+pub mod engine;
+mod execute;
+mod journal;
 mod link;
+mod observe;
+mod patience;
+mod settings;
+mod step;
 
+pub use driver::Agent;
+pub use execute::{HostFacts, Secrets, Tell, Workplace, execute};
+pub use journal::{FileJournal, Journal, JournalError, Memory, MemoryJournal};
 pub use link::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, Renewal, SessionGrant, Usage};
+pub use settings::{AgentError, AgentSettings, Notice};
+pub use step::{Key, Phase, Step};

@@ -1,0 +1,346 @@
+//! Performs what the engine decides.
+
+use super::{
+    engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
+    execute::{HostFacts, Workplace, execute},
+    journal::{Journal, Memory},
+    link::{AgentLink, LinkError},
+    observe::Watchman,
+    patience::within,
+    settings::{AgentError, AgentSettings, Notice},
+    step::{Key, Phase, Step},
+};
+use crate::{
+    environment::Environment,
+    runtime::ContainerRuntime,
+    task::{Outcome, Task},
+};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+    future::{AbortHandle, BoxFuture, Fuse, abortable},
+    select_biased,
+    stream::FuturesUnordered,
+};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long the control plane may take to answer, beyond the time that it was told to wait.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Bytes of a pull are told this often at most.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// An agent, ready to run. It is one future: it starts no thread and no task.
+#[derive(Debug)]
+pub struct Agent {
+    link: Arc<dyn AgentLink>,
+    runtime: Arc<dyn ContainerRuntime>,
+    environment: Arc<dyn Environment>,
+    journal: Box<dyn Journal>,
+    settings: Arc<AgentSettings>,
+}
+
+impl Agent {
+    /// Puts an agent together.
+    pub fn new(
+        link: Arc<dyn AgentLink>,
+        runtime: Arc<dyn ContainerRuntime>,
+        environment: Arc<dyn Environment>,
+        journal: Box<dyn Journal>,
+        settings: AgentSettings,
+    ) -> Self {
+        Self { link, runtime, environment, journal, settings: Arc::new(settings) }
+    }
+
+    /// Serves the host until `shutdown`, or until it may not any more.
+    ///
+    /// On shutdown it asks for no more work and lets what runs go on for the grace period; the rest is left
+    /// as it is, and the next agent of the host goes on with it.
+    /// *Cancellation*: dropping the future is like a crash, which is allowed at any time.
+    ///
+    /// # Errors
+    /// See [`AgentError`]. A control plane or an engine that does not answer is none: the agent goes on trying.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), AgentError> {
+        let memory = self.journal.load()?;
+        let rules = Rules {
+            host: self.settings.host.clone(),
+            nonce: format!("{:032x}", self.environment.random()),
+            seen_epoch: memory.epoch,
+            concurrency: self.settings.concurrency,
+        };
+        let engine = Engine::new(rules, memory.reports.clone());
+        let mut driver = Driver::new(self, engine, memory);
+        let mut shutdown = pin!(shutdown.fuse());
+        let mut patience = pin!(Fuse::terminated());
+        driver.turn(Input::Tick)?;
+        while !driver.engine.is_finished() {
+            let mut timer = driver.timer();
+            let input = select_biased! {
+                step = driver.steps.select_next_some() => step,
+                done = driver.work.select_next_some() => match done {
+                    Some(input) => input,
+                    None => continue,
+                },
+                () = timer => Input::Tick,
+                () = shutdown => {
+                    patience.set(driver.sleep(driver.agent.settings.grace).fuse());
+                    Input::Closing
+                }
+                () = patience => break,
+            };
+            drop(timer);
+            driver.turn(input)?;
+        }
+        driver.remember(Reason::End);
+        Ok(())
+    }
+}
+
+/// When the journal is looked after.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// A session was opened.
+    Session,
+    /// A report did not get through.
+    ReportFailed,
+    /// A report got through.
+    ReportTaken,
+    /// The agent ends.
+    End,
+}
+
+/// A running agent.
+struct Driver {
+    agent: Agent,
+    engine: Engine,
+    /// Everything that is under way: calls, attempts, the watch. `None` comes of an attempt that was stopped.
+    work: FuturesUnordered<BoxFuture<'static, Option<Input>>>,
+    attempts: HashMap<Key, (AbortHandle, Arc<Task>)>,
+    news: UnboundedSender<Input>,
+    steps: UnboundedReceiver<Input>,
+    memory: Memory,
+    is_offline: bool,
+}
+
+impl Driver {
+    fn new(agent: Agent, engine: Engine, memory: Memory) -> Self {
+        let (news, steps) = unbounded();
+        let work = FuturesUnordered::new();
+        Self { agent, engine, work, attempts: HashMap::new(), news, steps, memory, is_offline: false }
+    }
+
+    /// Lets the engine take in what happened, and performs what it decides.
+    fn turn(&mut self, input: Input) -> Result<(), AgentError> {
+        let now = self.agent.environment.elapsed();
+        let reason = self.note(&input);
+        let commands = self.engine.step(now, input);
+        if let Some(reason) = reason {
+            self.remember(reason);
+        }
+        for command in commands {
+            self.perform(command)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, command: Command) -> Result<(), AgentError> {
+        match command {
+            Command::OpenSession(request) => {
+                self.call(Call::Session, ANSWER, move |link| {
+                    async move { link.open_session(&request).await.map(Input::SessionOpened) }.boxed()
+                });
+            }
+            Command::Claim(call) => self.call(Call::Claim, CLAIM_WAIT + ANSWER, move |link| {
+                async move { link.claim(&call).await.map(Input::Granted) }.boxed()
+            }),
+            Command::Renew(call) => self.call(Call::Renew, ANSWER, move |link| {
+                async move { link.renew(&call).await.map(Input::Renewed) }.boxed()
+            }),
+            Command::Report(key, report) => self.call(Call::Report(key.clone()), ANSWER, move |link| {
+                async move {
+                    let (lease, outcome) = &*report;
+                    link.report(lease, outcome).await.map(|()| Input::Acknowledged(key))
+                }
+                .boxed()
+            }),
+            Command::Start(key, task) => self.start(key, task),
+            Command::Stop(key) => {
+                if let Some((attempt, task)) = self.attempts.remove(&key) {
+                    attempt.abort();
+                    self.notify(&ended(&task, "stopped".to_owned()));
+                }
+            }
+            Command::Quit(quit) => {
+                self.remember(Reason::End);
+                return Err(AgentError::new(&self.agent.settings.host, quit));
+            }
+        }
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        call: Call,
+        limit: Duration,
+        ask: impl FnOnce(Arc<dyn AgentLink>) -> BoxFuture<'static, Result<Input, LinkError>>,
+    ) {
+        let environment = Arc::clone(&self.agent.environment);
+        let answer = ask(Arc::clone(&self.agent.link));
+        let bounded = async move {
+            let answer = within(&*environment, limit, answer).await;
+            Some(answer.unwrap_or_else(|error| Input::LinkFailed(call, error)))
+        };
+        self.work.push(bounded.boxed());
+    }
+
+    fn start(&mut self, key: Key, task: Arc<Task>) {
+        self.notify(&Notice::Began {
+            task: task.task_type,
+            subject: task.payload.subject().to_owned(),
+            attempt: key.attempt,
+        });
+        let place = self.workplace();
+        let narrator = Narrator {
+            key: key.clone(),
+            environment: Arc::clone(&self.agent.environment),
+            news: self.news.clone(),
+            last: Mutex::new(None),
+        };
+        let (begun, done) = (Arc::clone(&task), key.clone());
+        let attempt = async move {
+            let outcome = execute(&begun, &place, &|step| narrator.tell(step)).await;
+            Input::Ended(done, Box::new(outcome))
+        };
+        let (attempt, handle) = abortable(attempt);
+        self.attempts.insert(key, (handle, task));
+        self.work.push(attempt.map(Result::ok).boxed());
+    }
+
+    fn workplace(&self) -> Workplace {
+        let settings = &self.agent.settings;
+        Workplace {
+            runtime: Arc::clone(&self.agent.runtime),
+            environment: Arc::clone(&self.agent.environment),
+            facts: HostFacts { name: settings.host.clone(), address: settings.address },
+            secrets: Arc::clone(&settings.secrets),
+            settle: settings.settle,
+        }
+    }
+
+    /// Tells the program what is of note about an input, and says whether the journal is concerned.
+    fn note(&mut self, input: &Input) -> Option<Reason> {
+        match input {
+            Input::SessionOpened(grant) => {
+                self.is_offline = false;
+                let epoch = grant.session.epoch;
+                self.notify(&Notice::Connected { epoch, server_version: grant.server_version.clone() });
+                self.watch(epoch);
+                Some(Reason::Session)
+            }
+            Input::LinkFailed(call, error) => {
+                if matches!(error, LinkError::Unreachable(_)) && !std::mem::replace(&mut self.is_offline, true) {
+                    self.notify(&Notice::LinkLost(error.clone()));
+                }
+                matches!(call, Call::Report(_)).then_some(Reason::ReportFailed)
+            }
+            Input::Granted(_) | Input::Renewed(_) | Input::Acknowledged(_) => {
+                if std::mem::replace(&mut self.is_offline, false) {
+                    self.notify(&Notice::LinkBack);
+                }
+                matches!(input, Input::Acknowledged(_)).then_some(Reason::ReportTaken)
+            }
+            Input::Ended(key, outcome) => {
+                if let Some((_, task)) = self.attempts.remove(key) {
+                    self.notify(&ended(&task, how(outcome)));
+                }
+                None
+            }
+            Input::Stepped(..) | Input::Tick | Input::Closing => None,
+        }
+    }
+
+    fn watch(&self, epoch: u64) {
+        let watchman = Watchman {
+            link: Arc::clone(&self.agent.link),
+            runtime: Arc::clone(&self.agent.runtime),
+            environment: Arc::clone(&self.agent.environment),
+            settings: Arc::clone(&self.agent.settings),
+            epoch,
+        };
+        self.work.push(watchman.watch().map(|error| Some(Input::LinkFailed(Call::Observe, error))).boxed());
+    }
+
+    /// Writes the journal where it has to say something new.
+    ///
+    /// A report goes to the disk only once it did not get through: most are taken at once, and one that is lost
+    /// with the agent costs no more than a look at a container that is there already.
+    fn remember(&mut self, reason: Reason) {
+        let is_clean = self.memory.reports.is_empty();
+        if reason == Reason::ReportTaken && is_clean {
+            return;
+        }
+        let epoch = self.engine.epoch().unwrap_or(0).max(self.memory.epoch);
+        let memory = Memory { epoch, reports: self.engine.unsent() }.bounded();
+        if memory != self.memory {
+            match self.agent.journal.save(&memory) {
+                Ok(()) => self.memory = memory,
+                Err(error) => self.notify(&Notice::JournalLost(error.to_string())),
+            }
+        }
+    }
+
+    fn timer(&self) -> Fuse<BoxFuture<'static, ()>> {
+        let now = self.agent.environment.elapsed();
+        match self.engine.wake_at(now) {
+            Some(moment) => self.sleep(moment.saturating_sub(now)).fuse(),
+            None => Fuse::terminated(),
+        }
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        let environment = Arc::clone(&self.agent.environment);
+        async move { environment.sleep(time).await }.boxed()
+    }
+
+    fn notify(&self, notice: &Notice) {
+        (self.agent.settings.notify)(notice);
+    }
+}
+
+/// Passes on what an attempt says, but not every byte of it.
+struct Narrator {
+    key: Key,
+    environment: Arc<dyn Environment>,
+    news: UnboundedSender<Input>,
+    last: Mutex<Option<(Phase, Duration)>>,
+}
+
+impl Narrator {
+    fn tell(&self, step: Step) {
+        let now = self.environment.elapsed();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_early = last.is_some_and(|(phase, at)| phase == step.phase && now < at + TELL_EVERY);
+        if step.bytes.is_some() && is_early {
+            return;
+        }
+        *last = Some((step.phase, now));
+        // It fails only when the agent is gone, and then nobody listens.
+        let _ = self.news.unbounded_send(Input::Stepped(self.key.clone(), step));
+    }
+}
+
+fn ended(task: &Task, how: String) -> Notice {
+    Notice::Ended { task: task.task_type, subject: task.payload.subject().to_owned(), how }
+}
+
+fn how(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Completed(result) => result.message.clone(),
+        Outcome::Failed(error) => format!("failed [{}]: {}", error.code, error.message),
+        Outcome::Cancelled => "cancelled".to_owned(),
+    }
+}

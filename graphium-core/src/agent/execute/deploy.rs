@@ -1,0 +1,97 @@
+//! Making a container exist and run.
+
+use super::{Job, Trouble};
+use crate::{
+    agent::step::Phase,
+    inventory::ContainerStatus,
+    runtime::{ContainerSpec, ContainerState, RuntimeError, label},
+    stack::PullPolicy,
+    task::TaskResult,
+};
+
+impl Job<'_> {
+    /// Makes a container where there should be none: it looks only where the engine objects.
+    pub(super) async fn deploy(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+        let spec = self.prepare(spec)?;
+        self.enter(Phase::Creating);
+        match self.create(&spec).await {
+            Err(Trouble::Engine(RuntimeError::NameTaken { .. })) => {
+                self.make_way(&spec).await?;
+                self.enter(Phase::Creating);
+                self.create(&spec).await?;
+            }
+            outcome => outcome?,
+        }
+        self.launch(&spec).await
+    }
+
+    /// Puts a container in the place of the one that is expected there.
+    pub(super) async fn update(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+        let spec = self.prepare(spec)?;
+        self.make_way(&spec).await?;
+        self.enter(Phase::Creating);
+        self.create(&spec).await?;
+        self.launch(&spec).await
+    }
+
+    /// Creates it; an image that has gone since it was pulled is pulled again.
+    async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
+        match self.runtime().create(spec).await {
+            Err(RuntimeError::ImageNotFound { .. }) if spec.container.pull_policy != PullPolicy::Never => {
+                self.pull(&spec.container.image, PullPolicy::IfNotPresent).await?;
+                self.enter(Phase::Creating);
+                self.runtime().create(spec).await?;
+            }
+            outcome => {
+                outcome?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what holds the name, if it is an older one of the same stack.
+    async fn make_way(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
+        let Some(present) = self.runtime().inspect(&spec.name).await? else { return Ok(()) };
+        if let Some(holder) = stranger(spec, &present) {
+            return Err(RuntimeError::NameTaken { name: spec.name.clone(), holder }.into());
+        }
+        let is_wanted = present.observed.label(label::HASH) == spec.labelled_hash()
+            && !matches!(present.status(), ContainerStatus::Dead | ContainerStatus::Removing);
+        if is_wanted { Ok(()) } else { self.delete(&spec.name).await }
+    }
+
+    /// Starts what was created; a container that cannot be started is not left behind.
+    async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+        self.enter(Phase::Starting);
+        match self.runtime().start(&spec.name).await {
+            Ok(()) => self.settle(&spec.name).await,
+            // Nothing is known of it: the next attempt will see.
+            Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),
+            Err(error) => {
+                self.clear_away(&spec.name).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes our container if it has never run. The failure that led here is the one to be told, so its own does not count.
+    async fn clear_away(&self, name: &str) {
+        if let Ok(Some(present)) = self.runtime().inspect(name).await
+            && present.is_managed()
+            && present.status() == ContainerStatus::Created
+        {
+            self.enter(Phase::Removing);
+            let _ = self.runtime().remove(name).await;
+        }
+    }
+}
+
+/// Says who holds the name if it is not the stack of the specification.
+fn stranger(spec: &ContainerSpec, present: &ContainerState) -> Option<String> {
+    if !present.is_managed() {
+        return Some("a container that is not Graphium's".to_owned());
+    }
+    let owner = present.observed.label(label::STACK);
+    let is_own = owner == spec.labels.get(label::STACK).map(String::as_str);
+    (!is_own).then(|| format!("a container of the stack `{}`", owner.unwrap_or("?")))
+}

@@ -1,0 +1,183 @@
+//! Doing one action on an engine.
+//!
+//! Every action looks at what is there and goes on from it, so that an attempt may end anywhere
+//! and the next one, of this agent or of its successor, resumes.
+
+mod check;
+mod deploy;
+mod prepare;
+mod settle;
+mod trouble;
+
+use super::step::{Phase, Step};
+use crate::{
+    action::Action,
+    environment::Environment,
+    id::HostId,
+    runtime::{ContainerRuntime, ContainerState, PullObserver, RuntimeError},
+    stack::PullPolicy,
+    task::{Outcome, Task, TaskResult},
+};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use trouble::Trouble;
+
+/// First and longest pause before an engine that did not answer is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What an agent knows of its own host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its name.
+    pub name: HostId,
+    /// The address at which other hosts reach its published ports.
+    pub address: Option<IpAddr>,
+}
+
+/// Looks up a secret by name.
+pub type Secrets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Takes news of an attempt. It is called often and must return at once.
+pub type Tell<'a> = &'a (dyn Fn(Step) + Send + Sync);
+
+/// Where work is done.
+#[derive(Clone)]
+pub struct Workplace {
+    /// The engine.
+    pub runtime: Arc<dyn ContainerRuntime>,
+    /// Time.
+    pub environment: Arc<dyn Environment>,
+    /// For variables that name a fact of the host.
+    pub facts: HostFacts,
+    /// For variables that name a secret.
+    pub secrets: Secrets,
+    /// How long a container that was just started is watched.
+    pub settle: Duration,
+}
+
+impl fmt::Debug for Workplace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workplace").field("runtime", &self.runtime).field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// Performs a task's action.
+///
+/// An engine that does not answer is waited for: the task's deadline is the engine's to hold against it.
+/// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
+pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
+    let job = Job { task, place, tell };
+    let mut pause = PAUSES.0;
+    loop {
+        match job.perform().await {
+            Ok(result) => return Outcome::Completed(result),
+            Err(Trouble::Engine(error @ RuntimeError::Unreachable { .. })) => {
+                tell(Step { phase: Phase::Waiting, message: error.to_string(), bytes: None });
+                place.environment.sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+            Err(trouble) => return Outcome::Failed(trouble.into_error()),
+        }
+    }
+}
+
+/// One attempt at one task.
+struct Job<'a> {
+    task: &'a Task,
+    place: &'a Workplace,
+    tell: Tell<'a>,
+}
+
+impl Job<'_> {
+    async fn perform(&self) -> Result<TaskResult, Trouble> {
+        let runtime = self.runtime();
+        match &self.task.payload {
+            Action::Pull { image, policy } => self.pull(image, *policy).await,
+            Action::Network { spec } => {
+                self.enter(Phase::Creating);
+                runtime.create_network(spec).await?;
+                Ok(done("network is there"))
+            }
+            Action::Volume { spec } => {
+                self.enter(Phase::Creating);
+                runtime.create_volume(spec).await?;
+                Ok(done("volume is there"))
+            }
+            Action::Deploy { spec } => self.deploy(spec).await,
+            Action::Update { spec } => self.update(spec).await,
+            Action::Check { name, condition } => self.check(name, *condition).await,
+            Action::Stop { name } => {
+                self.stop(name).await?;
+                Ok(done("stopped"))
+            }
+            Action::Start { name } => self.start(name).await,
+            Action::Restart { name } => {
+                self.stop(name).await?;
+                self.start(name).await
+            }
+            Action::Delete { name } => {
+                self.delete(name).await?;
+                Ok(done("removed"))
+            }
+            Action::RemoveNetwork { name } => {
+                self.enter(Phase::Removing);
+                runtime.remove_network(name).await?;
+                Ok(done("network is removed"))
+            }
+            Action::RemoveVolume { name } => {
+                self.enter(Phase::Removing);
+                runtime.remove_volume(name).await?;
+                Ok(done("volume is removed"))
+            }
+        }
+    }
+
+    async fn pull(&self, image: &str, policy: PullPolicy) -> Result<TaskResult, Trouble> {
+        self.enter(Phase::Pulling);
+        self.runtime().pull(image, policy, &Arrival(self.tell)).await?;
+        Ok(done("image is there"))
+    }
+
+    async fn stop(&self, name: &str) -> Result<(), Trouble> {
+        self.enter(Phase::Stopping);
+        Ok(self.runtime().stop(name, None).await?)
+    }
+
+    async fn start(&self, name: &str) -> Result<TaskResult, Trouble> {
+        self.enter(Phase::Starting);
+        self.runtime().start(name).await?;
+        self.settle(name).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), Trouble> {
+        self.stop(name).await?;
+        self.enter(Phase::Removing);
+        Ok(self.runtime().remove(name).await?)
+    }
+
+    fn runtime(&self) -> &dyn ContainerRuntime {
+        &*self.place.runtime
+    }
+
+    fn enter(&self, phase: Phase) {
+        (self.tell)(Step::plain(phase));
+    }
+
+    /// A success that shows the container as it is now.
+    fn done_with(&self, state: ContainerState, message: &str) -> TaskResult {
+        let mut observed = state.observed;
+        observed.hosted_on = self.place.facts.name.clone();
+        TaskResult { container_id: Some(observed.id.clone()), data: Some(observed), ..done(message) }
+    }
+}
+
+fn done(message: &str) -> TaskResult {
+    TaskResult { success: true, message: message.to_owned(), ..TaskResult::default() }
+}
+
+struct Arrival<'a>(Tell<'a>);
+
+impl PullObserver for Arrival<'_> {
+    fn progress(&self, done: u64, total: u64, message: &str) {
+        (self.0)(Step { phase: Phase::Pulling, message: message.to_owned(), bytes: Some((done, total)) });
+    }
+}

@@ -1,0 +1,59 @@
+//! What is filled into a specification on the host, at the last moment.
+
+use super::{HostFacts, Job, Trouble};
+use crate::{
+    runtime::{ContainerSpec, label},
+    stack::EnvValue,
+};
+
+impl Job<'_> {
+    /// The specification with the labels of this attempt and every variable resolved.
+    pub(super) fn prepare(&self, spec: &ContainerSpec) -> Result<ContainerSpec, Trouble> {
+        let mut spec = spec.clone();
+        for variable in &mut spec.container.environment {
+            let value = match &variable.value {
+                EnvValue::Literal(_) => continue,
+                EnvValue::FromHost(fact) => host_fact(&self.place.facts, fact, &variable.name)?,
+                EnvValue::FromSecret(secret) => (self.place.secrets)(secret).ok_or_else(|| {
+                    Trouble::hopeless(
+                        "secret-not-available",
+                        format!(
+                            "variable `{}` asks for the secret `{secret}`, which this agent does not have",
+                            variable.name
+                        ),
+                        "secrets are not available on this agent yet; give the variable a value",
+                    )
+                })?,
+            };
+            variable.value = EnvValue::Literal(value);
+        }
+        let mut mark = |name: &str, value: String| spec.labels.insert(name.to_owned(), value);
+        mark(label::TASK, self.task.id.to_string());
+        mark(label::ATTEMPT, self.task.attempt.to_string());
+        if let Some(deployment) = &self.task.deployment_id {
+            mark(label::DEPLOYMENT, deployment.to_string());
+        }
+        Ok(spec)
+    }
+}
+
+fn host_fact(facts: &HostFacts, fact: &str, variable: &str) -> Result<String, Trouble> {
+    match fact {
+        "name" => Ok(facts.name.to_string()),
+        "address" => facts.address.map(|address| address.to_string()).ok_or_else(|| {
+            Trouble::hopeless(
+                "host-address-unknown",
+                format!(
+                    "variable `{variable}` asks for the address of host `{}`, which its agent does not know",
+                    facts.name
+                ),
+                "start the agent with `--address`",
+            )
+        }),
+        other => Err(Trouble::hopeless(
+            "host-fact-unknown",
+            format!("variable `{variable}` asks for `{other}` of its host, which no agent knows"),
+            "a host has a `name` and an `address`",
+        )),
+    }
+}

@@ -1,0 +1,107 @@
+//! The moment after a start, in which many a container ends.
+
+use super::{Job, Trouble};
+use crate::{
+    action::Action,
+    agent::step::Phase,
+    inventory::ContainerStatus,
+    runtime::{ContainerState, label},
+    task::{TaskError, TaskResult},
+};
+use std::time::Duration;
+
+/// How much of a container's log an error carries.
+const LOG_LINES: usize = 20;
+
+impl Job<'_> {
+    /// Waits a moment after a start and sees whether the container has stayed.
+    pub(super) async fn settle(&self, name: &str) -> Result<TaskResult, Trouble> {
+        self.enter(Phase::Settling);
+        self.place.environment.sleep(self.place.settle).await;
+        let Some(state) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
+        match state.status() {
+            ContainerStatus::Running if state.restart_count == 0 || self.is_adopted(&state) => {
+                let adopted = matches!(self.task.payload, Action::Deploy { .. } | Action::Update { .. })
+                    && self.is_adopted(&state);
+                let message = if adopted { "already running" } else { "running" };
+                Ok(self.done_with(state, message))
+            }
+            ContainerStatus::Paused => Ok(self.done_with(state, "paused")),
+            ContainerStatus::Exited | ContainerStatus::Stopped if state.observed.exit_code == Some(0) => {
+                Ok(self.done_with(state, "ended with exit code 0"))
+            }
+            ContainerStatus::Running
+            | ContainerStatus::Restarting
+            | ContainerStatus::Exited
+            | ContainerStatus::Stopped => Err(self.exited(&state, Some(self.place.settle)).await),
+            ContainerStatus::Created | ContainerStatus::Removing | ContainerStatus::Dead => {
+                Err(Trouble::Task(TaskError {
+                    code: "not-started".to_owned(),
+                    message: format!("container `{name}` was started and is {}", word(state.status())),
+                    help: state.error,
+                    log: Vec::new(),
+                    retryable: true,
+                }))
+            }
+        }
+    }
+
+    /// A container that ended when it should run: its exit code, its last lines.
+    pub(super) async fn exited(&self, state: &ContainerState, within: Option<Duration>) -> Trouble {
+        let name = &state.observed.name;
+        let mut message = match state.observed.exit_code {
+            Some(code) => format!("container `{name}` exited with code {code}"),
+            None => format!("container `{name}` exited"),
+        };
+        if let Some(time) = within {
+            message.push_str(&format!(" within {} ms of its start", time.as_millis()));
+        }
+        if state.status() == ContainerStatus::Restarting || state.restart_count > 0 {
+            message.push_str(&format!("; the engine has started it again {} time(s)", state.restart_count));
+        }
+        if let Some(error) = state.error.as_deref().filter(|error| !error.is_empty()) {
+            message.push_str(&format!("; {error}"));
+        }
+        self.failure("exited", name, message).await
+    }
+
+    /// A failure of a container that exists, with its last lines.
+    pub(super) async fn failure(&self, code: &str, name: &str, message: String) -> Trouble {
+        // A log that cannot be had must not hide why it was wanted.
+        let log = self.runtime().last_lines(name, LOG_LINES).await.unwrap_or_default();
+        let help = if log.is_empty() {
+            format!("it wrote nothing; run its command by hand, or look at `docker inspect {name}` on this host")
+        } else {
+            format!("its last lines say more; all of them: `docker logs {name}` on this host")
+        };
+        Trouble::Task(TaskError { code: code.to_owned(), message, help: Some(help), log, retryable: false })
+    }
+
+    /// Whether the container was made by another attempt than this: its restarts are its own history.
+    fn is_adopted(&self, state: &ContainerState) -> bool {
+        let attempt = self.task.attempt.to_string();
+        state.observed.label(label::TASK) != Some(self.task.id.as_str())
+            || state.observed.label(label::ATTEMPT) != Some(attempt.as_str())
+    }
+}
+
+pub(super) fn vanished(name: &str) -> Trouble {
+    Trouble::hopeless(
+        "container-gone",
+        format!("container `{name}` is gone"),
+        "somebody removed it; deploy its stack again",
+    )
+}
+
+pub(super) fn word(status: ContainerStatus) -> &'static str {
+    match status {
+        ContainerStatus::Running => "running",
+        ContainerStatus::Stopped => "stopped",
+        ContainerStatus::Paused => "paused",
+        ContainerStatus::Restarting => "restarting",
+        ContainerStatus::Exited => "exited",
+        ContainerStatus::Dead => "dead",
+        ContainerStatus::Created => "not started",
+        ContainerStatus::Removing => "being removed",
+    }
+}

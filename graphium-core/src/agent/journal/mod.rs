@@ -1,0 +1,104 @@
+//! What an agent remembers over its own end.
+//!
+//! It is little, because the containers' labels say the rest: the highest epoch that it has seen, so
+//! that no store that was set back gives it an old one again, and the reports that nobody has taken yet.
+
+mod file;
+
+pub use file::FileJournal;
+
+use crate::task::{Lease, Outcome};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The most reports that are kept; the oldest go first. Each is at worst done again.
+const MOST_REPORTS: usize = 1000;
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Memory {
+    /// The highest epoch of a session.
+    pub epoch: u64,
+    /// Reports that were not acknowledged, oldest first.
+    pub reports: Vec<(Lease, Outcome)>,
+}
+
+impl Memory {
+    /// Bounds what is kept.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let surplus = self.reports.len().saturating_sub(MOST_REPORTS);
+        self.reports.drain(..surplus);
+        self
+    }
+}
+
+/// Keeps an agent's [`Memory`].
+pub trait Journal: Send + Sync + fmt::Debug {
+    /// What was saved last; nothing, the first time.
+    ///
+    /// # Errors
+    /// When it cannot be read. What can be read and not understood is set aside, and is no error.
+    fn load(&mut self) -> Result<Memory, JournalError>;
+
+    /// Replaces what was saved. *Atomicity*: after a crash it is the old or the new.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn save(&mut self, memory: &Memory) -> Result<(), JournalError>;
+}
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Another process uses it.
+    #[error("{holder} uses the state directory `{}` already", .directory.display())]
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+        /// Who, as far as is known.
+        holder: String,
+    },
+    /// The operating system says no.
+    #[error("cannot {action} `{}`", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It does not serialise: a defect.
+    #[error("the agent's state cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A journal that ends with the program. Clones share it, as a test of restarts wants.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryJournal(Arc<Mutex<Memory>>);
+
+impl MemoryJournal {
+    /// What is remembered now.
+    pub fn memory(&self) -> Memory {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn load(&mut self) -> Result<Memory, JournalError> {
+        Ok(self.memory())
+    }
+
+    fn save(&mut self, memory: &Memory) -> Result<(), JournalError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.clone();
+        Ok(())
+    }
+}

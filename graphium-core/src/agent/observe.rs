@@ -1,0 +1,174 @@
+//! Telling the control plane what runs on the host.
+
+use super::{
+    AgentSettings,
+    link::{AgentLink, HostReport, LinkError},
+    patience::within,
+    settings::Notice,
+};
+use crate::{
+    environment::Environment,
+    inventory::ObservedContainer,
+    runtime::{ContainerChange, ContainerRuntime, EngineInfo, RuntimeError},
+};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{Either, select},
+    stream::BoxStream,
+};
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How often everything is told, whether it changed or not.
+const PERIOD: Duration = Duration::from_secs(30);
+/// How often an engine is asked that does not say by itself when something changes.
+const UNWATCHED: Duration = Duration::from_secs(5);
+/// Pause after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Changes are gathered for so long, or longer where looking is dear: at most a tenth of the time is spent on it.
+const GATHER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long the control plane may take to answer.
+const ANSWER: Duration = Duration::from_secs(15);
+
+type Changes = BoxStream<'static, Result<ContainerChange, RuntimeError>>;
+
+/// Looks at the host and tells what it sees.
+#[derive(Debug)]
+pub(super) struct Watchman {
+    pub(super) link: Arc<dyn AgentLink>,
+    pub(super) runtime: Arc<dyn ContainerRuntime>,
+    pub(super) environment: Arc<dyn Environment>,
+    pub(super) settings: Arc<AgentSettings>,
+    pub(super) epoch: u64,
+}
+
+/// What one look shows.
+struct Sight {
+    engine: EngineInfo,
+    containers: Vec<ObservedContainer>,
+}
+
+/// Why the next look is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Everything is to be told.
+    Period,
+    /// Something changed.
+    Change,
+}
+
+impl Watchman {
+    /// Watches until the control plane no longer wants it.
+    pub(super) async fn watch(self) -> LinkError {
+        let mut changes: Option<Changes> = None;
+        let mut engine: Option<EngineInfo> = None;
+        let mut told: Option<Vec<ObservedContainer>> = None;
+        let mut is_lost = false;
+        let mut reason = Reason::Period;
+        loop {
+            // Watching begins before looking, so that nothing falls in between.
+            if changes.is_none() {
+                changes = self.runtime.watch().await.ok();
+            }
+            let begin = self.environment.elapsed();
+            let known = engine.take().filter(|_| reason == Reason::Change);
+            let sight = self.look(known).await;
+            let gather = ((self.environment.elapsed() - begin) * 10).clamp(GATHER.0, GATHER.1);
+            let mut pause = if changes.is_some() { PERIOD } else { UNWATCHED };
+            let report = match sight {
+                Ok(sight) => {
+                    if std::mem::replace(&mut is_lost, false) || reason == Reason::Period && told.is_none() {
+                        let Sight { engine, .. } = &sight;
+                        self.notify(&Notice::EngineBack {
+                            version: engine.version.clone(),
+                            endpoint: engine.endpoint.clone(),
+                        });
+                    }
+                    engine = Some(sight.engine.clone());
+                    let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers);
+                    is_news.then(|| self.report(Some(sight), None))
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_lost, true) {
+                        self.notify(&Notice::EngineLost(error.to_string()));
+                    }
+                    changes = None;
+                    pause = AGAIN;
+                    Some(self.report(None, Some(error.to_string())))
+                }
+            };
+            if let Some(report) = report {
+                match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
+                    Ok(()) => told = report.containers.or(told),
+                    Err(fatal @ (LinkError::SessionLost(_) | LinkError::Denied(_))) => return fatal,
+                    Err(_) => {
+                        told = None;
+                        pause = AGAIN;
+                    }
+                }
+            }
+            reason = self.wait(&mut changes, pause, gather).await;
+            if told.is_none() {
+                reason = Reason::Period;
+            }
+        }
+    }
+
+    async fn look(&self, known: Option<EngineInfo>) -> Result<Sight, RuntimeError> {
+        let engine = match known {
+            Some(engine) => engine,
+            None => self.runtime.info().await?,
+        };
+        let seen = self.runtime.list().await?;
+        let mut containers: Vec<_> = seen.into_iter().map(|state| state.observed).collect();
+        for container in &mut containers {
+            container.hosted_on = self.settings.host.clone();
+        }
+        containers.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Sight { engine, containers })
+    }
+
+    /// An engine that does not answer is told as that: nothing is said of its containers.
+    fn report(&self, sight: Option<Sight>, engine_error: Option<String>) -> HostReport {
+        let (engine, containers) = sight.map(|sight| (sight.engine, sight.containers)).unzip();
+        HostReport {
+            host: self.settings.host.clone(),
+            epoch: self.epoch,
+            ip_address: self.settings.address,
+            agent_version: self.settings.version.clone(),
+            engine,
+            engine_error,
+            containers,
+            labels: self.settings.labels.clone(),
+            location: self.settings.location.clone(),
+            usage: None,
+        }
+    }
+
+    /// Waits for a change, or until the pause is over. Changes that follow at once belong to the same look.
+    async fn wait(&self, changes: &mut Option<Changes>, pause: Duration, gather: Duration) -> Reason {
+        let sleep = pin!(self.environment.sleep(pause));
+        let Some(stream) = changes else {
+            sleep.await;
+            return Reason::Period;
+        };
+        let first = match select(stream.next(), sleep).await {
+            Either::Left((first, _)) => first,
+            Either::Right(_) => return Reason::Period,
+        };
+        self.environment.sleep(gather).await;
+        let mut is_alive = matches!(first, Some(Ok(_)));
+        while is_alive {
+            match stream.next().now_or_never() {
+                Some(Some(Ok(_))) => {}
+                Some(_) => is_alive = false,
+                None => return Reason::Change,
+            }
+        }
+        *changes = None;
+        Reason::Change
+    }
+
+    fn notify(&self, notice: &Notice) {
+        (self.settings.notify)(notice);
+    }
+}
