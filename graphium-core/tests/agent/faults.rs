@@ -1,0 +1,124 @@
+//! Engines that hang or go away, and deadlines.
+
+use crate::bed::{Bed, deploy};
+use graphium_core::{action::Action, runtime::RuntimeError, task::TaskStatus, testing::Operation};
+
+#[test]
+fn a_hanging_container_holds_up_nothing_else() {
+    let mut bed = Bed::new();
+    bed.concurrency = 1;
+    bed.runtime.hang(Operation::Stop);
+    bed.serve(async {
+        let stop = |number: usize| Action::Stop { name: format!("hung-{number}") };
+        let hung = bed.submit((0..8).map(stop)).await;
+        let twice =
+            bed.submit([deploy("web"), Action::Check { name: "web".to_owned(), condition: Default::default() }]).await;
+        for id in &twice {
+            assert_eq!(bed.end_of(id).await.status, TaskStatus::Completed);
+        }
+        for id in &hung {
+            let error = bed.end_of(id).await.error.unwrap();
+            assert_eq!(error.code, "timed-out");
+            assert!(error.message.contains("stopping"), "{}", error.message);
+        }
+    })
+    .1
+    .unwrap();
+}
+
+#[test]
+fn an_attempt_past_its_deadline_names_what_it_was_at() {
+    let bed = Bed::new();
+    bed.runtime.hang(Operation::Create);
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit_with([deploy("web")], |task| task.timeout_seconds = 20).await;
+        bed.end_of(&ids[0]).await
+    });
+    let error = task.error.unwrap();
+    assert_eq!((error.code.as_str(), error.retryable), ("timed-out", true));
+    assert!(error.message.contains("20 s") && error.message.contains("creating"), "{}", error.message);
+    bed.runtime.release();
+    assert_eq!(bed.runtime.effects("web").created, 0, "a stopped attempt acts no more");
+}
+
+#[test]
+fn a_cancelled_attempt_stops_soon() {
+    let bed = Bed::new();
+    bed.runtime.hang(Operation::Create);
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.phase_of(&ids[0], "creating").await;
+        bed.cancel(&ids[0]).await;
+        bed.sleep(1500).await;
+        bed.task_now(&ids[0]).await
+    });
+    assert_eq!(task.status, TaskStatus::Cancelled);
+}
+
+#[test]
+fn an_engine_that_is_away_is_waited_for() {
+    let bed = Bed::new();
+    let (task, _) = bed.serve(async {
+        bed.runtime.disconnect();
+        let ids = bed.submit([deploy("web")]).await;
+        bed.phase_of(&ids[0], "waiting").await;
+        bed.sleep(30_000).await;
+        bed.runtime.reconnect();
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+    assert_eq!(task.attempt, 1);
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_never_an_engine_without_containers() {
+    let bed = Bed::new();
+    bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.end_of(&ids[0]).await;
+        bed.sleep(1000).await;
+        bed.runtime.disconnect();
+        bed.sleep(5000).await;
+        bed.runtime.reconnect();
+        bed.sleep(5000).await;
+    })
+    .1
+    .unwrap();
+    let sights = bed.link.sights();
+    let away: Vec<_> = sights.iter().filter(|sight| sight.engine_error.is_some()).collect();
+    assert!(!away.is_empty() && away.iter().all(|sight| sight.containers.is_none() && sight.engine.is_none()));
+    let last = sights.last().unwrap();
+    assert!(last.engine_error.is_none());
+    assert_eq!(last.containers.as_ref().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_change_on_the_host_is_told_soon_and_once() {
+    let bed = Bed::new();
+    bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.end_of(&ids[0]).await;
+        bed.sleep(2000).await;
+        let before = bed.link.sights().len();
+        bed.runtime.exit("web", 1);
+        bed.sleep(300).await;
+        assert_eq!(bed.link.sights().len(), before + 1);
+        bed.sleep(20_000).await;
+        assert_eq!(bed.link.sights().len(), before + 1);
+    })
+    .1
+    .unwrap();
+}
+
+#[test]
+fn a_lost_answer_of_the_engine_is_a_failure_that_the_next_attempt_mends() {
+    let bed = Bed::new();
+    bed.runtime.lose_next_answer(Operation::Create);
+    bed.runtime.fail_next(Operation::Start, RuntimeError::Failed("the engine stumbled".to_owned()));
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit_with([deploy("web")], |task| task.max_retries = 3).await;
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+    assert_eq!(bed.runtime.effects("web").started, 1);
+}

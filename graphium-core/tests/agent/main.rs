@@ -1,0 +1,8 @@
+//! The agent over a fake engine and a real store, in virtual time.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod bed;
+mod faults;
+mod link;
+mod sessions;
+mod work;

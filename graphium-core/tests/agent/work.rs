@@ -1,0 +1,224 @@
+//! What becomes of tasks.
+
+use crate::bed::{Bed, deploy, deploy_of, published, spec, spec_of};
+use graphium_core::{
+    action::Action,
+    agent::{HostFacts, Step, Workplace, execute},
+    id::HostId,
+    inventory::{ContainerStatus, Health},
+    runtime::label,
+    stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy},
+    task::{TaskError, TaskStatus},
+    testing::{Program, Thing},
+};
+
+#[test]
+fn a_container_is_deployed_in_as_few_calls_as_it_takes() {
+    let bed = Bed::new();
+    let (task, ended) = bed.serve(async {
+        let [id] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        bed.end_of(&id).await
+    });
+    ended.unwrap();
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+    assert_eq!(bed.calls(), ["create web", "start web", "inspect web"]);
+    let seen = task.result.unwrap().data.unwrap();
+    assert_eq!((seen.status, seen.hosted_on), (ContainerStatus::Running, HostId::new("vm1")));
+    assert_eq!(seen.labels[label::TASK], task.id.to_string());
+    assert_eq!(seen.labels[label::ATTEMPT], "1");
+}
+
+#[test]
+fn a_container_that_runs_as_asked_is_left_alone() {
+    let bed = Bed::new();
+    let (task, _) = bed.serve(async {
+        let [first] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        bed.end_of(&first).await;
+        let [second] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        bed.end_of(&second).await
+    });
+    assert_eq!(task.result.unwrap().message, "already running");
+    let effects = bed.runtime.effects("web");
+    assert_eq!((effects.created, effects.started), (1, 1));
+}
+
+#[test]
+fn an_older_version_gives_way_and_a_stranger_does_not() {
+    let bed = Bed::new();
+    bed.runtime.make_foreign(Thing::Container, "db");
+    let ((web, db, other), _) = bed.serve(async {
+        let [old] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        bed.end_of(&old).await;
+        let changed = Box::new(spec_of("web", published(8080)));
+        let mut theirs = spec("web");
+        theirs.labels.insert(label::STACK.to_owned(), "stack:other".to_owned());
+        theirs.labels.insert(label::HASH.to_owned(), "another".to_owned());
+        let actions = [Action::Update { spec: changed }, deploy("db"), Action::Deploy { spec: Box::new(theirs) }];
+        let [web, db, other] = bed.submit(actions).await.try_into().unwrap();
+        (bed.end_of(&web).await, bed.end_of(&db).await, bed.end_of(&other).await)
+    });
+    assert_eq!(web.status, TaskStatus::Completed, "{web:?}");
+    assert_eq!(bed.runtime.effects("web").created, 2);
+    for refused in [db, other] {
+        let error = refused.error.unwrap();
+        assert_eq!((error.code.as_str(), error.retryable), ("name-taken", false), "{error:?}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_and_nothing_half_made_stays() {
+    let bed = Bed::new();
+    bed.runtime.occupy_port(8081);
+    let (error, _) = bed.serve(failure(&bed, deploy_of("web", published(8081))));
+    assert_eq!(error.code, "port-taken");
+    assert!(error.message.contains("8081") && error.help.is_some(), "{error:?}");
+    assert_eq!(bed.runtime.effects("web").removed, 1);
+}
+
+#[test]
+fn a_container_that_ends_at_once_shows_its_code_and_its_last_words() {
+    let bed = Bed::new();
+    bed.runtime.put_image("bad:1", Program::exits(3).saying(["cannot read /etc/shop.conf"]));
+    for restart_policy in [RestartPolicy::No, RestartPolicy::Always] {
+        let container = Container { image: "bad:1".to_owned(), restart_policy, ..Container::default() };
+        let name = format!("web-{restart_policy}");
+        let (error, _) = bed.serve(failure(&bed, deploy_of(&name, container)));
+        assert_eq!((error.code.as_str(), error.retryable), ("exited", false));
+        assert!(error.message.contains("code 3"), "{}", error.message);
+        assert_eq!(error.log, ["cannot read /etc/shop.conf"]);
+    }
+}
+
+#[test]
+fn a_container_that_does_its_work_and_ends_well_is_a_success() {
+    let bed = Bed::new();
+    bed.runtime.put_image("job:1", Program::exits(0));
+    let container = || Container { image: "job:1".to_owned(), ..Container::default() };
+    let (tasks, _) = bed.serve(async {
+        let [job] = bed.submit([deploy_of("job", container())]).await.try_into().unwrap();
+        let job = bed.end_of(&job).await;
+        let check = Action::Check { name: "job".to_owned(), condition: Condition::Completed };
+        let [check] = bed.submit([check]).await.try_into().unwrap();
+        [job, bed.end_of(&check).await]
+    });
+    for task in tasks {
+        assert_eq!(task.result.unwrap().message, "ended with exit code 0");
+    }
+}
+
+#[test]
+fn an_image_that_is_not_to_be_had_fails_at_once() {
+    let bed = Bed::new();
+    bed.runtime.deny_image("nix:1");
+    let pull = Action::Pull { image: "nix:1".to_owned(), policy: PullPolicy::IfNotPresent };
+    let (error, _) = bed.serve(failure(&bed, pull));
+    assert_eq!((error.code.as_str(), error.retryable), ("image-not-found", false));
+}
+
+#[test]
+fn an_image_that_has_gone_since_its_pull_is_pulled_again() {
+    let bed = Bed::new();
+    let container = Container { image: "later:1".to_owned(), ..Container::default() };
+    let (task, _) = bed.serve(async {
+        let [id] = bed.submit([deploy_of("web", container)]).await.try_into().unwrap();
+        bed.end_of(&id).await
+    });
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+}
+
+#[test]
+fn what_is_absent_is_stopped_and_removed_already() {
+    let bed = Bed::new();
+    let name = || "nothing".to_owned();
+    let actions = [
+        Action::Stop { name: name() },
+        Action::Delete { name: name() },
+        Action::RemoveNetwork { name: name() },
+        Action::RemoveVolume { name: name() },
+    ];
+    let (tasks, _) = bed.serve(async {
+        let mut tasks = Vec::new();
+        for id in bed.submit(actions).await {
+            tasks.push(bed.end_of(&id).await);
+        }
+        tasks
+    });
+    assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed), "{tasks:?}");
+}
+
+#[test]
+fn a_check_passes_when_the_container_is_well_and_fails_when_it_cannot_become_so() {
+    let bed = Bed::new();
+    bed.runtime.put_image("slow:1", Program::runs().found(Health::Starting));
+    let test = HealthTest::Shell { command: "true".to_owned() };
+    let health = HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None };
+    let container = Container { image: "slow:1".to_owned(), health_check: Some(health), ..Container::default() };
+    let check = |name: &str| Action::Check { name: name.to_owned(), condition: Condition::Healthy };
+    let (tasks, _) = bed.serve(async {
+        let actions = [deploy_of("well", container.clone()), deploy_of("ill", container.clone()), deploy("plain")];
+        for id in bed.submit(actions).await {
+            bed.end_of(&id).await;
+        }
+        let ids = bed.submit([check("well"), check("ill"), check("plain"), check("gone")]).await;
+        bed.phase_of(&ids[0], "checking").await;
+        bed.sleep(3000).await;
+        assert_eq!(bed.task_now(&ids[0]).await.status, TaskStatus::Running);
+        bed.runtime.set_health("well", Health::Healthy);
+        bed.runtime.set_health("ill", Health::Unhealthy);
+        let mut tasks = Vec::new();
+        for id in &ids {
+            tasks.push(bed.end_of(id).await);
+        }
+        tasks
+    });
+    let codes: Vec<_> = tasks.iter().map(|task| task.error.as_ref().map(|error| error.code.as_str())).collect();
+    assert_eq!(codes, [None, Some("unhealthy"), Some("no-health-check"), Some("container-gone")]);
+}
+
+#[test]
+fn variables_of_the_host_are_filled_in_and_missing_secrets_are_named() {
+    let bed = Bed::new();
+    let container = |value| {
+        let environment = vec![EnvVar { name: "WHERE".to_owned(), value }];
+        Container { environment, ..Container::default() }
+    };
+    let (task, _) = bed.serve(async {
+        let [id] =
+            bed.submit([deploy_of("web", container(EnvValue::FromHost("name".to_owned())))]).await.try_into().unwrap();
+        bed.end_of(&id).await
+    });
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+    let secret = deploy_of("db", container(EnvValue::FromSecret("db-password".to_owned())));
+    let (error, _) = bed.serve(failure(&bed, secret));
+    assert_eq!((error.code.as_str(), error.retryable), ("secret-not-available", false));
+    assert!(error.message.contains("db-password"));
+    let address = deploy_of("api", container(EnvValue::FromHost("address".to_owned())));
+    let (error, _) = bed.serve(failure(&bed, address));
+    assert_eq!(error.code, "host-address-unknown");
+}
+
+#[test]
+fn a_pull_tells_its_bytes() {
+    let bed = Bed::new();
+    let steps = std::sync::Mutex::new(Vec::<Step>::new());
+    let pull = Action::Pull { image: "big:1".to_owned(), policy: PullPolicy::IfNotPresent };
+    bed.environment.run(async {
+        let [id] = bed.submit([pull]).await.try_into().unwrap();
+        let place = Workplace {
+            runtime: std::sync::Arc::new(bed.runtime.clone()),
+            environment: std::sync::Arc::new(bed.environment.clone()),
+            facts: HostFacts { name: HostId::new("vm1"), address: None },
+            secrets: std::sync::Arc::new(|_| None),
+            settle: std::time::Duration::ZERO,
+        };
+        execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
+    });
+    assert!(steps.lock().unwrap().iter().any(|step| step.bytes.is_some()));
+}
+
+async fn failure(bed: &Bed, action: Action) -> TaskError {
+    let [id] = bed.submit([action]).await.try_into().unwrap();
+    let task = bed.end_of(&id).await;
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    task.error.unwrap()
+}
