@@ -88,7 +88,7 @@ impl StoreLink {
 impl AgentLink for StoreLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
         let now = self.arrive("session")?;
-        let session = self.store.open_session(request.clone(), now).await.map_err(link_error)?;
+        let session = self.store.open_session(request.clone(), now).await.map_err(|error| link_error(&error))?;
         Ok(SessionGrant { session, lease_seconds: LEASE, server_version: "test".to_owned() })
     }
 
@@ -103,7 +103,7 @@ impl AgentLink for StoreLink {
                 max: call.max,
                 expires_at: self.lease_end(),
             };
-            let tasks = self.store.claim(request, self.environment.now()).await.map_err(link_error)?;
+            let tasks = self.store.claim(request, self.environment.now()).await.map_err(|error| link_error(&error))?;
             if self.state.lock().unwrap().is_cut {
                 return Err(LinkError::Unreachable("the wire is cut".to_owned()));
             }
@@ -130,7 +130,7 @@ impl AgentLink for StoreLink {
                     cancel: task.cancel_requested.clone(),
                 })),
                 Err(StoreError::Refused { .. }) => {}
-                Err(error) => return Err(link_error(error)),
+                Err(error) => return Err(link_error(&error)),
             }
         }
         if self.state.lock().unwrap().hides_renewals {
@@ -156,7 +156,7 @@ impl AgentLink for StoreLink {
             state.lost_answers -= 1;
             return Err(LinkError::Unreachable("the answer was lost".to_owned()));
         }
-        outcome.map_err(link_error)
+        outcome.map_err(|error| link_error(&error))
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
@@ -166,7 +166,7 @@ impl AgentLink for StoreLink {
     }
 }
 
-fn link_error(error: StoreError) -> LinkError {
+fn link_error(error: &StoreError) -> LinkError {
     let text = error.to_string();
     match error {
         StoreError::SessionLost { .. } => LinkError::SessionLost(text),
