@@ -3,6 +3,7 @@
 mod environment;
 mod fake_runtime;
 pub mod runtime_suite;
+pub mod store_suite;
 
 pub use environment::ManualEnvironment;
 pub use fake_runtime::{Effects, FakeRuntime, Operation, Program, Thing};

@@ -32,6 +32,8 @@ pub struct Ledger {
     entries: BTreeMap<TaskId, Entry>,
     desks: BTreeMap<HostId, Desk>,
     parts: HashMap<DeploymentId, Part>,
+    /// No attempt runs out before.
+    grace: Option<Timestamp>,
     /// Work that may have ended: looked at when memory is freed.
     idle: BTreeSet<TaskId>,
 }
@@ -162,11 +164,11 @@ impl Ledger {
 
     /// Ends what has run out, and wakes what waited for a time; see [`TaskStore::expire`](crate::store::TaskStore::expire).
     pub fn expire(&mut self, now: Timestamp) -> Decision<Acted> {
-        let held: Vec<TaskId> = self.desks.values().flat_map(Desk::held).cloned().collect();
+        let held: Vec<TaskId> = self.ends().filter(|(_, end)| *end <= now).map(|(id, _)| id.clone()).collect();
         let hosts: Vec<HostId> = self.desks.keys().cloned().collect();
         let mut step = Step::new(self, now);
         for id in held {
-            // Refused where time is left.
+            // Never refused: each has run out.
             let _ = step.apply(&id, &Input::Expire);
         }
         for host in hosts {
@@ -180,12 +182,18 @@ impl Ledger {
     /// The earliest time at which [`expire`](Self::expire) has something to do: a lease or an attempt runs out, or a task's
     /// time comes. `None`: not before something else happens.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let ends = self.desks.values().flat_map(Desk::held).filter_map(|id| {
-            let task = self.task(id)?;
-            let lease = task.lease.as_ref().map(|lease| lease.expires_at);
-            lease.into_iter().chain(deadline(task)).min()
-        });
+        let ends = self.ends().map(|(_, end)| end);
         self.desks.values().filter_map(Desk::next_due).chain(ends).min()
+    }
+
+    /// Every task that is held, and when its lease or its attempt runs out.
+    fn ends(&self) -> impl Iterator<Item = (&TaskId, Timestamp)> {
+        self.desks.values().flat_map(Desk::held).filter_map(|id| {
+            let task = self.task(id)?;
+            let deadline = deadline(task).map(|deadline| self.grace.map_or(deadline, |grace| deadline.max(grace)));
+            let lease = task.lease.as_ref().map(|lease| lease.expires_at);
+            Some((id, lease.into_iter().chain(deadline).min()?))
+        })
     }
 
     /// Takes in tasks as they were stored, with those that they wait for.
@@ -207,8 +215,10 @@ impl Ledger {
         desk.session = Some(session);
     }
 
-    /// Gives every lease time until `until` at least: after a restart nobody could renew in between.
+    /// Gives every lease and every attempt time until `until` at least: while the store was closed, nobody could renew or
+    /// report.
     pub fn grant_grace(&mut self, until: Timestamp) {
+        self.grace = Some(until);
         let leases: Vec<Lease> =
             self.desks.values().flat_map(Desk::held).filter_map(|id| self.task(id)?.lease.clone()).collect();
         self.renew(&leases, until);

@@ -1,0 +1,95 @@
+//! Claims: what may begin, in order, to one asker.
+
+use super::{
+    fixture::{after, at, delete, done, failed, on, start},
+    trial::{Trial, Verdict, equal, hold, ids},
+};
+use crate::task::{Task, TaskStatus};
+
+pub(super) async fn a_task_waits_until_those_before_it_are_completed(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b"), after(start("c"), &["a", "b"])]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    equal("first", &ids(&held), &["a", "b"])?;
+    trial.report(&held[0], done(), 2).await?;
+    equal("one to go", &ids(&trial.claim(&session, "c2", 2).await?), &[] as &[&str])?;
+    trial.report(&held[1], done(), 3).await?;
+    let last = trial.claim(&session, "c3", 4).await?;
+    equal("last", &ids(&last), &["c"])?;
+    equal("attempt", &last[0].attempt, &1)?;
+    equal("assigned at", &last[0].assigned_at, &Some(at(4)))
+}
+
+pub(super) async fn a_failure_cancels_what_waits_for_it_and_so_on(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), after(start("b"), &["a"]), after(start("c"), &["b"]), start("d")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim_up_to(1, &session, "c1", 1).await?;
+    let acted = trial.report(&held[0], failed(), 2).await?;
+    equal("changed", &ids(&acted.tasks), &["a", "b", "c"])?;
+    let cancelled = TaskStatus::Cancelled;
+    trial.stand(&[("a", TaskStatus::Failed), ("b", cancelled), ("c", cancelled), ("d", TaskStatus::Pending)]).await?;
+    let error = trial.task("c").await?.error;
+    equal("code", &error.map(|error| error.code), &Some("dependency-failed".to_owned()))
+}
+
+pub(super) async fn a_removal_waits_for_an_end_however_it_comes(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), after(delete("b"), &["a"]), after(delete("c"), &["b"])]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    for (id, outcome) in [("a", failed()), ("b", failed()), ("c", done())] {
+        let held = trial.claim(&session, id, 1).await?;
+        equal("next", &ids(&held), &[id])?;
+        trial.report(&held[0], outcome, 2).await?;
+    }
+    let failed = TaskStatus::Failed;
+    trial.stand(&[("a", failed), ("b", failed), ("c", TaskStatus::Completed)]).await
+}
+
+pub(super) async fn tasks_come_by_priority_then_age_then_id(trial: Trial<'_>) -> Verdict {
+    let task = |id, priority, seconds| Task { priority, date_created: at(seconds), ..start(id) };
+    trial.submit(vec![task("e", 1, 0), task("d", 5, 9), task("b", 5, 3), task("c", 5, 3), task("a", 7, 9)]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let mut order = Vec::new();
+    for claim in ["1", "2", "3"] {
+        let held = trial.claim_up_to(2, &session, claim, 10).await?;
+        order.extend(held.into_iter().map(|task| task.id.as_str().to_owned()));
+    }
+    equal("order", &order, &["a", "b", "c", "d", "e"])
+}
+
+pub(super) async fn the_same_claim_is_granted_the_same(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b"), start("c")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let first = trial.claim_up_to(2, &session, "c1", 1).await?;
+    let again = trial.claim_up_to(2, &session, "c1", 2).await?;
+    equal("again", &ids(&again), &["a", "b"])?;
+    equal("attempts", &again.iter().map(|task| task.attempt).collect::<Vec<_>>(), &[1, 1])?;
+    trial.report(&first[0], done(), 3).await?;
+    equal("what is left of it", &ids(&trial.claim_up_to(2, &session, "c1", 4).await?), &["b"])?;
+    trial.report(&first[1], done(), 5).await?;
+    equal("when all has ended", &ids(&trial.claim_up_to(2, &session, "c1", 6).await?), &[] as &[&str])?;
+    equal("another claim", &ids(&trial.claim_up_to(2, &session, "c2", 7).await?), &["c"])
+}
+
+pub(super) async fn a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), on("vm2", start("b")), start("c"), start("d")]).await?;
+    let one = trial.session("vm1", "n", 0).await?;
+    let two = trial.session("vm2", "n", 0).await?;
+    equal("none", &ids(&trial.claim_up_to(0, &one, "c0", 1).await?), &[] as &[&str])?;
+    equal("two of three", &ids(&trial.claim_up_to(2, &one, "c1", 1).await?), &["a", "c"])?;
+    equal("the other host's", &ids(&trial.claim(&two, "c2", 1).await?), &["b"])
+}
+
+pub(super) async fn nothing_is_granted_twice(trial: Trial<'_>) -> Verdict {
+    trial.submit((0..20).map(|number| start(&format!("t{number:02}"))).collect()).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let claims = (0..10).map(|number| format!("c{number}")).collect::<Vec<_>>();
+    let asked = claims.iter().map(|claim| trial.claim_up_to(3, &session, claim, 1));
+    let mut granted = Vec::new();
+    for held in futures::future::join_all(asked).await {
+        granted.extend(held?.into_iter().map(|task| task.id));
+    }
+    hold(granted.len() == 20, || format!("granted {} times", granted.len()))?;
+    granted.sort();
+    granted.dedup();
+    equal("tasks", &granted.len(), &20)
+}

@@ -1,0 +1,114 @@
+//! Leases: the right to act on one attempt, until it ends.
+
+use super::{
+    fixture::{at, done, start},
+    trial::{LEASE, Trial, Verdict, equal, hold, ids, lease, lost},
+};
+use crate::{
+    id::HostId,
+    task::{DEADLINE_MARGIN, Input, Lease, MAX_LOST, Progress, Task, TaskStatus},
+};
+
+fn renew(lease: &Lease, until: i64) -> Input {
+    let progress = Some(Progress { phase: "starting".to_owned(), ..Progress::default() });
+    Input::Renew { lease: lease.clone(), expires_at: at(until), progress }
+}
+
+pub(super) async fn a_stale_lease_renews_and_reports_nothing(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let stale = lease(&trial.claim(&session, "c1", 1).await?[0])?;
+    trial.store.expire(at(1 + LEASE)).await?;
+    let held = trial.claim(&session, "c2", 40).await?;
+    let report = |lease: &Lease| Input::Report { lease: lease.clone(), outcome: done() };
+    let forged = Lease { claim: "c9".into(), ..lease(&held[0])? };
+    for wrong in [&stale, &forged] {
+        lost(trial.act("a", renew(wrong, 99), 41).await)?;
+        lost(trial.act("a", report(wrong), 41).await)?;
+    }
+    equal("renewed", &ids(&trial.store.renew(&[stale, forged], at(99)).await?), &[] as &[&str])?;
+    equal("task", &trial.task("a").await?.attempt, &2)?;
+    trial.report(&held[0], done(), 42).await?;
+    lost(trial.act("a", report(&lease(&held[0])?), 43).await)?;
+    trial.stand(&[("a", TaskStatus::Completed)]).await
+}
+
+pub(super) async fn a_renewal_begins_the_attempt_and_tells_of_it(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    equal("when granted", &held[0].status, &TaskStatus::Assigned)?;
+    let acted = trial.act("a", renew(&lease(&held[0])?, 60), 2).await?;
+    equal("acted on", &ids(&acted.tasks), &["a"])?;
+    let task = trial.task("a").await?;
+    equal("status", &task.status, &TaskStatus::Running)?;
+    equal("started at", &task.started_at, &Some(at(2)))?;
+    equal("phase", &task.progress.map(|progress| progress.phase), &Some("starting".to_owned()))?;
+    let acted = trial.act("a", renew(&lease(&held[0])?, 90), 3).await?;
+    equal("acted on, with nothing new", &ids(&acted.tasks), &["a"])?;
+    equal("still started at", &acted.tasks[0].started_at, &Some(at(2)))
+}
+
+pub(super) async fn renewing_many_returns_what_is_held_and_begins_nothing(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b"), start("c")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    let leases = held.iter().map(lease).collect::<Result<Vec<_>, _>>()?;
+    trial.report(&held[1], done(), 2).await?;
+    trial.cancel("c", 3).await?;
+    let renewed = trial.store.renew(&leases, at(60)).await?;
+    equal("held", &ids(&renewed), &["a", "c"])?;
+    let asked: Vec<bool> = renewed.iter().map(|task| task.cancel_requested.is_some()).collect();
+    equal("asked to end", &asked, &[false, true])?;
+    trial.stand(&[("a", TaskStatus::Assigned), ("c", TaskStatus::Assigned)]).await
+}
+
+pub(super) async fn a_lease_that_ran_out_gives_its_task_back(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    trial.claim(&session, "c1", 1).await?;
+    equal("before its time", &ids(&trial.store.expire(at(LEASE)).await?.tasks), &[] as &[&str])?;
+    let acted = trial.store.expire(at(1 + LEASE)).await?;
+    equal("at its time", &ids(&acted.tasks), &["a"])?;
+    equal("ready hosts", &acted.ready, &[HostId::from("vm1")])?;
+    let task = trial.task("a").await?;
+    equal("status, retries", &(task.status, task.retry_count), &(TaskStatus::Pending, 0))?;
+    equal("again", &trial.claim(&session, "c2", 40).await?.first().map(|task| task.attempt), &Some(2))
+}
+
+pub(super) async fn a_renewed_lease_runs_out_later(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    trial.store.renew(&[lease(&held[0])?], at(60)).await?;
+    trial.store.renew(&[lease(&held[0])?], at(50)).await?;
+    trial.act("b", renew(&lease(&held[1])?, 70), 2).await?;
+    equal("at 59 s", &ids(&trial.store.expire(at(59)).await?.tasks), &[] as &[&str])?;
+    equal("at 60 s", &ids(&trial.store.expire(at(60)).await?.tasks), &["a"])?;
+    equal("at 70 s", &ids(&trial.store.expire(at(70)).await?.tasks), &["b"])
+}
+
+pub(super) async fn an_attempt_past_its_deadline_ends(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![Task { timeout_seconds: 60, max_retries: 0, ..start("a") }]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    trial.act("a", renew(&lease(&held[0])?, 1000), 5).await?;
+    let last = 5 + 60 + DEADLINE_MARGIN.as_secs();
+    equal("in time", &ids(&trial.store.expire(at(last - 1)).await?.tasks), &[] as &[&str])?;
+    trial.store.expire(at(last)).await?;
+    let task = trial.task("a").await?;
+    equal("status", &task.status, &TaskStatus::Failed)?;
+    equal("code", &task.error.map(|error| error.code), &Some("timed-out".to_owned()))
+}
+
+pub(super) async fn a_task_that_loses_every_agent_ends_at_last(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    for number in 1..=MAX_LOST {
+        trial.stand(&[("a", TaskStatus::Pending)]).await?;
+        let session = trial.session("vm1", &format!("n{number}"), 0).await?;
+        let held = trial.claim(&session, &format!("c{number}"), 1).await?;
+        hold(held.len() == 1, || format!("not granted after {number} losses"))?;
+        trial.store.expire(at(1 + LEASE)).await?;
+    }
+    trial.stand(&[("a", TaskStatus::Failed)]).await
+}

@@ -1,0 +1,204 @@
+//! The conformance suite of [`TaskStore`]: every sentence of its contract that can be observed, as a named case.
+//!
+//! Whoever writes a store says how to make one and gets a test per case:
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use graphium_core::{
+//!     store::{MemoryStore, TaskStore},
+//!     testing::store_suite::{Harness, Stop},
+//! };
+//! use std::sync::Arc;
+//!
+//! struct Memory;
+//!
+//! #[async_trait(?Send)]
+//! impl Harness for Memory {
+//!     async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+//!         Ok(Arc::new(MemoryStore::new()))
+//!     }
+//! }
+//!
+//! graphium_core::store_suite!(Memory);
+//! ```
+//!
+//! A store that survives its process implements [`Harness::reopen`] too; where it is lacking the cases that need it say so.
+
+mod cancel;
+mod claim;
+mod event;
+mod fixture;
+mod lease;
+mod read;
+mod reopen;
+mod retry;
+mod saboteur;
+mod session;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+pub use saboteur::{Sabotage, Saboteur};
+pub use trial::{Stop, Trial, Verdict};
+
+use crate::store::TaskStore;
+use async_trait::async_trait;
+use futures::future::LocalBoxFuture;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// How the suite gets at the stores of one kind. Each case has a harness of its own.
+#[async_trait(?Send)]
+pub trait Harness {
+    /// A store with nothing in it.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when none can be made.
+    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop>;
+
+    /// Closes a store and opens what it left behind, at the given time and with a grace of a minute.
+    ///
+    /// # Errors
+    /// [`Stop::Lacking`] when nothing outlives a store of this kind.
+    async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+        let _ = (store, now);
+        Err(Stop::Lacking("reopen"))
+    }
+
+    /// Runs a case, on whatever the store needs to run.
+    fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+        futures::executor::block_on(case)
+    }
+}
+
+/// A case by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What it proves, as a sentence.
+    pub name: &'static str,
+    run: for<'a> fn(Trial<'a>) -> LocalBoxFuture<'a, Verdict>,
+}
+
+impl Case {
+    /// The case of that name.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when there is none.
+    pub fn named(name: &str) -> Result<&'static Self, Stop> {
+        CASES.iter().find(|case| case.name == name).ok_or_else(|| Stop::Broken(format!("no case `{name}`")))
+    }
+
+    /// Runs it on a fresh store.
+    ///
+    /// # Errors
+    /// [`Stop`]: what did not hold, or what the store lacks.
+    pub fn run(&self, harness: &dyn Harness) -> Verdict {
+        harness.block_on(Box::pin(async move {
+            let store = harness.fresh().await?;
+            (self.run)(Trial::new(harness, store)).await
+        }))
+    }
+}
+
+/// Runs a case as a test. What a store lacks is said and is no failure.
+///
+/// # Errors
+/// [`Stop::Broken`]: what did not hold.
+#[expect(clippy::print_stderr, reason = "a test says what it did not test")]
+pub fn run_as_test(harness: &dyn Harness, name: &str) -> Verdict {
+    match Case::named(name)?.run(harness) {
+        Err(Stop::Lacking(capability)) => {
+            eprintln!("not tested: `{name}` needs `{capability}`, which this store lacks");
+            Ok(())
+        }
+        verdict => verdict,
+    }
+}
+
+/// The one list of cases: calls the macro `$then` with it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_suite_cases {
+    ($then:ident $(, $harness:expr)?) => {
+        $crate::$then! {
+            $($harness;)?
+            submit::a_submission_whose_expectation_fails_changes_nothing,
+            submit::a_repeated_key_changes_nothing_and_answers_as_before,
+            submit::a_task_that_exists_is_left_as_it_is,
+            submit::tasks_that_could_never_begin_are_refused,
+            submit::a_record_is_written_once_in_a_step,
+            submit::what_is_superseded_is_asked_to_end,
+            submit::hosts_with_something_to_do_are_named,
+            claim::a_task_waits_until_those_before_it_are_completed,
+            claim::a_failure_cancels_what_waits_for_it_and_so_on,
+            claim::a_removal_waits_for_an_end_however_it_comes,
+            claim::tasks_come_by_priority_then_age_then_id,
+            claim::the_same_claim_is_granted_the_same,
+            claim::a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks,
+            claim::nothing_is_granted_twice,
+            session::epochs_grow_and_pass_what_was_seen,
+            session::a_nonce_gets_its_epoch_again,
+            session::an_older_session_claims_nothing,
+            session::a_newer_session_ends_the_leases_of_the_older,
+            lease::a_stale_lease_renews_and_reports_nothing,
+            lease::a_renewal_begins_the_attempt_and_tells_of_it,
+            lease::renewing_many_returns_what_is_held_and_begins_nothing,
+            lease::a_lease_that_ran_out_gives_its_task_back,
+            lease::a_renewed_lease_runs_out_later,
+            lease::an_attempt_past_its_deadline_ends,
+            lease::a_task_that_loses_every_agent_ends_at_last,
+            retry::a_retryable_failure_waits_its_time,
+            retry::retries_are_bounded,
+            retry::an_operator_tries_again_what_failed,
+            retry::what_was_dragged_along_is_revived_and_no_sooner,
+            cancel::a_pending_task_is_cancelled_at_once,
+            cancel::a_running_task_is_asked_to_end,
+            cancel::an_end_is_final,
+            read::tasks_are_filtered_and_paged,
+            read::records_are_filtered_and_paged,
+            read::a_record_changes_only_from_the_version_that_was_expected,
+            read::what_is_not_there_is_said_to_be_missing,
+            event::every_change_is_an_event_and_none_is_left_out,
+            event::events_are_resumed_after_any_number,
+            event::what_changes_nothing_tells_nothing,
+            event::no_event_holds_a_secret,
+            reopen::what_was_acknowledged_outlives_the_store,
+            reopen::leases_get_their_time_anew,
+            reopen::finished_work_can_be_tried_again,
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_suite_table {
+    ($($room:ident :: $case:ident),* $(,)?) => {
+        /// Every case.
+        pub const CASES: &[Case] =
+            &[$(Case { name: stringify!($case), run: |trial| Box::pin($room::$case(trial)) }),*];
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_suite_tests {
+    ($harness:expr; $($room:ident :: $case:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $case() -> $crate::testing::store_suite::Verdict {
+                $crate::testing::store_suite::run_as_test(&$harness, stringify!($case))
+            }
+        )*
+    };
+}
+
+/// Makes a `#[test]` of every case, each with a harness of its own: `store_suite!(MyHarness::new());`.
+#[macro_export]
+macro_rules! store_suite {
+    ($harness:expr) => {
+        $crate::store_suite_cases!(store_suite_tests, $harness);
+    };
+}
+
+store_suite_cases!(store_suite_table);

@@ -1,0 +1,71 @@
+//! Retries: later, bounded, or by hand.
+
+use super::{
+    fixture::{after, at, delete, done, failed, failed_for_now, start},
+    trial::{Trial, Verdict, equal, hold, ids, refused},
+};
+use crate::{
+    id::HostId,
+    task::{Input, Refusal, Task, TaskStatus},
+};
+use jiff::SignedDuration;
+
+pub(super) async fn a_retryable_failure_waits_its_time(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    trial.report(&held[0], failed_for_now(), 2).await?;
+    let task = trial.task("a").await?;
+    equal("status, retries", &(task.status, task.retry_count), &(TaskStatus::Pending, 1))?;
+    let Some(due) = task.not_before else { return hold(false, || "it does not wait".to_owned()) };
+    hold(due > at(2), || format!("it waits until {due}"))?;
+    equal("too early", &ids(&trial.claim(&session, "c2", 2).await?), &[] as &[&str])?;
+    let early = trial.store.expire(due - SignedDuration::from_nanos(1)).await?;
+    equal("hosts too early", &early.ready, &[] as &[HostId])?;
+    equal("hosts at its time", &trial.store.expire(due).await?.ready, &[HostId::from("vm1")])?;
+    let again = trial.claim(&session, "c2", 62).await?;
+    equal("attempt", &again.first().map(|task| task.attempt), &Some(2))
+}
+
+pub(super) async fn retries_are_bounded(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![Task { max_retries: 2, ..start("a") }]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    for attempt in 1..=3 {
+        let now = attempt * 1000;
+        let held = trial.claim(&session, &format!("c{attempt}"), now).await?;
+        hold(held.len() == 1, || format!("attempt {attempt} is not granted"))?;
+        trial.report(&held[0], failed_for_now(), now + 1).await?;
+    }
+    let task = trial.task("a").await?;
+    equal("status, attempts", &(task.status, task.attempt), &(TaskStatus::Failed, 3))
+}
+
+pub(super) async fn an_operator_tries_again_what_failed(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    trial.report(&held[0], failed(), 2).await?;
+    trial.report(&held[1], done(), 2).await?;
+    let acted = trial.act("a", Input::Retry, 3).await?;
+    equal("ready hosts", &acted.ready, &[HostId::from("vm1")])?;
+    let again = trial.claim(&session, "c2", 4).await?;
+    equal("granted", &ids(&again), &["a"])?;
+    equal("attempt, retries", &(again[0].attempt, again[0].retry_count), &(2, 0))?;
+    let refusal = refused(trial.act("b", Input::Retry, 5).await)?;
+    equal("a success", &refusal, &Refusal::NotRetryable(TaskStatus::Completed))
+}
+
+pub(super) async fn what_was_dragged_along_is_revived_and_no_sooner(trial: Trial<'_>) -> Verdict {
+    let tasks = vec![start("a"), after(start("b"), &["a"]), after(start("c"), &["b"]), after(delete("d"), &["a"])];
+    trial.submit(tasks).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 1).await?;
+    trial.report(&held[0], failed(), 2).await?;
+    let refusal = refused(trial.act("c", Input::Retry, 3).await)?;
+    let blocked = Refusal::Blocked { task: "plan:b".to_owned(), status: TaskStatus::Cancelled };
+    equal("what waits for a failure", &refusal, &blocked)?;
+    trial.act("a", Input::Retry, 4).await?;
+    let pending = TaskStatus::Pending;
+    trial.stand(&[("a", pending), ("b", pending), ("c", pending), ("d", pending)]).await?;
+    equal("granted", &ids(&trial.claim(&session, "c2", 5).await?), &["a"])
+}
