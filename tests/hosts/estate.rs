@@ -1,0 +1,275 @@
+//! Three hosts, a server and agents, as an operator would run them: everything goes through the binary.
+
+use graphium_server::testbed::{TestHost, Testbed, TestbedOptions, images, requirements};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::{Duration, Instant},
+};
+use tokio::process::{Child, Command};
+
+/// The image of our own web program.
+pub const WEB: &str = "graphium/web:test";
+/// The hosts that the example stacks name.
+pub const HOSTS: [&str; 3] = ["localhost-docker", "vm1", "vm2"];
+
+const BINARY: &str = env!("CARGO_BIN_EXE_graphium");
+const PORT: u16 = 8095;
+
+pub struct Estate {
+    pub testbed: Testbed,
+    folder: tempfile::TempDir,
+    server: Option<Child>,
+    agents: BTreeMap<String, Child>,
+}
+
+impl Estate {
+    /// Everything up: engines with images, a server, an agent on every host.
+    pub async fn start() -> Self {
+        let mut estate = Self::without_agents().await;
+        for host in HOSTS {
+            estate.start_agent(host).await;
+        }
+        estate.until("every host is active", async |estate| {
+            let hosts = estate.json(&["host", "list"]).await;
+            list(&hosts, "hosts").iter().filter(|host| host["status"] == "active").count() == HOSTS.len()
+        })
+        .await;
+        estate
+    }
+
+    /// Engines and a server.
+    pub async fn without_agents() -> Self {
+        if let Err(missing) = requirements() {
+            panic!("this machine cannot run private engines:\n{}", missing.join("\n"));
+        }
+        let options = TestbedOptions { hosts: HOSTS.map(str::to_owned).to_vec(), ..TestbedOptions::default() };
+        let testbed = Testbed::start(options).await.unwrap();
+        testbed.load(&images::nginx_alpine().unwrap()).await.unwrap();
+        testbed.load(&images::web(WEB).unwrap()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut estate = Self { testbed, folder, server: None, agents: BTreeMap::new() };
+        estate.start_server().await;
+        estate
+    }
+
+    pub fn host(&self, name: &str) -> &TestHost {
+        self.testbed.host(name).unwrap()
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}:{PORT}", self.testbed.uplink())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn start_server(&mut self) {
+        let data = self.path("data");
+        let child = Command::new(BINARY)
+            .args(["server", "--listen", &format!("{}:{PORT}", self.testbed.uplink()), "--data-dir"])
+            .arg(&data)
+            .arg("--store")
+            .arg(format!("sqlite:{}", data.join("graphium.db").display()))
+            .envs(self.environment())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file(&self.path("server.log")))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.server = Some(child);
+        let url = format!("{}/readyz", self.url());
+        let ready = async || get(&url).await.is_some_and(|(status, _)| status == 200);
+        let started = Instant::now();
+        while !ready().await {
+            assert!(started.elapsed() < Duration::from_secs(20), "the server is not ready: {}", self.log("server.log"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// As `kill -9` does.
+    pub async fn kill_server(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().await.unwrap();
+        }
+    }
+
+    /// A token for the host, and its agent in the host's own network.
+    pub async fn start_agent(&mut self, host: &str) {
+        let agent = self.spawn_agent(host, host).await;
+        self.agents.insert(host.to_owned(), agent);
+    }
+
+    /// An agent for a host, with a state folder of the given name.
+    pub async fn spawn_agent(&self, host: &str, state: &str) -> Child {
+        let token_file = self.path(&format!("{host}.token"));
+        if !token_file.exists() {
+            let token = self.ok(&["token", "create", "--role", "agent", "--host", host]).await;
+            fs::write(&token_file, token.trim()).unwrap();
+        }
+        let bed = self.host(host);
+        bed.command(BINARY)
+            .args(["agent", "--host-id", host, "--server", &self.url()])
+            .arg("--docker")
+            .arg(format!("unix://{}", bed.socket().display()))
+            .args(["--address", &bed.address().to_string(), "--state-dir"])
+            .arg(self.path(&format!("agent-{state}")))
+            .env("TOKEN", fs::read_to_string(&token_file).unwrap())
+            .env_remove("GRAPHIUM_TOKEN")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file(&self.path(&format!("agent-{state}.log"))))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+
+    /// As `kill -9` does.
+    pub async fn kill_agent(&mut self, host: &str) {
+        let mut agent = self.agents.remove(host).unwrap();
+        agent.kill().await.unwrap();
+    }
+
+    /// The agent of a host, to be waited for.
+    pub fn take_agent(&mut self, host: &str) -> Child {
+        self.agents.remove(host).unwrap()
+    }
+
+    /// Runs the binary as an operator does.
+    pub async fn graphium(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).envs(self.environment()).stdin(Stdio::null()).kill_on_drop(true);
+        tokio::time::timeout(Duration::from_secs(180), command.output())
+            .await
+            .unwrap_or_else(|_| panic!("`graphium {}` hangs\n{}", arguments.join(" "), self.logs()))
+            .unwrap()
+    }
+
+    fn environment(&self) -> [(&'static str, String); 5] {
+        let home = self.folder.path().display().to_string();
+        [
+            ("GRAPHIUM_SERVER", self.url()),
+            ("GRAPHIUM_DATA_DIR", self.path("data").display().to_string()),
+            ("HOME", home.clone()),
+            ("XDG_STATE_HOME", home.clone()),
+            ("XDG_DATA_HOME", home),
+        ]
+    }
+
+    /// Runs the binary, expecting success; its standard output.
+    pub async fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.graphium(arguments).await;
+        assert!(
+            output.status.success(),
+            "`graphium {}` ended with {:?}\n{}\n{}\n{}",
+            arguments.join(" "),
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+            self.logs()
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same with `-o json`.
+    pub async fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["-o", "json"]].concat()).await;
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// Writes a document and returns its path.
+    pub fn document(&self, name: &str, document: &Value) -> String {
+        let path = self.path(&format!("{name}.jsonld"));
+        fs::write(&path, serde_json::to_string_pretty(document).unwrap()).unwrap();
+        path.display().to_string()
+    }
+
+    /// Waits for something, at most a minute.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        let started = Instant::now();
+        while !holds(self).await {
+            assert!(started.elapsed() < Duration::from_secs(60), "a minute is not enough until {what}\n{}", self.logs());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What is left of ours on every engine: containers, networks and volumes.
+    pub async fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for host in HOSTS {
+            for kind in ["container", "network", "volume"] {
+                let all = if kind == "container" { &["--all"][..] } else { &[] };
+                let list = [kind, "ls", "--quiet", "--filter", "label=graphium.managed=true"];
+                let text = self.docker(host, &[&list[..], all].concat()).await;
+                left.extend(text.lines().map(|line| format!("{host}: {kind} {line}")));
+            }
+        }
+        left
+    }
+
+    /// A container as its engine shows it.
+    pub async fn inspect(&self, host: &str, container: &str) -> Value {
+        let text = self.docker(host, &["inspect", container]).await;
+        serde_json::from_str::<Value>(&text).unwrap()[0].take()
+    }
+
+    /// How often something happened to a container since a moment, as its engine tells.
+    pub async fn happened(&self, host: &str, container: &str, event: &str, since: Timestamp) -> usize {
+        let (since, until) = (since.to_string(), Timestamp::now().to_string());
+        let (container, event) = (format!("container={container}"), format!("event={event}"));
+        let filters = ["--filter", &container, "--filter", &event];
+        let range = ["events", "--since", &since, "--until", &until, "--format", "{{.ID}}"];
+        self.docker(host, &[&range[..], &filters].concat()).await.lines().count()
+    }
+
+    async fn docker(&self, host: &str, arguments: &[&str]) -> String {
+        let socket = format!("unix://{}", self.host(host).socket().display());
+        let output = Command::new("docker").args(["--host", &socket]).args(arguments).output().await.unwrap();
+        assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), self.logs());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The last lines of a log.
+    pub fn log(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    fn logs(&self) -> String {
+        let names = ["server.log".to_owned()].into_iter().chain(HOSTS.map(|host| format!("agent-{host}.log")));
+        names.map(|name| format!("--- {name}\n{}\n", self.log(&name))).collect()
+    }
+
+    /// Takes everything down; nothing of ours may be left on any engine.
+    pub async fn end(mut self) {
+        assert_eq!(self.left().await, Vec::<String>::new(), "left behind\n{}", self.logs());
+        for (_, mut agent) in std::mem::take(&mut self.agents) {
+            agent.kill().await.unwrap();
+        }
+        self.kill_server().await;
+        self.testbed.stop().await.unwrap();
+    }
+}
+
+fn log_file(path: &Path) -> fs::File {
+    fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
+}
+
+/// The items of a list, bare or within an object.
+pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.as_array().or_else(|| value[key].as_array()).unwrap_or_else(|| panic!("no {key} in {value}"))
+}
+
+/// Asks for a page; `None` when nobody answers.
+pub async fn get(url: &str) -> Option<(u16, String)> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build().unwrap();
+    let answer = client.get(url).send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}

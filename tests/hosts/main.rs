@@ -1,0 +1,11 @@
+//! The proof on real hosts: three Docker engines in network namespaces, the built binary, and what goes wrong between them.
+//!
+//! Needs root on Linux with Docker and nginx, as `tests/run` installs them; elsewhere these tests fail and say what is missing.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crashes;
+mod deploys;
+mod estate;
+mod failures;
+mod waits;
