@@ -141,6 +141,13 @@ impl Estate {
         self.agents.remove(host).unwrap()
     }
 
+    /// Server and agents with their process ids.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let server = self.server.iter().map(|child| ("server".to_owned(), child));
+        let agents = self.agents.iter().map(|(host, child)| (format!("agent {host}"), child));
+        server.chain(agents).filter_map(|(name, child)| Some((name, child.id()?))).collect()
+    }
+
     /// Runs the binary as an operator does.
     pub async fn graphium(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(BINARY);
