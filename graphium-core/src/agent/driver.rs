@@ -123,6 +123,8 @@ struct Driver {
     news: UnboundedSender<Input>,
     steps: UnboundedReceiver<Input>,
     memory: Memory,
+    /// The watch over the host, for the present session.
+    watch: Option<AbortHandle>,
     is_offline: bool,
 }
 
@@ -130,7 +132,7 @@ impl Driver {
     fn new(agent: Agent, engine: Engine, memory: Memory) -> Self {
         let (news, steps) = unbounded();
         let work = FuturesUnordered::new();
-        Self { agent, engine, work, attempts: HashMap::new(), news, steps, memory, is_offline: false }
+        Self { agent, engine, work, attempts: HashMap::new(), news, steps, memory, watch: None, is_offline: false }
     }
 
     /// Lets the engine take in what happened, and performs what it decides.
@@ -263,7 +265,7 @@ impl Driver {
         }
     }
 
-    fn watch(&self, epoch: u64) {
+    fn watch(&mut self, epoch: u64) {
         let watchman = Watchman {
             link: Arc::clone(&self.agent.link),
             runtime: Arc::clone(&self.agent.runtime),
@@ -271,7 +273,12 @@ impl Driver {
             settings: Arc::clone(&self.agent.settings),
             epoch,
         };
-        self.work.push(watchman.watch().map(|error| Some(Input::LinkFailed(Call::Observe, error))).boxed());
+        let (watch, handle) = abortable(watchman.watch());
+        if let Some(earlier) = self.watch.replace(handle) {
+            earlier.abort();
+        }
+        let ended = watch.map(|end| end.ok().map(|error| Input::LinkFailed(Call::Observe, error)));
+        self.work.push(ended.boxed());
     }
 
     /// Writes the journal where it has to say something new.

@@ -148,6 +148,9 @@ pub enum LinkError {
     /// A newer agent serves this host: stop.
     #[error("another agent serves this host: {0}")]
     SessionLost(String),
+    /// The control plane does not know the session, nor a newer one: it was set back, or started empty. Open another.
+    #[error("the server does not know this session: {0}")]
+    SessionUnknown(String),
     /// The attempt was given to another: drop it.
     #[error("the lease is lost: {0}")]
     LeaseLost(String),

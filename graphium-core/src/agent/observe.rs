@@ -57,7 +57,7 @@ enum Reason {
 }
 
 impl Watchman {
-    /// Watches until the control plane no longer wants it.
+    /// Watches until the control plane no longer wants to hear of it from this session.
     pub(super) async fn watch(self) -> LinkError {
         let mut changes: Option<Changes> = None;
         let mut engine: Option<EngineInfo> = None;
@@ -99,7 +99,9 @@ impl Watchman {
             if let Some(report) = report {
                 match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
                     Ok(()) => told = report.containers.or(told),
-                    Err(fatal @ (LinkError::SessionLost(_) | LinkError::Denied(_))) => return fatal,
+                    Err(end @ (LinkError::SessionLost(_) | LinkError::SessionUnknown(_) | LinkError::Denied(_))) => {
+                        return end;
+                    }
                     Err(_) => {
                         told = None;
                         pause = AGAIN;

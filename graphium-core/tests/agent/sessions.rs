@@ -183,3 +183,9 @@ fn an_idle_agent_does_next_to_nothing() {
     assert!(calls.len() < 200, "{} calls in ten minutes", calls.len());
     assert!(bed.runtime.calls().len() < 60, "{:?}", bed.counts());
 }
+
+#[test]
+fn an_agent_can_be_spawned_on_any_executor() {
+    fn spawned<T: Send + 'static>(_: T) {}
+    spawned(Bed::new().agent().run(std::future::ready(())));
+}

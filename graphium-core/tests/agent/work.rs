@@ -4,6 +4,7 @@ use crate::bed::{Bed, deploy, deploy_of, published, spec, spec_of};
 use graphium_core::{
     action::Action,
     agent::{HostFacts, Step, Workplace, execute},
+    environment::Environment,
     id::HostId,
     inventory::{ContainerStatus, Health},
     runtime::label,
@@ -11,6 +12,7 @@ use graphium_core::{
     task::{TaskError, TaskStatus},
     testing::{Program, Thing},
 };
+use std::time::Duration;
 
 #[test]
 fn a_container_is_deployed_in_as_few_calls_as_it_takes() {
@@ -26,6 +28,24 @@ fn a_container_is_deployed_in_as_few_calls_as_it_takes() {
     assert_eq!((seen.status, seen.hosted_on), (ContainerStatus::Running, HostId::new("vm1")));
     assert_eq!(seen.labels[label::TASK], task.id.to_string());
     assert_eq!(seen.labels[label::ATTEMPT], "1");
+}
+
+#[test]
+fn twenty_containers_take_little_longer_than_the_engine_does() {
+    let bed = Bed::new();
+    bed.runtime.set_latency(Duration::from_millis(100));
+    let (time, _) = bed.serve(async {
+        bed.sleep(1000).await;
+        let begin = bed.environment.elapsed();
+        for id in bed.submit((0..20).map(|number| deploy(&format!("web-{number}")))).await {
+            bed.end_of(&id).await;
+        }
+        bed.environment.elapsed() - begin
+    });
+    // Create and start of five rounds of four; then the last are watched for a moment and looked at.
+    let engine = Duration::from_millis(5 * 200);
+    let watch = Duration::from_millis(150 + 100);
+    assert!(time < (engine + watch) * 11 / 10, "{time:?}");
 }
 
 #[test]
@@ -209,7 +229,7 @@ fn a_pull_tells_its_bytes() {
             environment: std::sync::Arc::new(bed.environment.clone()),
             facts: HostFacts { name: HostId::new("vm1"), address: None },
             secrets: std::sync::Arc::new(|_| None),
-            settle: std::time::Duration::ZERO,
+            settle: Duration::ZERO,
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
     });

@@ -155,7 +155,12 @@ impl Engine {
             self.take(now, input, &mut commands);
         }
         match self.quit.clone() {
-            None => self.decide(now, &mut commands),
+            None => {
+                if self.session.is_none() {
+                    commands.extend(self.hands.drop_all().map(Command::Stop));
+                }
+                self.decide(now, &mut commands);
+            }
             Some(quit) => {
                 commands.extend(self.hands.drop_all().map(Command::Stop));
                 commands.push(Command::Quit(quit));
@@ -203,10 +208,8 @@ impl Engine {
             Input::Granted(tasks) => {
                 self.uplink.answered();
                 self.claim = Claim { number: self.claim.number + 1, in_flight: false };
-                // What an agent that ends is still granted is left to the next one.
-                for task in tasks.into_iter().filter(|_| !self.closing) {
-                    let is_done = task.lease.as_ref().is_some_and(|lease| self.outbox.holds(&Key::of(lease)));
-                    if !is_done {
+                for task in tasks {
+                    if self.is_for_us(&task) {
                         let older = self.hands.admit(task, now, now + self.usable_lease());
                         commands.extend(older.map(Command::Stop));
                     }
@@ -234,6 +237,12 @@ impl Engine {
         }
     }
 
+    /// Whether a grant is to be taken: it is of this session, it is not done already, and the agent goes on.
+    fn is_for_us(&self, task: &Task) -> bool {
+        let is_new = |lease: &Lease| Some(lease.epoch) == self.epoch() && !self.outbox.holds(&Key::of(lease));
+        !self.closing && task.lease.as_ref().is_some_and(is_new)
+    }
+
     fn link_failed(&mut self, now: Duration, call: Call, error: LinkError) {
         match &call {
             Call::Session => self.opening = false,
@@ -249,6 +258,12 @@ impl Engine {
             // Of an earlier run's session that is no news.
             (Call::Report(key), LinkError::SessionLost(_)) if self.session.is_none() => self.outbox.forget(&key),
             (_, LinkError::SessionLost(reason)) => self.quit = Some(Quit::Superseded(reason)),
+            // What it held went with the session. The next one is above it, wherever the control plane now stands.
+            (_, LinkError::SessionUnknown(_)) => {
+                if let Some((session, _)) = self.session.take() {
+                    self.rules.seen_epoch = self.rules.seen_epoch.max(session.epoch);
+                }
+            }
             (_, LinkError::Denied(reason)) => self.quit = Some(Quit::Denied(reason)),
             (Call::Session, LinkError::Rejected(reason) | LinkError::LeaseLost(reason)) => {
                 self.quit = Some(Quit::Rejected(reason));

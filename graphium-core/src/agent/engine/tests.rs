@@ -325,6 +325,20 @@ fn a_superseded_agent_stops_everything_and_never_acts_again() {
 }
 
 #[test]
+fn a_control_plane_that_was_set_back_gets_a_new_session_above_the_old() {
+    let mut tried = Tried::new(4);
+    tried.grant([stop(1, "a")]);
+    tried.take(Input::LinkFailed(Call::Claim, LinkError::SessionUnknown("started empty".to_owned())));
+    assert_eq!(tried.stopped(), [key(1, 1)]);
+    let opened = tried.commands.iter().find_map(|command| match command {
+        Command::OpenSession(request) => Some(request.seen_epoch),
+        _ => None,
+    });
+    assert_eq!(opened, Some(EPOCH));
+    assert!(tried.grant([stop(2, "b")]).started().is_empty(), "it was granted to the session that is gone");
+}
+
+#[test]
 fn news_of_many_attempts_travel_together() {
     let mut tried = Tried::new(4);
     tried.grant([stop(1, "a"), stop(2, "b")]);
