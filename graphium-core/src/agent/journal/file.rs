@@ -18,11 +18,12 @@ pub struct FileJournal {
     directory: PathBuf,
     /// Held until the process ends, however it ends.
     _lock: File,
+    memory: Memory,
     warning: Option<String>,
 }
 
 impl FileJournal {
-    /// Takes a directory, making it where it is missing.
+    /// Takes a directory, making it where it is missing, and reads what is there.
     ///
     /// # Errors
     /// [`JournalError::InUse`] when another process has it.
@@ -30,10 +31,11 @@ impl FileJournal {
         let directory = directory.into();
         fs::create_dir_all(&directory).map_err(io("create", &directory))?;
         let lock = take_lock(&directory)?;
-        Ok(Self { directory, _lock: lock, warning: None })
+        let (memory, warning) = recall(&directory)?;
+        Ok(Self { directory, _lock: lock, memory, warning })
     }
 
-    /// What was found wrong while loading, and mended.
+    /// What was found wrong, and mended.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
@@ -41,25 +43,7 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn load(&mut self) -> Result<Memory, JournalError> {
-        let path = self.directory.join(STATE);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Memory::default()),
-            Err(error) => return Err(io("read", &path)(error)),
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(memory) => Ok(memory),
-            Err(error) => {
-                let aside = self.directory.join("agent.json.unreadable");
-                fs::rename(&path, &aside).map_err(io("set aside", &path))?;
-                self.warning = Some(format!(
-                    "the agent's state in `{}` could not be understood ({error}); it was moved to `{}`",
-                    path.display(),
-                    aside.display()
-                ));
-                Ok(Memory::default())
-            }
-        }
+        Ok(self.memory.clone())
     }
 
     fn save(&mut self, memory: &Memory) -> Result<(), JournalError> {
@@ -69,8 +53,29 @@ impl Journal for FileJournal {
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io("write", &new))?;
         fs::rename(&new, &path).map_err(io("replace", &path))?;
         // Only now is the new name on the disk too.
-        File::open(&self.directory).and_then(|folder| folder.sync_all()).map_err(io("write", &self.directory))
+        File::open(&self.directory).and_then(|folder| folder.sync_all()).map_err(io("write", &self.directory))?;
+        self.memory = memory.clone();
+        Ok(())
     }
+}
+
+/// What was saved last. A file that cannot be understood is set aside, with a warning.
+fn recall(directory: &Path) -> Result<(Memory, Option<String>), JournalError> {
+    let path = directory.join(STATE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Memory::default(), None)),
+        Err(error) => return Err(io("read", &path)(error)),
+    };
+    let error = match serde_json::from_slice(&bytes) {
+        Ok(memory) => return Ok((memory, None)),
+        Err(error) => error,
+    };
+    let aside = directory.join("agent.json.unreadable");
+    fs::rename(&path, &aside).map_err(io("set aside", &path))?;
+    let (path, aside) = (path.display(), aside.display());
+    let warning = format!("the agent's state in `{path}` could not be understood ({error}); it was moved to `{aside}`");
+    Ok((Memory::default(), Some(warning)))
 }
 
 fn take_lock(directory: &Path) -> Result<File, JournalError> {
@@ -148,8 +153,9 @@ mod tests {
     #[test]
     fn a_torn_file_is_set_aside() -> Tested {
         let folder = folder();
-        let mut journal = FileJournal::open(&folder)?;
+        fs::create_dir_all(&folder)?;
         fs::write(folder.join(STATE), b"{\"epo")?;
+        let mut journal = FileJournal::open(&folder)?;
         assert_eq!(journal.load()?, Memory::default());
         assert!(journal.warning().is_some_and(|warning| warning.contains("agent.json.unreadable")));
         assert!(folder.join("agent.json.unreadable").exists());
