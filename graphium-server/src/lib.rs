@@ -2,8 +2,11 @@
 //! and what `graphium demo` needs besides.
 //!
 //! The server is a thin face: every decision is the control plane's, every byte of storage the store's. What is decided here is who may
-//! ask ([`auth`]), how requests and answers look ([`api`]), and how long a peer may take ([`serve`]).
+//! ask, how requests and answers look ([`api`]), and how long a peer may take .
 
 pub mod api;
 pub mod client;
+pub mod environment;
+pub mod events;
+pub mod stop;
 pub mod testbed;

@@ -1,0 +1,180 @@
+//! Events to many readers: each follows the log by number, at its own pace.
+//!
+//! Nothing is queued for a reader. The last events lie ready, encoded once; who is further behind reads from the store.
+//! So a slow reader costs nothing and loses nothing, and a number that was seen is all that it takes to resume.
+
+use axum::extract::ws::Utf8Bytes;
+use graphium_core::{
+    event::{Event, EventSink},
+    store::{StoreError, TaskStore},
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// How many events lie ready.
+const READY: usize = 512;
+
+/// How many events a reader takes at a time.
+const BATCH: usize = 256;
+
+/// One event as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Its number.
+    pub seq: u64,
+    /// `{seq, type, timestamp, data}`.
+    pub json: Utf8Bytes,
+}
+
+impl Frame {
+    fn new(event: &Event) -> Self {
+        // An event is a number, two words and JSON: it always serialises.
+        Self { seq: event.seq, json: serde_json::to_string(event).unwrap_or_default().into() }
+    }
+}
+
+/// The [`EventSink`] that wakes readers.
+#[derive(Debug)]
+pub struct Broadcast {
+    recent: Mutex<VecDeque<Frame>>,
+    latest: watch::Sender<u64>,
+}
+
+impl Default for Broadcast {
+    fn default() -> Self {
+        Self { recent: Mutex::default(), latest: watch::Sender::new(0) }
+    }
+}
+
+impl Broadcast {
+    /// A reader that has seen everything up to the number `after`.
+    pub fn follow(self: &Arc<Self>, store: Arc<dyn TaskStore>, after: u64) -> Follower {
+        Follower { latest: self.latest.subscribe(), broadcast: Arc::clone(self), store, after }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, VecDeque<Frame>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lies ready after a number; `None` when something between may be missing here.
+    fn ready(&self, after: u64) -> Option<Vec<Frame>> {
+        let recent = self.recent();
+        let first = recent.front()?.seq;
+        let known = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+        Some(recent.iter().skip(known).take(BATCH).cloned().collect())
+    }
+}
+
+impl EventSink for Broadcast {
+    fn publish(&self, events: &[Event]) {
+        let mut recent = self.recent();
+        for event in events {
+            match recent.back().map(|last| last.seq) {
+                Some(last) if event.seq <= last => continue,
+                Some(last) if event.seq == last + 1 => {}
+                // A hole: what comes before it is read from the store.
+                _ => recent.clear(),
+            }
+            // Nobody reads: there is nothing to get ready.
+            if self.latest.receiver_count() == 0 {
+                recent.clear();
+                continue;
+            }
+            if recent.len() == READY {
+                recent.pop_front();
+            }
+            recent.push_back(Frame::new(event));
+        }
+        drop(recent);
+        if let Some(last) = events.last() {
+            self.latest.send_if_modified(|latest| {
+                let newer = last.seq > *latest;
+                *latest = last.seq.max(*latest);
+                newer
+            });
+        }
+    }
+}
+
+/// A reader of the log.
+#[derive(Debug)]
+pub struct Follower {
+    broadcast: Arc<Broadcast>,
+    store: Arc<dyn TaskStore>,
+    latest: watch::Receiver<u64>,
+    after: u64,
+}
+
+impl Follower {
+    /// The number of the last event that was read.
+    pub fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// The next events in order, without waiting; none: there are no more yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] when they are gone already, and what reading the store can fail with.
+    pub async fn next(&mut self) -> Result<Vec<Frame>, StoreError> {
+        let frames = match self.broadcast.ready(self.after) {
+            Some(frames) => frames,
+            None => self.store.events(self.after, BATCH).await?.iter().map(Frame::new).collect(),
+        };
+        if let Some(last) = frames.last() {
+            self.after = last.seq;
+        }
+        Ok(frames)
+    }
+
+    /// Returns when there may be more.
+    ///
+    /// Cancellation: dropping the future ends the wait.
+    pub async fn wait(&mut self) {
+        let after = self.after;
+        if self.latest.wait_for(|latest| *latest > after).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use graphium_core::event::EventType;
+
+    fn event(seq: u64) -> Event {
+        let timestamp = jiff::Timestamp::UNIX_EPOCH;
+        Event { seq, kind: EventType::TaskUpdated, timestamp, data: serde_json::Value::Null }
+    }
+
+    fn seqs(frames: Option<Vec<Frame>>) -> Option<Vec<u64>> {
+        frames.map(|frames| frames.iter().map(|frame| frame.seq).collect())
+    }
+
+    #[test]
+    fn what_lies_ready_has_no_holes() {
+        let broadcast = Broadcast::default();
+        let _reader = broadcast.latest.subscribe();
+        broadcast.publish(&[event(4), event(5)]);
+        assert_eq!(seqs(broadcast.ready(3)), Some(vec![4, 5]));
+        assert_eq!(seqs(broadcast.ready(5)), Some(vec![]));
+        assert_eq!(seqs(broadcast.ready(2)), None, "3 is in the store alone");
+        broadcast.publish(&[event(5), event(7)]);
+        assert_eq!(seqs(broadcast.ready(5)), None, "6 is in the store alone");
+        assert_eq!(seqs(broadcast.ready(6)), Some(vec![7]));
+    }
+
+    #[test]
+    fn only_the_last_events_lie_ready() {
+        let broadcast = Broadcast::default();
+        let _reader = broadcast.latest.subscribe();
+        let events: Vec<_> = (1..=600).map(event).collect();
+        broadcast.publish(&events);
+        assert_eq!(broadcast.recent().len(), READY);
+        assert_eq!(seqs(broadcast.ready(10)), None);
+        assert_eq!(seqs(broadcast.ready(597)), Some(vec![598, 599, 600]));
+    }
+}
