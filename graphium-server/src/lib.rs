@@ -2,11 +2,17 @@
 //! and what `graphium demo` needs besides.
 //!
 //! The server is a thin face: every decision is the control plane's, every byte of storage the store's. What is decided here is who may
-//! ask, how requests and answers look ([`api`]), and how long a peer may take .
+//! ask ([`auth`]), how requests and answers look ([`api`]), and how long a peer may take ([`serve`]).
 
 pub mod api;
+pub mod auth;
 pub mod client;
 pub mod environment;
 pub mod events;
+pub mod serve;
+pub mod start;
 pub mod stop;
 pub mod testbed;
+
+pub use api::{AppState, router};
+pub use start::{PortChoice, RunningServer, ServerOptions, StartError, start};

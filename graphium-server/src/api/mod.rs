@@ -1,4 +1,29 @@
 //! The REST API, base `/api/v1`.
+//!
+//! A handler reads the request, asks the control plane, and puts its answer into a form: nothing is decided here. What every
+//! request goes through, from the outside in: [`trace`] gives it an id and makes every error a problem, the gate of [`auth`](crate::auth)
+//! looks at its token, [`repeat`] answers a repeated `Idempotency-Key`.
 
+mod agents;
+mod containers;
+mod deployments;
+mod events;
+mod health;
+mod hosts;
+mod input;
+mod page;
 pub mod problem;
+mod refusal;
+mod repeat;
+mod router;
+mod socket;
+mod stacks;
+mod state;
+mod submission;
+mod tasks;
+mod tokens;
+mod trace;
 pub mod wire;
+
+pub use router::router;
+pub use state::{AppState, Peer};

@@ -58,7 +58,11 @@ impl AgentLink for HttpLink {
     async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
         let request = self.client.call(Method::PUT, &["tasks", lease.task.as_str(), "status"]);
         let report = StatusReport::new(lease.clone(), outcome.clone());
-        Ok(request.deadline(CALL).body(&report).done().await?)
+        match request.deadline(CALL).body(&report).done().await {
+            // The task went with its stack: nobody waits for this any more.
+            Err(ClientError::NotFound { detail, .. }) => Err(LinkError::LeaseLost(detail)),
+            answer => Ok(answer?),
+        }
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {

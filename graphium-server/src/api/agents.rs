@@ -1,0 +1,171 @@
+//! The agents' protocol. The gate has seen to it that the caller is the agent of the host, or an administrator.
+
+use super::{
+    AppState, Peer,
+    health::stopping,
+    input::{Input, Params},
+    page::Paging,
+    problem::Problem,
+    tasks::statuses,
+    wire::{ClaimBody, Claimed, Listing, RenewBody, Renewed, StatusReport, TaskList},
+};
+use crate::auth::{Cut, Identity, Lifeline};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use graphium_core::{
+    agent::{AgentLink, ClaimCall, Held, HostReport, RenewCall, Renewal, SessionGrant},
+    control::Role,
+    id::{HostId, TaskId},
+    store::{SessionRequest, TaskQuery},
+};
+use serde::Deserialize;
+use std::time::Duration;
+
+pub(super) async fn session(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Input(request): Input<SessionRequest>,
+) -> Result<Json<SessionGrant>, Problem> {
+    same(&id, &request.host)?;
+    Ok(Json(state.control.open_session(&request).await?))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ClaimQuery {
+    wait: Option<f64>,
+    max: Option<usize>,
+}
+
+/// Waits for work. When the server ends, the agent asks the next one with the same claim, so that nothing it may have been
+/// granted in that moment is lost: that is why the answer is then an error, and not an empty list.
+pub(super) async fn claim(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+    Path(id): Path<String>,
+    Params(query): Params<ClaimQuery>,
+    Input(body): Input<ClaimBody>,
+) -> Result<Json<Claimed>, Problem> {
+    let seconds = body.wait_seconds.or(query.wait).unwrap_or(0.0);
+    let wait = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Problem::new(422, "wrong-shape", "`waitSeconds` is a number of seconds, 0 or more"))?;
+    let max = body.max.or(query.max).unwrap_or(1);
+    let call = ClaimCall { host: HostId::new(id), epoch: body.epoch, claim: body.claim, max, wait };
+    let mut lifeline = Lifeline::new(&state, &caller);
+    tokio::select! {
+        biased;
+        tasks = state.control.claim(&call) => Ok(Json(Claimed { tasks: tasks? })),
+        cut = lifeline.cut() => Err(match cut {
+            Cut::Stopping => stopping(),
+            Cut::Revoked => Problem::new(401, "token-unknown", "the token was revoked"),
+        }),
+    }
+}
+
+pub(super) async fn renew(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+    Path(id): Path<String>,
+    Input(mut call): Input<RenewCall>,
+) -> Result<Json<Renewed>, Problem> {
+    same(&id, &call.host)?;
+    if caller.role == Role::Agent {
+        keep_own(&state, &mut call).await?;
+    }
+    Ok(Json(Renewed { held: state.control.renew(&call).await? }))
+}
+
+/// Leaves out leases of other hosts' tasks: to this agent they are lost.
+async fn keep_own(state: &AppState, call: &mut RenewCall) -> Result<(), Problem> {
+    let mut own = Vec::with_capacity(call.leases.len());
+    for renewal in call.leases.drain(..) {
+        let task = state.control.store().task(&renewal.lease.task).await?;
+        if task.is_some_and(|task| task.host_id == call.host) {
+            own.push(renewal);
+        }
+    }
+    call.leases = own;
+    Ok(())
+}
+
+pub(super) async fn renew_task(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Input(body): Input<RenewBody>,
+) -> Result<Json<Held>, Problem> {
+    let id = TaskId::new(id);
+    same_task(&id, &body.lease.task)?;
+    let task = state.control.store().task(&id).await?;
+    let task = task.ok_or_else(|| Problem::new(404, "not-found", format!("no task `{id}`")))?;
+    let epoch = body.lease.epoch;
+    let leases = vec![Renewal { lease: body.lease, progress: body.progress }];
+    let held = state.control.renew(&RenewCall { host: task.host_id, epoch, leases }).await?;
+    let lost = || Problem::new(409, "lease-lost", format!("the lease of task `{id}` is lost"));
+    held.into_iter().next().map(Json).ok_or_else(lost)
+}
+
+pub(super) async fn report(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Input(report): Input<StatusReport>,
+) -> Result<StatusCode, Problem> {
+    let (lease, outcome) = report.into_outcome()?;
+    same_task(&TaskId::new(id), &lease.task)?;
+    state.control.report(&lease, &outcome).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn observe(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    peer: Option<Extension<Peer>>,
+    Input(mut report): Input<HostReport>,
+) -> Result<StatusCode, Problem> {
+    same(&id, &report.host)?;
+    if report.ip_address.is_none() {
+        // The address that the agent comes from, unless it means nothing to other hosts.
+        let address = peer.map(|Extension(Peer(peer))| peer.ip().to_canonical());
+        report.ip_address = address.filter(|address| !address.is_loopback());
+    }
+    state.control.observe(&report).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Filter {
+    status: Option<String>,
+}
+
+pub(super) async fn tasks(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Params(paging): Params<Paging>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<TaskList>, Problem> {
+    let query = TaskQuery {
+        statuses: statuses(filter.status.as_deref())?,
+        host: Some(HostId::new(id)),
+        after: paging.cursor().map(TaskId::new),
+        limit: paging.limit()?,
+        ..TaskQuery::default()
+    };
+    let page = state.control.tasks(query).await?;
+    Ok(Json(TaskList::page(page.items, page.next)))
+}
+
+/// What the gate has looked at is the path: the body must speak of the same.
+fn same(path: &str, body: &HostId) -> Result<(), Problem> {
+    if HostId::new(path) == *body {
+        return Ok(());
+    }
+    Err(Problem::new(422, "ids-differ", format!("the path names host `{path}`, the body `{body}`")))
+}
+
+fn same_task(path: &TaskId, body: &TaskId) -> Result<(), Problem> {
+    if path == body {
+        return Ok(());
+    }
+    Err(Problem::new(422, "ids-differ", format!("the path names task `{path}`, the lease `{body}`")))
+}

@@ -1,0 +1,59 @@
+//! Containers, as agents see them. They are changed by deploying; nobody writes them here.
+
+use super::{
+    AppState,
+    deployments::stack_id,
+    input::Params,
+    page::Paging,
+    problem::Problem,
+    wire::{ContainerList, Listing},
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use graphium_core::{
+    id::HostId,
+    inventory::ObservedContainer,
+    store::{TaskStoreExt, Versioned},
+};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Filter {
+    host_id: Option<String>,
+    stack_id: Option<String>,
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Params(paging): Params<Paging>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<ContainerList>, Problem> {
+    let stack = stack_id(&state, filter.stack_id).await?;
+    let host = filter.host_id.map(HostId::new);
+    let page = state.control.containers(paging.cursor(), paging.limit()?, host, stack).await?;
+    Ok(Json(ContainerList::page(page.items, page.next)))
+}
+
+/// By `<host>/<name>`, or by the engine's id.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<ObservedContainer>, Problem> {
+    if let Some(Versioned { value, .. }) = state.control.store().document::<ObservedContainer>(&id).await? {
+        return Ok(Json(value));
+    }
+    let mut after = None;
+    loop {
+        let page = state.control.containers(after, 1000, None, None).await?;
+        if let Some(found) = page.items.into_iter().find(|container| container.id == id) {
+            return Ok(Json(found));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Err(Problem::new(404, "not-found", format!("no container `{id}`")));
+        }
+    }
+}

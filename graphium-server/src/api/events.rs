@@ -1,0 +1,139 @@
+//! `GET /events`: as Server-Sent Events, or as a JSON list.
+
+use super::{
+    AppState,
+    input::Params,
+    problem::Problem,
+    wire::{EventList, Listing},
+};
+use crate::{
+    auth::{Identity, Lifeline},
+    events::{Follower, Frame},
+};
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use graphium_core::store::StoreError;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How often a silent stream says that it lives.
+const ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct EventQuery {
+    /// Events above this number. Absent: a stream begins with what comes next, a list with the first.
+    pub(super) after: Option<u64>,
+    limit: Option<usize>,
+    follow: Option<bool>,
+}
+
+pub(super) async fn events(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+    Params(query): Params<EventQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let streams =
+        accept.contains("text/event-stream") || !(accept.contains("application/json") || query.follow == Some(false));
+    if !streams {
+        return list(&state, &query).await;
+    }
+    // A browser that reconnects says by itself where it was.
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let (follower, backlog) = open(&state, seen.or(query.after)).await?;
+    let tail = Tail {
+        follower,
+        lifeline: Lifeline::new(&state, &caller),
+        backlog: Some(backlog),
+        left: query.limit.unwrap_or(usize::MAX),
+        follow: query.follow != Some(false),
+    };
+    let body = stream::unfold(tail, |mut tail| async move {
+        let chunk = tail.next().await?;
+        Some((chunk, tail))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// A reader that stands after the number, with what is there already; with no number, after everything.
+pub(super) async fn open(state: &AppState, after: Option<u64>) -> Result<(Follower, Vec<Frame>), Problem> {
+    let store = state.control.store();
+    let after = match after {
+        Some(after) => after,
+        None => store.last_event().await?,
+    };
+    let mut follower = state.broadcast.follow(store.clone(), after);
+    // Read before the answer begins: events that are gone are an error, and not a stream that breaks.
+    let backlog = follower.next().await?;
+    Ok((follower, backlog))
+}
+
+async fn list(state: &AppState, query: &EventQuery) -> Result<Response, Problem> {
+    let after = query.after.unwrap_or(0);
+    let limit = query.limit.unwrap_or(100).clamp(1, 1000);
+    let events = state.control.store().events(after, limit).await?;
+    let next = events.last().filter(|_| events.len() == limit).map(|event| event.seq.to_string());
+    Ok(Json(EventList::page(events, next)).into_response())
+}
+
+struct Tail {
+    follower: Follower,
+    lifeline: Lifeline,
+    /// What was there at the beginning.
+    backlog: Option<Vec<Frame>>,
+    left: usize,
+    follow: bool,
+}
+
+impl Tail {
+    /// The next bytes of the stream; `None` ends it.
+    async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        if self.left == 0 {
+            return None;
+        }
+        let frames = match self.backlog.take() {
+            Some(backlog) => backlog,
+            None => match self.more().await? {
+                Ok(frames) => frames,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        // Without an event a comment: the headers leave at once, and a silent stream is known to live.
+        let mut bytes = BytesMut::new();
+        if frames.is_empty() {
+            bytes.extend_from_slice(b":\n\n");
+        }
+        for Frame { seq, json } in frames.iter().take(self.left) {
+            bytes.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes());
+        }
+        self.left = self.left.saturating_sub(frames.len());
+        Some(Ok(bytes.freeze()))
+    }
+
+    /// More events, or none after a silence; `None`: there will be no more.
+    async fn more(&mut self) -> Option<Result<Vec<Frame>, StoreError>> {
+        match self.follower.next().await {
+            Ok(frames) if frames.is_empty() && self.follow => {}
+            Ok(frames) if frames.is_empty() => return None,
+            other => return Some(other),
+        }
+        tokio::select! {
+            _ = self.lifeline.cut() => None,
+            () = self.follower.wait() => Some(self.follower.next().await),
+            () = tokio::time::sleep(ALIVE) => Some(Ok(Vec::new())),
+        }
+    }
+}

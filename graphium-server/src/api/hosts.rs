@@ -1,0 +1,78 @@
+//! Hosts: what is known of them, and what operators order.
+
+use super::{
+    AppState,
+    input::{Input, Params},
+    page::Paging,
+    problem::Problem,
+    wire::{HostList, Listing},
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use graphium_core::{
+    id::HostId,
+    inventory::{Host, HostStatus},
+};
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<HostList>, Problem> {
+    let page = paging.cut(state.control.hosts().await?, |host| host.id.as_str())?;
+    Ok(Json(HostList::page(page.items, page.next)))
+}
+
+pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Host>, Problem> {
+    Ok(Json(state.control.host(&HostId::new(id)).await?))
+}
+
+pub(super) async fn create(State(state): State<AppState>, Input(host): Input<Host>) -> Result<Response, Problem> {
+    if host.id.as_str().is_empty() {
+        return Err(Problem::new(422, "wrong-shape", "a host has an `@id`"));
+    }
+    let host = state.control.register_host(host).await?;
+    let place = format!("/api/v1/hosts/{}", host.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(host)).into_response())
+}
+
+pub(super) async fn update(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Input(host): Input<Host>,
+) -> Result<Json<Host>, Problem> {
+    let id = HostId::new(id);
+    if host.id != id {
+        let detail = format!("the path names host `{id}`, the body `{}`", host.id);
+        return Err(Problem::new(422, "ids-differ", detail));
+    }
+    Ok(Json(state.control.register_host(host).await?))
+}
+
+pub(super) async fn remove(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    state.control.remove_host(&HostId::new(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn drain(state: State<AppState>, id: Path<String>) -> Result<Json<Host>, Problem> {
+    order(state, id, HostStatus::Draining).await
+}
+
+pub(super) async fn activate(state: State<AppState>, id: Path<String>) -> Result<Json<Host>, Problem> {
+    order(state, id, HostStatus::Active).await
+}
+
+pub(super) async fn maintenance(state: State<AppState>, id: Path<String>) -> Result<Json<Host>, Problem> {
+    order(state, id, HostStatus::Maintenance).await
+}
+
+async fn order(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    status: HostStatus,
+) -> Result<Json<Host>, Problem> {
+    Ok(Json(state.control.set_host_status(&HostId::new(id), status).await?))
+}

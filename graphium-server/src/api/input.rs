@@ -1,0 +1,78 @@
+//! Bodies and queries, read within bounds; what does not fit is a problem that says where.
+
+use super::problem::Problem;
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{header, request::Parts},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+const MIB: usize = 1024 * 1024;
+
+/// A JSON body of at most 1 MiB that arrives within 20 s.
+pub(super) struct Input<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Input<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request, MIB, Duration::from_secs(20)).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// A document's bytes, as they are: at most 8 MiB that arrive within a minute.
+pub(super) struct Source(pub(super) Bytes);
+
+impl<S: Sync> FromRequest<S> for Source {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read(request, 8 * MIB, Duration::from_secs(60)).await?))
+    }
+}
+
+/// The query of a URL.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(Problem::new(400, "bad-query", rejection.body_text())),
+        }
+    }
+}
+
+/// Reads JSON of our own form.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            Problem::new(422, "wrong-shape", format!("the body does not fit: {error}"))
+        }
+        _ => Problem::new(400, "not-json", format!("the body is not JSON: {error}")),
+    })
+}
+
+async fn read(request: Request, limit: usize, deadline: Duration) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(413, "too-large", format!("the body is larger than {} MiB", limit / MIB));
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        return Err(too_large());
+    }
+    let body: Limited<Body> = Limited::new(request.into_body(), limit);
+    match tokio::time::timeout(deadline, body.collect()).await {
+        Err(_) => {
+            Err(Problem::new(408, "too-slow", format!("the body did not arrive within {} s", deadline.as_secs())))
+        }
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::new(400, "broken-body", format!("the body broke off: {error}"))),
+    }
+}

@@ -1,0 +1,120 @@
+//! `Idempotency-Key`: a POST that comes again gets the answer of the first.
+//!
+//! Answers lie in memory for ten minutes, which covers a caller that lost the connection and asks again. A deployment's key is
+//! in the store besides, with the deployment, and outlives the server.
+
+use super::{AppState, problem::Problem};
+use crate::auth::Identity;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long an answer lies ready.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// How many answers lie ready at most, and how large each may be.
+const MOST: usize = 1000;
+const LARGEST: usize = 64 * 1024;
+
+/// Answers that were given, by caller, route and key.
+#[derive(Default)]
+pub(crate) struct Answers(Mutex<HashMap<String, Arc<Slot>>>);
+
+struct Slot {
+    since: Instant,
+    /// Locked while the first request is worked on, so that a second one waits for its answer.
+    answer: tokio::sync::Mutex<Option<Answer>>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl fmt::Debug for Answers {
+    /// Without the answers: one may hold a new token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+impl Answers {
+    fn slot(&self, key: String) -> Arc<Slot> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MOST {
+            slots.retain(|_, slot| slot.since.elapsed() < KEPT);
+        }
+        if slots.len() >= MOST {
+            // Full of fresh answers: the oldest goes.
+            let oldest = slots.iter().min_by_key(|(_, slot)| slot.since).map(|(key, _)| key.clone());
+            oldest.and_then(|key| slots.remove(&key));
+        }
+        let slot = slots.entry(key).or_insert_with(Slot::new);
+        if slot.since.elapsed() >= KEPT {
+            *slot = Slot::new();
+        }
+        Arc::clone(slot)
+    }
+}
+
+impl Slot {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { since: Instant::now(), answer: tokio::sync::Mutex::new(None) })
+    }
+}
+
+pub(super) async fn answer(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let key = request.headers().get("idempotency-key");
+    let (Some(key), &Method::POST) = (key, request.method()) else { return next.run(request).await };
+    let Some(key) = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())) else {
+        return Problem::new(400, "bad-idempotency-key", "`Idempotency-Key` has 1 to 255 plain characters")
+            .into_response();
+    };
+    let caller = request.extensions().get::<Identity>().map_or("", |caller| &caller.hash);
+    let slot = state.answers.slot(format!("{caller} {} {key}", request.uri()));
+    let mut kept = slot.answer.lock().await;
+    if let Some(answer) = kept.as_ref() {
+        return answer.again();
+    }
+    let (response, answer) = keep(next.run(request).await).await;
+    *kept = answer;
+    response
+}
+
+impl Answer {
+    fn again(&self) -> Response {
+        let mut response = (self.status, Body::from(self.body.clone())).into_response();
+        *response.headers_mut() = self.headers.clone();
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+        response
+    }
+}
+
+/// Success is kept. After a refusal the caller may mend the cause and ask with the same key.
+async fn keep(response: Response) -> (Response, Option<Answer>) {
+    if !response.status().is_success() {
+        return (response, None);
+    }
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(body) => {
+            let answer = Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone() };
+            let answer = (body.len() <= LARGEST).then_some(answer);
+            (Response::from_parts(parts, Body::from(body)), answer)
+        }
+        Err(error) => (Problem::new(500, "internal", error.to_string()).into_response(), None),
+    }
+}

@@ -1,0 +1,77 @@
+//! Every route, on one page.
+
+use super::{
+    AppState, agents, containers, deployments, events, health, hosts, problem::Problem, repeat, socket, stacks, tasks,
+    tokens, trace,
+};
+use crate::auth;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware::{from_fn, from_fn_with_state},
+    routing::{delete, get, post, put},
+};
+
+/// The API as an axum router, complete with authentication.
+pub fn router(state: AppState) -> Router {
+    let api = Router::new()
+        .merge(health::routes())
+        .route("/stacks", get(stacks::list).post(stacks::deploy))
+        .route("/stacks/jsonld", post(stacks::deploy))
+        .route("/stacks/plan", post(stacks::plan))
+        .route("/stacks/jsonld/validate", post(stacks::validate))
+        .route("/stacks/jsonld/deployments", get(deployments::list))
+        .route("/stacks/jsonld/deployments/{id}", get(deployments::one))
+        .route("/stacks/{id}", get(stacks::one).delete(stacks::remove))
+        .route("/stacks/{id}/status", get(stacks::status))
+        .route("/stacks/{id}/deployment", get(stacks::deployment))
+        .route("/stacks/{id}/stop", post(stacks::stop))
+        .route("/stacks/{id}/start", post(stacks::start))
+        .route("/stacks/{id}/restart", post(stacks::restart))
+        .route("/stacks/{id}/rollback", post(stacks::rollback))
+        .route("/tasks", get(tasks::list).post(tasks::create))
+        .route("/tasks/stats", get(tasks::stats))
+        .route("/tasks/{id}", get(tasks::one))
+        .route("/tasks/{id}/retry", post(tasks::retry))
+        .route("/tasks/{id}/cancel", post(tasks::cancel))
+        .route("/hosts", get(hosts::list).post(hosts::create))
+        .route("/hosts/{id}", get(hosts::one).put(hosts::update).delete(hosts::remove))
+        .route("/hosts/{id}/drain", post(hosts::drain))
+        .route("/hosts/{id}/activate", post(hosts::activate))
+        .route("/hosts/{id}/maintenance", post(hosts::maintenance))
+        .route("/containers", get(containers::list))
+        .route("/containers/{id}", get(containers::one))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/events", get(events::events))
+        .route("/ws", get(socket::events))
+        .route("/ws/graph", get(socket::events))
+        .route_layer(from_fn_with_state(state.clone(), repeat::answer))
+        // The agents' protocol repeats by its own ids: it needs no answers kept.
+        .route("/tasks/{id}/renew", post(agents::renew_task))
+        .route("/tasks/{id}/status", put(agents::report))
+        .route("/agents/{id}/session", post(agents::session))
+        .route("/agents/{id}/claim", post(agents::claim))
+        .route("/agents/{id}/renew", post(agents::renew))
+        .route("/agents/{id}/observation", put(agents::observe))
+        .route("/agents/{id}/tasks", get(agents::tasks));
+    Router::new()
+        .nest("/api/v1", api)
+        .merge(health::routes())
+        .route_layer(from_fn_with_state(state.clone(), auth::gate))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        // Bodies have a limit and a deadline each (see `input`).
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(trace::trace))
+        .with_state(state)
+}
+
+async fn unknown_route(uri: Uri) -> Problem {
+    Problem::new(404, "no-such-route", format!("there is nothing at `{}`; the API is below `/api/v1`", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(405, "method-not-allowed", format!("`{}` takes no {method}", uri.path()))
+}

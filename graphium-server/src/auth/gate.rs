@@ -1,0 +1,114 @@
+//! Lets a request through, or says why not.
+
+use super::{Identity, Needs, Token, needs};
+use crate::api::{AppState, problem::Problem};
+use axum::{
+    extract::{MatchedPath, RawPathParams, Request, State},
+    http::{HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use graphium_core::{
+    control::Role,
+    id::{HostId, TaskId},
+};
+use subtle::ConstantTimeEq;
+
+const UNKNOWN: &str = "the token is not known to this server: it was revoked, or it is another server's";
+const MISSING: &str = "this needs a token: send `Authorization: Bearer gph_…`. On the server's own machine the command line finds the \
+                       administrator's by itself; elsewhere set GRAPHIUM_TOKEN";
+
+/// Runs before every route, and after routing, so that the policy is of routes and not of texts.
+pub(crate) async fn gate(
+    State(state): State<AppState>,
+    route: MatchedPath,
+    path: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let needs = needs(request.method(), route.as_str());
+    if needs == Needs::Nobody {
+        return next.run(request).await;
+    }
+    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
+    let token = presented(&request, route.as_str());
+    let admitted = async {
+        let identity = identify(&state, token).await?;
+        permit(&state, &identity, needs, id.as_deref()).await?;
+        Ok::<_, Problem>(identity)
+    };
+    // Boxed: a parked request should not carry what only its beginning needs.
+    match Box::pin(admitted).await {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err(problem) => {
+            let unauthorized = problem.status == 401;
+            let mut response = problem.into_response();
+            if unauthorized {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
+    }
+}
+
+async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {
+    let text = token.ok_or_else(|| Problem::new(401, "token-missing", MISSING))?;
+    let token = Token::parse(&text).ok_or_else(|| Problem::new(401, "token-unknown", UNKNOWN))?;
+    let hash = token.hash();
+    let record = state.control.token_by_hash(&hash).await?;
+    match record {
+        Some(record) if bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes())) => {
+            Ok(Identity { role: record.role, host: record.host, name: record.name.unwrap_or(record.id), hash })
+        }
+        _ => Err(Problem::new(401, "token-unknown", UNKNOWN)),
+    }
+}
+
+/// The token that a request shows. A browser cannot set headers on streams, so there it may come in two other ways.
+fn presented(request: &Request, route: &str) -> Option<String> {
+    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if let Some(authorization) = header(header::AUTHORIZATION) {
+        let (scheme, token) = authorization.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned());
+    }
+    let streams = ["/api/v1/events", "/api/v1/ws", "/api/v1/ws/graph"];
+    if !streams.contains(&route) {
+        return None;
+    }
+    if let Some(protocols) = header(header::SEC_WEBSOCKET_PROTOCOL) {
+        let mut protocols = protocols.split(',').map(str::trim);
+        if protocols.next() == Some("bearer") {
+            return protocols.next().map(str::to_owned);
+        }
+    }
+    let pairs = request.uri().query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(name, _)| *name == "access_token").map(|(_, token)| token.to_owned())
+}
+
+async fn permit(state: &AppState, identity: &Identity, needs: Needs, id: Option<&str>) -> Result<(), Problem> {
+    let own = |host: &HostId| identity.host.as_ref() == Some(host);
+    let permitted = match (identity.role, needs) {
+        (Role::Admin, _) | (_, Needs::Nobody) => true,
+        (Role::Viewer, needs) => matches!(needs, Needs::Viewer | Needs::AgentOrViewer),
+        (Role::Agent, Needs::Agent | Needs::AgentOrViewer) => id.is_some_and(|id| own(&HostId::new(id))),
+        (Role::Agent, Needs::AgentOfTask) => {
+            let id = TaskId::new(id.unwrap_or_default());
+            let task = state.control.store().task(&id).await.map_err(Problem::from)?;
+            let task = task.ok_or_else(|| Problem::new(404, "not-found", format!("no task `{id}`")))?;
+            own(&task.host_id)
+        }
+        (Role::Agent, Needs::Viewer | Needs::Admin) => false,
+    };
+    if permitted {
+        return Ok(());
+    }
+    let detail = match (identity.role, &identity.host) {
+        (Role::Agent, Some(host)) => format!("this token is for the agent of host `{host}` and reaches nothing else"),
+        (Role::Viewer, _) => "this token may look and change nothing; ask with an administrator's".to_owned(),
+        _ => "this token may not do that".to_owned(),
+    };
+    Err(Problem::new(403, "not-allowed", detail))
+}

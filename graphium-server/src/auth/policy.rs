@@ -1,0 +1,50 @@
+//! The table of who may do what, by method and route.
+
+use axum::http::Method;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nobody,
+    /// Any person's token.
+    Viewer,
+    /// An administrator's token.
+    Admin,
+    /// The token of the agent whose host the path names, or an administrator's.
+    Agent,
+    /// As [`Agent`](Self::Agent), or a viewer's.
+    AgentOrViewer,
+    /// The token of the agent whose host does the task that the path names, or an administrator's.
+    AgentOfTask,
+}
+
+/// What a route needs. A route that is not thought of here needs a viewer to read and an administrator for all else.
+pub fn needs(method: &Method, route: &str) -> Needs {
+    let route = route.strip_prefix("/api/v1").unwrap_or(route);
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        "/healthz" | "/readyz" => Needs::Nobody,
+        // Names of credentials are nobody's business but the administrator's.
+        _ if route.starts_with("/tokens") => Needs::Admin,
+        "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,
+        _ if route.starts_with("/agents/{id}/") && reads => Needs::AgentOrViewer,
+        _ if route.starts_with("/agents/{id}/") => Needs::Agent,
+        _ if reads => Needs::Viewer,
+        _ => Needs::Admin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_thought_of_is_closed() {
+        assert_eq!(needs(&Method::GET, "/api/v1/anything"), Needs::Viewer);
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            assert_eq!(needs(&method, "/api/v1/anything"), Needs::Admin, "{method}");
+        }
+        assert_eq!(needs(&Method::GET, "/api/v1/tokens"), Needs::Admin);
+    }
+}

@@ -1,0 +1,58 @@
+//! One connection, from its first byte to its last.
+
+use super::stall::Stall;
+use crate::{api::Peer, stop::Stop};
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{net::SocketAddr, pin::pin, time::Duration};
+use tokio::net::TcpStream;
+use tower::Service;
+
+/// What peers may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Time for a request's head, and for silence between two requests.
+    pub head: Duration,
+    /// Time for which a peer may take nothing of an answer.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 16_384, head: Duration::from_secs(10), stall: Duration::from_secs(30) }
+    }
+}
+
+/// The most that is kept of a connection's bytes: a head must fit. hyper's own default is 400 KiB.
+const BUFFER: usize = 16 * 1024;
+
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: Stop, limits: Limits) {
+    // Frames of a stream are small and should not wait for one another.
+    let _best_effort = stream.set_nodelay(true);
+    let io = TokioIo::new(Stall::new(stream, limits.stall));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(BUFFER)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection broke off");
+    }
+}

@@ -1,0 +1,104 @@
+//! The loop that serves connections, and what a peer may take of the server.
+//!
+//! hyper is used directly because `axum::serve` never cuts a slow peer. Here a head must arrive within ten seconds, a body within
+//! the time of its route, and a peer that takes no more of an answer for half a minute is gone. The end is told: no connection
+//! is taken any more, requests that are being done are finished, everything that waits hears [`Stop`](crate::stop::Stop).
+
+mod connection;
+mod stall;
+
+pub use connection::Limits;
+
+use crate::stop::{Stop, Stopper};
+use axum::Router;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+};
+
+/// How long the end may take: then what is left is dropped.
+const FAREWELL: Duration = Duration::from_millis(1500);
+
+/// A server that runs. Dropping it stops the server without waiting for requests to finish.
+#[derive(Debug)]
+pub struct ServerHandle {
+    addr: SocketAddr,
+    stopper: Stopper,
+    accepting: JoinHandle<()>,
+}
+
+impl ServerHandle {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Ends it within two seconds, also with streams open.
+    pub async fn shutdown(mut self) {
+        self.stopper.stop();
+        let everything = async {
+            // The loop ends with its last connection; upgraded connections end by themselves.
+            let _ended = (&mut self.accepting).await;
+        };
+        if tokio::time::timeout(FAREWELL, everything).await.is_err() {
+            self.accepting.abort();
+        }
+        self.stopper.all_gone(Duration::from_millis(300)).await;
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        self.accepting.abort();
+    }
+}
+
+/// Serves a router on a listener. `stop` is the one that the router's state has.
+///
+/// # Errors
+/// When the listener does not say where it listens.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    (stopper, stop): (Stopper, Stop),
+    limits: Limits,
+) -> io::Result<ServerHandle> {
+    let addr = listener.local_addr()?;
+    let accepting = tokio::spawn(accept(listener, router, stop, limits));
+    Ok(ServerHandle { addr, stopper, accepting })
+}
+
+async fn accept(listener: TcpListener, router: Router, mut stop: Stop, limits: Limits) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        // With no room left peers wait in the kernel's queue.
+        let connection = async {
+            let permit = Arc::clone(&room).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        tokio::select! {
+            () = stop.stopped() => break,
+            Some(_) = connections.join_next() => {}
+            (permit, accepted) = connection => match accepted {
+                Ok((stream, peer)) => {
+                    let served = connection::serve(stream, peer, router.clone(), stop.clone(), limits);
+                    connections.spawn(async move {
+                        served.await;
+                        drop(permit);
+                    });
+                }
+                // Out of file handles, most likely: some will close.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}

@@ -1,0 +1,184 @@
+//! A whole server in one call: store, control plane, router, monitor.
+
+use crate::{
+    api::{AppState, router},
+    auth::{self, AdminTokenError, local},
+    environment::TokioEnvironment,
+    events::Broadcast,
+    serve::{Limits, ServerHandle, serve},
+    stop::Stopper,
+};
+use graphium_core::{
+    control::{Control, ControlError, Settings},
+    environment::Environment,
+    event::EventSink,
+};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// How many ports after the wanted one are tried.
+const PORTS: u16 = 100;
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where it listens; port 0 takes any.
+    pub listen: SocketAddr,
+    /// What to do when the port is taken.
+    pub port: PortChoice,
+    /// Where it keeps its data: `sqlite:PATH`, `memory:`.
+    pub store_url: String,
+    /// Where its administrator's token lies.
+    pub data_dir: PathBuf,
+    /// The times of the control plane.
+    pub settings: Settings,
+    /// Where it leaves a note for the command line of the same user; none: it leaves none.
+    pub notes: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// The usual server: exactly that address, the default times, a note for the command line.
+    pub fn new(listen: SocketAddr, store_url: impl Into<String>, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen,
+            port: PortChoice::Exact,
+            store_url: store_url.into(),
+            data_dir: data_dir.into(),
+            settings: Settings::default(),
+            notes: local::folder(),
+        }
+    }
+}
+
+/// What to do when a port is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortChoice {
+    /// Fail.
+    #[default]
+    Exact,
+    /// Take the next that is free.
+    NextFree,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be had.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] graphium_store::OpenError),
+    /// What the store holds cannot be taken up.
+    #[error("the control plane does not start")]
+    Control(#[from] ControlError),
+    /// There is no administrator's token.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct RunningServer {
+    handle: ServerHandle,
+    monitor: JoinHandle<()>,
+    control: Arc<Control>,
+    admin_token_file: PathBuf,
+    _registration: Option<local::Registration>,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.handle.addr()
+    }
+
+    /// Its address for clients on this machine.
+    pub fn url(&self) -> String {
+        let addr = self.addr();
+        match (addr.ip().is_unspecified(), addr.is_ipv4()) {
+            (true, true) => format!("http://127.0.0.1:{}", addr.port()),
+            (true, false) => format!("http://[::1]:{}", addr.port()),
+            (false, _) => format!("http://{addr}"),
+        }
+    }
+
+    /// Its control plane, for an agent within the same program.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// The file with its administrator's token.
+    pub fn admin_token_file(&self) -> &Path {
+        &self.admin_token_file
+    }
+
+    /// Ends it within two seconds, also with streams open. What is under way goes on with the next start.
+    pub async fn shutdown(self) {
+        self.handle.shutdown().await;
+        self.monitor.abort();
+        let _aborted = self.monitor.await;
+    }
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// [`StartError`]; nothing is left running.
+pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> {
+    // The port first: when it is taken, another server is likely to have the store as well.
+    let listener = listen(options.listen, options.port).await?;
+    let environment: Arc<dyn Environment> = Arc::new(TokioEnvironment::new());
+    let now = environment.now();
+    let store = graphium_store::open(&options.store_url, graphium_store::Options::at(now)).await?;
+    let broadcast = Arc::new(Broadcast::default());
+    let sink: Arc<dyn EventSink> = broadcast.clone();
+    let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
+    let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
+
+    let (stopper, stop) = Stopper::new();
+    let state = AppState::new(Arc::clone(&control), broadcast, environment, stop.clone());
+    let listen_error = |source| StartError::Listen { addr: options.listen, source };
+    let handle = serve(listener, router(state), (stopper, stop), Limits::default()).map_err(listen_error)?;
+    let monitor = tokio::spawn(Arc::clone(&control).run());
+    let addr = handle.addr();
+    if !addr.ip().is_loopback() {
+        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
+    }
+    let registration = options.notes.and_then(|folder| {
+        local::register(&folder, addr, &options.data_dir)
+            .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
+            .ok()
+    });
+    Ok(RunningServer { handle, monitor, control, admin_token_file, _registration: registration })
+}
+
+async fn listen(wanted: SocketAddr, choice: PortChoice) -> Result<TcpListener, StartError> {
+    let mut addr = wanted;
+    loop {
+        match TcpListener::bind(addr).await {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if choice == PortChoice::NextFree
+                    && error.kind() == io::ErrorKind::AddrInUse
+                    && addr.port() - wanted.port() < PORTS
+                    && addr.port() < u16::MAX =>
+            {
+                addr.set_port(addr.port() + 1);
+            }
+            Err(source) => return Err(StartError::Listen { addr, source }),
+        }
+    }
+}
