@@ -1,0 +1,10 @@
+//! The server through real sockets: routes, problems, roles, streams, limits, and the agents' protocol, over a store in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod agent;
+mod bed;
+// mod limits;
+// mod roles;
+// mod routes;
+// mod streams;
