@@ -295,6 +295,16 @@ fn a_host_without_an_address_is_warned_of() {
 }
 
 #[test]
+fn what_cannot_be_reached_from_another_host_is_warned_of() {
+    let mut stack = stack("s", vec![pinned("db", "vm1"), pinned("here", "vm1"), pinned("there", "vm2")]);
+    stack.containers[1].depends_on.push(on("db"));
+    stack.containers[2].depends_on.push(on("db"));
+    let plan = planned(&stack, &hosts(2));
+    assert_eq!(plan.warnings.len(), 1);
+    assert!(plan.warnings[0].message.ends_with("no fixed port: `db` from `there`"), "{}", plan.warnings[0]);
+}
+
+#[test]
 fn beyond_a_bound_only_dependencies_are_told() {
     let service =
         |number: u16| Container { ports: vec![published(80, 1000 + number)], ..container(&format!("c{number}")) };

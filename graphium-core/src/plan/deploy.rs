@@ -184,13 +184,13 @@ impl<'a, 'p> Draft<'a, 'p> {
         tasks.extend(handover.tasks());
         setup.tasks(self, &mut tasks);
         for &number in &members.order {
-            if let Some(mut task) = self.container(number) {
+            if self.changes(number) {
                 let dependencies = members.graph.dependencies(number);
-                task.depends_on.reserve_exact(2 + dependencies.len());
-                setup.needed(&task.host, members.list[number].definition, &mut task.depends_on);
-                task.depends_on.extend(handover.before(number).map(str::to_owned));
-                task.depends_on.extend(dependencies.iter().filter_map(|edge| self.gate(*edge)));
-                tasks.push(task);
+                let mut first = Vec::with_capacity(2 + dependencies.len());
+                setup.needed(number, &mut first);
+                first.extend(handover.before(number).map(str::to_owned));
+                first.extend(dependencies.iter().filter_map(|edge| self.gate(*edge)));
+                tasks.extend(self.container(number, first));
             }
             for condition in [Condition::Healthy, Condition::Completed] {
                 if let Some(&waiting) = checks.get(&(number, condition)) {
@@ -202,31 +202,29 @@ impl<'a, 'p> Draft<'a, 'p> {
         tasks
     }
 
-    /// The task of a member, its dependencies still open.
-    fn container(&mut self, number: usize) -> Option<PlannedTask> {
+    /// The task of a member, with the ids that it waits for.
+    fn container(&mut self, number: usize, depends_on: Vec<String>) -> Option<PlannedTask> {
         let spec = self.specs[number].take()?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
-        let id = self.ids[number].clone();
-        Some(
-            match &self.verdicts[number] {
-                Verdict::Differs(why) => {
-                    let undo =
-                        self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec });
-                    task(id, Action::Update { spec }, host, why.as_str()).undone_by(undo)
-                }
-                Verdict::Unchanged | Verdict::Absent => {
-                    let why = match self.seen.named(name).first() {
-                        Some(own) if own.container.hosted_on != *host => {
-                            format!("moves from `{}`", own.container.hosted_on)
-                        }
-                        _ => "is not there yet".to_owned(),
-                    };
-                    let undo = Action::Delete { name: spec.name.clone() };
-                    task(id, Action::Deploy { spec }, host, why).undone_by(Some(undo))
-                }
+        let (action, why, undo) = match &self.verdicts[number] {
+            Verdict::Differs(why) => {
+                let undo =
+                    self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec });
+                (Action::Update { spec }, why.clone(), undo)
             }
-            .of_container(name),
-        )
+            Verdict::Unchanged | Verdict::Absent => {
+                let why = match self.seen.named(name).first() {
+                    Some(own) if own.container.hosted_on != *host => {
+                        format!("moves from `{}`", own.container.hosted_on)
+                    }
+                    _ => "is not there yet".to_owned(),
+                };
+                let undo = Action::Delete { name: spec.name.clone() };
+                (Action::Deploy { spec }, why, Some(undo))
+            }
+        };
+        let id = self.ids[number].clone();
+        Some(PlannedTask { id, action, host: host.clone(), container: Some(name.to_owned()), depends_on, why, undo })
     }
 
     /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.
@@ -254,7 +252,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
         let why = format!("`{}` waits until it {until}", self.name(waiting));
         let first = self.changes(number).then(|| self.ids[number].clone());
-        Some(task(check_id(name, condition), action, host, why).of_container(name).after(first.into_iter().collect()))
+        Some(task(check_id(name, condition), action, host, why).of_container(name).after(first))
     }
 
     /// Whether a condition holds already and will not be disturbed.

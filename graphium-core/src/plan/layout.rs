@@ -5,7 +5,7 @@
 //! `external` keeps its own name and is neither made nor removed.
 
 use super::{
-    members::Members,
+    members::{Member, Members},
     reach::{Place, Reach},
 };
 use crate::{
@@ -37,25 +37,20 @@ impl<'a, 'p> Layout<'a, 'p> {
     /// What the engine is asked for, labelled with its hash; `scratch` is reused from one to the next.
     pub(super) fn container(&self, number: usize, scratch: &mut Vec<u8>) -> Box<ContainerSpec> {
         let member = &self.members.list[number];
-        let mut definition = member.definition.clone();
-        let network = definition.network_mode.is_none().then(|| network_name(self.stack).to_owned());
-        let mut aliases = Vec::new();
-        if network.is_some() {
-            aliases.reserve_exact(1 + member.definition.aliases.len());
-            aliases.push(member.name.to_string());
-            if definition.replicas.is_some() {
-                aliases.push(std::mem::take(&mut definition.name));
-            }
-            for alias in &member.definition.aliases {
-                if !aliases.contains(alias) {
-                    aliases.push(alias.clone());
-                }
-            }
-        }
+        let network = member.definition.network_mode.is_none().then(|| network_name(self.stack).to_owned());
+        // Made where it stays: a specification is large, and there are thousands.
+        let mut spec = Box::new(ContainerSpec {
+            name: self.stack.engine_name(&member.name),
+            container: member.definition.clone(),
+            aliases: if network.is_some() { aliases(member) } else { Vec::new() },
+            network,
+            labels: labels(self.stack, &member.definition.labels, 2),
+        });
+        let definition = &mut spec.container;
         if definition.replicas.take().is_some() {
             definition.name = member.name.to_string();
         }
-        self.reach.tell(number, self.members, &self.places, &mut definition);
+        self.reach.tell(number, self.members, &self.places, definition);
         for mount in &mut definition.volume_mounts {
             if let MountKind::Volume { source: Some(source), .. } = &mut mount.kind
                 && let Cow::Owned(named) = volume_name(self.stack, source)
@@ -63,13 +58,23 @@ impl<'a, 'p> Layout<'a, 'p> {
                 *source = named;
             }
         }
-        let mut labels = labels(self.stack, &definition.labels, 2);
-        labels.insert(label::CONTAINER.to_owned(), member.name.to_string());
-        let name = self.stack.engine_name(&member.name);
-        let mut spec = Box::new(ContainerSpec { name, container: definition, network, aliases, labels });
+        spec.labels.insert(label::CONTAINER.to_owned(), member.name.to_string());
         spec.label_with_hash(scratch);
         spec
     }
+}
+
+/// What a member answers to on the stack's network: its name, that of its replicas together, what the document adds.
+fn aliases(member: &Member<'_>) -> Vec<String> {
+    let more = &member.definition.aliases;
+    let mut aliases = Vec::with_capacity(2 + more.len());
+    aliases.push(member.name.to_string());
+    for alias in member.definition.replicas.map(|_| &member.definition.name).into_iter().chain(more) {
+        if !aliases.contains(alias) {
+            aliases.push(alias.clone());
+        }
+    }
+    aliases
 }
 
 /// The name of a stack's network on its engines.

@@ -129,7 +129,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
             }
             let dependants = self.before.into_iter().flat_map(|before| before.dependants(&part.name));
             let others = dependants.filter_map(|name| self.by_name.get(name)).flatten();
-            let first = others.filter_map(|other| self.stops.get(other).cloned()).collect();
+            let first: Vec<String> = others.filter_map(|other| self.stops.get(other).cloned()).collect();
             let id = part.task_id("stop");
             let why = if again { "the stack is restarted" } else { "the stack is stopped" };
             let name = part.engine_name.to_string();
@@ -149,7 +149,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
                 continue;
             }
             let why = if stopped.is_some() { "the stack is restarted" } else { "the stack is started" };
-            let first = stopped.into_iter().chain(self.gates(number)).collect();
+            let first = stopped.into_iter().chain(self.gates(number));
             let id = part.task_id("start");
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
@@ -176,7 +176,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
                 if !self.tasks.iter().any(|task| task.id == id) {
                     let action = Action::Check { name: part.engine_name.to_string(), condition };
                     let task = task(id.clone(), action, part.host, format!("`{name}` waits for it"));
-                    self.tasks.push(task.of_container(&part.name).after(started.into_iter().collect()));
+                    self.tasks.push(task.of_container(&part.name).after(started));
                 }
                 ids.push(id);
             }

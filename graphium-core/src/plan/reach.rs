@@ -71,6 +71,12 @@ impl Reach {
         self.services.len()
     }
 
+    /// Whether a member publishes a port to other hosts, be its address known or not.
+    pub(super) fn knows(&self, member: usize) -> bool {
+        self.by_member.contains_key(&member)
+            || [&self.unreachable, &self.ambiguous].iter().any(|list| list.binary_search(&member).is_ok())
+    }
+
     /// Adds to a container's definition what it is told of the others; what its document sets stays.
     pub(super) fn tell(&self, member: usize, members: &Members<'_>, places: &[Place<'_>], definition: &mut Container) {
         if self.services.is_empty() {
@@ -146,8 +152,8 @@ mod tests {
     #[test]
     fn an_address_of_version_six_is_bracketed_where_a_port_follows() {
         let port = Port { container_port: 443, host_port: Some(8443), protocol: Protocol::Tcp, host_ip: None };
-        let told =
-            variables("WEB", "[fd00::1]:8443".parse().unwrap(), &port).map(|(name, value)| format!("{name}={value}"));
+        let told = variables("WEB", SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 8443)), &port)
+            .map(|(name, value)| format!("{name}={value}"));
         let expected =
             ["WEB_ENDPOINT=[fd00::1]:8443", "WEB_HOST=fd00::1", "WEB_PORT=8443", "WEB_URL=https://[fd00::1]:8443"];
         assert_eq!(told, expected);

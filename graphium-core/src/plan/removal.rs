@@ -58,7 +58,7 @@ pub fn plan_removal(
             let why = "the stack is removed with its data";
             let id = format!("remove-volume:{host}:{volume}");
             let action = Action::RemoveVolume { name: volume };
-            tasks.push(task(id, action, host, why).after(users.into_iter().collect()));
+            tasks.push(task(id, action, host, why).after(users));
         } else {
             warnings.push(warn::volume_kept(host, &volume));
         }

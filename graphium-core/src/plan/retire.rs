@@ -95,9 +95,18 @@ fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str
         return BTreeSet::new();
     }
     let mut gone: BTreeSet<(&HostId, &str)> = BTreeSet::new();
-    let applied = draft.before.into_iter().flat_map(|before| before.layout.places.iter().flatten());
-    gone.extend(applied.map(|(host, _)| (*host, layout::network_name(was))));
-    gone.extend(draft.leftovers.iter().map(|leftover| (leftover.host, layout::network_name(was))));
+    let name = layout::network_name(was);
+    if let Some(before) = draft.before {
+        let members = before.layout.members.list.iter().enumerate();
+        let users = members.filter(|(_, member)| member.definition.network_mode.is_none());
+        gone.extend(users.filter_map(|(number, _)| Some((before.layout.host(number)?, name))));
+    }
+    // Of what was never applied nobody knows whether it used the network; to remove one that is absent does no harm.
+    let unknown = draft
+        .leftovers
+        .iter()
+        .filter(|leftover| draft.before.and_then(|before| before.number(&leftover.name)).is_none());
+    gone.extend(unknown.map(|leftover| (leftover.host, name)));
     for (number, member) in draft.layout.members.list.iter().enumerate() {
         if gone.is_empty() {
             break;

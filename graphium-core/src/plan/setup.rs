@@ -4,7 +4,7 @@ use super::{Options, PlannedTask, deploy::Draft, layout, task::task};
 use crate::{
     action::Action,
     id::HostId,
-    stack::{Container, PullPolicy, Stack},
+    stack::{PullPolicy, Stack},
 };
 use indexmap::IndexMap;
 
@@ -16,6 +16,14 @@ struct Need {
     by: usize,
 }
 
+/// What one member needs, by position.
+#[derive(Clone, Debug, Default)]
+struct Needed {
+    pull: Option<usize>,
+    network: Option<usize>,
+    volumes: Vec<usize>,
+}
+
 /// Everything that hosts need, in the order in which it is first asked for.
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
@@ -23,43 +31,55 @@ pub(super) struct Setup<'a> {
     pulls: IndexMap<(&'a HostId, &'a str), (Need, PullPolicy)>,
     networks: IndexMap<&'a HostId, Need>,
     volumes: IndexMap<(&'a HostId, &'a str), Need>,
+    by_member: Vec<Needed>,
 }
 
 impl<'a> Setup<'a> {
     /// Collects the needs of changing members.
     pub(super) fn of(draft: &Draft<'a, '_>, changing: &[usize], options: &Options) -> Self {
         let stack = draft.layout.stack;
-        let mut setup = Self { stack, pulls: IndexMap::new(), networks: IndexMap::new(), volumes: IndexMap::new() };
+        let mut setup = Self {
+            stack,
+            pulls: IndexMap::new(),
+            networks: IndexMap::new(),
+            volumes: IndexMap::new(),
+            by_member: vec![Needed::default(); draft.layout.members.list.len()],
+        };
         let makes_network = !stack.network.as_ref().is_some_and(|network| network.external);
         for &by in changing {
             let Some(host) = draft.layout.host(by) else { continue };
             let definition = draft.layout.members.list[by].definition;
+            let needed = &mut setup.by_member[by];
             let policy = if options.pull_images { PullPolicy::Always } else { definition.pull_policy };
-            let image = definition.image.as_str();
-            let pull = setup
-                .pulls
-                .entry((host, image))
-                .or_insert_with(|| (Need { id: format!("pull:{host}:{image}"), by }, policy));
-            pull.1 = eager(pull.1, policy);
+            let pull = setup.pulls.entry((host, &definition.image));
+            needed.pull = Some(pull.index());
+            let id = || format!("pull:{host}:{}", definition.image);
+            let (_, agreed) = pull.or_insert_with(|| (Need { id: id(), by }, policy));
+            *agreed = eager(*agreed, policy);
             if makes_network && definition.network_mode.is_none() {
-                setup.networks.entry(host).or_insert_with(|| Need { id: format!("network:{host}"), by });
+                let network = setup.networks.entry(host);
+                needed.network = Some(network.index());
+                network.or_insert_with(|| Need { id: format!("network:{host}"), by });
             }
-            for volume in layout::own_volumes(stack, definition) {
-                let need = || Need { id: format!("volume:{host}:{volume}"), by };
-                setup.volumes.entry((host, volume)).or_insert_with(need);
+            for name in layout::own_volumes(stack, definition) {
+                let volume = setup.volumes.entry((host, name));
+                needed.volumes.push(volume.index());
+                volume.or_insert_with(|| Need { id: format!("volume:{host}:{name}"), by });
             }
         }
         setup
     }
 
-    /// Adds the ids of what a container needs of its host.
-    pub(super) fn needed(&self, host: &HostId, definition: &Container, ids: &mut Vec<String>) {
-        ids.extend(self.pulls.get(&(host, definition.image.as_str())).map(|(need, _)| need.id.clone()));
-        if definition.network_mode.is_none() {
-            ids.extend(self.networks.get(host).map(|need| need.id.clone()));
-        }
-        for volume in layout::own_volumes(self.stack, definition) {
-            ids.extend(self.volumes.get(&(host, volume)).map(|need| need.id.clone()));
+    /// Adds the ids of what a member needs.
+    pub(super) fn needed(&self, member: usize, ids: &mut Vec<String>) {
+        let needed = &self.by_member[member];
+        ids.extend(needed.pull.map(|pull| self.pulls[pull].0.id.clone()));
+        ids.extend(needed.network.map(|network| self.networks[network].id.clone()));
+        for &volume in &needed.volumes {
+            let id = &self.volumes[volume].id;
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
         }
     }
 

@@ -19,8 +19,13 @@ impl PlannedTask {
         self
     }
 
-    pub(super) fn after(mut self, ids: Vec<String>) -> Self {
-        self.depends_on = ids;
+    /// Waits for these, each once.
+    pub(super) fn after(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        for id in ids {
+            if !self.depends_on.contains(&id) {
+                self.depends_on.push(id);
+            }
+        }
         self
     }
 }

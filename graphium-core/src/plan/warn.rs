@@ -10,6 +10,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Severity},
     id::HostId,
+    stack::Condition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,35 +57,38 @@ pub(super) fn of_reach(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
             ),
         ));
     }
-    warnings.extend(of_dynamic_ports(layout));
+    warnings.extend(of_cut_off(layout));
     warnings
 }
 
-/// A port that the engine chooses cannot be told to a dependant on another host.
-fn of_dynamic_ports(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
+/// A container on another host is reached through a fixed port or not at all; one warning speaks for all.
+fn of_cut_off(layout: &Layout<'_, '_>) -> Option<Diagnostic> {
+    const SHOWN: usize = 5;
     let members = layout.members;
-    let mut cut_off: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut shown = Vec::new();
+    let mut count = 0_usize;
     for number in 0..members.list.len() {
         for edge in members.graph.dependencies(number) {
-            let ports = &members.list[edge.on].definition.ports;
-            let only_dynamic = !ports.is_empty() && ports.iter().all(|port| port.host_port.is_none());
-            if only_dynamic && layout.host(number) != layout.host(edge.on) {
-                cut_off.entry(edge.on).or_default().push(number);
+            let apart = layout.host(number) != layout.host(edge.on);
+            if apart && edge.condition != Condition::Completed && !layout.reach.knows(edge.on) {
+                count += 1;
+                if shown.len() < SHOWN {
+                    shown.push(format!("`{}` from `{}`", members.list[edge.on].name, members.list[number].name));
+                }
             }
         }
     }
-    let warnings = cut_off.into_iter().map(|(number, mut dependants)| {
-        dependants.dedup();
+    let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+    (count > 0).then(|| {
         warning(
-            "dynamic-port",
+            "no-way-across",
             format!(
-                "`{}` publishes no fixed host port: {} on another host cannot be told where it is",
-                members.list[number].name,
-                names(layout, &dependants)
+                "containers on other hosts cannot be reached, for they publish no fixed port: {}{more}",
+                shown.join(", ")
             ),
         )
-    });
-    warnings.collect()
+        .with_help("publish a port with a `hostPort`, or place them on one host")
+    })
 }
 
 /// What becomes of things that deletions do not touch, and deletions that cannot be done soon.
