@@ -1,13 +1,23 @@
 //! What people see: text made of data, without a stream or a clock in reach.
 
+mod board;
+mod changes;
 mod diagnostics;
+mod failures;
 mod plan;
 mod style;
 mod table;
 mod text;
+mod time;
+mod tree;
 
+pub(crate) use board::Board;
+pub(crate) use changes::Changes;
 pub(crate) use diagnostics::{Source, diagnostics};
-pub(crate) use plan::plan;
+pub(crate) use failures::{failure, failures};
+pub(crate) use plan::{plan, url};
 pub(crate) use style::Style;
 pub(crate) use table::Table;
-pub(crate) use text::{count, pad, printable, width};
+pub(crate) use text::{clip, count, pad, printable, width};
+pub(crate) use time::{Clock, bytes, span};
+pub(crate) use tree::{Frame, tree};
