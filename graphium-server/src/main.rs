@@ -2,7 +2,12 @@
 
 mod cli;
 mod config;
+mod demo;
+mod doctor;
+mod engine;
+mod local;
 mod render;
+mod up;
 
 use std::process::ExitCode;
 

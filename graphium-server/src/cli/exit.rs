@@ -60,11 +60,6 @@ impl Failure {
         Self::new(Exit::Usage, what)
     }
 
-    /// A document that is refused, for these reasons.
-    pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics, ..Self::quiet(Exit::Invalid) }
-    }
-
     /// Adds why.
     pub(crate) fn because(mut self, cause: impl Display) -> Self {
         self.causes.push(cause.to_string());

@@ -1,16 +1,40 @@
 //! The command line: one file per command.
 
+mod agent;
+pub(crate) mod connect;
+mod duration;
+mod events;
 mod exit;
+mod follow;
+mod host;
 mod inventory;
+mod logging;
 mod output;
 mod plan;
+mod screen;
+mod server;
+mod settings;
+pub(crate) mod signals;
 mod source;
+mod stack;
+mod task;
+mod token;
 mod validate;
 
+pub(crate) use agent::{default_concurrency, ended as agent_ended, host_id};
+pub(crate) use connect::no_runtime;
 pub(crate) use exit::{Exit, Failure};
+pub(crate) use follow::{follow, has_ended};
 pub(crate) use output::Output;
+pub(crate) use server::{default_store, make_folder, not_started};
+pub(crate) use source::{Document, DocumentArgs};
+pub(crate) use stack::tell_ended;
+pub(crate) use validate::refusal;
 
-use crate::config::{Config, GlobalArgs};
+use crate::{
+    config::{Config, GlobalArgs},
+    demo, doctor, up,
+};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -29,8 +53,19 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid document, 4 not allowed, 5 unreac
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(up::UpArgs),
+    Demo(demo::DemoArgs),
     Validate(validate::ValidateArgs),
     Plan(plan::PlanArgs),
+    Server(server::ServerArgs),
+    Agent(agent::AgentArgs),
+    Stack(stack::StackArgs),
+    Host(host::HostArgs),
+    Task(task::TaskArgs),
+    Events(events::EventsArgs),
+    Token(token::TokenArgs),
+    Doctor(doctor::DoctorArgs),
+    Config(settings::ConfigArgs),
     /// Says which version this is
     Version,
 }
@@ -57,6 +92,17 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Validate(args) => validate::run(&args, &config, output),
         Command::Plan(args) => plan::run(&args, &config, output),
+        Command::Up(args) => up::run(&args, &config, output),
+        Command::Demo(args) => demo::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, &config, output),
+        Command::Server(args) => server::run(&args, &config, output),
+        Command::Agent(args) => agent::run(&args, &config, output),
+        Command::Stack(args) => stack::run(&args, &config, output),
+        Command::Host(args) => host::run(&args, &config, output),
+        Command::Task(args) => task::run(&args, &config, output),
+        Command::Events(args) => events::run(&args, &config, output),
+        Command::Token(args) => token::run(&args, &config, output),
+        Command::Config(args) => settings::run(&args, &config, output),
         Command::Version => {
             output.line(format_args!("graphium {}", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Ok)

@@ -51,6 +51,12 @@ impl Output {
         self.line("")
     }
 
+    /// Writes one of many results as JSON, on a line of its own.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.stdout, value).map_err(|error| refused(error.into()))?;
+        self.line("")
+    }
+
     /// Hands over what was written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(refused)

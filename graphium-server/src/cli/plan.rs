@@ -1,6 +1,7 @@
 //! `graphium plan FILE`: what a deployment would do, without doing it.
 
 use super::{
+    connect,
     exit::{Exit, Failure},
     inventory,
     output::Output,
@@ -15,6 +16,7 @@ use graphium_core::{
     diagnostic::Diagnostic,
     plan::{self, Options, Plan},
 };
+use graphium_server::client::DeployRequest;
 use std::path::PathBuf;
 
 /// Shows what a deployment would do; with an inventory offline, otherwise by asking the server
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     });
     let document = args.document.load()?;
     let Some(inventory) = &args.inventory else {
-        return Err(Failure::usage("planning by the server is not there yet").hint("add `--inventory HOSTS.json`"));
+        return ask_server(args, format, &document, config, output);
     };
     let inventory = inventory::load(inventory)?;
     let planned = document.read().and_then(|reading| {
@@ -66,6 +68,34 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
             Ok(Exit::Ok)
         }
         Err(diagnostics) => refuse(&diagnostics, format, &document, output),
+    }
+}
+
+/// Plans against what the server knows of its hosts and their containers.
+fn ask_server(
+    args: &PlanArgs,
+    format: PlanFormat,
+    document: &Document,
+    config: &Config,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    if let Err(diagnostics) = document.read() {
+        return refuse(&diagnostics, format, document, output);
+    }
+    let request = DeployRequest {
+        variables: document.used_variables(),
+        pull_images: args.pull.then_some(true),
+        ..DeployRequest::default()
+    };
+    let client = connect::client(config)?;
+    let answer = connect::run(async { Ok(client.plan(document.bytes().to_vec(), &request).await?) });
+    match answer {
+        Ok(plan) => show(&plan, format, document, output).map(|()| Exit::Ok),
+        Err(failure) if !failure.diagnostics.is_empty() => refuse(&failure.diagnostics, format, document, output),
+        Err(failure) if failure.exit == Exit::Unreachable => {
+            Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
+        }
+        Err(failure) => Err(failure),
     }
 }
 

@@ -1,0 +1,71 @@
+//! The way to the server: address and token found, errors told in our words.
+
+use super::exit::{Exit, Failure};
+use crate::config::Config;
+use graphium_server::{
+    auth,
+    client::{Client, ClientError},
+};
+use std::{future::Future, io};
+use tokio::runtime;
+
+/// A client of the server that the settings name.
+pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
+    let url = &config.server.value;
+    let token = match &config.token {
+        Some(token) => Some(token.value.expose().to_owned()),
+        None => auth::local::find(url),
+    };
+    Ok(Client::new(url, token)?)
+}
+
+/// Runs a command that talks to a server, on this thread alone. Ctrl-C ends it.
+pub(crate) fn run<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| no_runtime(&error))?;
+    runtime.block_on(async {
+        tokio::select! {
+            // A command that has its own way of ending goes first.
+            biased;
+            result = command => result,
+            _ = tokio::signal::ctrl_c() => Err(Failure::quiet(Exit::Interrupted)),
+        }
+    })
+}
+
+/// A program without threads or timers can do nothing.
+pub(crate) fn no_runtime(error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, "the operating system gives no more threads or handles").because(error)
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Address { url, reason } => {
+                Self::usage(format!("`{url}` is not the address of a server: {reason}"))
+                    .hint("write it like http://localhost:8095")
+            }
+            ClientError::Unreachable { url, reason } => {
+                Self::new(Exit::Unreachable, format!("no answer from {url}: {reason}"))
+                    .hint("is the server running (`graphium server`), and is the address right (`--server`)?")
+                    .hint("`graphium doctor` looks for the cause")
+            }
+            ClientError::Denied { url, status: 401, detail } => {
+                Self::new(Exit::Denied, format!("{url} wants a token: {detail}"))
+                    .hint("on the server's machine its user needs none; elsewhere set GRAPHIUM_TOKEN")
+                    .hint("the first token is in the server's data directory, in the file `admin-token`")
+            }
+            ClientError::Denied { url, detail, .. } => {
+                Self::new(Exit::Denied, format!("{url} refuses: {detail}")).hint("use a token that may do this")
+            }
+            ClientError::Invalid { detail, diagnostics } => {
+                Self { what: detail, diagnostics, ..Self::quiet(Exit::Invalid) }
+            }
+            ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail),
+            ClientError::Conflict { code, detail } => Self::new(Exit::Failed, format!("{detail} [{code}]")),
+            ClientError::Problem { url, problem } => {
+                Self::new(Exit::Failed, format!("{url} answers {}: {}", problem.status, problem.detail))
+            }
+            other => Self::new(Exit::Failed, other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Waits for a deployment and shows how it goes.
+//!
+//! The state comes from the server's status alone, so it may be asked again at any time; the stream of events only says
+//! when. A server that is away for a while, or starts again, does no harm.
+
+use super::{
+    exit::{Exit, Failure},
+    output::Output,
+    screen::Screen,
+};
+use crate::render::{self, count};
+use futures::{Stream, StreamExt};
+use graphium_core::{
+    control::{StackStatus, Started, StatusView},
+    event::Event,
+    task::TaskStatus,
+};
+use graphium_server::client::{Client, ClientError};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+/// Between two questions at most: waiting times change without an event.
+const ASK_AT_LEAST: Duration = Duration::from_secs(1);
+/// Between two questions at least: a burst of events is one change.
+const ASK_AT_MOST: Duration = Duration::from_millis(60);
+/// Between two pictures of what moves.
+const FRAME: Duration = Duration::from_millis(120);
+/// How long a server may be away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait, and how.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Wait until it is done, showing how it goes
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Wait no longer than this (90s, 5m, 1h30m); the work itself goes on
+    #[arg(long, value_name = "TIME", value_parser = super::duration::parse, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Follows work that was taken on until it has ended. What failed was told when this returns an error.
+pub(crate) async fn follow(
+    client: &Client,
+    started: &Started,
+    timeout: Option<Duration>,
+    output: &Output,
+) -> Result<StatusView, Failure> {
+    let mut screen = Screen::new(output);
+    let outcome = watch(client, started, timeout, output, &mut screen).await;
+    match &outcome {
+        Ok(_) => screen.keep(),
+        Err(failure) if failure.exit == Exit::TimedOut => screen.keep(),
+        Err(_) => screen.clear(),
+    }
+    let status = outcome?;
+    if let Some(failure) = verdict(&status) {
+        for line in render::failures(&status, output.style()) {
+            output.say(line);
+        }
+        return Err(failure);
+    }
+    Ok(status)
+}
+
+async fn watch(
+    client: &Client,
+    started: &Started,
+    timeout: Option<Duration>,
+    output: &Output,
+    screen: &mut Screen<'_>,
+) -> Result<StatusView, Failure> {
+    let mut events = Some(client.events(0, true).boxed());
+    let mut frames = interval(FRAME);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let mut status: Option<StatusView> = None;
+    let mut asked = Instant::now();
+    let mut due = asked;
+    let mut away: Option<Instant> = None;
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut interrupted => return Err(left(started, screen)),
+            () = sleep_until(due.into()) => {
+                match client.status(started.deployment_id.as_str()).await {
+                    Ok(fresh) => {
+                        if away.take().is_some() {
+                            screen.say("the server answers again");
+                        }
+                        screen.show(&fresh);
+                        if has_ended(&fresh) {
+                            return Ok(fresh);
+                        }
+                        status = Some(fresh);
+                    }
+                    Err(error) => bear(error, &mut away, screen)?,
+                }
+                asked = Instant::now();
+                due = asked + ASK_AT_LEAST;
+            }
+            () = until(deadline) => return Err(timed_out(started, status.as_ref(), screen)),
+            event = next(&mut events) => match event {
+                Some(Ok(_)) => due = due.min((asked + ASK_AT_MOST).max(Instant::now())),
+                // Asking every second shows the same, only later.
+                Some(Err(_)) | None => events = None,
+            },
+            _ = frames.tick(), if output.is_watched() => if let Some(status) = &status {
+                screen.show(status);
+            },
+        }
+    }
+}
+
+async fn next<S: Stream<Item = Result<Event, ClientError>> + Unpin>(
+    events: &mut Option<S>,
+) -> Option<Result<Event, ClientError>> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A server that is away may come back: the deployment is its, not ours.
+fn bear(error: ClientError, away: &mut Option<Instant>, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let first = away.is_none();
+    let since = *away.get_or_insert_with(Instant::now);
+    if !error.may_pass() || since.elapsed() > PATIENCE {
+        return Err(error.into());
+    }
+    if first {
+        screen.say("the server does not answer; trying again");
+    }
+    Ok(())
+}
+
+/// Whether nothing is left to be done. The stack's record may lag behind its last task for a moment.
+pub(crate) fn has_ended(status: &StatusView) -> bool {
+    let all = status.tasks.iter().all(|view| view.task.status.is_terminal());
+    let failed = status.tasks.iter().any(|view| view.task.status == TaskStatus::Failed);
+    all && (failed || !status.overall_status.is_transitional())
+}
+
+/// What is wrong at the end, in one line; nothing where all is as it should be.
+pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
+    let name = &status.stack_name;
+    let number = |wanted| status.tasks.iter().filter(|view| view.task.status == wanted).count();
+    let (failed, cancelled) = (number(TaskStatus::Failed), number(TaskStatus::Cancelled));
+    let bad = failed > 0 || cancelled > 0 || matches!(status.overall_status, StackStatus::Error);
+    if !bad {
+        return None;
+    }
+    let hosts: BTreeSet<&str> = status
+        .tasks
+        .iter()
+        .filter(|view| view.task.status == TaskStatus::Failed)
+        .map(|view| view.task.host_id.as_str())
+        .collect();
+    let what = match (failed, cancelled) {
+        (0, 0) => status.error_message.clone().unwrap_or_else(|| "it does not run".to_owned()),
+        (0, _) => format!("{} cancelled", count(cancelled, "task")),
+        _ => {
+            let hosts: Vec<&str> = hosts.into_iter().take(5).collect();
+            format!("{} of {} failed, on {}", failed, count(status.total_tasks, "task"), hosts.join(", "))
+        }
+    };
+    let verb = match status.overall_status {
+        StackStatus::Deleting => "is not removed",
+        _ => "failed",
+    };
+    Some(Failure::new(Exit::Failed, format!("stack `{name}` {verb}: {what}")))
+}
+
+fn left(started: &Started, screen: &mut Screen<'_>) -> Failure {
+    screen.keep();
+    Failure::new(Exit::Interrupted, "interrupted; the server goes on with it")
+        .hint(format!("see how it goes: graphium stack status {}", started.stack_name))
+}
+
+fn timed_out(started: &Started, status: Option<&StatusView>, screen: &mut Screen<'_>) -> Failure {
+    screen.keep();
+    let name = &started.stack_name;
+    let mut failure =
+        Failure::new(Exit::TimedOut, format!("stack `{name}` is not done in time; the server goes on with it"));
+    let Some(status) = status else { return failure.because("the server has not answered") };
+    let open = status.tasks.iter().filter(|view| !view.task.status.is_terminal());
+    for view in open.clone().take(5) {
+        let waiting = view.waiting.as_ref().map(|waiting| format!(", waits for {}", waiting.on)).unwrap_or_default();
+        let task = &view.task;
+        failure =
+            failure.because(format!("`{}` on host {}: {}{waiting}", task.plan_id, task.host_id, task.status.as_str()));
+    }
+    let more = open.count().saturating_sub(5);
+    if more > 0 {
+        failure = failure.because(format!("and {more} more"));
+    }
+    failure.hint(format!("see how it goes: graphium stack status {name}"))
+}

@@ -1,0 +1,90 @@
+//! `graphium server`: the control plane.
+
+use super::{
+    connect,
+    exit::{Exit, Failure},
+    logging,
+    output::Output,
+    signals,
+};
+use crate::config::Config;
+use graphium_server::{RunningServer, ServerOptions, StartError, start};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Runs the server
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// Where it listens; other machines reach it only on an address of this machine's network
+    #[arg(long, env = "GRAPHIUM_LISTEN", default_value = "127.0.0.1:8095", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Where it keeps its data: sqlite:PATH or memory: [default: sqlite:<data-dir>/graphium.db]
+    #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL")]
+    store: Option<String>,
+}
+
+pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    logging::begin("info");
+    let data_dir = config.data_dir()?;
+    let store = args.store.clone().unwrap_or_else(|| default_store(data_dir));
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| connect::no_runtime(&error))?;
+    runtime.block_on(async {
+        let stop = signals::stop_requested();
+        make_folder(data_dir)?;
+        let server = start(ServerOptions::new(args.listen, store.clone(), data_dir)).await.map_err(not_started)?;
+        greet(&server, &store, output);
+        stop.await;
+        output.say("stopping; once more Ctrl-C ends it at once");
+        server.shutdown().await;
+        Ok(Exit::Ok)
+    })
+}
+
+/// The store of a data directory.
+pub(crate) fn default_store(data_dir: &Path) -> String {
+    format!("sqlite:{}", data_dir.join("graphium.db").display())
+}
+
+/// Makes the data directory, for its owner alone.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| {
+        Failure::new(Exit::Failed, format!("the data directory `{}` cannot be made: {error}", path.display()))
+            .hint("choose another with `--data-dir DIR`")
+    })
+}
+
+fn greet(server: &RunningServer, store: &str, output: &Output) {
+    let style = output.style();
+    let url = server.url();
+    let token: PathBuf = server.admin_token_file().to_owned();
+    output.say(format_args!("graphium {} listens on {}", env!("CARGO_PKG_VERSION"), style.bold(&url)));
+    output.say(format_args!("  store        {store}"));
+    output.say(format_args!("  admin token  {} (commands on this machine find it by themselves)", token.display()));
+    output.say("  add a host   graphium token create --role agent --host vm1");
+    output.say(format_args!("               TOKEN=… graphium agent --host-id vm1 --server {url}      (on that host)"));
+    if server.addr().ip().is_loopback() {
+        output.say("  only this machine reaches it; `--listen ADDRESS:8095` lets other hosts in");
+    }
+}
+
+/// Why a server does not start, and what to do.
+pub(crate) fn not_started(error: StartError) -> Failure {
+    match &error {
+        StartError::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => {
+            Failure::new(Exit::Failed, format!("{addr} is taken by another program"))
+                .hint("is a server running already? `graphium doctor` says so")
+                .hint(format!("or choose another port: --listen {}:{}", addr.ip(), addr.port().saturating_add(1)))
+        }
+        StartError::Listen { .. } => Failure::new(Exit::Failed, "the server does not start")
+            .because_of(&error)
+            .hint("`--listen` takes an address of this machine"),
+        _ => Failure::new(Exit::Failed, "the server does not start").because_of(&error),
+    }
+}

@@ -1,0 +1,59 @@
+//! `graphium stack deploy FILE`.
+
+use super::Call;
+use crate::{
+    cli::{
+        exit::{Exit, Failure},
+        follow::WaitArgs,
+        source::DocumentArgs,
+        validate::{self, Verdict},
+    },
+    config::Format,
+};
+use graphium_server::client::DeployRequest;
+
+/// Deploys a stack's document, or changes the stack to what it says now
+#[derive(Debug, clap::Args)]
+pub(super) struct DeployArgs {
+    #[command(flatten)]
+    document: DocumentArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+    /// Pull every image, also those that a host has
+    #[arg(long)]
+    pull: bool,
+    /// How the result is written
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    let document = args.document.load()?;
+    let format = call.format(args.output);
+    // What is wrong is found here already, and no server has to be there for it.
+    if let Err(diagnostics) = document.read() {
+        if format == Format::Json {
+            call.output.json(&Verdict::of(&diagnostics))?;
+            return Ok(Exit::Invalid);
+        }
+        document.warn(&diagnostics, call.output);
+        return Err(validate::refusal(&document, &diagnostics));
+    }
+    let request = DeployRequest {
+        variables: document.used_variables(),
+        pull_images: args.pull.then_some(true),
+        ..DeployRequest::default()
+    };
+    match call.client.deploy(document.bytes().to_vec(), &request).await.map_err(Failure::from) {
+        Ok(started) => call.conclude(&started, args.wait, format).await,
+        Err(failure) if !failure.diagnostics.is_empty() => {
+            if format == Format::Json {
+                call.output.json(&Verdict::of(&failure.diagnostics))?;
+                return Ok(Exit::Invalid);
+            }
+            document.warn(&failure.diagnostics, call.output);
+            Err(validate::refusal(&document, &failure.diagnostics))
+        }
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,94 @@
+//! `graphium stack list|status`.
+
+use super::Call;
+use crate::{
+    cli::{
+        exit::{Exit, Failure},
+        screen::still,
+    },
+    config::Format,
+    render::{self, Clock, Table},
+};
+use graphium_core::control::StackView;
+
+/// Lists the stacks
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// How the result is written
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+/// Shows how a stack is, what each waiting task waits for, and what failed
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    /// The stack's name or `@id`, or a deployment's id
+    name: String,
+    /// How the result is written
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+pub(super) async fn list(args: &ListArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    let stacks = call.client.stacks().await?;
+    let format = call.format(args.output);
+    if format == Format::Json {
+        call.output.json(&stacks)?;
+        return Ok(Exit::Ok);
+    }
+    if stacks.is_empty() {
+        call.output.say("no stack is deployed; begin with `graphium stack deploy FILE`");
+        return Ok(Exit::Ok);
+    }
+    let wide = format == Format::Wide;
+    let headings = ["NAME", "STATUS", "CONTAINERS", "HOSTS", "REVISION", "CHANGED", "ID", "DEPLOYMENT"];
+    let mut table = Table::new(if wide { &headings } else { &headings[..6] });
+    let clock = Clock::system();
+    for stack in &stacks {
+        let mut cells = cells(stack, &clock);
+        cells.truncate(if wide { 8 } else { 6 });
+        table.row(cells);
+    }
+    table.lines(call.output.data_style()).iter().try_for_each(|line| call.output.line(line))?;
+    Ok(Exit::Ok)
+}
+
+fn cells(stack: &StackView, clock: &Clock) -> Vec<String> {
+    let mut hosts: Vec<&str> = stack.placements.values().map(graphium_core::id::HostId::as_str).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let hosts = if hosts.len() > 3 { render::count(hosts.len(), "host") } else { hosts.join(",") };
+    vec![
+        stack.name.clone(),
+        stack.status.as_str().to_owned(),
+        stack.containers.len().to_string(),
+        hosts,
+        stack.revision.to_string(),
+        clock.ago(stack.date_modified),
+        stack.id.to_string(),
+        stack.deployment_id.to_string(),
+    ]
+}
+
+pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    let status = call.client.status(&args.name).await?;
+    let format = call.format(args.output);
+    if format == Format::Json {
+        call.output.json(&status)?;
+        return Ok(Exit::Ok);
+    }
+    // A pipe takes lines of any length; a terminal would break them.
+    let width = if call.output.is_watched() { call.output.size().width } else { usize::MAX };
+    let style = call.output.data_style();
+    still(&status, width, style).iter().try_for_each(|line| call.output.line(line))?;
+    let mut table = Table::default();
+    for endpoint in &status.endpoints {
+        table.row([format!("  {}", endpoint.container), render::url(endpoint)]);
+    }
+    table.lines(style).iter().try_for_each(|line| call.output.line(line))?;
+    render::failures(&status, style).iter().try_for_each(|line| call.output.line(line))?;
+    if let Some(error) = &status.error_message {
+        call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(error)))?;
+    }
+    Ok(Exit::Ok)
+}

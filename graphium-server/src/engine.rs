@@ -1,0 +1,56 @@
+//! The Docker engine of this machine: where it is, and why it does not answer.
+
+use crate::cli::{Exit, Failure};
+use graphium_core::runtime::RuntimeError;
+use graphium_docker::{DockerRuntime, Endpoint};
+use std::{env, fs, io, os::unix::net::UnixStream, path::Path};
+
+/// An engine that was found; whether it answers was not asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) endpoint: Endpoint,
+    /// How it was found.
+    pub(crate) found: &'static str,
+}
+
+impl Engine {
+    /// A runtime on it.
+    pub(crate) fn runtime(&self) -> DockerRuntime {
+        DockerRuntime::connect(self.endpoint.clone())
+    }
+}
+
+/// Finds the engine as `docker` does.
+pub(crate) fn find(flag: Option<&str>) -> Result<Engine, Failure> {
+    let variable = |name: &str| env::var(name).ok();
+    let endpoint = Endpoint::discover(flag, &variable)
+        .map_err(|error| Failure::usage(error.to_string()).hint("write it like unix:///var/run/docker.sock"))?;
+    let found = match (flag, variable("DOCKER_HOST").filter(|text| !text.is_empty())) {
+        (Some(_), _) => "from --docker",
+        (None, Some(_)) => "from DOCKER_HOST",
+        (None, None) => "where docker looks for it",
+    };
+    Ok(Engine { endpoint, found })
+}
+
+/// What to do about an engine that does not answer.
+pub(crate) fn unreachable(engine: &Engine, error: &RuntimeError) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, error.to_string());
+    let Endpoint::Unix(path) = &engine.endpoint else {
+        return failure.hint("check the address, and that the engine listens there");
+    };
+    failure.hint(advice(path))
+}
+
+fn advice(path: &Path) -> &'static str {
+    if fs::metadata(path).is_err() {
+        return "install Docker, start it (`systemctl start docker`), or say where it listens: DOCKER_HOST or `--docker`";
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            "join the group `docker` (`sudo usermod -aG docker $USER`, then log in anew), or run it with sudo"
+        }
+        Err(_) => "start the engine: `systemctl start docker`",
+        Ok(_) => "look at the engine: `docker info`",
+    }
+}
