@@ -100,6 +100,19 @@ pub struct Envelope {
     pub pull_images: Option<bool>,
 }
 
+impl Envelope {
+    /// A document and nothing else.
+    pub fn of(document: impl Into<String>) -> Self {
+        Self {
+            stack_definition: document.into(),
+            variables: BTreeMap::new(),
+            timeout: None,
+            rollback_on_error: None,
+            pull_images: None,
+        }
+    }
+}
+
 impl fmt::Debug for Envelope {
     /// Without values: variables hold secrets, and so may the document.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

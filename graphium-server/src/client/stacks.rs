@@ -75,16 +75,25 @@ impl Client {
         if let Some(key) = &request.idempotency_key {
             call = call.header("idempotency-key", key);
         }
-        // What is not text goes as it is, for the server to say where it breaks.
-        let call = match std::str::from_utf8(&document) {
-            Ok(text) => call.body(&Envelope {
-                stack_definition: text.to_owned(),
-                variables: named(text, &request.variables),
-                timeout: request.timeout.map(|timeout| timeout.as_secs().max(1)),
-                rollback_on_error: request.rollback_on_error,
-                pull_images: request.pull_images,
-            }),
-            Err(_) => call.bytes("application/ld+json", document),
+        let seconds = request.timeout.map(|timeout| timeout.as_secs().max(1).to_string());
+        let word = |flag: bool| flag.to_string();
+        let options = [
+            ("timeout", seconds),
+            ("rollbackOnError", request.rollback_on_error.map(word)),
+            ("pullImages", request.pull_images.map(word)),
+        ];
+        for (name, value) in options {
+            if let Some(value) = value {
+                call = call.query(name, &value);
+            }
+        }
+        // Values of variables may be secrets: they never stand in an address, which others log.
+        let text = std::str::from_utf8(&document).unwrap_or_default();
+        let variables = named(text, &request.variables);
+        let call = if variables.is_empty() {
+            call.bytes("application/ld+json", document)
+        } else {
+            call.body(&Envelope { variables, ..Envelope::of(text) })
         };
         call.json().await
     }
