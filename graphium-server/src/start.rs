@@ -39,6 +39,8 @@ pub struct ServerOptions {
     pub settings: Settings,
     /// Where it leaves a note for the command line of the same user; none: it leaves none.
     pub notes: Option<PathBuf>,
+    /// What peers may take.
+    pub limits: Limits,
 }
 
 impl ServerOptions {
@@ -51,6 +53,7 @@ impl ServerOptions {
             data_dir: data_dir.into(),
             settings: Settings::default(),
             notes: local::folder(),
+            limits: Limits::default(),
         }
     }
 }
@@ -148,10 +151,10 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
 
-    let (stopper, stop) = Stopper::new();
-    let state = AppState::new(Arc::clone(&control), broadcast, environment, stop.clone());
+    let stopper = Stopper::default();
+    let state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
     let listen_error = |source| StartError::Listen { addr: options.listen, source };
-    let handle = serve(listener, router(state), (stopper, stop), Limits::default()).map_err(listen_error)?;
+    let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
     let monitor = tokio::spawn(Arc::clone(&control).run());
     let addr = handle.addr();
     if !addr.ip().is_loopback() {

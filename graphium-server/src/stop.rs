@@ -11,11 +11,16 @@ pub struct Stop(watch::Receiver<bool>);
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
+impl Default for Stopper {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
 impl Stopper {
-    /// One who says it, and the first who hears it.
-    pub fn new() -> (Self, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (Self(sender), Stop(receiver))
+    /// One who hears it.
+    pub fn hear(&self) -> Stop {
+        Stop(self.0.subscribe())
     }
 
     /// Says it.
@@ -32,7 +37,7 @@ impl Stopper {
 impl Stop {
     /// For a router that is never told to end.
     pub fn never() -> Self {
-        Stopper::new().1
+        Stopper::default().hear()
     }
 
     /// Returns once the server is to end.

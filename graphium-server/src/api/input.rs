@@ -1,6 +1,7 @@
 //! Bodies and queries, read within bounds; what does not fit is a problem that says where.
 
 use super::problem::Problem;
+use crate::serve::Limits;
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -9,30 +10,29 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
-/// A JSON body of at most 1 MiB that arrives within 20 s.
+/// A JSON body of at most 1 MiB.
 pub(super) struct Input<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Input<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = read(request, MIB, Duration::from_secs(20)).await?;
+        let bytes = read(request, MIB).await?;
         Ok(Self(parse(&bytes)?))
     }
 }
 
-/// A document's bytes, as they are: at most 8 MiB that arrive within a minute.
+/// A document's bytes, as they are: at most 8 MiB.
 pub(super) struct Source(pub(super) Bytes);
 
 impl<S: Sync> FromRequest<S> for Source {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        Ok(Self(read(request, 8 * MIB, Duration::from_secs(60)).await?))
+        Ok(Self(read(request, 8 * MIB).await?))
     }
 }
 
@@ -60,7 +60,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
-async fn read(request: Request, limit: usize, deadline: Duration) -> Result<Bytes, Problem> {
+async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let deadline = request.extensions().get::<Limits>().copied().unwrap_or_default().body;
     let too_large = || Problem::new(413, "too-large", format!("the body is larger than {} MiB", limit / MIB));
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit) {

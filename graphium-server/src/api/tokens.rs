@@ -39,7 +39,7 @@ pub(super) async fn create(
         Token::generate().map_err(|error| Problem::new(500, "internal", format!("no random numbers: {error}")))?;
     let hash = token.hash();
     let record = TokenRecord {
-        id: format!("token-{}", &hash[..16]),
+        id: TokenRecord::id_of(&hash),
         name: request.name,
         role: request.role,
         host,

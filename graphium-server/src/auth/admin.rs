@@ -56,7 +56,7 @@ pub async fn admin_token(control: &Control, data_dir: &Path, now: Timestamp) -> 
     private::write(&path, &format!("{}\n", token.reveal())).map_err(file)?;
     let hash = token.hash();
     let record = TokenRecord {
-        id: format!("token-{}", &hash[..16]),
+        id: TokenRecord::id_of(&hash),
         name: Some("admin".into()),
         role: Role::Admin,
         host: None,

@@ -16,13 +16,16 @@ pub struct Limits {
     pub connections: usize,
     /// Time for a request's head, and for silence between two requests.
     pub head: Duration,
+    /// Time for a request's body.
+    pub body: Duration,
     /// Time for which a peer may take nothing of an answer.
     pub stall: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 16_384, head: Duration::from_secs(10), stall: Duration::from_secs(30) }
+        let seconds = Duration::from_secs;
+        Self { connections: 16_384, head: seconds(10), body: seconds(60), stall: seconds(30) }
     }
 }
 
@@ -36,6 +39,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, m
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(limits);
         router.clone().call(request)
     });
     let connection = http1::Builder::new()

@@ -56,18 +56,13 @@ impl Drop for ServerHandle {
     }
 }
 
-/// Serves a router on a listener. `stop` is the one that the router's state has.
+/// Serves a router on a listener. The router's state hears the same stopper.
 ///
 /// # Errors
 /// When the listener does not say where it listens.
-pub fn serve(
-    listener: TcpListener,
-    router: Router,
-    (stopper, stop): (Stopper, Stop),
-    limits: Limits,
-) -> io::Result<ServerHandle> {
+pub fn serve(listener: TcpListener, router: Router, stopper: Stopper, limits: Limits) -> io::Result<ServerHandle> {
     let addr = listener.local_addr()?;
-    let accepting = tokio::spawn(accept(listener, router, stop, limits));
+    let accepting = tokio::spawn(accept(listener, router, stopper.hear(), limits));
     Ok(ServerHandle { addr, stopper, accepting })
 }
 
