@@ -9,6 +9,7 @@ use graphium_server::{
     PortChoice, RunningServer, ServerOptions,
     api::wire::TokenRequest,
     client::{Client, DeployRequest},
+    serve::Limits,
     start,
 };
 use reqwest::{Method, Response, StatusCode};
@@ -25,10 +26,15 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
             settings: Settings { tick: Duration::from_millis(200), ..Settings::default() },
             notes: Some(folder.path().join("notes")),
+            limits,
             ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), "memory:", folder.path().join("data"))
         };
         let server = start(options).await.unwrap();

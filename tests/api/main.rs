@@ -4,7 +4,7 @@
 
 mod agent;
 mod bed;
-// mod limits;
-// mod roles;
-// mod routes;
-// mod streams;
+mod limits;
+mod roles;
+mod routes;
+mod streams;

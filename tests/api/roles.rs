@@ -1,0 +1,186 @@
+//! Every route for every caller.
+
+use crate::bed::{Bed, stack};
+use graphium_core::{control::Role, store::TaskQuery};
+use reqwest::Method;
+use std::collections::BTreeMap;
+
+/// Who may use a route.
+#[derive(Clone, Copy, PartialEq)]
+enum May {
+    Anybody,
+    People,
+    Admin,
+    /// The agent of vm1.
+    Agent,
+    AgentAndPeople,
+}
+
+/// Every route, with who may use it. `{task}` is a task of vm1.
+const ROUTES: &[(&str, &str, May)] = &[
+    ("GET", "/healthz", May::Anybody),
+    ("GET", "/readyz", May::Anybody),
+    ("GET", "/api/v1/healthz", May::Anybody),
+    ("GET", "/api/v1/readyz", May::Anybody),
+    ("GET", "/api/v1/stacks", May::People),
+    ("POST", "/api/v1/stacks", May::Admin),
+    ("POST", "/api/v1/stacks/jsonld", May::Admin),
+    ("POST", "/api/v1/stacks/plan", May::Admin),
+    ("POST", "/api/v1/stacks/jsonld/validate", May::Admin),
+    ("GET", "/api/v1/stacks/jsonld/deployments", May::People),
+    ("GET", "/api/v1/stacks/jsonld/deployments/none", May::People),
+    ("GET", "/api/v1/stacks/none", May::People),
+    ("DELETE", "/api/v1/stacks/none", May::Admin),
+    ("GET", "/api/v1/stacks/none/status", May::People),
+    ("GET", "/api/v1/stacks/none/deployment", May::People),
+    ("POST", "/api/v1/stacks/none/stop", May::Admin),
+    ("POST", "/api/v1/stacks/none/start", May::Admin),
+    ("POST", "/api/v1/stacks/none/restart", May::Admin),
+    ("POST", "/api/v1/stacks/none/rollback", May::Admin),
+    ("GET", "/api/v1/tasks", May::People),
+    ("POST", "/api/v1/tasks", May::Admin),
+    ("GET", "/api/v1/tasks/stats", May::People),
+    ("GET", "/api/v1/tasks/{task}", May::People),
+    ("POST", "/api/v1/tasks/none/retry", May::Admin),
+    ("POST", "/api/v1/tasks/none/cancel", May::Admin),
+    ("POST", "/api/v1/tasks/{task}/renew", May::Agent),
+    ("PUT", "/api/v1/tasks/{task}/status", May::Agent),
+    ("POST", "/api/v1/agents/vm1/session", May::Agent),
+    ("POST", "/api/v1/agents/host:vm1/session", May::Agent),
+    ("POST", "/api/v1/agents/vm1/claim", May::Agent),
+    ("POST", "/api/v1/agents/vm1/renew", May::Agent),
+    ("PUT", "/api/v1/agents/vm1/observation", May::Agent),
+    ("GET", "/api/v1/agents/vm1/tasks", May::AgentAndPeople),
+    ("GET", "/api/v1/hosts", May::People),
+    ("POST", "/api/v1/hosts", May::Admin),
+    ("GET", "/api/v1/hosts/vm1", May::People),
+    ("PUT", "/api/v1/hosts/vm1", May::Admin),
+    ("DELETE", "/api/v1/hosts/none", May::Admin),
+    ("POST", "/api/v1/hosts/none/drain", May::Admin),
+    ("POST", "/api/v1/hosts/none/activate", May::Admin),
+    ("POST", "/api/v1/hosts/none/maintenance", May::Admin),
+    ("GET", "/api/v1/containers", May::People),
+    ("GET", "/api/v1/containers/none", May::People),
+    ("GET", "/api/v1/tokens", May::Admin),
+    ("POST", "/api/v1/tokens", May::Admin),
+    ("DELETE", "/api/v1/tokens/none", May::Admin),
+    ("GET", "/api/v1/events?follow=false", May::People),
+    // Without an upgrade whoever is let in is told that it needs one.
+    ("GET", "/api/v1/ws", May::People),
+    ("GET", "/api/v1/ws/graph", May::People),
+];
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_should_and_nobody_else() {
+    let bed = Bed::new().await;
+    let _vm1 = bed.host("vm1").await;
+    bed.deploy(&stack("shop", "vm1")).await;
+    let tasks = bed.server.control().store().tasks(&TaskQuery::default()).await.unwrap();
+    let task = tasks.items[0].id.to_string();
+
+    let callers = BTreeMap::from([
+        ("nobody", None),
+        ("a stranger", Some(format!("gph_{}", "0".repeat(64)))),
+        ("viewer", Some(bed.token(Role::Viewer, None).await)),
+        ("admin", Some(bed.token(Role::Admin, None).await)),
+        ("vm1", Some(bed.token(Role::Agent, Some("vm1")).await)),
+        ("vm2", Some(bed.token(Role::Agent, Some("vm2")).await)),
+    ]);
+    for (method, path, may) in ROUTES {
+        for (&caller, token) in &callers {
+            let mut request =
+                bed.request(Method::from_bytes(method.as_bytes()).unwrap(), &path.replace("{task}", &task));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let status = request.send().await.unwrap().status().as_u16();
+            let admitted = match (caller, may) {
+                (_, May::Anybody) | ("admin", _) => true,
+                ("viewer", may) => matches!(may, May::People | May::AgentAndPeople),
+                ("vm1", may) => matches!(may, May::Agent | May::AgentAndPeople),
+                _ => false,
+            };
+            let refusal = if matches!(caller, "nobody" | "a stranger") { 401 } else { 403 };
+            if admitted {
+                assert!(status != 401 && status != 403, "{method} {path}: {caller} is refused ({status})");
+            } else {
+                assert_eq!(status, refusal, "{method} {path}: {caller}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_above_has_every_route() {
+    let router = include_str!("../../graphium-server/src/api/router.rs");
+    let declared = router.matches(".route(\"").count() + 2 * 2;
+    let paths: std::collections::BTreeSet<_> = ROUTES
+        .iter()
+        .map(|(_, path, _)| {
+            path.split('?').next().unwrap().replace("{task}", "none").replace("host:vm1", "vm1").replace("vm1", "none")
+        })
+        .collect();
+    assert_eq!(paths.len(), declared, "a route is missing in the table of roles: {paths:#?}");
+}
+
+#[tokio::test]
+async fn an_agent_cannot_reach_another_host_through_a_body() {
+    let bed = Bed::new().await;
+    let token = bed.token(Role::Agent, Some("vm1")).await;
+    for (path, method) in [("session", Method::POST), ("renew", Method::POST), ("observation", Method::PUT)] {
+        let body = serde_json::json!({
+            "host": "vm2", "nonce": "n", "seenEpoch": 0, "epoch": 1, "leases": [], "agentVersion": "1"
+        });
+        let request = bed.request(method, &format!("/api/v1/agents/vm1/{path}")).bearer_auth(&token).json(&body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 422, "{path}");
+        let problem: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(problem["code"], "ids-differ", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_worth_nothing() {
+    let bed = Bed::new().await;
+    let token = bed.token(Role::Viewer, None).await;
+    let viewer = bed.client(&token);
+    viewer.stacks().await.unwrap();
+    let id = bed.admin.tokens().await.unwrap().into_iter().find(|token| token.role == Role::Viewer).unwrap().id;
+    bed.admin.revoke_token(&id).await.unwrap();
+    let refused = viewer.stacks().await.unwrap_err();
+    assert!(matches!(refused, graphium_server::client::ClientError::Denied { status: 401, .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn tokens_are_shown_once_and_kept_as_hashes() {
+    let bed = Bed::new().await;
+    let token = bed.token(Role::Viewer, None).await;
+    let text = bed.json(Method::GET, "/api/v1/tokens", None, 200).await.to_string();
+    assert!(!text.contains(&token) && !text.contains("hash"), "{text}");
+    let kept = format!("{:?}", bed.server.control().tokens().await.unwrap());
+    assert!(!kept.contains(&token) && !kept.contains(&bed.token));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_local_command_line_finds_the_administrators_token() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new().await;
+    let mode = std::fs::metadata(bed.server.admin_token_file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let note = bed.folder().join("notes").join(format!("{}.json", bed.server.addr().port()));
+    let note_text = std::fs::read_to_string(&note).unwrap();
+    assert!(note_text.contains("admin-token") && !note_text.contains(&bed.token), "{note_text}");
+    bed.server.shutdown().await;
+    assert!(!note.exists(), "the note goes with the server");
+}
+
+#[tokio::test]
+async fn a_token_that_the_store_does_not_know_is_not_revived() {
+    let bed = Bed::new().await;
+    // Another server on the same data directory, with another (empty) store.
+    let other = graphium_server::start(bed.options()).await.unwrap();
+    let token = std::fs::read_to_string(other.admin_token_file()).unwrap();
+    assert_ne!(token.trim(), bed.token);
+    other.shutdown().await;
+}
