@@ -2,7 +2,7 @@
 //!
 //! hyper is used directly because `axum::serve` never cuts a slow peer. Here a head must arrive within ten seconds, a body within
 //! the time of its route, and a peer that takes no more of an answer for half a minute is gone. The end is told: no connection
-//! is taken any more, requests that are being done are finished, everything that waits hears [`Stop`](crate::stop::Stop).
+//! is taken any more, requests that are being done are finished, everything that waits hears [`Stop`].
 
 mod connection;
 mod stall;
