@@ -31,10 +31,21 @@ impl Client {
         after: u64,
         follow: bool,
     ) -> impl Stream<Item = Result<Event, ClientError>> + Send + Unpin + use<> {
+        self.read_events(Some(after), follow)
+    }
+
+    /// Events to come, whatever their numbers: for those who ask for the state anew whenever something happens.
+    ///
+    /// As [`events`](Self::events), but for what happens while a stream is broken before its first event: that is left out.
+    pub fn events_to_come(&self) -> impl Stream<Item = Result<Event, ClientError>> + Send + Unpin + use<> {
+        self.read_events(None, true)
+    }
+
+    fn read_events(&self, last: Option<u64>, follow: bool) -> BoxStream<'static, Result<Event, ClientError>> {
         let reader = Reader {
             client: self.clone(),
             follow,
-            last: after,
+            last,
             body: None,
             parser: Parser::default(),
             heard: None,
@@ -52,7 +63,8 @@ impl Client {
 struct Reader {
     client: Client,
     follow: bool,
-    last: u64,
+    /// The last number that was seen; none: whatever comes next is new.
+    last: Option<u64>,
     body: Option<BoxStream<'static, reqwest::Result<bytes::Bytes>>>,
     parser: Parser,
     /// When the server was last heard, once it was.
@@ -66,8 +78,8 @@ impl Reader {
         while !self.ended {
             if let Some(event) = self.parser.next() {
                 // A server that starts again may say some events twice.
-                if event.seq > self.last {
-                    self.last = event.seq;
+                if self.last.is_none_or(|last| event.seq > last) {
+                    self.last = Some(event.seq);
                     return Some(Ok(event));
                 }
                 continue;
@@ -100,7 +112,10 @@ impl Reader {
             Some(body) => body,
             None => {
                 let follow = if self.follow { "true" } else { "false" };
-                let call = self.client.call(Method::GET, &["events"]).query("after", &self.last.to_string());
+                let mut call = self.client.call(Method::GET, &["events"]);
+                if let Some(last) = self.last {
+                    call = call.query("after", &last.to_string());
+                }
                 let call = call.query("follow", follow).header("accept", "text/event-stream").deadline(LIFE);
                 let response =
                     tokio::time::timeout(SILENCE, call.send()).await.map_err(|_| lost("it took too long".into()))??;
