@@ -76,9 +76,17 @@ pub(crate) fn run(args: &UpArgs, config: &Config, output: &mut Output) -> Result
             machine.engine.endpoint,
             machine.engine.found
         ));
-        let stop = signals::stop_requested();
+        let mut stop = Box::pin(signals::stop_requested());
         let client = machine.client()?;
-        let result = bring_up(&client, &document, args, output).await;
+        let result = tokio::select! {
+            result = bring_up(&client, &document, args, output) => result,
+            () = &mut stop => Err(Failure::quiet(Exit::Interrupted)),
+        };
+        let result = result.map_err(|failure| match failure.exit {
+            Exit::Interrupted => Failure::new(Exit::Interrupted, "interrupted; what was begun stays")
+                .hint("`graphium up` goes on where it stopped"),
+            _ => failure,
+        });
         let stays = matches!(result, Ok(Outcome::Changed)) && !args.detach && output.is_watched();
         if stays {
             output.flush()?;

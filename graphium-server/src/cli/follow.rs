@@ -8,7 +8,7 @@ use super::{
     output::Output,
     screen::Screen,
 };
-use crate::render::{self, count};
+use crate::render::{self, Board, Clock, State, count};
 use futures::{Stream, StreamExt};
 use graphium_core::{
     control::{StackStatus, Started, StatusView},
@@ -30,6 +30,8 @@ const ASK_AT_MOST: Duration = Duration::from_millis(60);
 const FRAME: Duration = Duration::from_millis(120);
 /// How long a server may be away.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// So many of those that are waited for are named when time is up.
+const AWAITED: usize = 8;
 
 /// How long to wait, and how.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -73,7 +75,7 @@ async fn watch(
     output: &Output,
     screen: &mut Screen<'_>,
 ) -> Result<StatusView, Failure> {
-    let mut events = Some(client.events(0, true).boxed());
+    let mut events = Some(client.events_to_come());
     let mut frames = interval(FRAME);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
@@ -93,7 +95,11 @@ async fn watch(
                         if away.take().is_some() {
                             screen.say("the server answers again");
                         }
-                        screen.show(&fresh);
+                        let at_once = status.is_none() && has_ended(&fresh);
+                        // Where nothing had to be done there is nothing to be seen.
+                        if !(at_once && started.task_count == 0) {
+                            screen.show(&fresh);
+                        }
                         if has_ended(&fresh) {
                             return Ok(fresh);
                         }
@@ -195,16 +201,14 @@ fn timed_out(started: &Started, status: Option<&StatusView>, screen: &mut Screen
     let mut failure =
         Failure::new(Exit::TimedOut, format!("stack `{name}` is not done in time; the server goes on with it"));
     let Some(status) = status else { return failure.because("the server has not answered") };
-    let open = status.tasks.iter().filter(|view| !view.task.status.is_terminal());
-    for view in open.clone().take(5) {
-        let waiting = view.waiting.as_ref().map(|waiting| format!(", waits for {}", waiting.on)).unwrap_or_default();
-        let task = &view.task;
-        failure =
-            failure.because(format!("`{}` on host {}: {}{waiting}", task.plan_id, task.host_id, task.status.as_str()));
+    let board = Board::of(status, &Clock::system());
+    let rows = board.hosts.iter().flat_map(|(host, rows)| rows.iter().map(move |row| (host, row)));
+    let open: Vec<_> = rows.filter(|(_, row)| matches!(row.state, State::Active | State::Waiting)).collect();
+    for (host, row) in open.iter().take(AWAITED) {
+        failure = failure.because(format!("{host}  {}  {} {}", row.name, row.what, row.detail).trim_end());
     }
-    let more = open.count().saturating_sub(5);
-    if more > 0 {
-        failure = failure.because(format!("and {more} more"));
+    if open.len() > AWAITED {
+        failure = failure.because(format!("and {} more", open.len() - AWAITED));
     }
     failure.hint(format!("see how it goes: graphium stack status {name}"))
 }

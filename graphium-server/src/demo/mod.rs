@@ -96,8 +96,13 @@ async fn act(
     output.say(format_args!("server at {}, with an agent for each host in the same process\n", client.base_url()));
     let shown = tokio::select! {
         shown = show(stage, &client, output) => shown,
-        () = &mut *stop => Err(Failure::new(Exit::Interrupted, "interrupted")),
+        () = &mut *stop => Err(Failure::quiet(Exit::Interrupted)),
     };
+    // Waiting has its own word for Ctrl-C, which is of a server that goes on; this one does not.
+    let shown = shown.map_err(|failure| match failure.exit {
+        Exit::Interrupted => Failure::new(Exit::Interrupted, "interrupted"),
+        _ => failure,
+    });
     if shown.is_ok() && !args.once && output.is_watched() {
         output.say(format_args!("\nlook around: graphium stack status graphium-demo --server {}", client.base_url()));
         output.say("Ctrl-C takes it all away");

@@ -160,27 +160,47 @@ impl Maker<'_> {
         }
     }
 
+    /// What a task waits for in the end: a container whose image waits for its host waits for the host.
     fn waiting(&self, view: &TaskView, waiting: &Waiting) -> (String, String) {
         let ago = format!("({})", self.clock.ago(waiting.since));
-        let host = &view.task.host_id;
         match waiting.reason.as_str() {
-            // The agent was there once: say since when it is not.
-            "host" if waiting.on.contains("offline since") => {
-                (format!("waiting for host {host}, offline since {}", self.clock.at(waiting.since)), ago)
-            }
             "task" => match self.first_open(view) {
-                Some(other) => (format!("waiting for {}", self.task_in_words(other)), String::new()),
+                Some(other) => self.waiting_for_task(other),
                 None => (format!("waiting for {}", waiting.on), String::new()),
             },
+            // The agent was there once: say since when it is not.
+            "host" if waiting.on.contains("offline since") => {
+                let since = self.clock.at(waiting.since);
+                (format!("waiting for host {}, offline since {since}", view.task.host_id), ago)
+            }
             "retry" => {
-                let at = waiting.until.map(|until| super::time::span(until.as_second() - self.clock.now.as_second()));
-                let again = at.map(|span| format!("(in {span})")).unwrap_or_default();
+                let until = waiting.until.map(|until| until.as_second() - self.clock.now.as_second());
+                let again = until.map(|seconds| format!("(in {})", super::time::span(seconds))).unwrap_or_default();
                 let error = view.task.error.as_ref().map(|error| format!(" after: {}", error.message));
                 (format!("attempt {}{}", view.task.attempt + 1, error.unwrap_or_default()), again)
             }
             "slot" => ("waiting for its turn".to_owned(), String::new()),
             _ => (format!("waiting for {}", waiting.on), ago),
         }
+    }
+
+    fn waiting_for_task(&self, other: &TaskView) -> (String, String) {
+        let mut root = other;
+        // A plan has no cycles; a broken answer may.
+        for _ in 0..self.by_id.len() {
+            match (root.task.status, &root.waiting, self.first_open(root)) {
+                (TaskStatus::Pending, Some(waiting), Some(next)) if waiting.reason == "task" => root = next,
+                (TaskStatus::Pending, Some(waiting), _) if waiting.reason == "host" => {
+                    return self.waiting(root, waiting);
+                }
+                (TaskStatus::Pending, Some(waiting), _) if waiting.reason == "retry" => {
+                    let (what, detail) = self.waiting(root, waiting);
+                    return (format!("waiting for {}: {what}", self.task_in_words(root)), detail);
+                }
+                _ => break,
+            }
+        }
+        (format!("waiting for {}", self.task_in_words(other)), String::new())
     }
 
     fn first_open(&self, view: &TaskView) -> Option<&TaskView> {

@@ -11,7 +11,7 @@ mod text;
 mod time;
 mod tree;
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, State};
 pub(crate) use changes::Changes;
 pub(crate) use diagnostics::{Source, diagnostics};
 pub(crate) use failures::{failure, failures};
