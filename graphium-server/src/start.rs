@@ -151,20 +151,21 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
 
-    let stopper = Stopper::default();
-    let state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
     let listen_error = |source| StartError::Listen { addr: options.listen, source };
-    let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
-    let monitor = tokio::spawn(Arc::clone(&control).run());
-    let addr = handle.addr();
-    if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
-    }
+    let addr = listener.local_addr().map_err(listen_error)?;
+    // The note first: who hears that the server is ready finds its token.
     let registration = options.notes.and_then(|folder| {
         local::register(&folder, addr, &options.data_dir)
             .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
             .ok()
     });
+    let stopper = Stopper::default();
+    let state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
+    let monitor = tokio::spawn(Arc::clone(&control).run());
+    if !addr.ip().is_loopback() {
+        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
+    }
     Ok(RunningServer { handle, monitor, control, admin_token_file, _registration: registration })
 }
 
