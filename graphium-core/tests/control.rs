@@ -204,7 +204,7 @@ fn a_task_of_a_silent_host_says_that_it_waits_for_it_and_since_when() {
     let pull = status.tasks.iter().find(|task| task.task.plan_id.starts_with("pull:vm2")).unwrap();
     assert_eq!(pull.waiting.as_ref().unwrap().reason, "host");
     assert!(pull.waiting.as_ref().unwrap().on.starts_with("host vm2, offline since"), "{:?}", pull.waiting);
-    assert_eq!(web.waiting.as_ref().unwrap().reason, "task");
+    assert_eq!(web.waiting.as_ref().unwrap().reason, "host", "what waits for such a task names the host, too");
     while two.work() > 0 {}
     world.tick();
     assert_eq!(world.status("shop"), StackStatus::Running);
@@ -221,6 +221,24 @@ fn a_taken_port_is_refused_by_name_also_before_anybody_saw_it() {
         panic!("the port was given twice")
     };
     assert!(found.iter().any(|one| one.message.contains("8080") && one.message.contains("first")), "{found:?}");
+}
+
+#[test]
+fn a_container_seen_before_its_start_holds_its_port_already() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let first = stack("first", vec![container("web", "vm1", Some(8080), &[])]);
+    world.run(world.control.deploy(first, DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    let mut seen = world.run(world.control.inventory()).unwrap().containers;
+    seen[0].status = ContainerStatus::Created;
+    seen[0].ports.clear(); // As an engine shows it between create and start.
+    one.observe(&seen);
+    let second = stack("second", vec![container("web", "vm1", Some(8080), &[])]);
+    assert!(matches!(
+        world.run(world.control.deploy(second, DeployOptions::default())),
+        Err(ControlError::Invalid(_))
+    ));
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::{Control, ControlError, StackRecord};
 use crate::{
-    id::StackId,
+    id::{HostId, StackId},
     inventory::{ContainerStatus, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Stack},
     store::{Kind, RecordQuery, TaskStoreExt, Versioned},
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl Control {
     /// Hosts and the containers that were seen on them.
@@ -24,20 +24,33 @@ impl Control {
         })
     }
 
-    /// The inventory with a place-holder for every container that another stack has placed and nobody has seen yet.
+    /// The inventory with what other stacks have placed: a place-holder where nobody has seen the container yet.
     pub(super) async fn planning_inventory(&self, planned: &StackId) -> Result<Inventory, ControlError> {
         let mut inventory = self.inventory().await?;
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
-        let seen: BTreeSet<(String, String)> =
-            inventory.containers.iter().map(|seen| (seen.hosted_on.to_string(), seen.name.clone())).collect();
-        for Versioned { value: stack, .. } in &stacks {
-            if stack.id != *planned {
-                let taken = reserved(stack);
-                let unseen = taken.filter(|one| !seen.contains(&(one.hosted_on.to_string(), one.name.clone())));
-                inventory.containers.extend(unseen);
+        let mut seen: BTreeMap<(HostId, String), usize> = BTreeMap::new();
+        for (index, container) in inventory.containers.iter().enumerate() {
+            seen.insert((container.hosted_on.clone(), container.name.clone()), index);
+        }
+        for Versioned { value: stack, .. } in stacks.iter().filter(|stack| stack.value.id != *planned) {
+            for taken in reserved(stack) {
+                match seen.get(&(taken.hosted_on.clone(), taken.name.clone())) {
+                    // Between its making and its start an engine shows a container without its ports.
+                    Some(index) => add_ports(&mut inventory.containers[*index], taken.ports),
+                    None => inventory.containers.push(taken),
+                }
             }
         }
         Ok(inventory)
+    }
+}
+
+fn add_ports(seen: &mut ObservedContainer, ports: Vec<ObservedPort>) {
+    for port in ports {
+        let known = seen.ports.iter().any(|one| one.host_port == port.host_port && one.protocol == port.protocol);
+        if port.host_port.is_some() && !known {
+            seen.ports.push(port);
+        }
     }
 }
 

@@ -93,15 +93,16 @@ impl Control {
                 }
             }
             TaskStatus::Pending => {
+                // A host that is away is the first thing to know, whatever else is to come before.
+                if let Some((on, since)) = absent {
+                    return wait("host", on, since, None);
+                }
                 let open = |id: &&TaskId| others.get(*id).is_some_and(|other| !other.status.is_terminal());
                 if let Some(first) = task.depends_on.iter().find(open) {
                     let other = others.get(first);
                     let name = other.map_or(first.as_str(), |other| other.plan_id.as_str());
                     let place = other.map_or_else(String::new, |other| format!(" on host {}", other.host_id));
                     return wait("task", format!("{name}{place}"), task.date_created, None);
-                }
-                if let Some((on, since)) = absent {
-                    return wait("host", on, since, None);
                 }
                 let since = task.assigned_at.unwrap_or(task.date_created);
                 match task.not_before.filter(|moment| *moment > self.environment.now()) {
