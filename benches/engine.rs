@@ -159,6 +159,10 @@ async fn no_op(estate: &Estate) {
         made += estate.happened(HOSTS[0], &format!("bench-c{index}"), "create", since).await;
         made += estate.happened(HOSTS[0], &format!("bench-c{index}"), "start", since).await;
     }
-    println!("{:<28}{:>18} ms, {made} containers made or started", "20 that run already", times[times.len() / 2].as_millis());
+    println!(
+        "{:<28}{:>18} ms, {made} containers made or started",
+        "20 that run already",
+        times[times.len() / 2].as_millis()
+    );
     estate.ok(&["stack", "remove", "bench", "--wait"]).await;
 }

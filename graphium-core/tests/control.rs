@@ -235,10 +235,7 @@ fn a_container_seen_before_its_start_holds_its_port_already() {
     seen[0].ports.clear(); // As an engine shows it between create and start.
     one.observe(&seen);
     let second = stack("second", vec![container("web", "vm1", Some(8080), &[])]);
-    assert!(matches!(
-        world.run(world.control.deploy(second, DeployOptions::default())),
-        Err(ControlError::Invalid(_))
-    ));
+    assert!(matches!(world.run(world.control.deploy(second, DeployOptions::default())), Err(ControlError::Invalid(_))));
 }
 
 #[test]

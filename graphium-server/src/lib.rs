@@ -16,3 +16,8 @@ pub mod testbed;
 
 pub use api::{AppState, router};
 pub use start::{PortChoice, RunningServer, ServerOptions, StartError, start};
+
+/// The README's example runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

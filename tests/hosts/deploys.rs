@@ -61,7 +61,8 @@ async fn three_tiers_start_in_order_and_reach_each_other_across_hosts() {
     let front = estate.host("localhost-docker").address();
     let (_, variables) = get(&format!("http://{front}:8080/env")).await.unwrap();
     let variables: Value = serde_json::from_str(&variables).unwrap();
-    let endpoint = |name: &str| variables[name].as_str().unwrap_or_else(|| panic!("no {name} in {variables}")).to_owned();
+    let endpoint =
+        |name: &str| variables[name].as_str().unwrap_or_else(|| panic!("no {name} in {variables}")).to_owned();
     assert_eq!(endpoint("API_ENDPOINT"), format!("{}:8081", estate.host("vm1").address()));
     let store = format!("http://{}/health", endpoint("STORE_ENDPOINT"));
     let chain = format!("http://{front}:8080/fetch?url=http://{}/fetch?url={store}", endpoint("API_ENDPOINT"));

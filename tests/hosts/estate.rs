@@ -34,11 +34,12 @@ impl Estate {
         for host in HOSTS {
             estate.start_agent(host).await;
         }
-        estate.until("every host is active", async |estate| {
-            let hosts = estate.json(&["host", "list"]).await;
-            list(&hosts, "hosts").iter().filter(|host| host["status"] == "active").count() == HOSTS.len()
-        })
-        .await;
+        estate
+            .until("every host is active", async |estate| {
+                let hosts = estate.json(&["host", "list"]).await;
+                list(&hosts, "hosts").iter().filter(|host| host["status"] == "active").count() == HOSTS.len()
+            })
+            .await;
         estate
     }
 
@@ -201,7 +202,11 @@ impl Estate {
     pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         let started = Instant::now();
         while !holds(self).await {
-            assert!(started.elapsed() < Duration::from_secs(60), "a minute is not enough until {what}\n{}", self.logs());
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "a minute is not enough until {what}\n{}",
+                self.logs()
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

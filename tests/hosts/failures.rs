@@ -27,7 +27,8 @@ async fn fails(estate: &Estate, name: &str, container: Value) -> (String, String
 async fn what_cannot_work_fails_at_once_with_its_cause() {
     let estate = Estate::start().await;
 
-    let (words, message) = fails(&estate, "absent", json!({"image": "graphium/absent:none", "pullPolicy": "never"})).await;
+    let (words, message) =
+        fails(&estate, "absent", json!({"image": "graphium/absent:none", "pullPolicy": "never"})).await;
     assert!(message.contains("graphium/absent:none") && message.contains("vm1"), "{message}");
     assert!(words.contains("graphium/absent:none") && words.contains("vm1"), "{words}");
 
@@ -41,7 +42,8 @@ async fn what_cannot_work_fails_at_once_with_its_cause() {
     assert!(words.contains("the disk is on fire"), "the last log lines are shown: {words}");
 
     // A port that something else on the host holds, which no engine knows of.
-    let holder = estate.host("vm1").command("busybox").args(["nc", "-l", "-p", "9999"]).kill_on_drop(true).spawn().unwrap();
+    let holder =
+        estate.host("vm1").command("busybox").args(["nc", "-l", "-p", "9999"]).kill_on_drop(true).spawn().unwrap();
     estate.until("the port is held", async |estate| port_is_held(estate).await).await;
     let (words, message) =
         fails(&estate, "taken", json!({"image": WEB, "ports": [{"containerPort": 80, "hostPort": 9999}]})).await;

@@ -17,9 +17,7 @@ async fn what_an_absent_host_is_to_do_waits_for_it_and_says_so() {
     let mut estate = Estate::start().await;
     estate.kill_agent("vm2").await;
     estate
-        .until("vm2 is offline", async |estate| {
-            estate.json(&["host", "list"]).await.to_string().contains("offline")
-        })
+        .until("vm2 is offline", async |estate| estate.json(&["host", "list"]).await.to_string().contains("offline"))
         .await;
 
     // Deploying: the others go on.

@@ -1,0 +1,43 @@
+//! Every kind of mistake: its code, its place and its advice.
+//!
+//! In the sources below `«…»` encloses what the finding must mark; line, column and length follow from it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use common::{container, findings, finds};
+use graphium_core::document::Code;
+use std::collections::HashSet;
+
+mod common;
+mod values;
+mod whole;
+
+/// Every case.
+fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
+    [values::cases(), whole::cases()].concat()
+}
+
+#[test]
+fn every_kind_of_mistake_is_found_in_its_place() {
+    let wrong: Vec<String> =
+        cases().iter().filter_map(|(code, marked, pointer, help)| finds(code, marked, pointer, help).err()).collect();
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases().len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn every_code_has_a_case() {
+    // Those about sheer size are in `documents_guards.rs`.
+    let elsewhere = ["too-large", "too-deep", "too-many-nodes", "invalid-utf8", "more-findings"];
+    let shown: HashSet<&str> = cases().iter().map(|(code, ..)| *code).chain(elsewhere).collect();
+    let missing: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !shown.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn twenty_mistakes_are_twenty_findings_in_the_order_of_the_text() {
+    let keys: Vec<String> = (0..20).map(|number| format!("\n\"nothing{number}\": 1")).collect();
+    let found = findings(&container(&keys.join(",")));
+    let errors: Vec<_> = found.iter().filter(|finding| finding.is_error()).collect();
+    assert_eq!(errors.len(), 20);
+    assert!(found.is_sorted_by_key(|finding| (finding.line, finding.column)));
+}

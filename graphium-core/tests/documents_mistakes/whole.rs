@@ -1,0 +1,215 @@
+//! Mistakes of the whole, notes and warnings.
+
+use crate::common::*;
+
+/// Code, marked source, pointer, a part of message or help.
+pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
+    let c = "/hasPart/0";
+    vec![
+        // The whole.
+        ("no-stack", "«{»".to_owned() + NATIVE + ", \"@graph\": []}", "", "datacenter:Stack"),
+        ("several-stacks", two_stacks(), "/@graph/1", "second stack"),
+        (
+            "stray-container",
+            format!(
+                "{{{NATIVE}, \"@graph\": [{STACK}, «{{»\"@type\": \"datacenter:Container\", \"@id\": \"c\", \"name\": \"c\", \"image\": \"i\"}}]}}"
+            ),
+            "/@graph/1",
+            "`hasPart`",
+        ),
+        (
+            "unknown-type",
+            format!("{{{NATIVE}, \"@graph\": [{STACK}, {{\"@type\": «\"datacenter:Hoost\"», \"@id\": \"c\"}}]}}"),
+            "/@graph/1/@type",
+            "did you mean `datacenter:Host`?",
+        ),
+        (
+            "ignored-node",
+            format!(
+                "{{\"@context\": [\"https://schema.org\", {{\"x\": \"https://example.org/x#\"}}], \"@graph\": [{STACK}, {{\"@type\": «\"x:Team\"», \"@id\": \"c\"}}]}}"
+            ),
+            "/@graph/1/@type",
+            "not part of the stack",
+        ),
+        (
+            "duplicate-name",
+            containers("", &[("a", ""), ("b", "")]).replace("\"name\": \"b\"", "\"name\": «\"a\"»"),
+            "/hasPart/1",
+            "the name `a`",
+        ),
+        (
+            "duplicate-name",
+            containers("", &[("a", ""), ("b", "")])
+                .replace("container:b", "container:a")
+                .replace("\"name\": \"b\"", "\"name\": «\"b\"»"),
+            "/hasPart/1",
+            "container:a",
+        ),
+        (
+            "unresolved-reference",
+            containers("", &[("db", ""), ("cache", ""), ("web", ", \"dependsOn\": [«\"dbb\"»]")]),
+            "/hasPart/2/dependsOn/0",
+            "did you mean `db`? containers in this stack: `cache`, `db`, `web`",
+        ),
+        (
+            "unresolved-reference",
+            containers(", \"deployment\": {\"hostConstraints\": [{\"containerName\": «\"x\"»}]}", &[("db", "")]),
+            "/deployment/hostConstraints/0/containerName",
+            "containers in this stack",
+        ),
+        (
+            "unresolved-reference",
+            containers(
+                ", \"secrets\": [\"token\"]",
+                &[("db", ", \"environment\": «[»{\"name\": \"A\", \"fromSecret\": \"tokn\"}]")],
+            ),
+            "/hasPart/0/environment",
+            "did you mean `token`?",
+        ),
+        (
+            "unresolved-reference",
+            format!(
+                "{{{NATIVE}, \"@graph\": [{{\"@type\": \"Stack\", \"@id\": \"s\", \"name\": \"s\", \"hasPart\": [{{\"@type\": \"Container\", \"@id\": \"c\", \"name\": \"c\", \"image\": \"i\"}}, «{{»\"@id\": \"d\"}}]}}]}}"
+            ),
+            "/@graph/0/hasPart/1",
+            "no container",
+        ),
+        (
+            "ambiguous-reference",
+            containers("", &[("a", ""), ("b", ", \"dependsOn\": [«\"a\"»]"), ("c", "")]).replace("container:c", "a"),
+            "/hasPart/1/dependsOn/0",
+            "`a`, `c`",
+        ),
+        (
+            "dependency-cycle",
+            containers(
+                "",
+                &[
+                    ("a", ", \"dependsOn\": [«\"b\"»]"),
+                    ("b", ", \"dependsOn\": [\"c\"]"),
+                    ("c", ", \"dependsOn\": [\"a\"]"),
+                ],
+            ),
+            "/hasPart/0/dependsOn/0",
+            "`a` → `b` → `c` → `a`",
+        ),
+        (
+            "dependency-cycle",
+            containers("", &[("a", ", \"dependsOn\": [«\"a\"»]")]),
+            "/hasPart/0/dependsOn/0",
+            "waits for itself",
+        ),
+        (
+            "healthy-without-check",
+            containers("", &[("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"healthy\"}]"), ("b", "")]),
+            "/hasPart/0/dependsOn/0",
+            "`healthCheck`",
+        ),
+        (
+            "host-port-clash",
+            containers(", \"locatedInHost\": \"vm1\"", &[("a", PUBLISHED), ("b", MARKED)]),
+            "/hasPart/1/ports/0/hostPort",
+            "`a` and `b` both publish port 80",
+        ),
+        (
+            "host-port-clash",
+            containers(", \"deployment\": {\"mode\": \"single-host\"}", &[("a", PUBLISHED), ("b", MARKED)]),
+            "/hasPart/1/ports/0/hostPort",
+            "port 80",
+        ),
+        (
+            "host-port-clash",
+            containers(
+                "",
+                &[(
+                    "a",
+                    ", \"ports\": [{\"containerPort\": 1, \"hostPort\": 80}, {\"containerPort\": 2, \"hostPort\": «80»}]",
+                )],
+            ),
+            "/hasPart/0/ports/1/hostPort",
+            "twice",
+        ),
+        (
+            "port-mismatch",
+            older(&container(
+                "\"ports\": [{\"@type\": \"PropertyValue\", \"value\": \"80\", \"description\": «\"8080:81\"»}]",
+            )),
+            "/hasPart/0/ports/0/description",
+            "8080:80",
+        ),
+        (
+            "host-conflict",
+            containers(
+                ", \"deployment\": {\"hostConstraints\": [{\"containerName\": \"a\", \"targetHost\": «\"vm2\"»}]}",
+                &[("a", ", \"locatedInHost\": \"host:vm1\"")],
+            ),
+            "/deployment/hostConstraints/0/targetHost",
+            "`vm1`",
+        ),
+        (
+            "volume-conflict",
+            stack(", \"volumes\": [{\"name\": \"v\"}, «{»\"name\": \"v\", \"driver\": \"nfs\"}]", "\"image\": \"i\""),
+            "/volumes/1",
+            "twice",
+        ),
+        (
+            "reservation-over-limit",
+            container("\"resources\": «{»\"limits\": {\"memory\": 1}, \"reservations\": {\"memory\": 2}}"),
+            "/hasPart/0/resources",
+            "memory",
+        ),
+        (
+            "overlay-unsupported",
+            stack(", \"deployment\": {\"networkMode\": «\"overlay\"»}", "\"image\": \"i\""),
+            "/deployment/networkMode",
+            "host-port",
+        ),
+        (
+            "overlay-unsupported",
+            stack(", \"network\": {\"driver\": «\"overlay\"»}", "\"image\": \"i\""),
+            "/network/driver",
+            "bridge",
+        ),
+        // Notes and warnings.
+        (
+            "relative-source",
+            container("\"volumeMounts\": [{\"type\": \"bind\", \"source\": «\"./a\"», \"target\": \"/a\"}]"),
+            "/hasPart/0/volumeMounts/0/source",
+            "relative",
+        ),
+        ("alias", older(&stack("", "«\"executableName\"»: \"i\"")), "/hasPart/0/executableName", "`image`"),
+        (
+            "older-form",
+            older(&container("\"environment\": «{»\"A\": \"b\"}")),
+            "/hasPart/0/environment",
+            "[{\"name\": \"A\"",
+        ),
+        (
+            "derived-id",
+            container("\"user\": \"a\"")
+                .replace("\"@id\": \"container:web\", ", "")
+                .replace("\"name\": \"web\"", "\"name\": «\"web\"»"),
+            c,
+            "container:s/web",
+        ),
+        (
+            "changed-name",
+            container("\"user\": \"a\"").replace("\"name\": \"web\"", "\"name\": «\"My Web\"»"),
+            "/hasPart/0/name",
+            "my-web",
+        ),
+        (
+            "ignored-key",
+            with_context("{\"x\": \"https://example.org/x#\"}")
+                .replace("\"user\": \"a\"", "\"ports\": [{\"containerPort\": 1, «\"x:a\"»: 2}]"),
+            "/hasPart/0/ports/0/x:a",
+            "not carried",
+        ),
+        (
+            "ignored-key",
+            older(&stack(", \"deployment\": {«\"comment\"»: \"x\"}", "\"image\": \"i\"")),
+            "/deployment/comment",
+            "comment",
+        ),
+    ]
+}
