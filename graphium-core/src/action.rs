@@ -23,12 +23,12 @@ pub enum Action {
     /// Makes a network exist.
     Network {
         /// Which.
-        spec: NetworkSpec,
+        spec: Box<NetworkSpec>,
     },
     /// Makes a volume exist.
     Volume {
         /// Which.
-        spec: VolumeSpec,
+        spec: Box<VolumeSpec>,
     },
     /// Makes a container exist and run where there was none.
     Deploy {

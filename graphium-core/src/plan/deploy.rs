@@ -28,7 +28,6 @@ use crate::{
     runtime::ContainerSpec,
     stack::{Condition, Stack},
 };
-use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// Plans what makes the desired stack of what is there.
@@ -56,9 +55,11 @@ pub fn plan(
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
-    let before_members = applied.map(BeforeMembers::of);
+    let mut draft = Draft::new(layout, applied, &hosts, &seen);
+    // What was before is only asked where something is to be done.
+    let before_members = applied.filter(|_| draft.has_work()).map(BeforeMembers::of);
     let before = before_members.as_ref().map(|members| members.laid_out(&hosts));
-    let mut draft = Draft::new(layout, before.as_ref(), &hosts, &seen);
+    draft.before = before.as_ref();
     let mut warnings = placement.warnings;
     warnings.extend(warn::of_reach(&draft.layout));
     warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
@@ -87,31 +88,23 @@ pub(super) struct Draft<'a, 'p> {
     pub(super) there: Vec<Option<&'a ObservedContainer>>,
     verdicts: Vec<Verdict>,
     specs: Vec<Option<Box<ContainerSpec>>>,
-    /// The id of each member's task; empty where it has none.
-    pub(super) ids: Vec<String>,
 }
 
 impl<'a, 'p> Draft<'a, 'p> {
-    fn new(
-        layout: Layout<'a, 'p>,
-        before: Option<&'p Before<'a, 'p>>,
-        hosts: &'p Hosts<'a>,
-        seen: &'p Seen<'a>,
-    ) -> Self {
+    fn new(layout: Layout<'a, 'p>, applied: Option<&'a Applied>, hosts: &'p Hosts<'a>, seen: &'p Seen<'a>) -> Self {
         let count = layout.members.list.len();
         let mut awaited = vec![false; count];
         for edge in (0..count).flat_map(|number| layout.members.graph.dependencies(number)) {
             awaited[edge.on] |= edge.condition == Condition::Completed;
         }
         let mut draft = Self {
-            before,
+            before: None,
             hosts,
             seen,
             leftovers: Vec::new(),
             there: Vec::with_capacity(count),
             verdicts: Vec::with_capacity(count),
             specs: Vec::with_capacity(count),
-            ids: Vec::with_capacity(count),
             layout,
         };
         let mut scratch = Vec::with_capacity(1024);
@@ -120,27 +113,36 @@ impl<'a, 'p> Draft<'a, 'p> {
             let spec = draft.layout.container(number, &mut scratch);
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
             let verdict = Verdict::on(&spec, there, awaited);
-            draft.ids.push(match verdict {
-                Verdict::Unchanged => String::new(),
-                Verdict::Absent => ["deploy:", name].concat(),
-                Verdict::Differs(_) => ["update:", name].concat(),
-            });
             draft.specs.push(verdict.is_change().then_some(spec));
             draft.verdicts.push(verdict);
             draft.there.push(there);
         }
-        let by_name = layout_names(&draft, seen, before);
-        draft.leftovers = leftovers(seen, before, |name, host, engine_name| {
-            by_name.get(name).is_some_and(|&number| {
-                draft.layout.host(number) == Some(host) && draft.layout.stack.engine_name(name) == engine_name
-            })
-        });
+        if applied.is_some() || !seen.own().is_empty() {
+            let by_name = draft.layout.members.by_name();
+            draft.leftovers = leftovers(seen, applied, |name, host, engine_name| {
+                let stays = |&number: &usize| draft.layout.host(number) == Some(host);
+                by_name.get(name).is_some_and(stays) && is_engine_name(draft.layout.stack, name, engine_name)
+            });
+        }
         draft
+    }
+
+    fn has_work(&self) -> bool {
+        !self.leftovers.is_empty() || self.verdicts.iter().any(Verdict::is_change)
     }
 
     /// Whether a member has a task.
     pub(super) fn changes(&self, number: usize) -> bool {
-        !self.ids[number].is_empty()
+        self.verdicts[number].is_change()
+    }
+
+    /// The id of a member's task, if it has one.
+    pub(super) fn id(&self, number: usize) -> Option<String> {
+        match self.verdicts[number] {
+            Verdict::Unchanged => None,
+            Verdict::Absent => Some(["deploy:", self.name(number)].concat()),
+            Verdict::Differs(_) => Some(["update:", self.name(number)].concat()),
+        }
     }
 
     pub(super) fn name(&self, number: usize) -> &'p str {
@@ -148,12 +150,12 @@ impl<'a, 'p> Draft<'a, 'p> {
     }
 
     fn unchanged(&self) -> Vec<String> {
-        let unchanged = (0..self.ids.len()).filter(|&number| !self.changes(number));
+        let unchanged = (0..self.verdicts.len()).filter(|&number| !self.changes(number));
         unchanged.map(|number| self.name(number).to_owned()).collect()
     }
 
     fn placements(&self) -> BTreeMap<String, HostId> {
-        let placed = (0..self.ids.len())
+        let placed = (0..self.verdicts.len())
             .filter_map(|number| Some((self.name(number).to_owned(), self.layout.host(number)?.clone())));
         placed.collect()
     }
@@ -223,13 +225,13 @@ impl<'a, 'p> Draft<'a, 'p> {
                 (Action::Deploy { spec }, why, Some(undo))
             }
         };
-        let id = self.ids[number].clone();
+        let id = self.id(number)?;
         Some(PlannedTask { id, action, host: host.clone(), container: Some(name.to_owned()), depends_on, why, undo })
     }
 
     /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.
     pub(super) fn was_on(&self, host: &HostId) -> bool {
-        self.seen.own().any(|own| own.container.hosted_on == *host)
+        self.seen.own().iter().any(|own| own.container.hosted_on == *host)
             || self.before.is_some_and(|before| before.layout.places.iter().flatten().any(|(used, _)| *used == host))
     }
 
@@ -251,7 +253,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         let action = Action::Check { name: self.layout.stack.engine_name(name), condition };
         let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
         let why = format!("`{}` waits until it {until}", self.name(waiting));
-        let first = self.changes(number).then(|| self.ids[number].clone());
+        let first = self.id(number);
         Some(task(check_id(name, condition), action, host, why).of_container(name).after(first))
     }
 
@@ -268,16 +270,13 @@ impl<'a, 'p> Draft<'a, 'p> {
     /// The task that a dependant waits for.
     fn gate(&self, edge: Edge) -> Option<String> {
         match edge.condition {
-            Condition::Started => self.changes(edge.on).then(|| self.ids[edge.on].clone()),
+            Condition::Started => self.id(edge.on),
             condition => (!self.is_met(edge)).then(|| check_id(self.name(edge.on), condition)),
         }
     }
 }
 
-fn layout_names<'p>(
-    draft: &Draft<'_, 'p>,
-    seen: &Seen<'_>,
-    before: Option<&Before<'_, '_>>,
-) -> IndexMap<&'p str, usize> {
-    if before.is_none() && seen.own().next().is_none() { IndexMap::new() } else { draft.layout.members.by_name() }
+/// Whether an engine's name is that of a container of the stack; compared in place, for it is asked of everything that is seen.
+fn is_engine_name(stack: &Stack, name: &str, engine_name: &str) -> bool {
+    engine_name.strip_prefix(&stack.name).and_then(|rest| rest.strip_prefix('-')) == Some(name)
 }

@@ -117,7 +117,7 @@ fn givers<'a>(draft: &Draft<'a, '_>, changing: &[usize]) -> Vec<Giver<'a>> {
         let seen = leftover.seen.map(observed_ports);
         let applied = || {
             let before = draft.before?;
-            let definition = before.layout.members.list[before.number(&leftover.name)?].definition;
+            let definition = before.layout.members.list[before.number(leftover.name)?].definition;
             Some(fixed_ports(definition).collect())
         };
         givers.push(Giver {

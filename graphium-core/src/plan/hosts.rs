@@ -6,7 +6,8 @@ use crate::{
     runtime::label,
     stack::Stack,
 };
-use std::{collections::BTreeMap, net::IpAddr};
+use indexmap::IndexMap;
+use std::{net::IpAddr, ops::Range};
 
 /// A host with what the document adds to the inventory's knowledge of it.
 #[derive(Debug)]
@@ -67,42 +68,55 @@ pub(super) struct Own<'a> {
 /// Every container that was seen, the stack's own apart from the others.
 #[derive(Debug)]
 pub(super) struct Seen<'a> {
-    own: BTreeMap<&'a str, Vec<Own<'a>>>,
-    /// Those of other stacks and of nobody, sorted.
+    /// Sorted by name within the stack, then by host and name.
+    own: Vec<Own<'a>>,
+    by_name: IndexMap<&'a str, Range<usize>>,
+    /// Those of other stacks and of nobody, sorted by host and name.
     pub(super) others: Vec<&'a ObservedContainer>,
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn of(inventory: &'a Inventory, stack: &StackId) -> Self {
-        let (mut own, mut others): (Vec<_>, Vec<_>) =
-            inventory.containers.iter().partition(|seen| seen.label(label::STACK) == Some(stack.as_str()));
-        for list in [&mut own, &mut others] {
-            list.sort_by(|a, b| (&a.hosted_on, &a.name, &a.id).cmp(&(&b.hosted_on, &b.name, &b.id)));
-            list.dedup_by(|a, b| a.hosted_on == b.hosted_on && a.name == b.name);
+        let mut own = Vec::new();
+        let mut others = Vec::new();
+        for container in &inventory.containers {
+            if container.label(label::STACK) == Some(stack.as_str()) {
+                let name = container.label(label::CONTAINER).unwrap_or(&container.name);
+                own.push(Own { name, container });
+            } else {
+                others.push(container);
+            }
         }
-        let mut by_name: BTreeMap<&str, Vec<Own<'_>>> = BTreeMap::new();
-        for container in own {
-            let name = container.label(label::CONTAINER).unwrap_or(&container.name);
-            by_name.entry(name).or_default().push(Own { name, container });
+        let key = |seen: &'a ObservedContainer| (&seen.hosted_on, &seen.name, &seen.id);
+        others.sort_by_key(|seen| key(seen));
+        others.dedup_by_key(|seen| (&seen.hosted_on, &seen.name));
+        own.sort_by_key(|own| (own.name, key(own.container)));
+        own.dedup_by_key(|own| (own.name, &own.container.hosted_on, &own.container.name));
+        let mut by_name = IndexMap::with_capacity(own.len());
+        let mut start = 0;
+        for same in own.chunk_by(|a, b| a.name == b.name) {
+            by_name.insert(same[0].name, start..start + same.len());
+            start += same.len();
         }
-        Self { own: by_name, others }
+        Self { own, by_name, others }
     }
 
     /// The stack's own, by name within the stack, then by host.
-    pub(super) fn own(&self) -> impl Iterator<Item = Own<'a>> + '_ {
-        self.own.values().flatten().copied()
+    pub(super) fn own(&self) -> &[Own<'a>] {
+        &self.own
     }
 
     /// All that bear a name within the stack, by host.
     pub(super) fn named(&self, name: &str) -> &[Own<'a>] {
-        self.own.get(name).map_or(&[], Vec::as_slice)
+        if self.own.is_empty() {
+            return &[];
+        }
+        self.by_name.get(name).map_or(&[], |range| &self.own[range.clone()])
     }
 
     /// The one of that name on that host which also bears the engine's name.
     pub(super) fn at(&self, name: &str, host: &HostId, engine_name: &str) -> Option<&'a ObservedContainer> {
-        self.named(name)
-            .iter()
-            .map(|own| own.container)
-            .find(|container| container.hosted_on == *host && container.name == engine_name)
+        let mut named = self.named(name).iter().map(|own| own.container);
+        named.find(|container| container.hosted_on == *host && container.name == engine_name)
     }
 }

@@ -1,7 +1,7 @@
 //! Containers of the stack that are to go: no longer wanted, moved to another host, or under an old name.
 
 use super::{
-    before::Before,
+    Applied,
     hosts::{Own, Seen},
 };
 use crate::{id::HostId, inventory::ObservedContainer};
@@ -17,7 +17,7 @@ pub(super) struct Leftover<'a> {
     /// Its name on the engine.
     pub(super) engine_name: Cow<'a, str>,
     /// Its name within the stack.
-    pub(super) name: Cow<'a, str>,
+    pub(super) name: &'a str,
     /// What its tasks call it: its name, or where two on one host share that, one that tells them apart.
     pub(super) label: String,
     /// As it was seen, if it was.
@@ -34,30 +34,30 @@ impl Leftover<'_> {
 /// Everything of the stack, seen or applied, that `stays` does not hold; sorted by host and name.
 pub(super) fn leftovers<'a>(
     seen: &Seen<'a>,
-    before: Option<&Before<'a, '_>>,
+    applied: Option<&'a Applied>,
     stays: impl Fn(&str, &HostId, &str) -> bool,
 ) -> Vec<Leftover<'a>> {
-    type Found<'a> = (Cow<'a, str>, Option<&'a ObservedContainer>);
-    let mut found: BTreeMap<(&HostId, Cow<'a, str>), Found<'a>> = BTreeMap::new();
+    let mut found: BTreeMap<(&HostId, Cow<'a, str>), (&'a str, Option<&'a ObservedContainer>)> = BTreeMap::new();
     for Own { name, container } in seen.own() {
-        found.insert((&container.hosted_on, Cow::Borrowed(&container.name)), (Cow::Borrowed(name), Some(container)));
+        if !stays(name, &container.hosted_on, &container.name) {
+            found.entry((&container.hosted_on, Cow::Borrowed(&container.name))).or_insert((name, Some(container)));
+        }
     }
-    if let Some(before) = before {
-        for (number, member) in before.layout.members.list.iter().enumerate() {
-            if let Some(host) = before.layout.host(number) {
-                let engine_name = before.layout.stack.engine_name(&member.name);
-                found.entry((host, Cow::Owned(engine_name))).or_insert_with(|| (member.name.clone(), None));
+    if let Some(applied) = applied {
+        for (name, host) in &applied.placements {
+            let engine_name = applied.stack.engine_name(name);
+            if !stays(name, host, &engine_name) {
+                found.entry((host, Cow::Owned(engine_name))).or_insert((name, None));
             }
         }
     }
     let mut labels = BTreeSet::new();
-    let gone = found.into_iter().filter(|((host, engine_name), (name, _))| !stays(name, host, engine_name));
-    gone.map(|((host, engine_name), (name, seen))| {
-        let mut label = name.to_string();
+    let gone = found.into_iter().map(|((host, engine_name), (name, seen))| {
+        let mut label = name.to_owned();
         while !labels.insert((host, label.clone())) {
             label = format!("{label}+{engine_name}");
         }
         Leftover { host, engine_name, name, label, seen }
-    })
-    .collect()
+    });
+    gone.collect()
 }

@@ -45,7 +45,7 @@ pub fn plan_action(
     let seen = Seen::of(observed, stack);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
-    let parts = leftovers(&seen, before.as_ref(), |_, _, _| false);
+    let parts = leftovers(&seen, applied, |_, _, _| false);
     let mut sequence = Sequence::new(before.as_ref(), &parts);
     match action {
         StackAction::Stop => sequence.stop(false),
@@ -92,10 +92,10 @@ impl<'a, 'p> Sequence<'a, 'p> {
             }
         }
         let mut sorted: Vec<&Leftover<'_>> = parts.iter().collect();
-        sorted.sort_by_key(|part| position.get(&*part.name).copied().unwrap_or(usize::MAX));
+        sorted.sort_by_key(|part| position.get(part.name).copied().unwrap_or(usize::MAX));
         let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (number, part) in sorted.iter().enumerate() {
-            by_name.entry(&part.name).or_default().push(number);
+            by_name.entry(part.name).or_default().push(number);
         }
         Self { before, parts: sorted, by_name, stops: BTreeMap::new(), starts: BTreeMap::new(), tasks: Vec::new() }
     }
@@ -108,8 +108,8 @@ impl<'a, 'p> Sequence<'a, 'p> {
     fn is_done(&self, number: usize) -> bool {
         let part = self.parts[number];
         let (Some(before), Some(seen)) = (self.before, part.seen) else { return false };
-        let awaited = before.is_awaited(&part.name);
-        before.definition(&part.name).is_some_and(|definition| has_done_its_work(definition, seen, awaited))
+        let awaited = before.is_awaited(part.name);
+        before.definition(part.name).is_some_and(|definition| has_done_its_work(definition, seen, awaited))
     }
 
     fn stop(&mut self, again: bool) {
@@ -127,7 +127,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
             if !runs {
                 continue;
             }
-            let dependants = self.before.into_iter().flat_map(|before| before.dependants(&part.name));
+            let dependants = self.before.into_iter().flat_map(|before| before.dependants(part.name));
             let others = dependants.filter_map(|name| self.by_name.get(name)).flatten();
             let first: Vec<String> = others.filter_map(|other| self.stops.get(other).cloned()).collect();
             let id = part.task_id("stop");
@@ -135,7 +135,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Start { name: name.clone() };
             let task = task(id.clone(), Action::Stop { name }, part.host, why);
-            self.tasks.push(task.of_container(&part.name).undone_by(Some(undo)).after(first));
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
             self.stops.insert(number, id);
         }
     }
@@ -154,14 +154,14 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
             let task = task(id.clone(), Action::Start { name }, part.host, why);
-            self.tasks.push(task.of_container(&part.name).undone_by(Some(undo)).after(first));
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
             self.starts.insert(number, id);
         }
     }
 
     /// The tasks that a start waits for; checks are made as they are asked for.
     fn gates(&mut self, number: usize) -> Vec<String> {
-        let name = &*self.parts[number].name;
+        let name = self.parts[number].name;
         let edges = self.before.map(|before| before.dependencies(name)).unwrap_or_default();
         let mut ids = Vec::new();
         for (on, condition) in edges {
@@ -176,7 +176,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
                 if !self.tasks.iter().any(|task| task.id == id) {
                     let action = Action::Check { name: part.engine_name.to_string(), condition };
                     let task = task(id.clone(), action, part.host, format!("`{name}` waits for it"));
-                    self.tasks.push(task.of_container(&part.name).after(started));
+                    self.tasks.push(task.of_container(part.name).after(started));
                 }
                 ids.push(id);
             }

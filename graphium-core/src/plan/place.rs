@@ -6,7 +6,7 @@
 
 use super::{
     Applied,
-    hosts::{Hosts, Seen},
+    hosts::{Hosts, Own, Seen},
     members::Members,
     room::{Refusal, Room},
 };
@@ -166,11 +166,19 @@ impl<'a> Placer<'a, '_> {
     /// Where a container is already: seen running before seen, seen before applied.
     fn current(&self, number: usize) -> Option<usize> {
         let name = self.name(number);
-        let applied = self.applied.and_then(|applied| applied.placements.get(name));
-        let best = self.room.seen.named(name).iter().min_by_key(|own| {
-            (Some(&own.container.hosted_on) != applied, own.container.status != ContainerStatus::Running)
-        });
-        self.room.hosts.find(best.map(|own| &own.container.hosted_on).or(applied)?)
+        let applied = || self.applied.and_then(|applied| applied.placements.get(name));
+        let seen = match self.room.seen.named(name) {
+            [] => applied(),
+            [own] => Some(&own.container.hosted_on),
+            several => {
+                let applied = applied();
+                let preference = |own: &&Own<'_>| {
+                    (Some(&own.container.hosted_on) != applied, own.container.status != ContainerStatus::Running)
+                };
+                several.iter().min_by_key(preference).map(|own| &own.container.hosted_on)
+            }
+        };
+        self.room.hosts.find(seen?)
     }
 
     /// Leaves where it is whatever may stay there.

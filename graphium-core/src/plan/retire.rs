@@ -20,7 +20,7 @@ pub(super) fn deletions(
 ) -> Deletions {
     let mut by_name: BTreeMap<&str, Vec<&Leftover<'_>>> = BTreeMap::new();
     for leftover in leftovers {
-        by_name.entry(&leftover.name).or_default().push(leftover);
+        by_name.entry(leftover.name).or_default().push(leftover);
     }
     let mut position = BTreeMap::new();
     if let Some(before) = before {
@@ -30,21 +30,21 @@ pub(super) fn deletions(
     }
     let mut sorted: Vec<&Leftover<'_>> = leftovers.iter().collect();
     // Those that no revision tells of come first; nothing is known to depend on them.
-    sorted.sort_by_key(|leftover| std::cmp::Reverse(position.get(&*leftover.name).copied().unwrap_or(usize::MAX)));
+    sorted.sort_by_key(|leftover| std::cmp::Reverse(position.get(leftover.name).copied().unwrap_or(usize::MAX)));
     let mut deletions = Deletions { tasks: Vec::with_capacity(sorted.len()), by_host: BTreeMap::new() };
     for leftover in sorted {
         let mut ids = Vec::new();
         first(leftover, &mut ids);
-        for dependant in before.into_iter().flat_map(|before| before.dependants(&leftover.name)) {
+        for dependant in before.into_iter().flat_map(|before| before.dependants(leftover.name)) {
             ids.extend(by_name.get(dependant).into_iter().flatten().map(|other| other.task_id("delete")));
         }
-        let old = before.and_then(|before| before.container(&leftover.name, leftover.host));
+        let old = before.and_then(|before| before.container(leftover.name, leftover.host));
         let undo = old.filter(|spec| spec.name == leftover.engine_name).map(|spec| Action::Deploy { spec });
         let id = leftover.task_id("delete");
         deletions.by_host.entry(leftover.host.clone()).or_default().push(id.clone());
         let action = Action::Delete { name: leftover.engine_name.to_string() };
         deletions.tasks.push(
-            task(id, action, leftover.host, why(leftover)).of_container(&leftover.name).undone_by(undo).after(ids),
+            task(id, action, leftover.host, why(leftover)).of_container(leftover.name).undone_by(undo).after(ids),
         );
     }
     deletions
@@ -58,18 +58,15 @@ pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, tasks: &mut Vec
         return;
     }
     let by_name = members.by_name();
-    let task_of = |name: &str| {
-        by_name.get(name).filter(|&&number| draft.changes(number)).map(|&number| draft.ids[number].clone())
-    };
+    let task_of = |name: &str| by_name.get(name).and_then(|&number| draft.id(number));
     let first = |leftover: &Leftover<'_>, ids: &mut Vec<String>| {
         ids.extend(handover.before_removal(leftover.host, &leftover.engine_name).map(str::to_owned));
         // The new one first, and those that used the old one.
-        ids.extend(task_of(&leftover.name));
-        let dependants = draft.before.into_iter().flat_map(|before| before.dependants(&leftover.name));
+        ids.extend(task_of(leftover.name));
+        let dependants = draft.before.into_iter().flat_map(|before| before.dependants(leftover.name));
         ids.extend(dependants.filter_map(task_of));
     };
-    let why = |leftover: &Leftover<'_>| match by_name.get(&*leftover.name).and_then(|&number| draft.layout.host(number))
-    {
+    let why = |leftover: &Leftover<'_>| match by_name.get(leftover.name).and_then(|&number| draft.layout.host(number)) {
         None => "is no longer part of the stack".to_owned(),
         Some(host) if host == leftover.host => "is replaced under another name".to_owned(),
         Some(host) => format!("moves to `{host}`"),
@@ -105,7 +102,7 @@ fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str
     let unknown = draft
         .leftovers
         .iter()
-        .filter(|leftover| draft.before.and_then(|before| before.number(&leftover.name)).is_none());
+        .filter(|leftover| draft.before.and_then(|before| before.number(leftover.name)).is_none());
     gone.extend(unknown.map(|leftover| (leftover.host, name)));
     for (number, member) in draft.layout.members.list.iter().enumerate() {
         if gone.is_empty() {
@@ -123,5 +120,5 @@ pub(super) fn remove_network(host: &HostId, name: &str, before: Option<&Before<'
     let spec = before.and_then(|before| layout::network(before.layout.stack)).filter(|spec| spec.name == name);
     let action = Action::RemoveNetwork { name: name.to_owned() };
     task(format!("remove-network:{host}"), action, host, "no container of the stack uses it any more")
-        .undone_by(spec.map(|spec| Action::Network { spec }))
+        .undone_by(spec.map(|spec| Action::Network { spec: Box::new(spec) }))
 }

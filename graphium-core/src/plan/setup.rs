@@ -94,13 +94,13 @@ impl<'a> Setup<'a> {
             let Some(spec) = layout::network(self.stack) else { continue };
             let undo = (!draft.was_on(host)).then(|| Action::RemoveNetwork { name: spec.name.clone() });
             let why = format!("`{}` is reached by name on it", draft.name(need.by));
-            tasks.push(task(need.id.clone(), Action::Network { spec }, host, why).undone_by(undo));
+            tasks.push(task(need.id.clone(), Action::Network { spec: Box::new(spec) }, host, why).undone_by(undo));
         }
         for ((host, volume), need) in &self.volumes {
             // Whether the volume was there before is not known, so nothing may take it back: it may hold data.
             let Some(spec) = layout::volume(self.stack, volume) else { continue };
             let why = format!("`{}` mounts it", draft.name(need.by));
-            tasks.push(task(need.id.clone(), Action::Volume { spec }, host, why));
+            tasks.push(task(need.id.clone(), Action::Volume { spec: Box::new(spec) }, host, why));
         }
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn volumes_of<'b>(
     leftover: &Leftover<'_>,
 ) -> impl Iterator<Item = String> + use<'b> {
     let layout = &before.layout;
-    let definition = before.number(&leftover.name).map(|number| layout.members.list[number].definition);
+    let definition = before.number(leftover.name).map(|number| layout.members.list[number].definition);
     let volumes = definition.into_iter().flat_map(|definition| layout::own_volumes(layout.stack, definition));
     volumes.map(|volume| layout::volume_name(layout.stack, volume).into_owned())
 }
