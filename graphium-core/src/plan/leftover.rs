@@ -37,7 +37,8 @@ pub(super) fn leftovers<'a>(
     applied: Option<&'a Applied>,
     stays: impl Fn(&str, &HostId, &str) -> bool,
 ) -> Vec<Leftover<'a>> {
-    let mut found: BTreeMap<(&HostId, Cow<'a, str>), (&'a str, Option<&'a ObservedContainer>)> = BTreeMap::new();
+    type Found<'a> = (&'a str, Option<&'a ObservedContainer>);
+    let mut found: BTreeMap<(&HostId, Cow<'a, str>), Found<'a>> = BTreeMap::new();
     for Own { name, container } in seen.own() {
         if !stays(name, &container.hosted_on, &container.name) {
             found.entry((&container.hosted_on, Cow::Borrowed(&container.name))).or_insert((name, Some(container)));

@@ -1,7 +1,52 @@
 //! The planner: what is wanted and what is there, turned into a graph of tasks.
 //!
-//! [`plan`] and [`plan_removal`] are pure: no store, no engine, no clock and no random number is in
-//! reach of their types, so a plan changes nothing, and the same input gives the same bytes.
+//! [`plan`], [`plan_removal`] and [`plan_action`] are pure: no store, no engine, no clock and no random number is in
+//! reach of their types, so a plan changes nothing, and the same input gives the same bytes. The order of hosts and of
+//! what is seen on them makes no difference.
+//!
+//! ```
+//! use graphium_core::{inventory::{Host, Inventory}, plan, stack::Stack};
+//!
+//! let stack: Stack = serde_json::from_str(r#"{
+//!   "@id": "stack:shop", "name": "shop",
+//!   "hasPart": [{"name": "db", "image": "postgres:15"},
+//!               {"name": "web", "image": "nginx:alpine", "dependsOn": [{"container": "db"}]}]
+//! }"#)?;
+//! let inventory = Inventory { hosts: vec![Host::named("vm1".into())], containers: Vec::new() };
+//! let plan = plan::plan(&stack, None, &inventory, &plan::Options::default()).unwrap();
+//! let ids: Vec<_> = plan.tasks.iter().map(|task| task.id.as_str()).collect();
+//! assert_eq!(ids, ["pull:vm1:postgres:15", "pull:vm1:nginx:alpine", "network:vm1", "deploy:db", "deploy:web"]);
+//! assert_eq!(plan.tasks[4].depends_on, ["pull:vm1:nginx:alpine", "network:vm1", "deploy:db"]);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! # The way of a plan
+//!
+//! `members` counts out replicas and resolves dependencies; `place` gives each member a host out of the `room` there is;
+//! `layout` says what each engine is asked to make, with what `reach` tells containers of each other; `verdict` compares
+//! that with what was seen; `deploy` makes the tasks, after those of `setup` and `handover` and before those of `retire`.
+//!
+//! # What is decided here
+//!
+//! * `replicas: n` gives `<name>-1` to `<name>-n`, also for one; together they answer to `<name>`.
+//! * On the engine containers are `<stack>-<container>`, named volumes `<stack>_<volume>`, the network is the one that
+//!   the stack names or `<stack>`. What is declared `external` keeps its name and is neither made nor removed.
+//! * A container that is somewhere already stays there while its host is active and suits it.
+//! * A host that a document names may be offline: its tasks wait. In maintenance or draining it takes nothing new.
+//! * A container that exited with 0 has done its work if another waits for its completion, or if its policy restarts
+//!   failures only. Any other one that does not run is made again.
+//! * What is to go is deleted after its successor runs. Where two would want one port, the old one is stopped first.
+//! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
+//! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
+//!   only of those that it depends on.
+//! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
+//!
+//! # Codes of what is told
+//!
+//! Errors: `duplicate-name`, `unresolved-reference`, `dependency-cycle`, `too-many-containers` (of the stack);
+//! `unknown-host`, `host-unsuitable`, `host-port-clash`, `host-conflict`, `no-host`, `missing-datacenter`,
+//! `no-eligible-host` (of its places). Warnings: `auto-is-spread`, `unknown-address`, `endpoint-clash`, `many-endpoints`,
+//! `no-way-across`, `volume-kept`, `unknown-host` (of something to be removed).
 
 mod before;
 mod deploy;
