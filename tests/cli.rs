@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "cli_home.rs"]
+mod home;
+
+use home::{Home, code, json, stderr, stdout};
 use serde_json::Value;
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-};
+use std::process::Stdio;
 
 const SHOP: &str = r#"{
   "@context": "https://graphium.io/context/v1.jsonld",
@@ -24,60 +24,6 @@ const SHOP: &str = r#"{
 "#;
 
 const HOSTS: &str = r#"{"hosts":[{"@id":"vm1","ipAddress":"10.0.0.1"},{"@id":"vm2","ipAddress":"10.0.0.2"}]}"#;
-
-/// A directory that is the program's home, too.
-struct Home(tempfile::TempDir);
-
-impl Home {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// `graphium` with nothing of the tester's own settings.
-    fn graphium(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_graphium"));
-        command.args(args).current_dir(self.path()).env_clear().env("HOME", self.path());
-        command.env("PATH", std::env::var("PATH").unwrap_or_default());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.graphium(args).output().unwrap()
-    }
-
-    fn run_with_input(&self, args: &[&str], input: &str) -> Output {
-        let mut command = self.graphium(args);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    }
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("killed: {}", stderr(output)))
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
-}
 
 #[test]
 fn a_valid_document_is_told_on_stdout_and_by_exit_code() {

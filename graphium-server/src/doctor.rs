@@ -168,7 +168,7 @@ async fn server_checks(config: &Config) -> Vec<Check> {
     let place = format!("{url} ({})", config.server.origin);
     let health = match tokio::time::timeout(Duration::from_secs(10), client.healthz()).await {
         Ok(Ok(health)) => health,
-        Ok(Err(error)) => return vec![away(&place, &error.to_string()), port_check()],
+        Ok(Err(error)) => return vec![away(&place, &Failure::from(error).what), port_check()],
         Err(_) => return vec![away(&place, "no answer within 10 s"), port_check()],
     };
     let mut checks = vec![Check::ok("server", format!("{place}: version {}", health.version))];

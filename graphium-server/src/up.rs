@@ -202,7 +202,7 @@ impl Machine {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut options = ServerOptions::new(SocketAddr::new(loopback, FIRST_PORT), default_store(data_dir), data_dir);
         options.port = PortChoice::NextFree;
-        let server = start(options).await.map_err(not_started)?;
+        let server = start(options).await.map_err(|error| not_started(&error))?;
         let mut settings = AgentSettings::new(args.host_id.clone(), default_concurrency());
         settings.address = Some(loopback);
         let link = Arc::clone(server.control());

@@ -119,6 +119,7 @@ fn no_token(host: &HostId) -> Failure {
 pub(crate) fn ended(host: &HostId, error: AgentError) -> Failure {
     match error {
         AgentError::Superseded { reason, .. } => {
+            let reason = reason.strip_prefix("another agent serves this host: ").unwrap_or(&reason);
             Failure::new(Exit::Failed, format!("another agent serves host `{host}`: {reason}"))
                 .hint("one agent per host: stop one of the two, or give this one a name of its own (`--host-id`)")
         }

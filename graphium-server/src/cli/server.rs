@@ -34,7 +34,9 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
     runtime.block_on(async {
         let stop = signals::stop_requested();
         make_folder(data_dir)?;
-        let server = start(ServerOptions::new(args.listen, store.clone(), data_dir)).await.map_err(not_started)?;
+        let server = start(ServerOptions::new(args.listen, store.clone(), data_dir))
+            .await
+            .map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
         stop.await;
         output.say("stopping; once more Ctrl-C ends it at once");
@@ -75,16 +77,16 @@ fn greet(server: &RunningServer, store: &str, output: &Output) {
 }
 
 /// Why a server does not start, and what to do.
-pub(crate) fn not_started(error: StartError) -> Failure {
-    match &error {
+pub(crate) fn not_started(error: &StartError) -> Failure {
+    match error {
         StartError::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => {
             Failure::new(Exit::Failed, format!("{addr} is taken by another program"))
                 .hint("is a server running already? `graphium doctor` says so")
                 .hint(format!("or choose another port: --listen {}:{}", addr.ip(), addr.port().saturating_add(1)))
         }
         StartError::Listen { .. } => Failure::new(Exit::Failed, "the server does not start")
-            .because_of(&error)
+            .because_of(error)
             .hint("`--listen` takes an address of this machine"),
-        _ => Failure::new(Exit::Failed, "the server does not start").because_of(&error),
+        _ => Failure::new(Exit::Failed, "the server does not start").because_of(error),
     }
 }

@@ -79,8 +79,10 @@ impl Stage {
     async fn testbed(hosts: u8) -> Result<Self, Failure> {
         let names: Vec<String> = (1..=hosts).map(|number| format!("host-{number}")).collect();
         let options = TestbedOptions { hosts: names, ..TestbedOptions::default() };
-        let bed = Testbed::start(options).await.map_err(testbed_failed)?;
-        bed.load(&images::web(IMAGE).map_err(testbed_failed)?).await.map_err(testbed_failed)?;
+        let bed = Testbed::start(options).await.map_err(|error| testbed_failed(&error))?;
+        bed.load(&images::web(IMAGE).map_err(|error| testbed_failed(&error))?)
+            .await
+            .map_err(|error| testbed_failed(&error))?;
         let stage_host = |host: &testbed::TestHost| StageHost {
             name: host.name().to_owned(),
             runtime: Arc::new(DockerRuntime::connect(Endpoint::Unix(host.socket()))),
@@ -100,7 +102,11 @@ impl Stage {
         })?;
         let was_there = docker.inspect_image(IMAGE).await.is_ok();
         if !was_there {
-            images::web(IMAGE).map_err(testbed_failed)?.load(&docker).await.map_err(testbed_failed)?;
+            images::web(IMAGE)
+                .map_err(|error| testbed_failed(&error))?
+                .load(&docker)
+                .await
+                .map_err(|error| testbed_failed(&error))?;
         }
         let address = match &engine.endpoint {
             Endpoint::Http(authority) => authority.rsplit_once(':').and_then(|(host, _)| host.parse().ok()),
@@ -149,7 +155,7 @@ impl Stage {
     /// Takes everything away that was made for the demo.
     pub(super) async fn strike(self) -> Result<(), Failure> {
         match self.kind {
-            Kind::Testbed(bed) => bed.stop().await.map_err(testbed_failed),
+            Kind::Testbed(bed) => bed.stop().await.map_err(|error| testbed_failed(&error)),
             Kind::Engine(Some(docker)) => {
                 let removed = docker.remove_image(IMAGE, None::<RemoveImageOptions>, None).await;
                 removed.map(drop).map_err(|error| {
@@ -170,6 +176,6 @@ fn client(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
     }
 }
 
-fn testbed_failed(error: TestbedError) -> Failure {
-    Failure::new(Exit::Failed, "the hosts of the demo do not start").because_of(&error)
+fn testbed_failed(error: &TestbedError) -> Failure {
+    Failure::new(Exit::Failed, "the hosts of the demo do not start").because_of(error)
 }

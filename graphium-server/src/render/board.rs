@@ -264,3 +264,97 @@ fn news(progress: &Progress) -> String {
 fn amount(progress: &Progress) -> Option<String> {
     bytes(progress.bytes, progress.total_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+    use jiff::tz::TimeZone;
+    use serde_json::{Value, json};
+
+    /// A task as the server shows it; `more` goes over the rest.
+    fn task(number: u32, host: &str, payload: Value, status: &str, more: Value) -> Value {
+        let mut task = json!({
+            "@id": format!("task:{number}"), "@type": "AgentTask", "taskType": payload["action"], "status": status,
+            "hostId": host, "planId": format!("{number}"), "payload": payload, "priority": 5, "attempt": 1,
+            "dateCreated": "2026-11-20T12:00:00Z", "retryCount": 0, "maxRetries": 3, "timeoutSeconds": 300,
+        });
+        for (key, value) in more.as_object().unwrap() {
+            task[key] = value.clone();
+        }
+        task
+    }
+
+    fn board(tasks: Vec<Value>) -> Vec<String> {
+        let status = json!({
+            "stackId": "stack:shop", "stackName": "shop", "deploymentId": "deployment:1", "totalTasks": tasks.len(),
+            "overallStatus": "deploying", "progress": 0, "tasksByStatus": {}, "endpoints": [], "tasks": tasks,
+        });
+        let clock = Clock { now: "2026-11-20T12:06:00Z".parse().unwrap(), zone: TimeZone::UTC };
+        let board = Board::of(&serde_json::from_value(status).unwrap(), &clock);
+        let rows = board.hosts.iter().flat_map(|(host, rows)| rows.iter().map(move |row| (host, row)));
+        rows.map(|(host, row)| format!("{host} {}: {} {}", row.name, row.what, row.detail).trim_end().to_owned())
+            .collect()
+    }
+
+    fn pull(status: &str, more: Value) -> Value {
+        task(1, "vm1", json!({"action": "pull", "image": "web:1", "policy": "if-not-present"}), status, more)
+    }
+
+    fn start(number: u32, name: &str, status: &str, more: Value) -> Value {
+        task(number, "vm1", json!({"action": "start", "name": format!("shop-{name}")}), status, more)
+    }
+
+    fn waits_for(task: &str) -> Value {
+        json!({"dependsOn": [task], "waiting": {"reason": "task", "on": task, "since": "2026-11-20T12:00:00Z"}})
+    }
+
+    #[test]
+    fn a_container_shows_the_bytes_of_its_image() {
+        let progress = json!({"progress": {"phase": "pulling", "bytes": 3_200_000, "totalBytes": 12_000_000}});
+        let shown = board(vec![pull("running", progress), start(2, "web", "pending", waits_for("task:1"))]);
+        assert_eq!(shown, ["vm1 web: pulling web:1 3.2 / 12.0 MB"]);
+    }
+
+    #[test]
+    fn a_container_waits_for_what_its_image_waits_for() {
+        let offline = json!({"waiting": {
+            "reason": "host", "on": "host vm1, offline since 2026-11-20T12:03:00Z", "since": "2026-11-20T12:03:00Z",
+        }});
+        let shown = board(vec![pull("pending", offline), start(2, "web", "pending", waits_for("task:1"))]);
+        assert_eq!(shown, ["vm1 web: queued, waiting for host vm1, offline since 12:03 (3m ago)"]);
+    }
+
+    #[test]
+    fn a_container_waits_for_another_by_its_name_in_the_document() {
+        let shown = board(vec![start(1, "db", "running", json!({})), start(2, "web", "pending", waits_for("task:1"))]);
+        assert_eq!(shown, ["vm1 db: starting", "vm1 web: queued, waiting for `db`"]);
+    }
+
+    #[test]
+    fn an_end_is_told_in_a_word_or_with_its_reason() {
+        let error = json!({"error": {"code": "exited", "message": "exited with code 3\nand more"}});
+        let because = json!({"error": {"code": "dependency-failed", "message": "`start:a` failed"}});
+        let shown = board(vec![
+            start(1, "a", "failed", error),
+            start(2, "b", "cancelled", because),
+            start(3, "c", "completed", json!({})),
+            task(4, "vm2", json!({"action": "delete", "name": "shop-d"}), "completed", json!({})),
+            pull("completed", json!({"@id": "task:5"})),
+        ]);
+        let expected = [
+            "vm1 a: failed: exited with code 3",
+            "vm1 b: not done: `start:a` failed",
+            "vm1 c: running",
+            "vm2 d: removed",
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn tasks_that_wait_for_each_other_do_no_harm() {
+        let shown =
+            board(vec![start(1, "a", "pending", waits_for("task:2")), start(2, "b", "pending", waits_for("task:1"))]);
+        assert_eq!(shown, ["vm1 a: queued, waiting for `b`", "vm1 b: queued, waiting for `a`"]);
+    }
+}

@@ -1,0 +1,194 @@
+//! The program against a server: real HTTP and SQLite, agents with engines in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "cli_home.rs"]
+mod home;
+
+use graphium_core::{
+    agent::{Agent, AgentSettings, MemoryJournal},
+    id::HostId,
+    testing::{FakeRuntime, Program},
+};
+use graphium_server::{RunningServer, ServerOptions, environment::TokioEnvironment, start};
+use home::{Home, code, json, stderr, stdout};
+use serde_json::{Value, json as value};
+use std::{
+    process::{Command, Output, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::spawn_blocking;
+
+/// A server with two hosts, and the program's home.
+struct World {
+    home: Arc<Home>,
+    server: RunningServer,
+    engines: Vec<FakeRuntime>,
+}
+
+impl World {
+    async fn start() -> Self {
+        let home = Home::new();
+        let data = home.path().join("data");
+        let store = format!("sqlite:{}", data.join("graphium.db").display());
+        let mut options = ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, &data);
+        options.notes = Some(home.path().join(".local/state/graphium/servers"));
+        let server = start(options).await.unwrap();
+        let engines: Vec<FakeRuntime> = ["vm1", "vm2"].map(|host| agent(&server, host)).into();
+        let world = Self { home: Arc::new(home), server, engines };
+        while world.stdout(&["host", "list"]).await.matches("active").count() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.home.graphium(args);
+        command.env("GRAPHIUM_SERVER", self.server.url());
+        command
+    }
+
+    /// Runs the program to its end.
+    async fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    async fn stdout(&self, args: &[&str]) -> String {
+        stdout(&self.run(args).await)
+    }
+
+    /// Writes a document of these containers; each is name, image, host.
+    fn document(&self, name: &str, containers: &[(&str, &str, &str)]) -> String {
+        let part = |(container, image, host): &(&str, &str, &str)| {
+            value!({"@type": "datacenter:Container", "@id": format!("container:{name}/{container}"), "name": container,
+                    "image": image, "locatedInHost": {"@id": format!("host:{host}")}})
+        };
+        let document = value!({
+            "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack",
+            "@id": format!("stack:{name}"), "name": name,
+            "hasPart": containers.iter().map(part).collect::<Vec<Value>>(),
+        });
+        let file = format!("{name}.jsonld");
+        self.home.file(&file, &document.to_string());
+        file
+    }
+}
+
+fn agent(server: &RunningServer, host: &str) -> FakeRuntime {
+    let environment = Arc::new(TokioEnvironment::new());
+    let engine = FakeRuntime::with_environment(environment.clone());
+    let settings = AgentSettings::new(HostId::new(host), 2);
+    let journal = Box::new(MemoryJournal::default());
+    let agent = Agent::new(server.control().clone(), Arc::new(engine.clone()), environment, journal, settings);
+    tokio::spawn(agent.run(std::future::pending()));
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_deployed_followed_shown_and_removed() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+
+    let output = world.run(&["stack", "deploy", &file, "--wait", "--timeout", "30s"]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output), "stack `shop` is running\n");
+    let told = stderr(&output);
+    assert!(told.contains("vm1  db  running") && told.contains("vm2  web  running"), "{told}");
+    assert!(!told.contains('\x1b'), "a pipe gets lines: {told}");
+
+    let output = world.run(&["stack", "deploy", &file, "--wait"]).await;
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "stack `shop` is up to date\n"));
+    let output = world.run(&["stack", "status", "shop", "-o", "json"]).await;
+    assert_eq!(json(&output)["overallStatus"], "running");
+    let status = world.stdout(&["stack", "status", "shop"]).await;
+    assert!(status.contains("✓ web  running"), "{status}");
+    assert!(world.stdout(&["stack", "list"]).await.contains("vm1,vm2"));
+
+    let output = world.run(&["stack", "remove", "shop", "--volumes"]).await;
+    assert_eq!(code(&output), 2, "data is not destroyed unasked");
+    assert!(stderr(&output).contains("--yes"));
+    let output = world.run(&["stack", "remove", "shop", "--wait", "-o", "json"]).await;
+    assert_eq!((code(&output), &json(&output)["overallStatus"]), (0, &value!("deleted")), "{}", stderr(&output));
+    let output = world.run(&["stack", "status", "shop"]).await;
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_shows_host_cause_last_lines_and_advice() {
+    let world = World::start().await;
+    world.engines[0].set_program("broken:1", Program::exits(3).saying(["reading config", "no such file \x1b[2J"]));
+    let file = world.document("bad", &[("app", "broken:1", "vm1"), ("web", "web:1", "vm2")]);
+    let output = world.run(&["stack", "deploy", &file, "--wait", "--timeout", "60s"]).await;
+    let told = stderr(&output);
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{told}");
+    for words in ["`deploy:app` failed on host `vm1`", "code 3", "│ reading config", "hint: "] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(!told.contains('\x1b'), "what a container writes is no command to the terminal");
+    assert!(told.lines().last().unwrap().starts_with("error: stack `bad` failed: 1 of "), "{told}");
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_named_when_time_is_up() {
+    let world = World::start().await;
+    let output = world.run(&["token", "create", "--role", "agent", "--host", "vm9"]).await;
+    let token = stdout(&output);
+    assert!(token.starts_with("gph_") && token.lines().count() == 1, "the token alone");
+
+    let file = world.document("far", &[("web", "web:1", "vm9")]);
+    let output = world.run(&["stack", "deploy", &file, "--wait", "--timeout", "500ms"]).await;
+    assert_eq!(code(&output), 6, "{}", stderr(&output));
+    assert!(stderr(&output).contains("vm9  web  queued, waiting for host vm9"), "{}", stderr(&output));
+    assert!(world.stdout(&["stack", "status", "far"]).await.contains("waiting for host vm9"));
+
+    let mut command = world.command(&["stack", "list"]);
+    let output = command.env("TOKEN", token.trim()).output().unwrap();
+    assert_eq!(code(&output), 4, "an agent's token reaches nothing else: {}", stderr(&output));
+    let output = world.run(&["stack", "list", "--server", "http://127.0.0.1:1"]).await;
+    assert_eq!(code(&output), 5);
+    world.server.shutdown().await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_the_wait_and_not_the_work() {
+    let world = World::start().await;
+    world.run(&["token", "create", "--role", "agent", "--host", "vm9"]).await;
+    let file = world.document("late", &[("web", "web:1", "vm9")]);
+    let mut command = world.command(&["stack", "deploy", &file, "--wait"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !world.stdout(&["stack", "list"]).await.contains("late") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    assert_eq!(code(&output), 130, "{}", stderr(&output));
+    assert!(stderr(&output).contains("the server goes on with it"));
+    assert!(world.stdout(&["stack", "list"]).await.contains("deploying"));
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_a_json_object_per_line() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("web", "web:1", "vm1")]);
+    assert_eq!(code(&world.run(&["stack", "deploy", &file, "--wait"]).await), 0);
+    let output = world.run(&["events", "-o", "json", "--after", "2"]).await;
+    let events: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.len() > 5);
+    for (number, event) in (3_u64..).zip(&events) {
+        assert_eq!(event["seq"], number);
+        assert!(["type", "timestamp", "data"].iter().all(|key| event.get(key).is_some()), "{event}");
+    }
+    let mut command = world.command(&["events", "--follow", "-o", "json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "a reader that goes away is no error");
+    world.server.shutdown().await;
+}
