@@ -22,6 +22,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
+use tracing_subscriber::filter::LevelFilter;
 
 /// More at a time gains nothing on most engines.
 const MOST_AT_A_TIME: usize = 8;
@@ -68,7 +69,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
-    logging::begin("info");
+    logging::begin(LevelFilter::INFO);
     let host = &args.host_id;
     let url = &config.server.value;
     let token = config.token.as_ref().ok_or_else(|| no_token(host))?;

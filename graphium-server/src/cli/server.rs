@@ -14,6 +14,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+use tracing_subscriber::filter::LevelFilter;
 
 /// Runs the server
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub(crate) struct ServerArgs {
 }
 
 pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
-    logging::begin("info");
+    logging::begin(LevelFilter::INFO);
     let data_dir = config.data_dir()?;
     let store = args.store.clone().unwrap_or_else(|| default_store(data_dir));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| connect::no_runtime(&error))?;
