@@ -1,9 +1,12 @@
 //! Tasks and the one function that moves them from status to status.
 
 mod summary;
+#[cfg(test)]
+mod tests;
 mod transition;
 
 pub use summary::{Summary, summary};
+pub(crate) use transition::advance;
 pub use transition::{DEADLINE_MARGIN, Input, MAX_LOST, Outcome, Refusal, back_off, deadline, transition};
 
 use crate::{

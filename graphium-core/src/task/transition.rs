@@ -129,22 +129,28 @@ pub enum Refusal {
 /// A [`Refusal`] when the input does not apply; the task is as it was.
 pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Refusal> {
     let mut next = task.clone();
+    advance(&mut next, input, now)?;
+    Ok(next)
+}
+
+/// As [`transition`], in place: a refusal leaves the task as it was, for everything is checked before anything changes.
+pub(crate) fn advance(task: &mut Task, input: &Input, now: Timestamp) -> Result<(), Refusal> {
     match input {
         Input::Claim { epoch, claim, expires_at } => {
             let early = task.not_before.is_some_and(|moment| moment > now);
             if task.status != TaskStatus::Pending || early {
                 return Err(Refusal::NotClaimable(task.status));
             }
-            next.status = TaskStatus::Assigned;
-            next.attempt = task.attempt.saturating_add(1);
-            next.agent_id = Some(format!("{}#{epoch}", task.host_id));
-            next.assigned_at = Some(now);
-            next.started_at = None;
-            next.not_before = None;
-            next.progress = None;
-            next.lease = Some(Lease {
+            task.status = TaskStatus::Assigned;
+            task.attempt = task.attempt.saturating_add(1);
+            task.agent_id = Some(format!("{}#{epoch}", task.host_id));
+            task.assigned_at = Some(now);
+            task.started_at = None;
+            task.not_before = None;
+            task.progress = None;
+            task.lease = Some(Lease {
                 task: task.id.clone(),
-                attempt: next.attempt,
+                attempt: task.attempt,
                 epoch: *epoch,
                 claim: claim.clone(),
                 expires_at: *expires_at,
@@ -152,83 +158,83 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
         }
         Input::Renew { lease, expires_at, progress } => {
             held(task, lease)?;
-            next.status = TaskStatus::Running;
-            next.started_at.get_or_insert(now);
-            extend(&mut next, *expires_at);
+            task.status = TaskStatus::Running;
+            task.started_at.get_or_insert(now);
+            extend(task, *expires_at);
             if progress.is_some() {
-                next.progress.clone_from(progress);
+                task.progress.clone_from(progress);
             }
         }
         Input::Extend { lease, expires_at } => {
             held(task, lease)?;
-            extend(&mut next, *expires_at);
+            extend(task, *expires_at);
         }
         Input::Report { lease, outcome } => {
             held(task, lease)?;
-            next.started_at.get_or_insert(now);
+            task.started_at.get_or_insert(now);
             match outcome {
                 Outcome::Completed(result) => {
-                    next.error = None;
-                    next.result = Some(result.clone());
-                    end(&mut next, TaskStatus::Completed, now);
+                    task.error = None;
+                    task.result = Some(result.clone());
+                    end(task, TaskStatus::Completed, now);
                 }
-                Outcome::Failed(error) => fail(&mut next, error.clone(), now),
+                Outcome::Failed(error) => fail(task, error.clone(), now),
                 Outcome::Cancelled => {
                     let reason = task.cancel_requested.as_deref().unwrap_or("by its agent");
-                    next.error = Some(plain_error("cancelled", reason));
-                    end(&mut next, TaskStatus::Cancelled, now);
+                    task.error = Some(plain_error("cancelled", reason));
+                    end(task, TaskStatus::Cancelled, now);
                 }
             }
         }
         Input::Cancel { reason } => match task.status {
             TaskStatus::Pending => {
-                next.error = Some(plain_error("cancelled", reason));
-                end(&mut next, TaskStatus::Cancelled, now);
+                task.error = Some(plain_error("cancelled", reason));
+                end(task, TaskStatus::Cancelled, now);
             }
             TaskStatus::Assigned | TaskStatus::Running => {
-                next.cancel_requested.get_or_insert_with(|| reason.clone());
+                task.cancel_requested.get_or_insert_with(|| reason.clone());
             }
             ended => return Err(Refusal::Ended(ended)),
         },
         Input::DependencyFailed { reason } => match task.status {
             TaskStatus::Pending => {
-                next.error = Some(plain_error("dependency-failed", reason));
-                end(&mut next, TaskStatus::Cancelled, now);
+                task.error = Some(plain_error("dependency-failed", reason));
+                end(task, TaskStatus::Cancelled, now);
             }
             other => return Err(Refusal::NotClaimable(other)),
         },
         Input::Retry => match task.status {
             TaskStatus::Failed | TaskStatus::Cancelled => {
-                next.retry_count = 0;
-                next.lost_count = 0;
-                next.error = None;
-                next.result = None;
-                next.cancel_requested = None;
-                next.completed_at = None;
-                wait_again(&mut next, None);
+                task.retry_count = 0;
+                task.lost_count = 0;
+                task.error = None;
+                task.result = None;
+                task.cancel_requested = None;
+                task.completed_at = None;
+                wait_again(task, None);
             }
             other => return Err(Refusal::NotRetryable(other)),
         },
         Input::Expire => match &task.lease {
             Some(lease) if task.status.is_leased() && lease.expires_at <= now => {
                 let message = format!("its agent ({}) was not heard in time", task.agent_id.as_deref().unwrap_or("?"));
-                lose(&mut next, "lease-expired", &message, now);
+                lose(task, "lease-expired", &message, now);
             }
             Some(_) if deadline(task).is_some_and(|deadline| deadline <= now) => {
                 let last = task.progress.as_ref().map_or("nothing", |progress| progress.phase.as_str());
                 let message = format!("not done within {} s; its last word was: {last}", task.timeout_seconds);
-                fail(&mut next, TaskError { retryable: true, ..plain_error("timed-out", &message) }, now);
+                fail(task, TaskError { retryable: true, ..plain_error("timed-out", &message) }, now);
             }
             _ => return Err(Refusal::NotExpired),
         },
         Input::Supersede { epoch } => match &task.lease {
             Some(lease) if task.status.is_leased() && lease.epoch < *epoch => {
-                lose(&mut next, "superseded", "its agent was started anew", now);
+                lose(task, "superseded", "its agent was started anew", now);
             }
             _ => return Err(Refusal::NotExpired),
         },
     }
-    Ok(next)
+    Ok(())
 }
 
 fn held(task: &Task, lease: &Lease) -> Result<(), Refusal> {
