@@ -25,6 +25,9 @@ pub(super) fn accept(ledger: &Ledger, tasks: Vec<Task>) -> Result<Vec<Task>, Sto
     let mut seen = HashSet::new();
     let new: Vec<Task> =
         tasks.into_iter().filter(|task| ledger.task(&task.id).is_none() && seen.insert(task.id.clone())).collect();
+    if new.iter().all(|task| task.depends_on.is_empty()) {
+        return Ok(new);
+    }
     let by_id: HashMap<&TaskId, &Task> = new.iter().map(|task| (&task.id, task)).collect();
     for task in &new {
         for id in &task.depends_on {

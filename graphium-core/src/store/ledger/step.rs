@@ -5,7 +5,7 @@ use crate::{
     event::EventType,
     id::{DeploymentId, HostId, TaskId},
     store::{ClaimRequest, StoreError},
-    task::{Input, Task, TaskStatus, transition},
+    task::{Input, Progress, Task, TaskStatus, advance},
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -86,32 +86,29 @@ impl<'a> Step<'a> {
 
     /// Moves a task by one input and returns it.
     pub(super) fn apply(&mut self, id: &TaskId, input: &Input) -> Result<Arc<Task>, StoreError> {
-        let old = self.arc(id).ok_or_else(|| StoreError::NotFound { kind: "task", id: id.as_str().to_owned() })?;
-        let next = transition(&old, input, self.now)
-            .map(Arc::new)
-            .map_err(|refusal| StoreError::Refused { task: id.as_str().to_owned(), refusal })?;
-        self.put(&old, &next);
+        let Some(entry) = self.ledger.entries.get_mut(id) else {
+            return Err(StoreError::NotFound { kind: "task", id: id.as_str().to_owned() });
+        };
+        let before = Before::of(&entry.task);
+        if let Some(desk) = self.ledger.desks.get_mut(&entry.task.host_id) {
+            desk.unfile(&entry.task);
+        }
+        // In place: nobody else looks at it, so the payload, which is most of it, is not copied.
+        let moved = advance(Arc::make_mut(&mut entry.task), input, self.now);
+        let task = Arc::clone(&entry.task);
+        self.file(id);
+        moved.map_err(|refusal| StoreError::Refused { task: id.as_str().to_owned(), refusal })?;
+        if before.is_visibly_other(&task) {
+            self.changed.entry(id.clone()).or_insert(EventType::TaskUpdated);
+        }
+        if before.status != task.status {
+            self.tell_dependants(&task, before.status);
+            self.count(&task, before.status);
+        }
         if *input == Input::Retry {
             self.revived.push_back(id.clone());
         }
-        Ok(next)
-    }
-
-    /// Puts a task in the place of what it was.
-    fn put(&mut self, old: &Task, next: &Arc<Task>) {
-        let visible = is_visible(old, next);
-        self.unfile(old);
-        if let Some(entry) = self.ledger.entries.get_mut(&old.id) {
-            entry.task = Arc::clone(next);
-        }
-        self.file(&old.id);
-        if visible {
-            self.changed.entry(old.id.clone()).or_insert(EventType::TaskUpdated);
-        }
-        if old.status != next.status {
-            self.tell_dependants(next, old.status);
-            self.count(next, old.status);
-        }
+        Ok(task)
     }
 
     fn tell_dependants(&mut self, task: &Task, before: TaskStatus) {
@@ -271,12 +268,30 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Whether a change is more than a lease that lasts longer.
-fn is_visible(old: &Task, next: &Task) -> bool {
-    old.status != next.status
-        || old.attempt != next.attempt
-        || old.progress != next.progress
-        || old.cancel_requested != next.cancel_requested
+/// What shows whether a change is more than a lease that lasts longer.
+struct Before {
+    status: TaskStatus,
+    attempt: u32,
+    progress: Option<Progress>,
+    was_asked_to_end: bool,
+}
+
+impl Before {
+    fn of(task: &Task) -> Self {
+        Self {
+            status: task.status,
+            attempt: task.attempt,
+            progress: task.progress.clone(),
+            was_asked_to_end: task.cancel_requested.is_some(),
+        }
+    }
+
+    fn is_visibly_other(&self, task: &Task) -> bool {
+        self.status != task.status
+            || self.attempt != task.attempt
+            || self.progress != task.progress
+            || self.was_asked_to_end != task.cancel_requested.is_some()
+    }
 }
 
 fn verb(status: TaskStatus) -> &'static str {
