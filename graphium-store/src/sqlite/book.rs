@@ -110,7 +110,7 @@ impl Book {
         let result = match self.failure.take() {
             Some(failure) => Err(failure),
             None if self.connection.is_autocommit() => Ok(()),
-            None => self.connection.execute_batch("COMMIT").map_err(|error| store_error(&error)),
+            None => self.run("COMMIT", []),
         };
         if result.is_err() {
             self.back_out();
@@ -194,11 +194,7 @@ impl Book {
 
     /// Runs writes in the present transaction. The ledger is ahead of the disk here, so any error ends the transaction.
     fn writing(&mut self, write: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let begun = if self.connection.is_autocommit() {
-            self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| store_error(&error))
-        } else {
-            Ok(())
-        };
+        let begun = if self.connection.is_autocommit() { self.run("BEGIN IMMEDIATE", []) } else { Ok(()) };
         let result = begun.and_then(|()| write(self));
         if let Err(failure) = &result {
             self.failure = Some(failure.clone());
@@ -206,3 +202,7 @@ impl Book {
         result
     }
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use graphium_core::{
     event::Event,
     id::{DeploymentId, TaskId},
     store::{Key, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
-    task::Task,
+    task::{Task, TaskStatus},
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
@@ -44,6 +44,10 @@ pub(super) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Page<T
         // The plus keeps SQLite from preferring the index by status to a narrower one.
         let column = if filter.values.len() > 1 { "+status" } else { "status" };
         filter.sql.push_str(&format!(" AND {column} IN ({})", statuses.join(", ")));
+        if !query.statuses.contains(&TaskStatus::Completed) {
+            // Says it in the words of the indexes that leave those out.
+            filter.sql.push_str(" AND status <> 'completed'");
+        }
     }
     let size = query.page_size();
     let sql = format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(size));
@@ -74,7 +78,7 @@ pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<V
 
 /// Every task of unfinished work: of deployments in which something has not ended, and single ones that have not.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
-    const OPEN: &str = "status IN ('pending', 'assigned', 'running')";
+    const OPEN: &str = "status IN ('pending', 'assigned', 'running') AND status <> 'completed'";
     let parts = tasks_where(&format!("deployment IN (SELECT deployment FROM tasks WHERE {OPEN})"));
     let single = tasks_where(&format!("{OPEN} AND deployment IS NULL"));
     let mut tasks = all(connection, &format!("{parts} ORDER BY tasks.body"), &[], row::task)?;

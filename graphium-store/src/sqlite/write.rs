@@ -107,7 +107,8 @@ impl Book {
         statement.query_row(values, |row| row.get(0)).optional().map_err(|error| store_error(&error))
     }
 
-    fn run(&self, sql: &str, values: impl Params) -> Result<(), StoreError> {
+    /// Runs one statement, which is prepared the first time only.
+    pub(super) fn run(&self, sql: &str, values: impl Params) -> Result<(), StoreError> {
         let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
         done.map(|_| ()).map_err(|error| store_error(&error))
     }
