@@ -1,0 +1,190 @@
+//! Submit → claim → report, in cycles a second: the SQLite store against bare SQLite.
+//!
+//! Both sides have one writer thread that shares each wait for the disk among all who ask meanwhile, in WAL mode with
+//! `synchronous=FULL`. The bare side does the least that could be called the same: a row per task, an update per step, a row
+//! per event; it decides nothing. Sides take turns in one run; the figures are medians.
+//!
+//! `cargo bench --bench store [-- SECONDS ROUNDS]`
+
+#![expect(clippy::print_stdout, reason = "a table is what it is for")]
+
+#[path = "store/bare.rs"]
+mod bare;
+
+use bare::Bare;
+use graphium_core::{
+    action::Action,
+    id::{DeploymentId, HostId, StackId, TaskId},
+    store::{ClaimRequest, SessionRequest, Submission, TaskStore},
+    task::{self, Input, Outcome, Task, TaskResult},
+};
+use graphium_store::{Options, SqliteStore};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::{
+    env,
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+type Done = Result<(), Box<dyn Error + Send + Sync>>;
+
+const SUBMITTERS: [usize; 3] = [1, 8, 100];
+
+fn main() -> Done {
+    let mut figures = env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let time = Duration::from_secs(figures.next().unwrap_or(2));
+    let rounds = figures.next().unwrap_or(5);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!(
+        "submitters  bare cycles/s  graphium cycles/s  ratio   (medians of {rounds} rounds of {} s)",
+        time.as_secs()
+    );
+    for submitters in SUBMITTERS {
+        let (mut bare, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let directory = tempfile::tempdir()?;
+            let one = runtime.block_on(measure_bare(&directory.path().join("bare.db"), submitters, time))?;
+            let other = runtime.block_on(measure_store(&directory.path().join("graphium.db"), submitters, time))?;
+            bare.push(one);
+            ours.push(other);
+            ratios.push(other / one);
+        }
+        let (bare, ours, ratio) = (median(bare), median(ours), median(ratios));
+        println!("{submitters:>10}  {bare:>13.0}  {ours:>17.0}  {ratio:>5.2}");
+    }
+    Ok(())
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+async fn measure_bare(
+    path: &std::path::Path,
+    submitters: usize,
+    time: Duration,
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
+    let bare = Arc::new(Bare::open(path)?);
+    run(submitters, time, |submitter, until| {
+        let bare = Arc::clone(&bare);
+        async move {
+            let tasks = Tasks::of(submitter)?;
+            // As much text as the store writes, but made beforehand.
+            let task = tasks.next();
+            let (body, event) = (serde_json::to_string(&task)?, task::summary(&task).to_string());
+            let mut cycles = 0;
+            while Instant::now() < until {
+                let id = Arc::<str>::from(tasks.next().id.as_str());
+                bare.submit(Arc::clone(&id), body.clone(), event.clone()).await?;
+                bare.update(Arc::clone(&id), "assigned", event.clone()).await?;
+                bare.update(id, "completed", event.clone()).await?;
+                cycles += 1;
+            }
+            Ok(cycles)
+        }
+    })
+    .await
+}
+
+async fn measure_store(
+    path: &std::path::Path,
+    submitters: usize,
+    time: Duration,
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
+    let store = Arc::new(SqliteStore::open(path, Options::at(Timestamp::now())).await?);
+    run(submitters, time, |submitter, until| {
+        let store = Arc::clone(&store);
+        async move {
+            let tasks = Tasks::of(submitter)?;
+            let request = SessionRequest { host: tasks.host.clone(), nonce: "bench".to_owned(), seen_epoch: 0 };
+            let epoch = store.open_session(request, Timestamp::now()).await?.epoch;
+            let mut cycles = 0;
+            while Instant::now() < until {
+                let tasks_of_one = vec![tasks.next()];
+                store.submit(Submission { tasks: tasks_of_one, ..Submission::default() }, Timestamp::now()).await?;
+                let claim = format!("claim-{submitter}-{cycles}").as_str().into();
+                let expires_at = Timestamp::now() + SignedDuration::from_secs(60);
+                let request = ClaimRequest { host: tasks.host.clone(), epoch, claim, max: 1, expires_at };
+                for task in store.claim(request, Timestamp::now()).await? {
+                    let lease = task.lease.clone().ok_or("no lease")?;
+                    let result = TaskResult { success: true, ..TaskResult::default() };
+                    let outcome = Outcome::Completed(result);
+                    store.act(&task.id, Input::Report { lease, outcome }, Timestamp::now()).await?;
+                    cycles += 1;
+                }
+            }
+            Ok(cycles)
+        }
+    })
+    .await
+}
+
+/// Cycles a second of so many submitters together.
+async fn run<F>(
+    submitters: usize,
+    time: Duration,
+    cycle: impl Fn(usize, Instant) -> F,
+) -> Result<f64, Box<dyn Error + Send + Sync>>
+where
+    F: Future<Output = Result<u64, Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let start = Instant::now();
+    let running: Vec<_> = (0..submitters).map(|submitter| tokio::spawn(cycle(submitter, start + time))).collect();
+    let mut cycles = 0;
+    for submitter in running {
+        cycles += submitter.await??;
+    }
+    Ok(cycles as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Tasks as the planner makes them for a container of an ordinary stack; ids grow with time, as those of deployments do.
+#[derive(Clone)]
+struct Tasks {
+    pattern: Task,
+    host: HostId,
+}
+
+impl Tasks {
+    fn of(submitter: usize) -> Result<Self, serde_json::Error> {
+        let action = serde_json::from_value(json!({
+            "action": "deploy",
+            "spec": {
+                "name": "shop-web",
+                "container": {
+                    "@id": "web",
+                    "name": "web",
+                    "image": "nginx:1.27-alpine",
+                    "environment": [
+                        {"name": "DB_ENDPOINT", "value": "10.0.0.2:5432"},
+                        {"name": "DB_HOST", "value": "10.0.0.2"},
+                        {"name": "DB_PORT", "value": "5432"},
+                    ],
+                },
+                "network": "shop",
+                "aliases": ["web"],
+                "labels": {"graphium.managed": "true", "graphium.stack": "stack:shop", "graphium.container": "web"},
+            },
+        }))?;
+        let host = HostId::new(format!("vm{submitter}"));
+        let mut pattern = Task::new(TaskId::new(""), host.clone(), action, Timestamp::now());
+        pattern.stack_id = Some(StackId::from("stack:shop"));
+        pattern.undo = Some(Action::Delete { name: "shop-web".to_owned() });
+        pattern.why = "it is not there".to_owned();
+        Ok(Self { pattern, host })
+    }
+
+    fn next(&self) -> Task {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let uuid = format!("0190f5fe-7c00-7a00-8000-{:012x}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut task = self.pattern.clone();
+        task.id = TaskId::new(format!("task:{uuid}.1"));
+        task.deployment_id = Some(DeploymentId::new(format!("deployment:{uuid}")));
+        task
+    }
+}
