@@ -6,6 +6,7 @@
 //!
 //! Needs root on Linux with Docker. Every figure is the median of several rounds; what counts is the ratio.
 
+#![allow(unreachable_pub, reason = "a program of its own, in several files")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a benchmark for people")]
 #![allow(dead_code, reason = "the tests use more of the estate")]
 
