@@ -117,11 +117,6 @@ impl TaskType {
         }
     }
 
-    /// Whether it takes something away. Such a task runs once those that it waits for have ended, however they ended.
-    pub fn is_removal(self) -> bool {
-        matches!(self, Self::Delete | Self::RemoveNetwork | Self::RemoveVolume)
-    }
-
     /// Priority (0–10), deadline in seconds and number of retries where the caller gives none.
     pub fn defaults(self) -> TaskDefaults {
         let (priority, timeout_seconds, max_retries) = match self {

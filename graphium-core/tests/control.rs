@@ -4,7 +4,7 @@
 use graphium_core::{
     agent::{AgentLink, ClaimCall, HostReport, LinkError, RenewCall, Renewal},
     control::{Control, ControlError, DeployOptions, DeploymentKind, RemoveOptions, Settings, StackStatus},
-    event::{EventType, NoSink},
+    event::{Event, EventSink, EventType, NoSink},
     id::{ClaimId, HostId},
     inventory::{ContainerStatus, ObservedContainer, ObservedPort},
     runtime::EngineInfo,
@@ -15,6 +15,15 @@ use graphium_core::{
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+
+mockall::mock! {
+    #[derive(Debug)]
+    Sink {}
+
+    impl EventSink for Sink {
+        fn publish(&self, events: &[Event]);
+    }
+}
 
 struct World {
     environment: ManualEnvironment,
@@ -76,8 +85,8 @@ impl Hand<'_> {
         self.world.run(self.world.control.claim(&call))
     }
 
-    fn report(&self, task: &Task, outcome: Outcome) {
-        self.world.run(self.world.control.report(task.lease.as_ref().unwrap(), &outcome)).unwrap();
+    fn report(&self, task: &Task, outcome: &Outcome) {
+        self.world.run(self.world.control.report(task.lease.as_ref().unwrap(), outcome)).unwrap();
     }
 
     fn succeed(&self, task: &Task) {
@@ -108,7 +117,7 @@ impl Hand<'_> {
             }),
             _ => None,
         };
-        self.report(task, Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() }));
+        self.report(task, &Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() }));
     }
 
     fn work(&self) -> usize {
@@ -254,7 +263,7 @@ fn a_failure_shows_at_once_with_its_cause_and_a_retry_mends_it() {
     for _ in 0..5 {
         for task in one.claim() {
             if task.plan_id == "deploy:db" {
-                one.report(&task, Outcome::Failed(error.clone()));
+                one.report(&task, &Outcome::Failed(error.clone()));
                 failed = Some(task);
             } else {
                 one.succeed(&task);
@@ -429,7 +438,7 @@ fn a_cancelled_running_task_reaches_its_agent_at_the_next_renewal() {
     let call = RenewCall { host: "vm1".into(), epoch: one.epoch, leases: vec![renewal] };
     let held = world.run(world.control.renew(&call)).unwrap();
     assert_eq!(held[0].cancel.as_deref(), Some("cancelled by admin"));
-    one.report(&task, Outcome::Cancelled);
+    one.report(&task, &Outcome::Cancelled);
     assert_eq!(world.run(world.control.task(&task.id)).unwrap().task.status, TaskStatus::Cancelled);
 }
 
@@ -480,4 +489,27 @@ fn every_step_of_a_deployment_is_an_event_without_a_gap() {
     ] {
         assert!(events.iter().any(|event| event.kind == kind), "no {kind:?}");
     }
+}
+
+#[test]
+fn the_sink_is_told_of_every_event_once_and_in_order() {
+    let environment = ManualEnvironment::default();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut sink = MockSink::new();
+    let ear = Arc::clone(&told);
+    sink.expect_publish().times(1..).returning(move |events| {
+        ear.lock().unwrap().extend(events.iter().map(|event| event.seq));
+    });
+    let store = Arc::new(MemoryStore::new());
+    let opened = Control::open(store.clone(), Arc::new(sink), Arc::new(environment.clone()), Settings::default());
+    let control = environment.run(opened).unwrap();
+    let world = World { environment, store, control };
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    world.tick();
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    let told = told.lock().unwrap().clone();
+    let stored = world.run(world.control.store().last_event()).unwrap();
+    assert_eq!(told, (1..=stored).collect::<Vec<_>>());
 }

@@ -6,7 +6,7 @@ use graphium_core::{
     event::{EventType, NewEvent},
     id::TaskId,
     store::{Expect, Key, Kind, RecordWrite, SessionRequest, Submission, TaskQuery, TaskStore, TaskStoreExt},
-    task::{Task, TaskStatus},
+    task::Task,
 };
 use graphium_store::{Options, open};
 use jiff::Timestamp;
@@ -116,37 +116,5 @@ fn submission(id: &str) -> Submission {
 
 fn task(id: &str) -> Task {
     let payload = Action::Start { name: "web".to_owned() };
-    Task {
-        id: id.into(),
-        task_type: payload.task_type(),
-        status: TaskStatus::Pending,
-        host_id: "vm1".into(),
-        agent_id: None,
-        stack_id: None,
-        deployment_id: Some(id.into()),
-        plan_id: "start:web".to_owned(),
-        container_id: None,
-        priority: 5,
-        payload,
-        undo: None,
-        why: String::new(),
-        depends_on: Vec::new(),
-        date_created: Timestamp::UNIX_EPOCH,
-        created_by: None,
-        scheduled_by: String::new(),
-        assigned_at: None,
-        started_at: None,
-        completed_at: None,
-        error: None,
-        result: None,
-        retry_count: 0,
-        max_retries: 3,
-        lost_count: 0,
-        timeout_seconds: 300,
-        attempt: 0,
-        lease: None,
-        not_before: None,
-        cancel_requested: None,
-        progress: None,
-    }
+    Task { deployment_id: Some(id.into()), ..Task::new(id.into(), "vm1".into(), payload, Timestamp::UNIX_EPOCH) }
 }

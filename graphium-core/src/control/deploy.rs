@@ -11,7 +11,7 @@ use crate::{
     plan::{self, Applied, Plan},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
-    task::Task,
+    task::{Gate, Task},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -202,6 +202,7 @@ impl Draft<'_> {
                 undo: planned.undo.clone(),
                 why: planned.why.clone(),
                 depends_on: first.map(|number| id(*number)).collect(),
+                gate: if self.kind == DeploymentKind::Remove { Gate::Ended } else { Gate::Completed },
                 created_by: self.by.cloned(),
                 scheduled_by: "planner".to_owned(),
                 ..Task::new(id(number), planned.host.clone(), planned.action.clone(), now)

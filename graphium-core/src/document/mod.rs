@@ -16,8 +16,8 @@
 //! assert_eq!(reading.stack.containers[0].image, "nginx:1.27");
 //! ```
 //!
-//! The way of a document: [`guard`] bounds it, [`syntax`] parses it, [`profile`] reads its `@context`, [`schema`] says
-//! which keys each object may have, [`read`](mod@read) makes the stack of them, [`check`] looks at the whole.
+//! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
+//! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
 //! Nothing here asks a network, an environment or a clock, and no document makes it panic.
 
 mod check;

@@ -56,6 +56,9 @@ pub struct Task {
     /// Tasks of the same deployment that come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<TaskId>,
+    /// How those must have ended.
+    #[serde(default, skip_serializing_if = "Gate::is_default")]
+    pub gate: Gate,
     /// When it was made.
     pub date_created: Timestamp,
     /// Who asked for it.
@@ -104,6 +107,31 @@ pub struct Task {
     pub progress: Option<Progress>,
 }
 
+/// How the tasks that come first must have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Well: after a failure the task is cancelled.
+    #[default]
+    Completed,
+    /// However they ended. When a stack is removed, what cannot be removed must not keep the rest.
+    Ended,
+}
+
+impl Gate {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an end in this status opens it.
+    pub fn is_opened_by(self, status: TaskStatus) -> bool {
+        match self {
+            Self::Completed => status == TaskStatus::Completed,
+            Self::Ended => status.is_terminal(),
+        }
+    }
+}
+
 impl Task {
     /// A task that waits to be done, with the defaults of its action.
     pub fn new(id: TaskId, host: HostId, payload: Action, now: Timestamp) -> Self {
@@ -124,6 +152,7 @@ impl Task {
             undo: None,
             why: String::new(),
             depends_on: Vec::new(),
+            gate: Gate::default(),
             date_created: now,
             created_by: None,
             scheduled_by: String::new(),

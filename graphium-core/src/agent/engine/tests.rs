@@ -136,6 +136,7 @@ fn task(number: u32, action: Action) -> Task {
         undo: None,
         why: String::new(),
         depends_on: Vec::new(),
+        gate: crate::task::Gate::default(),
         date_created: Timestamp::UNIX_EPOCH,
         created_by: None,
         scheduled_by: String::new(),

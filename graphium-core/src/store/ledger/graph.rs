@@ -9,10 +9,8 @@ use crate::{
 use std::collections::{HashMap, HashSet};
 
 /// Whether a task that waits for one with the given status is held up by it no longer.
-///
-/// A removal waits for an end, everything else for success.
 pub(super) fn is_met(waiting: &Task, status: TaskStatus) -> bool {
-    if waiting.task_type.is_removal() { status.is_terminal() } else { status == TaskStatus::Completed }
+    waiting.gate.is_opened_by(status)
 }
 
 /// Whether a task that waits for one with the given status waits in vain.

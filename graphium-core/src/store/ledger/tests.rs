@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     action::Action,
     id::ClaimId,
-    task::{Outcome, TaskError, TaskResult, TaskStatus},
+    task::{Gate, Outcome, TaskError, TaskResult, TaskStatus},
 };
 use jiff::SignedDuration;
 use std::error::Error;
@@ -31,6 +31,7 @@ fn task(name: &str, action: Action, after: &[&str]) -> Task {
         undo: None,
         why: String::new(),
         depends_on: after.iter().map(|id| TaskId::from(*id)).collect(),
+        gate: Gate::default(),
         date_created: at(0),
         created_by: None,
         scheduled_by: String::new(),
@@ -56,7 +57,7 @@ fn start(name: &str, after: &[&str]) -> Task {
 }
 
 fn delete(name: &str, after: &[&str]) -> Task {
-    task(name, Action::Delete { name: name.to_owned() }, after)
+    Task { gate: Gate::Ended, ..task(name, Action::Delete { name: name.to_owned() }, after) }
 }
 
 /// A ledger with the given tasks and a session of `vm1`.

@@ -4,7 +4,7 @@ use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
     store::{Expect, Key, Kind, RecordWrite},
-    task::{Outcome, Task, TaskError, TaskResult, TaskStatus},
+    task::{Gate, Outcome, Task, TaskError, TaskResult, TaskStatus},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -35,6 +35,7 @@ pub(super) fn task(id: &str, action: Action) -> Task {
         undo: None,
         why: String::new(),
         depends_on: Vec::new(),
+        gate: Gate::default(),
         date_created: at(0),
         created_by: None,
         scheduled_by: "planner".to_owned(),
@@ -60,7 +61,7 @@ pub(super) fn start(id: &str) -> Task {
 }
 
 pub(super) fn delete(id: &str) -> Task {
-    task(id, Action::Delete { name: format!("shop-{id}") })
+    Task { gate: Gate::Ended, ..task(id, Action::Delete { name: format!("shop-{id}") }) }
 }
 
 /// The same task, waiting for others.
