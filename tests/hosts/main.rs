@@ -3,7 +3,8 @@
 //! Needs root on Linux with Docker and nginx, as `tests/run` installs them; elsewhere these tests fail and say what is missing.
 
 #![allow(unreachable_pub, reason = "a program of its own, in several files")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
 mod crashes;
 mod deploys;

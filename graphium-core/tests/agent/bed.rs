@@ -120,6 +120,7 @@ impl Bed {
             undo: None,
             why: String::new(),
             depends_on: Vec::new(),
+            gate: graphium_core::task::Gate::default(),
             date_created: self.environment.now(),
             created_by: None,
             scheduled_by: String::new(),
