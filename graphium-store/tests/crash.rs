@@ -6,7 +6,7 @@ use graphium_core::{
     event::{EventType, NewEvent},
     id::TaskId,
     store::{Expect, Key, Kind, RecordWrite, SessionRequest, Submission, TaskQuery, TaskStore, TaskStoreExt},
-    task::Task,
+    task::{Task, TaskStatus},
 };
 use graphium_store::{Options, open};
 use jiff::Timestamp;

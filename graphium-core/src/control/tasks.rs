@@ -85,16 +85,8 @@ impl Control {
     /// [`ControlError::Store`] when it neither failed nor was cancelled.
     pub async fn retry_task(&self, id: &TaskId, _by: &str) -> Result<TaskView, ControlError> {
         let view = self.move_task(id, Input::Retry).await?;
-        if let Some(deployment) = view.task.deployment_id.clone() {
-            let query = TaskQuery { deployment: Some(deployment.clone()), ..TaskQuery::default() };
-            use crate::store::TaskStoreExt;
-            for task in self.store.all_tasks(query).await? {
-                let fell_with_it = task.error.as_ref().is_some_and(|error| error.code == "dependency-failed");
-                if task.status == TaskStatus::Cancelled && fell_with_it {
-                    self.move_task(&task.id, Input::Retry).await?;
-                }
-            }
-            self.state().active.insert(deployment);
+        if let Some(deployment) = &view.task.deployment_id {
+            self.state().active.insert(deployment.clone());
         }
         Ok(view)
     }
