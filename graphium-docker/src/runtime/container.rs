@@ -12,19 +12,27 @@ use std::time::Duration;
 /// What the engine gets beyond the grace period to end a container.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
 
+/// How often, and how far apart, a name is looked at that is reserved for a container nobody can see yet.
+const LOOKS: usize = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 impl DockerRuntime {
     pub(super) async fn create_container(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         let name = checked(&spec.name)?;
         let body = Box::new(convert::container(spec, self.connection.client().await?.api)?);
-        match self.try_create(spec, body.clone()).await {
-            Err(fault) if fault.is(409) => {}
-            outcome => return outcome.map_err(|fault| fault.about_image(&spec.container.image)),
+        for _ in 0..LOOKS {
+            match self.try_create(spec, body.clone()).await {
+                Err(fault) if fault.is(409) => {}
+                outcome => return outcome.map_err(|fault| fault.about_image(&spec.container.image)),
+            }
+            if let Some(holder) = self.look(name).await? {
+                return self.adopt(spec, holder);
+            }
+            // Its holder went in between, or an earlier call is still at making it: the engine reserves a name
+            // before it shows the container.
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
-        match self.look(name).await? {
-            Some(holder) => self.adopt(spec, holder),
-            // Its holder went in between.
-            None => self.try_create(spec, body).await.map_err(|fault| fault.about_image(&spec.container.image)),
-        }
+        Err(RuntimeError::InUse(format!("the name `{name}` is held by a container that is still being made")))
     }
 
     async fn try_create(&self, spec: &ContainerSpec, body: Box<ContainerCreateBody>) -> Result<String, Fault> {
