@@ -13,14 +13,18 @@ use std::time::Duration;
 /// How much of a container's log an error carries.
 const LOG_LINES: usize = 20;
 
+/// How often, and how far apart, a container is looked at that was started again.
+const RESTART_LOOKS: usize = 20;
+const RESTART_LOOK: Duration = Duration::from_millis(100);
+
 impl Job<'_> {
     /// Waits a moment after a start and sees whether the container has stayed.
     pub(super) async fn settle(&self, name: &str) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Settling);
         self.place.environment.sleep(self.place.settle).await;
-        let Some(state) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
+        let state = self.after_restarts(name).await?;
         match state.status() {
-            ContainerStatus::Running if state.restart_count == 0 || self.is_adopted(&state) => {
+            ContainerStatus::Running => {
                 let adopted = matches!(self.task.payload, Action::Deploy { .. } | Action::Update { .. })
                     && self.is_adopted(&state);
                 let message = if adopted { "already running" } else { "running" };
@@ -30,10 +34,9 @@ impl Job<'_> {
             ContainerStatus::Exited | ContainerStatus::Stopped if state.observed.exit_code == Some(0) => {
                 Ok(self.done_with(state, "ended with exit code 0"))
             }
-            ContainerStatus::Running
-            | ContainerStatus::Restarting
-            | ContainerStatus::Exited
-            | ContainerStatus::Stopped => Err(self.exited(&state, Some(self.place.settle)).await),
+            ContainerStatus::Restarting | ContainerStatus::Exited | ContainerStatus::Stopped => {
+                Err(self.exited(&state, Some(self.place.settle)).await)
+            }
             ContainerStatus::Created | ContainerStatus::Removing | ContainerStatus::Dead => {
                 Err(Trouble::Task(TaskError {
                     code: "not-started".to_owned(),
@@ -44,6 +47,20 @@ impl Job<'_> {
                 }))
             }
         }
+    }
+
+    /// The container as it is, once that can be told: one that the engine has started again already is watched a while
+    /// longer, for it either stays now or ends again and shows its exit code.
+    async fn after_restarts(&self, name: &str) -> Result<ContainerState, Trouble> {
+        for _ in 0..RESTART_LOOKS {
+            let Some(state) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
+            let started_again = state.status() == ContainerStatus::Running && state.restart_count > 0;
+            if !started_again || self.is_adopted(&state) {
+                return Ok(state);
+            }
+            self.place.environment.sleep(RESTART_LOOK).await;
+        }
+        self.runtime().inspect(name).await?.ok_or_else(|| vanished(name))
     }
 
     /// A container that ended when it should run: its exit code, its last lines.

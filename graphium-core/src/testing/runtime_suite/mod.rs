@@ -4,7 +4,7 @@
 //! Write a [`RuntimeHarness`] and call [`runtime_conformance!`](crate::runtime_conformance) with it in a test file:
 //! every case becomes a `#[test]` of its own, those that later versions add included.
 //!
-//! ```ignore
+//! ```text
 //! graphium_core::runtime_conformance!(MyHarness::new());
 //! ```
 //!
