@@ -39,7 +39,7 @@ impl AgentSettings {
             labels: TextMap::new(),
             location: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settle: Duration::from_millis(150),
+            settle: Duration::from_millis(100),
             grace: Duration::from_secs(10),
             secrets: Arc::new(|_| None),
             notify: Arc::new(|_| {}),
