@@ -75,6 +75,7 @@ impl Bed {
     pub(crate) fn agent(&self) -> Agent {
         let notices = Arc::clone(&self.notices);
         let mut settings = AgentSettings::new(HostId::new(HOST), self.concurrency);
+        settings.settle = Duration::from_millis(150);
         settings.notify = Arc::new(move |notice| notices.lock().unwrap().push(notice.clone()));
         Agent::new(
             Arc::clone(&self.link) as _,

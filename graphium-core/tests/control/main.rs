@@ -1,176 +1,21 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod world;
+
 use graphium_core::{
-    agent::{AgentLink, ClaimCall, HostReport, LinkError, RenewCall, Renewal},
+    agent::{AgentLink, ClaimCall, LinkError, RenewCall, Renewal},
     control::{Control, ControlError, DeployOptions, DeploymentKind, RemoveOptions, Settings, StackStatus},
-    event::{Event, EventSink, EventType, NoSink},
-    id::{ClaimId, HostId},
-    inventory::{ContainerStatus, ObservedContainer, ObservedPort},
-    runtime::EngineInfo,
-    stack::{Container, Stack},
+    event::EventType,
+    id::ClaimId,
+    inventory::ContainerStatus,
     store::{MemoryStore, SessionRequest},
-    task::{Outcome, Progress, Task, TaskError, TaskResult, TaskStatus},
+    task::{Outcome, Progress, TaskError, TaskStatus},
     testing::ManualEnvironment,
 };
-use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-mockall::mock! {
-    #[derive(Debug)]
-    Sink {}
-
-    impl EventSink for Sink {
-        fn publish(&self, events: &[Event]);
-    }
-}
-
-struct World {
-    environment: ManualEnvironment,
-    store: Arc<MemoryStore>,
-    control: Arc<Control>,
-}
-
-impl World {
-    fn new() -> Self {
-        let environment = ManualEnvironment::default();
-        let store = Arc::new(MemoryStore::new());
-        let control = Self::start(&environment, &store);
-        Self { environment, store, control }
-    }
-
-    fn start(environment: &ManualEnvironment, store: &Arc<MemoryStore>) -> Arc<Control> {
-        let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), Settings::default());
-        environment.run(opened).unwrap()
-    }
-
-    fn run<F: Future>(&self, future: F) -> F::Output {
-        self.environment.run(future)
-    }
-
-    fn tick(&self) {
-        self.run(self.control.tick()).unwrap();
-    }
-
-    fn agent(&self, host: &str) -> Hand<'_> {
-        let request = SessionRequest { host: host.into(), nonce: format!("{host}-1"), seen_epoch: 0 };
-        let grant = self.run(self.control.open_session(&request)).unwrap();
-        let hand = Hand { world: self, host: host.into(), epoch: grant.session.epoch };
-        hand.observe(&[]);
-        hand
-    }
-
-    fn status(&self, stack: &str) -> StackStatus {
-        self.run(self.control.status(stack)).unwrap().overall_status
-    }
-}
-
-/// An agent whose every step is the test's.
-struct Hand<'a> {
-    world: &'a World,
-    host: HostId,
-    epoch: u64,
-}
-
-impl Hand<'_> {
-    fn claim(&self) -> Vec<Task> {
-        self.try_claim().unwrap()
-    }
-
-    fn try_claim(&self) -> Result<Vec<Task>, LinkError> {
-        use graphium_core::environment::Environment;
-        let claim = ClaimId::new(format!("{:x}", self.world.environment.random()));
-        let call =
-            ClaimCall { host: self.host.clone(), epoch: self.epoch, claim, max: 10, wait: Duration::from_millis(1) };
-        self.world.run(self.world.control.claim(&call))
-    }
-
-    fn report(&self, task: &Task, outcome: &Outcome) {
-        self.world.run(self.world.control.report(task.lease.as_ref().unwrap(), outcome)).unwrap();
-    }
-
-    fn succeed(&self, task: &Task) {
-        use graphium_core::action::Action;
-        let data = match &task.payload {
-            Action::Deploy { spec } | Action::Update { spec } => Some(ObservedContainer {
-                id: format!("id-{}", spec.name),
-                name: spec.name.clone(),
-                image: spec.container.image.clone(),
-                status: ContainerStatus::Running,
-                hosted_on: self.host.clone(),
-                ports: spec
-                    .container
-                    .ports
-                    .iter()
-                    .map(|port| ObservedPort {
-                        container_port: port.container_port,
-                        host_port: port.host_port,
-                        protocol: port.protocol,
-                        host_ip: None,
-                    })
-                    .collect(),
-                labels: spec.labels.clone(),
-                health: None,
-                exit_code: None,
-                ip_address: None,
-                date_created: None,
-            }),
-            _ => None,
-        };
-        self.report(task, &Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() }));
-    }
-
-    fn work(&self) -> usize {
-        let mut done = 0;
-        loop {
-            let tasks = self.claim();
-            if tasks.is_empty() {
-                return done;
-            }
-            for task in tasks {
-                self.succeed(&task);
-                done += 1;
-            }
-        }
-    }
-
-    fn observe(&self, containers: &[ObservedContainer]) {
-        let report = HostReport {
-            host: self.host.clone(),
-            epoch: self.epoch,
-            ip_address: Some("10.0.0.1".parse().unwrap()),
-            agent_version: "test".into(),
-            engine: Some(EngineInfo { cpus: 2.0, memory: 1 << 30, version: "20.10".into(), ..EngineInfo::default() }),
-            engine_error: None,
-            containers: Some(containers.to_vec()),
-            labels: Default::default(),
-            location: None,
-            usage: None,
-        };
-        self.world.run(self.world.control.observe(&report)).unwrap();
-    }
-}
-
-fn container(name: &str, host: &str, port: Option<u16>, after: &[&str]) -> Container {
-    serde_json::from_value(json!({
-        "@id": format!("container:{name}"), "name": name, "image": "nginx:alpine", "locatedInHost": host,
-        "ports": port.map(|port| json!({"containerPort": 80, "hostPort": port})).into_iter().collect::<Vec<_>>(),
-        "dependsOn": after.iter().map(|name| json!({"container": name})).collect::<Vec<_>>(),
-        "environment": [{"name": "PASSWORD", "value": "hunter2"}],
-    }))
-    .unwrap()
-}
-
-fn stack(name: &str, containers: Vec<Container>) -> Stack {
-    let mut stack: Stack =
-        serde_json::from_value(json!({"@id": format!("stack:{name}"), "name": name, "hasPart": []})).unwrap();
-    stack.containers = containers;
-    stack
-}
-
-fn shop() -> Stack {
-    stack("shop", vec![container("db", "vm1", None, &[]), container("web", "vm2", Some(8080), &["db"])])
-}
+use world::{Hand, MockSink, World, container, shop, stack};
 
 #[test]
 fn a_stack_runs_when_its_agents_have_done_their_tasks_and_goes_when_they_confirm() {
