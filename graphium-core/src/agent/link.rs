@@ -117,6 +117,9 @@ pub struct HostReport {
     /// Every container of the engine, complete; absent: unknown, or as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<Vec<ObservedContainer>>,
+    /// Milliseconds from the beginning of the look at the containers to the sending of this report.
+    #[serde(default)]
+    pub taken_ago_ms: u64,
     /// Labels and place that the agent was started with.
     #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
     pub labels: crate::stack::TextMap,

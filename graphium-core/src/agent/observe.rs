@@ -72,7 +72,8 @@ impl Watchman {
             let begin = self.environment.elapsed();
             let known = engine.take().filter(|_| reason == Reason::Change);
             let sight = self.look(known).await;
-            let gather = ((self.environment.elapsed() - begin) * 10).clamp(GATHER.0, GATHER.1);
+            let age = self.environment.elapsed() - begin;
+            let gather = (age * 10).clamp(GATHER.0, GATHER.1);
             let mut pause = if changes.is_some() { PERIOD } else { UNWATCHED };
             let report = match sight {
                 Ok(sight) => {
@@ -85,7 +86,7 @@ impl Watchman {
                     }
                     engine = Some(sight.engine.clone());
                     let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers);
-                    is_news.then(|| self.report(Some(sight), None))
+                    is_news.then(|| self.report(Some(sight), age, None))
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_lost, true) {
@@ -93,7 +94,7 @@ impl Watchman {
                     }
                     changes = None;
                     pause = AGAIN;
-                    Some(self.report(None, Some(error.to_string())))
+                    Some(self.report(None, age, Some(error.to_string())))
                 }
             };
             if let Some(report) = report {
@@ -130,7 +131,7 @@ impl Watchman {
     }
 
     /// An engine that does not answer is told as that: nothing is said of its containers.
-    fn report(&self, sight: Option<Sight>, engine_error: Option<String>) -> HostReport {
+    fn report(&self, sight: Option<Sight>, age: Duration, engine_error: Option<String>) -> HostReport {
         let (engine, containers) = sight.map(|sight| (sight.engine, sight.containers)).unzip();
         HostReport {
             host: self.settings.host.clone(),
@@ -140,6 +141,7 @@ impl Watchman {
             engine,
             engine_error,
             containers,
+            taken_ago_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             labels: self.settings.labels.clone(),
             location: self.settings.location.clone(),
             usage: None,

@@ -127,6 +127,11 @@ impl Control {
             (None, crate::action::TaskType::Delete) => gone(&task.host_id, task.payload.subject()),
             _ => return Ok(()),
         };
+        {
+            let _observing = self.observing.lock().await;
+            let noted = (task.host_id.clone(), task.payload.subject().to_owned());
+            self.state().noted.insert(noted, self.environment.elapsed());
+        }
         let submission = Submission { records: vec![write], ..Submission::default() };
         self.store.submit(submission, self.environment.now()).await?;
         Ok(())

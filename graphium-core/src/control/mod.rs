@@ -70,6 +70,8 @@ pub struct Control {
     settings: Settings,
     /// One plan at a time: what a plan takes (ports, room) must be seen by the next.
     planning: futures::lock::Mutex<()>,
+    /// Held while an observation is written, and to note that a task's result is newer than what is on its way.
+    observing: futures::lock::Mutex<()>,
     /// Wakes the monitor.
     wake: event_listener::Event,
     state: Mutex<State>,
@@ -84,6 +86,8 @@ struct State {
     active: BTreeSet<DeploymentId>,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
+    /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.
+    noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.
     published: u64,
 }
@@ -106,6 +110,7 @@ impl Control {
             environment,
             settings,
             planning: futures::lock::Mutex::default(),
+            observing: futures::lock::Mutex::default(),
             wake: event_listener::Event::new(),
             state: Mutex::new(state),
         };

@@ -6,7 +6,15 @@ use crate::{
     inventory::ObservedContainer,
     store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How long a report may have been on its way: less than agents gather changes before they look.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
+/// How long it matters that a result was newer: no look takes longer to arrive.
+const NOTED_FOR: Duration = Duration::from_secs(60);
 
 impl Control {
     /// Takes in what a host is and what runs there; writes only what changed.
@@ -43,26 +51,42 @@ impl Control {
         }
     }
 
+    /// Containers of which a task's result has told since the look was taken: what it saw of them is outdated.
+    fn noted_since(&self, report: &HostReport) -> BTreeSet<String> {
+        let elapsed = self.environment.elapsed();
+        let taken = elapsed.saturating_sub(Duration::from_millis(report.taken_ago_ms));
+        let mut state = self.state();
+        state.noted.retain(|_, noted| elapsed.saturating_sub(*noted) < NOTED_FOR);
+        let newer =
+            state.noted.iter().filter(|((host, _), noted)| *host == report.host && **noted + ON_THE_WAY > taken);
+        newer.map(|((_, name), _)| name.clone()).collect()
+    }
+
     async fn take_in_containers(
         &self,
         report: &HostReport,
         containers: &[ObservedContainer],
     ) -> Result<(), ControlError> {
+        let _observing = self.observing.lock().await;
+        let outdated = self.noted_since(report);
         let query = RecordQuery { host: Some(report.host.clone()), ..RecordQuery::of(Kind::Container) };
         let known = self.store.documents::<ObservedContainer>(query).await?;
         let mut known: BTreeMap<String, ObservedContainer> =
             known.into_iter().map(|record| (record.value.name.clone(), record.value)).collect();
         let mut records: Vec<RecordWrite> = Vec::new();
-        let mut stacks = std::collections::BTreeSet::new();
+        let mut stacks = BTreeSet::new();
         for container in containers {
             let container = located(container, &report.host);
             let before = known.remove(&container.name);
+            if outdated.contains(&container.name) {
+                continue;
+            }
             if before.as_ref() != Some(&container) {
                 stacks.extend(container.stack());
                 records.push(container.write(Expect::Any)?);
             }
         }
-        for missing in known.values() {
+        for missing in known.values().filter(|missing| !outdated.contains(&missing.name)) {
             stacks.extend(missing.stack());
             records.push(missing.removal(Expect::Any));
         }

@@ -251,6 +251,22 @@ fn a_container_that_ends_later_makes_its_stack_an_error_and_comes_back() {
 }
 
 #[test]
+fn a_look_from_before_a_result_does_not_undo_it() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let wanted = stack("s", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(wanted.clone(), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    one.observe_from(&[], 30);
+    world.tick();
+    let again = world.run(world.control.deploy(wanted.clone(), DeployOptions::default())).unwrap();
+    assert_eq!(again.task_count, 0, "the look was taken before the container was there");
+    one.observe(&[]);
+    let gone = world.run(world.control.deploy(wanted, DeployOptions::default())).unwrap();
+    assert!(gone.task_count > 0, "a later look counts");
+}
+
+#[test]
 fn stop_and_start_are_tasks() {
     let world = World::new();
     let one = world.agent("vm1");

@@ -134,6 +134,12 @@ impl Hand<'_> {
     }
 
     pub(crate) fn observe(&self, containers: &[ObservedContainer]) {
+        self.world.environment.advance(Duration::from_millis(200));
+        self.observe_from(containers, 0);
+    }
+
+    /// Tells of a look that was taken so many milliseconds ago.
+    pub(crate) fn observe_from(&self, containers: &[ObservedContainer], age: u64) {
         let report = HostReport {
             host: self.host.clone(),
             epoch: self.epoch,
@@ -142,6 +148,7 @@ impl Hand<'_> {
             engine: Some(EngineInfo { cpus: 2.0, memory: 1 << 30, version: "20.10".into(), ..EngineInfo::default() }),
             engine_error: None,
             containers: Some(containers.to_vec()),
+            taken_ago_ms: age,
             labels: Default::default(),
             location: None,
             usage: None,
