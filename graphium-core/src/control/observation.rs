@@ -22,6 +22,7 @@ impl Control {
         let now = self.environment.now();
         self.update_host(&report.host, |host| {
             host.ip_address = report.ip_address.or(host.ip_address);
+            host.offline_since = None;
             host.agent_version = Some(report.agent_version.clone());
             host.engine_error.clone_from(&report.engine_error);
             if let Some(engine) = &report.engine {

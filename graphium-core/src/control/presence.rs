@@ -55,7 +55,13 @@ impl Control {
             std::mem::replace(&mut presence.offline, false)
         };
         if returned {
-            self.update_host(host, |host| host.offline_since = None).await?;
+            // One that has never told what it is (its address above all) is not to be planned with yet.
+            let now = self.environment.now();
+            self.update_host(host, |host| match host.agent_version {
+                Some(_) => host.offline_since = None,
+                None => host.offline_since = host.offline_since.or(Some(now)),
+            })
+            .await?;
         }
         Ok(())
     }
