@@ -1,4 +1,4 @@
-//! Planning beside petgraph: `cargo bench --bench plan`.
+//! Planning beside petgraph: `cargo bench --bench plan [-- CONTAINERS …]`.
 //!
 //! Both are measured in one run, turn by turn, so that a slow moment of the machine strikes both.
 //! The reference takes the ids of the plan's tasks and of what they wait for, builds the graph and sorts it: what a
@@ -36,7 +36,11 @@ struct Figures {
 fn main() {
     println!("plan: spread over {HOSTS} hosts, each container after up to two others; medians of {ROUNDS} rounds\n");
     println!("containers   tasks   edges   petgraph       plan   ratio   unchanged   ratio   petgraph of numbers");
-    let all: Vec<Figures> = [1_000, 10_000, 100_000].map(measure).into_iter().collect();
+    let mut sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![1_000, 10_000, 100_000];
+    }
+    let all: Vec<Figures> = sizes.into_iter().map(measure).collect();
     for pair in all.windows(2) {
         let growth = |of: fn(&Figures) -> Duration| of(&pair[1]).as_secs_f64() / of(&pair[0]).as_secs_f64();
         println!(

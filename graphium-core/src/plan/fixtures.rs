@@ -8,6 +8,7 @@ use crate::{
     runtime::ContainerSpec,
     stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
 };
+use indexmap::IndexMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// So many active hosts `vm1`, `vm2` …, each with an address, eight processors and 16 GiB.
@@ -36,7 +37,7 @@ pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
         volumes: Vec::new(),
         secrets: Vec::new(),
         hosts: Vec::new(),
-        annotations: indexmap::IndexMap::new(),
+        annotations: IndexMap::new(),
     }
 }
 
@@ -78,26 +79,27 @@ pub fn layered(count: usize) -> Stack {
 /// What would be seen once a plan has been carried out without a fault.
 #[must_use]
 pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
+    let seen = std::mem::take(&mut inventory.containers).into_iter();
+    let mut there: IndexMap<_, _> = seen.map(|seen| ((seen.hosted_on.clone(), seen.name.clone()), seen)).collect();
     for task in &plan.tasks {
-        let subject = task.action.subject();
-        let there = |seen: &ObservedContainer| seen.hosted_on == task.host && seen.name == subject;
+        let key = (task.host.clone(), task.action.subject().to_owned());
+        let turned = |seen: Option<&mut ObservedContainer>, status, exit_code| {
+            if let Some(seen) = seen {
+                (seen.status, seen.exit_code) = (status, exit_code);
+            }
+        };
         match &task.action {
             Action::Deploy { spec } | Action::Update { spec } => {
-                inventory.containers.retain(|seen| !there(seen));
-                inventory.containers.push(running(spec, &task.host));
+                there.insert(key, running(spec, &task.host));
             }
-            Action::Delete { .. } => inventory.containers.retain(|seen| !there(seen)),
+            Action::Delete { .. } => {
+                there.swap_remove(&key);
+            }
             Action::Check { condition: Condition::Completed, .. } | Action::Stop { .. } => {
-                for seen in inventory.containers.iter_mut().filter(|seen| there(seen)) {
-                    seen.status = ContainerStatus::Exited;
-                    seen.exit_code = Some(0);
-                }
+                turned(there.get_mut(&key), ContainerStatus::Exited, Some(0));
             }
             Action::Start { .. } | Action::Restart { .. } => {
-                for seen in inventory.containers.iter_mut().filter(|seen| there(seen)) {
-                    seen.status = ContainerStatus::Running;
-                    seen.exit_code = None;
-                }
+                turned(there.get_mut(&key), ContainerStatus::Running, None);
             }
             Action::Pull { .. }
             | Action::Network { .. }
@@ -107,6 +109,7 @@ pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
             | Action::RemoveVolume { .. } => {}
         }
     }
+    inventory.containers = there.into_values().collect();
     inventory
 }
 
