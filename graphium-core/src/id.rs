@@ -1,18 +1,18 @@
 //! Identifiers: one newtype per kind of thing, so that a host's id is never passed for a stack's.
 
 use serde::{Deserialize, Serialize};
-use std::{borrow::Borrow, fmt};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps the text of an id; the text is taken as it is.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -68,13 +68,13 @@ id!(
 /// A Docker host, by the bare name that its agent was started with (`vm1`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct HostId(String);
+pub struct HostId(Arc<str>);
 
 impl HostId {
     /// Reads a host's name; a leading `host:` is dropped, as documents may carry it.
     pub fn new(text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
-        Self(text.strip_prefix("host:").unwrap_or(text).to_owned())
+        Self(text.strip_prefix("host:").unwrap_or(text).into())
     }
 
     /// The bare name.

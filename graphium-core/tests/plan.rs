@@ -12,7 +12,7 @@ use graphium_core::{
     runtime::{ContainerSpec, label},
     stack::*,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn planned(stack: &Stack, inventory: &Inventory) -> Plan {
     plan(stack, None, inventory, &Options::default()).unwrap()
@@ -248,19 +248,17 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
     stack.labels.insert(label::STACK.to_owned(), "stolen".to_owned());
     let plan = planned(&stack, &hosts(1));
     let spec = spec(&plan, "deploy:a");
-    let labels: Vec<_> = spec.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let hash = spec.hash();
-    assert_eq!(
-        labels,
-        [
-            (label::CONTAINER, "a"),
-            (label::MANAGED, "true"),
-            (label::STACK, "stack:s"),
-            (label::STACK_NAME, "s"),
-            ("team", "x"),
-            (label::HASH, &*hash),
-        ]
-    );
+    let labels = spec.all_labels();
+    let hash = spec.digest().to_string();
+    let expected = [
+        (label::CONTAINER, "a"),
+        (label::MANAGED, "true"),
+        (label::STACK, "stack:s"),
+        (label::STACK_NAME, "s"),
+        ("team", "x"),
+        (label::HASH, &hash),
+    ];
+    assert_eq!(labels, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     assert_eq!(plan.clone().sealed().hash, plan.hash);
 }
 
@@ -297,8 +295,8 @@ fn a_host_without_an_address_is_warned_of() {
 #[test]
 fn what_cannot_be_reached_from_another_host_is_warned_of() {
     let mut stack = stack("s", vec![pinned("db", "vm1"), pinned("here", "vm1"), pinned("there", "vm2")]);
-    stack.containers[1].depends_on.push(on("db"));
-    stack.containers[2].depends_on.push(on("db"));
+    Arc::make_mut(&mut stack.containers[1]).depends_on.push(on("db"));
+    Arc::make_mut(&mut stack.containers[2]).depends_on.push(on("db"));
     let plan = planned(&stack, &hosts(2));
     assert_eq!(plan.warnings.len(), 1);
     assert!(plan.warnings[0].message.ends_with("no fixed port: `db` from `there`"), "{}", plan.warnings[0]);
@@ -319,7 +317,9 @@ fn beyond_a_bound_only_dependencies_are_told() {
 #[test]
 fn what_is_already_so_needs_no_plan() {
     let mut stack = stack("s", vec![container("web"), container("job")]);
-    stack.containers[0].depends_on.push(Dependency { container: "job".to_owned(), condition: Condition::Completed });
+    Arc::make_mut(&mut stack.containers[0])
+        .depends_on
+        .push(Dependency { container: "job".to_owned(), condition: Condition::Completed });
     let (again, _) = replanned(&stack, &stack, &hosts(2));
     assert!(again.is_empty(), "{:?}", ids(&again));
     assert_eq!(again.unchanged, ["web", "job"]);
@@ -329,7 +329,7 @@ fn what_is_already_so_needs_no_plan() {
 fn a_change_touches_what_changed_and_can_go_back() {
     let before = stack("s", vec![container("a"), container("b")]);
     let mut after = before.clone();
-    after.containers[1].image = "nginx:2".to_owned();
+    Arc::make_mut(&mut after.containers[1]).image = "nginx:2".to_owned();
     let (plan, _) = replanned(&after, &before, &hosts(2));
     assert_eq!(ids(&plan), ["pull:vm2:nginx:2", "network:vm2", "update:b"]);
     assert_eq!(plan.unchanged, ["a"]);
@@ -365,13 +365,13 @@ fn a_container_stays_where_it_is_and_moves_when_it_must() {
 #[test]
 fn what_is_no_longer_wanted_goes_after_those_that_used_it() {
     let mut before = stack("s", ["db", "api", "web"].map(|name| pinned(name, "vm1")).to_vec());
-    before.containers[1].depends_on.push(on("db"));
-    before.containers[2].depends_on.push(on("api"));
+    Arc::make_mut(&mut before.containers[1]).depends_on.push(on("db"));
+    Arc::make_mut(&mut before.containers[2]).depends_on.push(on("api"));
     let mut after = before.clone();
     after.containers.truncate(0);
     let mut web = pinned("web", "vm1");
     web.image = "nginx:2".to_owned();
-    after.containers.push(web);
+    after.containers.push(web.into());
     let (plan, _) = replanned(&after, &before, &hosts(1));
     let expected = ["pull:vm1:nginx:2", "network:vm1", "update:web", "delete:api@vm1", "delete:db@vm1"];
     assert_eq!(ids(&plan), expected);
@@ -399,12 +399,12 @@ fn containers_can_change_places_on_a_port() {
 #[test]
 fn a_stack_is_removed_in_reverse_and_its_volumes_only_on_demand() {
     let mut stack = stack("s", vec![pinned("db", "vm1"), pinned("web", "vm2")]);
-    stack.containers[0].volume_mounts.push(Mount {
+    Arc::make_mut(&mut stack.containers[0]).volume_mounts.push(Mount {
         kind: MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None },
         target: "/data".to_owned(),
         read_only: false,
     });
-    stack.containers[1].depends_on.push(on("db"));
+    Arc::make_mut(&mut stack.containers[1]).depends_on.push(on("db"));
     let first = planned(&stack, &hosts(2));
     let inventory = carried_out(&first, hosts(2));
     let applied = Applied { stack: stack.clone(), placements: first.placements };
@@ -432,7 +432,9 @@ fn what_is_only_seen_is_removed_too() {
 #[test]
 fn a_stack_stops_in_reverse_and_starts_in_order() {
     let mut stack = stack("s", vec![container("db"), container("web")]);
-    stack.containers[1].depends_on.push(Dependency { container: "db".to_owned(), condition: Condition::Healthy });
+    Arc::make_mut(&mut stack.containers[1])
+        .depends_on
+        .push(Dependency { container: "db".to_owned(), condition: Condition::Healthy });
     let first = planned(&stack, &hosts(1));
     let inventory = carried_out(&first, hosts(1));
     let applied = Applied { stack: stack.clone(), placements: first.placements };
@@ -455,9 +457,9 @@ fn a_stack_stops_in_reverse_and_starts_in_order() {
 #[test]
 fn circles_and_loose_ends_are_refused_with_their_path() {
     let mut stack = stack("s", ["a", "b", "c", "a"].map(container).to_vec());
-    stack.containers[0].depends_on.push(on("b"));
-    stack.containers[1].depends_on.push(on("c"));
-    stack.containers[2].depends_on.extend([on("b"), on("ghost")]);
+    Arc::make_mut(&mut stack.containers[0]).depends_on.push(on("b"));
+    Arc::make_mut(&mut stack.containers[1]).depends_on.push(on("c"));
+    Arc::make_mut(&mut stack.containers[2]).depends_on.extend([on("b"), on("ghost")]);
     let told: Vec<_> = refused(&stack, &hosts(1)).iter().map(ToString::to_string).collect();
     assert_eq!(
         told,

@@ -3,10 +3,10 @@
 use super::{StackRecord, StackView};
 use crate::{
     action::Action,
-    runtime::ContainerSpec,
     stack::{Container, EnvValue},
     task::Task,
 };
+use std::sync::Arc;
 
 /// Stands for a value that is not shown.
 const HIDDEN: &str = "•••";
@@ -15,7 +15,8 @@ impl StackRecord {
     /// The stack as people see it.
     pub fn view(&self) -> StackView {
         let stack = &self.applied.stack;
-        let containers = stack.containers.iter().cloned().map(|mut container| {
+        let containers = stack.containers.iter().map(|container| {
+            let mut container = Container::clone(container);
             hide(&mut container);
             serde_json::to_value(container).unwrap_or_default()
         });
@@ -53,8 +54,7 @@ pub(super) fn without_values(mut task: Task) -> Task {
 
 fn hide_action(action: &mut Action) {
     if let Action::Deploy { spec } | Action::Update { spec } = action {
-        let ContainerSpec { container, .. } = spec.as_mut();
-        hide(container);
+        hide(Arc::make_mut(&mut spec.container));
     }
 }
 

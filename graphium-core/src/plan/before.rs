@@ -3,7 +3,7 @@
 use super::{Applied, hosts::Hosts, layout::Layout, members::Members, order::Graph};
 use crate::{
     id::HostId,
-    runtime::ContainerSpec,
+    runtime::{ContainerSpec, SpecHasher},
     stack::{Condition, Container},
 };
 use indexmap::IndexMap;
@@ -47,11 +47,11 @@ impl Before<'_, '_> {
     /// What the engine of a host was asked for under a name within the stack.
     pub(super) fn container(&self, name: &str, host: &HostId) -> Option<Box<ContainerSpec>> {
         let number = self.number(name)?;
-        (self.layout.host(number) == Some(host)).then(|| self.layout.container(number, &mut Vec::new()))
+        (self.layout.host(number) == Some(host)).then(|| self.layout.container(number, &mut SpecHasher::default()))
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<&Container> {
-        self.number(name).map(|number| self.layout.members.list[number].definition)
+        self.number(name).map(|number| &**self.layout.members.list[number].definition)
     }
 
     /// Whether others wait for the end of a container.

@@ -25,7 +25,7 @@ use crate::{
     diagnostic::Diagnostic,
     id::HostId,
     inventory::{ContainerStatus, Health, Inventory, ObservedContainer},
-    runtime::ContainerSpec,
+    runtime::{ContainerSpec, SpecHasher},
     stack::{Condition, Stack},
 };
 use std::collections::BTreeMap;
@@ -107,10 +107,10 @@ impl<'a, 'p> Draft<'a, 'p> {
             specs: Vec::with_capacity(count),
             layout,
         };
-        let mut scratch = Vec::with_capacity(1024);
+        let mut hasher = SpecHasher::default();
         for (number, awaited) in awaited.into_iter().enumerate() {
             let name = &*draft.layout.members.list[number].name;
-            let spec = draft.layout.container(number, &mut scratch);
+            let spec = draft.layout.container(number, &mut hasher);
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
             let verdict = Verdict::on(&spec, there, awaited);
             draft.specs.push(verdict.is_change().then_some(spec));

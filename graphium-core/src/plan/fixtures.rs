@@ -9,7 +9,10 @@ use crate::{
     stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
 };
 use indexmap::IndexMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 /// So many active hosts `vm1`, `vm2` …, each with an address, eight processors and 16 GiB.
 pub fn hosts(count: u32) -> Inventory {
@@ -31,7 +34,7 @@ pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
         labels: TextMap::new(),
         host: None,
         network: None,
-        containers,
+        containers: containers.into_iter().map(Arc::new).collect(),
         deployment: Deployment::default(),
         depends_on: Vec::new(),
         volumes: Vec::new(),
@@ -128,7 +131,7 @@ pub fn running(spec: &ContainerSpec, host: &HostId) -> ObservedContainer {
         status: ContainerStatus::Running,
         hosted_on: host.clone(),
         ports: spec.container.ports.iter().map(port).collect(),
-        labels: spec.labels.clone(),
+        labels: spec.all_labels(),
         health: spec.container.health_check.as_ref().map(|_| Health::Healthy),
         exit_code: None,
         ip_address: None,

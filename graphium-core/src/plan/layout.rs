@@ -10,15 +10,17 @@ use super::{
 };
 use crate::{
     id::HostId,
-    runtime::{ContainerSpec, NetworkSpec, VolumeSpec, label},
+    runtime::{ContainerSpec, NetworkSpec, SpecHasher, VolumeSpec, label},
     stack::{Container, MountKind, Stack, TextMap, Volume},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// A stack whose members have their places.
 #[derive(Debug)]
 pub(super) struct Layout<'a, 'p> {
     pub(super) stack: &'a Stack,
+    /// What every container of the stack bears.
+    labels: Arc<TextMap>,
     pub(super) members: &'p Members<'a>,
     pub(super) places: Vec<Place<'a>>,
     pub(super) reach: Reach,
@@ -27,40 +29,53 @@ pub(super) struct Layout<'a, 'p> {
 impl<'a, 'p> Layout<'a, 'p> {
     pub(super) fn new(stack: &'a Stack, members: &'p Members<'a>, places: Vec<Place<'a>>) -> Self {
         let reach = Reach::of(members, &places);
-        Self { stack, members, places, reach }
+        let mut labels = labels(stack, &TextMap::new());
+        labels.sort_keys();
+        Self { stack, labels: Arc::new(labels), members, places, reach }
     }
 
     pub(super) fn host(&self, number: usize) -> Option<&'a HostId> {
         self.places[number].map(|(host, _)| host)
     }
 
-    /// What the engine is asked for, labelled with its hash; `scratch` is reused from one to the next.
-    pub(super) fn container(&self, number: usize, scratch: &mut Vec<u8>) -> Box<ContainerSpec> {
+    /// What the engine is asked for.
+    pub(super) fn container(&self, number: usize, hasher: &mut SpecHasher) -> Box<ContainerSpec> {
         let member = &self.members.list[number];
         let network = member.definition.network_mode.is_none().then(|| network_name(self.stack).to_owned());
-        // Made where it stays: a specification is large, and there are thousands.
         let mut spec = Box::new(ContainerSpec {
             name: self.stack.engine_name(&member.name),
-            container: member.definition.clone(),
+            container: self.definition(number),
             aliases: if network.is_some() { aliases(member) } else { Vec::new() },
             network,
-            labels: labels(self.stack, &member.definition.labels, 2),
+            labels: Arc::clone(&self.labels),
+            hash: None,
         });
-        let definition = &mut spec.container;
-        if definition.replicas.take().is_some() {
+        spec.hash = Some(hasher.hash(&spec));
+        spec
+    }
+
+    /// A member's definition with everything filled in; the document's own where nothing is to be.
+    fn definition(&self, number: usize) -> Arc<Container> {
+        let member = &self.members.list[number];
+        let mut shared = Arc::clone(member.definition);
+        if member.definition.replicas.is_some() {
+            let definition = Arc::make_mut(&mut shared);
+            definition.replicas = None;
             definition.name = member.name.to_string();
         }
-        self.reach.tell(number, self.members, &self.places, definition);
-        for mount in &mut definition.volume_mounts {
-            if let MountKind::Volume { source: Some(source), .. } = &mut mount.kind
-                && let Cow::Owned(named) = volume_name(self.stack, source)
-            {
-                *source = named;
+        if self.reach.has_news_for(number) {
+            self.reach.tell(number, self.members, &self.places, Arc::make_mut(&mut shared));
+        }
+        if own_volumes(self.stack, member.definition).next().is_some() {
+            for mount in &mut Arc::make_mut(&mut shared).volume_mounts {
+                if let MountKind::Volume { source: Some(source), .. } = &mut mount.kind
+                    && let Cow::Owned(named) = volume_name(self.stack, source)
+                {
+                    *source = named;
+                }
             }
         }
-        spec.labels.insert(label::CONTAINER.to_owned(), member.name.to_string());
-        spec.label_with_hash(scratch);
-        spec
+        shared
     }
 }
 
@@ -87,7 +102,7 @@ pub(super) fn network(stack: &Stack) -> Option<NetworkSpec> {
     let network = stack.network.clone().unwrap_or_default();
     (!network.external).then(|| NetworkSpec {
         name: network_name(stack).to_owned(),
-        labels: labels(stack, &network.labels, 0),
+        labels: labels(stack, &network.labels),
         network,
     })
 }
@@ -110,7 +125,7 @@ pub(super) fn volume(stack: &Stack, name: &str) -> Option<VolumeSpec> {
         declared(stack, name).cloned().unwrap_or_else(|| Volume { name: name.to_owned(), ..Volume::default() });
     (!volume.external).then(|| VolumeSpec {
         name: volume_name(stack, name).into_owned(),
-        labels: labels(stack, &volume.labels, 0),
+        labels: labels(stack, &volume.labels),
         volume,
     })
 }
@@ -127,9 +142,9 @@ pub(super) fn own_volumes<'c>(stack: &Stack, definition: &'c Container) -> impl 
     })
 }
 
-/// The stack's labels, those of one of its parts, and ours, which nothing else can set; with room for more.
-fn labels(stack: &Stack, part: &TextMap, more: usize) -> TextMap {
-    let mut labels = TextMap::with_capacity(stack.labels.len() + part.len() + 3 + more);
+/// The stack's labels, those of one of its parts, and ours, which nothing else can set.
+fn labels(stack: &Stack, part: &TextMap) -> TextMap {
+    let mut labels = TextMap::with_capacity(stack.labels.len() + part.len() + 3);
     for (key, value) in stack.labels.iter().chain(part) {
         labels.insert(key.clone(), value.clone());
     }

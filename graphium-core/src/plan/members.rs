@@ -6,7 +6,7 @@ use crate::{
     stack::{Container, Stack},
 };
 use indexmap::IndexMap;
-use std::{borrow::Cow, collections::BTreeSet, ops::Range};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
 /// More containers than any stack has; a count of replicas beyond it is a slip.
 const MOST: usize = 100_000;
@@ -17,7 +17,7 @@ pub(super) struct Member<'a> {
     /// Its name within the stack; a replica's is `<name>-<number>`.
     pub(super) name: Cow<'a, str>,
     /// What the document says about it.
-    pub(super) definition: &'a Container,
+    pub(super) definition: &'a Arc<Container>,
 }
 
 /// All containers of a stack, in the document's order.
@@ -80,7 +80,7 @@ impl<'a> Members<'a> {
 fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {
     let mut graph = Graph::with_capacity(list.len());
     for (number, member) in list.iter().enumerate() {
-        let first_of_its_kind = number == 0 || !std::ptr::eq(list[number - 1].definition, member.definition);
+        let first_of_its_kind = number == 0 || !Arc::ptr_eq(list[number - 1].definition, member.definition);
         for dependency in &member.definition.depends_on {
             match ranges.get(dependency.container.as_str()) {
                 Some(range) => {

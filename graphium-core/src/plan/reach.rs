@@ -77,11 +77,13 @@ impl Reach {
             || [&self.unreachable, &self.ambiguous].iter().any(|list| list.binary_search(&member).is_ok())
     }
 
+    /// Whether a member may be told of others.
+    pub(super) fn has_news_for(&self, member: usize) -> bool {
+        self.services.iter().any(|service| service.member != member)
+    }
+
     /// Adds to a container's definition what it is told of the others; what its document sets stays.
     pub(super) fn tell(&self, member: usize, members: &Members<'_>, places: &[Place<'_>], definition: &mut Container) {
-        if self.services.is_empty() {
-            return;
-        }
         let said = definition.environment.len();
         let named = takes_hosts(definition);
         let here = places[member].map(|(host, _)| host);

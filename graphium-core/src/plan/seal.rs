@@ -3,23 +3,22 @@
 use super::{Plan, PlannedTask};
 use crate::{
     action::Action,
-    runtime::{ContainerSpec, hex},
+    runtime::{ContainerSpec, SpecHash, hex},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 
-/// Seals a plan whose specifications were just labelled with their hashes.
+/// Seals a plan whose specifications were just given their hashes.
 pub(super) fn sealed(plan: Plan) -> Plan {
-    seal(plan, |spec| Cow::Borrowed(spec.labelled_hash().unwrap_or_default()))
+    seal(plan, ContainerSpec::planned_hash)
 }
 
 /// Seals a plan from anywhere: every specification is hashed anew.
 pub(super) fn sealed_anew(plan: Plan) -> Plan {
-    seal(plan, |spec| Cow::Owned(spec.hash()))
+    seal(plan, ContainerSpec::digest)
 }
 
-fn seal(mut plan: Plan, of: impl Fn(&ContainerSpec) -> Cow<'_, str>) -> Plan {
+fn seal(mut plan: Plan, of: impl Fn(&ContainerSpec) -> SpecHash) -> Plan {
     let mut seal = Seal { hasher: Sha256::new(), pending: Vec::with_capacity(Seal::CHUNK * 2) };
     seal.text(plan.stack.as_str());
     seal.text(&plan.stack_name);
@@ -44,7 +43,7 @@ struct Seal {
 impl Seal {
     const CHUNK: usize = 4096;
 
-    fn task(&mut self, task: &PlannedTask, of: &impl Fn(&ContainerSpec) -> Cow<'_, str>) {
+    fn task(&mut self, task: &PlannedTask, of: &impl Fn(&ContainerSpec) -> SpecHash) {
         self.text(&task.id);
         self.action(Some(&task.action), of);
         self.text(task.host.as_str());
@@ -56,13 +55,13 @@ impl Seal {
     }
 
     /// A specification counts by its hash; everything else is small enough to be written out.
-    fn action(&mut self, action: Option<&Action>, of: &impl Fn(&ContainerSpec) -> Cow<'_, str>) {
+    fn action(&mut self, action: Option<&Action>, of: &impl Fn(&ContainerSpec) -> SpecHash) {
         let Some(action) = action else { return self.text("") };
         self.text(action.task_type().as_str());
         match action {
             Action::Deploy { spec } | Action::Update { spec } => {
                 self.text(&spec.name);
-                self.text(&of(spec));
+                self.pending.extend_from_slice(of(spec).as_bytes());
             }
             Action::Delete { name } => self.text(name),
             other => self.json(other),

@@ -21,7 +21,7 @@ impl Verdict {
     /// Compares what is wanted with what was seen under its name; `awaited` says that another waits for its end.
     pub(super) fn on(spec: &ContainerSpec, seen: Option<&ObservedContainer>, awaited: bool) -> Self {
         let Some(seen) = seen else { return Self::Absent };
-        if seen.label(label::HASH) != spec.labelled_hash() {
+        if !seen.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash)) {
             return Self::Differs("its definition changed".to_owned());
         }
         match seen.status {

@@ -16,3 +16,8 @@ pub const TASK: &str = "graphium.task";
 pub const ATTEMPT: &str = "graphium.attempt";
 /// The hash of the specification that it was made from.
 pub const HASH: &str = "graphium.spec-hash";
+
+/// Whether a label is one of ours: documents cannot set it.
+pub fn is_ours(key: &str) -> bool {
+    [MANAGED, STACK, STACK_NAME, CONTAINER, DEPLOYMENT, TASK, ATTEMPT, HASH].contains(&key)
+}

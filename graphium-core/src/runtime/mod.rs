@@ -1,12 +1,13 @@
 //! What Graphium asks of a container engine: the trait [`ContainerRuntime`].
 
+mod digest;
 mod error;
 pub mod label;
 mod spec;
 
 pub use error::RuntimeError;
-pub(crate) use spec::hex;
-pub use spec::{ContainerSpec, NetworkSpec, VolumeSpec};
+pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
+pub(crate) use spec::{SpecHasher, hex};
 
 use crate::inventory::{ContainerStatus, Health, ObservedContainer};
 use crate::stack::PullPolicy;

@@ -1,9 +1,10 @@
 //! What an engine is asked to make.
 
-use super::label;
+use super::{digest::Digest, label};
 use crate::stack::{Container, Network, TextMap, Volume};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+use std::{fmt, sync::Arc};
 
 /// A container to be made: its definition with everything resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,71 +13,138 @@ pub struct ContainerSpec {
     /// Its name on the engine.
     pub name: String,
     /// Its definition; variables of endpoints, extra hosts and the engine's volume names are filled in.
-    pub container: Container,
+    ///
+    /// Shared with the stack where nothing had to be filled in.
+    pub container: Arc<Container>,
     /// The network of the stack on this host; absent where the definition sets a network mode of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// Names that it answers to on that network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// Every label that it bears, ours included, but for those of the task that makes it.
-    pub labels: TextMap,
+    /// Labels of the stack, ours that name it included, and those of the task that makes it. See [`all_labels`](Self::all_labels).
+    pub labels: Arc<TextMap>,
+    /// What [`digest`](Self::digest) gave when it was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<SpecHash>,
 }
 
 impl ContainerSpec {
-    /// SHA-256 over the specification in hexadecimal: what [`label::HASH`] bears.
+    /// A container of that name on the engine, without a network, labels and a hash.
+    pub fn new(name: impl Into<String>, container: impl Into<Arc<Container>>) -> Self {
+        Self {
+            name: name.into(),
+            container: container.into(),
+            network: None,
+            aliases: Vec::new(),
+            labels: Arc::default(),
+            hash: None,
+        }
+    }
+
+    /// The same with its hash.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let hash = Some(self.digest());
+        Self { hash, ..self }
+    }
+
+    /// The hash that it was planned with, or else its [`digest`](Self::digest): what [`label::HASH`] bears.
+    pub fn planned_hash(&self) -> SpecHash {
+        self.hash.unwrap_or_else(|| self.digest())
+    }
+
+    /// SHA-256 over the specification.
     ///
-    /// The definition's own `@id`, description, category and dependencies do not count: they change nothing on an
-    /// engine. Neither does the order of labels.
-    pub fn hash(&self) -> String {
-        self.clone().hash_into(&mut Vec::new())
+    /// The definition's own `@id`, description, category, annotations and dependencies do not count: they change nothing on
+    /// an engine. Neither does the order of labels and of other maps.
+    pub fn digest(&self) -> SpecHash {
+        SpecHasher::default().hash(self)
     }
 
-    /// Gives the specification the label with its own hash, and sorts its labels.
-    ///
-    /// A planner does this thousands of times: nothing is cloned, and `scratch` keeps its memory from one call to the next.
-    pub(crate) fn label_with_hash(&mut self, scratch: &mut Vec<u8>) {
-        let hash = self.hash_into(scratch);
-        self.labels.insert(label::HASH.to_owned(), hash);
+    /// Every label that the container bears: the stack's, over these its own, over these ours, which nothing else can set.
+    pub fn all_labels(&self) -> TextMap {
+        let own = self.container.labels.iter().filter(|(key, _)| !label::is_ours(key));
+        let ours = [(label::CONTAINER, self.container.name.clone()), (label::HASH, self.planned_hash().to_string())];
+        let mut labels = TextMap::clone(&self.labels);
+        labels.extend(own.map(|(key, value)| (key.clone(), value.clone())));
+        labels.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+        labels
+    }
+}
+
+/// Hashes one specification after another, with the same memory.
+#[derive(Debug)]
+pub(crate) struct SpecHasher(Digest);
+
+impl Default for SpecHasher {
+    fn default() -> Self {
+        Self(Digest::without("Container", &["@id", "description", "applicationCategory", "annotations", "dependsOn"]))
+    }
+}
+
+impl SpecHasher {
+    pub(crate) fn hash(&mut self, spec: &ContainerSpec) -> SpecHash {
+        let ContainerSpec { name, container, network, aliases, labels, hash: _ } = spec;
+        SpecHash(Sha256::digest(self.0.of(&(name, &**container, network, aliases, &**labels))).into())
+    }
+}
+
+/// The hash of a specification; written in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpecHash([u8; 32]);
+
+impl SpecHash {
+    /// The hash itself.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
-    fn hash_into(&mut self, scratch: &mut Vec<u8>) -> String {
-        use std::mem::take;
-        self.labels.shift_remove(label::HASH);
-        self.labels.sort_keys();
-        let container = &mut self.container;
-        let id = take(&mut container.id);
-        let description = take(&mut container.description);
-        let category = take(&mut container.application_category);
-        let annotations = take(&mut container.annotations);
-        let depends_on = take(&mut container.depends_on);
-        scratch.clear();
-        // A specification holds only strings, finite numbers and maps with text keys: it always serialises.
-        let _ = serde_json::to_writer(&mut *scratch, &*self);
-        let container = &mut self.container;
-        container.id = id;
-        container.description = description;
-        container.application_category = category;
-        container.annotations = annotations;
-        container.depends_on = depends_on;
-        hex(&Sha256::digest(&*scratch))
+    /// Whether a text, such as the value of [`label::HASH`], is this hash.
+    pub fn is(&self, text: &str) -> bool {
+        text.len() == 2 * self.0.len() && hex_digits(&self.0).eq(text.bytes())
     }
+}
 
-    /// The hash that it was labelled with when it was planned.
-    pub fn labelled_hash(&self) -> Option<&str> {
-        self.labels.get(label::HASH).map(String::as_str)
+impl fmt::Display for SpecHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for SpecHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpecHash({self})")
+    }
+}
+
+impl Serialize for SpecHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SpecHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; 32];
+        let pairs = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            *byte = pair.unwrap_or_default();
+        }
+        let hash = Self(bytes);
+        if hash.is(&text) { Ok(hash) } else { Err(de::Error::custom("not 64 hexadecimal digits in lower case")) }
     }
 }
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
+    hex_digits(bytes).map(char::from).collect()
+}
+
+fn hex_digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
 }
 
 /// A network to be made.
@@ -101,4 +169,58 @@ pub struct VolumeSpec {
     pub volume: Volume,
     /// Every label that it bears, ours included.
     pub labels: TextMap,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec::new("shop-web", Container { image: "nginx".to_owned(), ..Container::default() })
+    }
+
+    #[test]
+    fn a_hash_is_known_by_its_text_and_read_back_from_it() {
+        let hash = spec().digest();
+        let text = hash.to_string();
+        assert!(hash.is(&text) && !hash.is(&text[1..]) && !hash.is(&text.to_uppercase()) && !hash.is(""));
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(serde_json::from_str::<SpecHash>(&json).unwrap(), hash);
+        for wrong in ["\"\"", "\"zz\"", &json.to_uppercase(), &json.replace('"', "\"0").replacen("0", "", 1)] {
+            assert!(serde_json::from_str::<SpecHash>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_on_an_engine_does_not_count_and_the_rest_does() {
+        let plain = spec().digest();
+        let with = |change: fn(&mut Container)| {
+            let mut spec = spec();
+            change(Arc::make_mut(&mut spec.container));
+            spec.digest()
+        };
+        assert_eq!(with(|container| container.id = "container:web".to_owned()), plain);
+        assert_eq!(with(|container| container.description = Some("a page".to_owned())), plain);
+        assert_ne!(with(|container| container.image = "nginx:1".to_owned()), plain);
+        assert_ne!(with(|container| container.tty = true), plain);
+        assert_ne!(with(|container| drop(container.labels.insert("a".to_owned(), "b".to_owned()))), plain);
+        let mut moved = spec();
+        moved.network = Some("shop".to_owned());
+        assert_ne!(moved.digest(), plain);
+    }
+
+    #[test]
+    fn the_containers_own_labels_win_over_the_stacks_and_ours_over_all() {
+        let mut spec = spec();
+        let map =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        spec.labels = Arc::new(map(&[("team", "red"), (label::STACK, "stack:shop")]));
+        let container = Arc::make_mut(&mut spec.container);
+        container.name = "web".to_owned();
+        container.labels = map(&[("team", "blue"), (label::STACK, "stolen"), (label::HASH, "stolen")]);
+        let labels = spec.sealed().all_labels();
+        assert_eq!((&*labels["team"], &*labels[label::STACK]), ("blue", "stack:shop"));
+        assert_eq!(labels[label::CONTAINER], "web");
+        assert_ne!(labels[label::HASH], "stolen");
+    }
 }

@@ -16,6 +16,7 @@ pub use engine::{Device, Logging, PullPolicy, Ulimit};
 use crate::id::{HostId, StackId};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An ordered map of text; the order is the document's.
 pub type TextMap = IndexMap<String, String>;
@@ -43,7 +44,7 @@ pub struct Stack {
     pub network: Option<Network>,
     /// Its containers, in the document's order, each with a name of its own.
     #[serde(rename = "hasPart")]
-    pub containers: Vec<Container>,
+    pub containers: Vec<Arc<Container>>,
     /// How it is placed and updated.
     #[serde(default)]
     pub deployment: Deployment,
@@ -256,7 +257,7 @@ pub enum OnFailure {
 impl Stack {
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        self.containers.iter().find(|container| container.name == name)
+        self.containers.iter().map(AsRef::as_ref).find(|container| container.name == name)
     }
 
     /// The name that a container bears on its engine: `<stack>-<container>`.

@@ -203,16 +203,8 @@ pub(crate) fn spec_of(name: &str, container: Container) -> ContainerSpec {
     let mut labels = TextMap::new();
     labels.insert(label::MANAGED.to_owned(), "true".to_owned());
     labels.insert(label::STACK.to_owned(), "stack:shop".to_owned());
-    let mut spec = ContainerSpec {
-        name: name.to_owned(),
-        container: Container { name: name.to_owned(), image, ..container },
-        network: None,
-        aliases: Vec::new(),
-        labels,
-    };
-    let hash = spec.hash();
-    spec.labels.insert(label::HASH.to_owned(), hash);
-    spec
+    let spec = ContainerSpec::new(name, Container { name: name.to_owned(), image, ..container });
+    ContainerSpec { labels: labels.into(), ..spec }.sealed()
 }
 
 pub(crate) fn deploy(name: &str) -> Action {

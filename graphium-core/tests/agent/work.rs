@@ -12,7 +12,7 @@ use graphium_core::{
     task::{TaskError, TaskStatus},
     testing::{Program, Thing},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 #[test]
 fn a_container_is_deployed_in_as_few_calls_as_it_takes() {
@@ -71,8 +71,8 @@ fn an_older_version_gives_way_and_a_stranger_does_not() {
         bed.end_of(&old).await;
         let changed = Box::new(spec_of("web", published(8080)));
         let mut theirs = spec("web");
-        theirs.labels.insert(label::STACK.to_owned(), "stack:other".to_owned());
-        theirs.labels.insert(label::HASH.to_owned(), "another".to_owned());
+        Arc::make_mut(&mut theirs.labels).insert(label::STACK.to_owned(), "stack:other".to_owned());
+        let theirs = theirs.sealed();
         let actions = [Action::Update { spec: changed }, deploy("db"), Action::Deploy { spec: Box::new(theirs) }];
         let [web, db, other] = bed.submit(actions).await.try_into().unwrap();
         (bed.end_of(&web).await, bed.end_of(&db).await, bed.end_of(&other).await)
@@ -225,10 +225,10 @@ fn a_pull_tells_its_bytes() {
     bed.environment.run(async {
         let [id] = bed.submit([pull]).await.try_into().unwrap();
         let place = Workplace {
-            runtime: std::sync::Arc::new(bed.runtime.clone()),
-            environment: std::sync::Arc::new(bed.environment.clone()),
+            runtime: Arc::new(bed.runtime.clone()),
+            environment: Arc::new(bed.environment.clone()),
             facts: HostFacts { name: HostId::new("vm1"), address: None },
-            secrets: std::sync::Arc::new(|_| None),
+            secrets: Arc::new(|_| None),
             settle: Duration::ZERO,
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await

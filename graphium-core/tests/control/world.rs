@@ -108,7 +108,7 @@ impl Hand<'_> {
                         host_ip: None,
                     })
                     .collect(),
-                labels: spec.labels.clone(),
+                labels: spec.all_labels(),
                 health: None,
                 exit_code: None,
                 ip_address: None,
@@ -170,7 +170,7 @@ pub(crate) fn container(name: &str, host: &str, port: Option<u16>, after: &[&str
 pub(crate) fn stack(name: &str, containers: Vec<Container>) -> Stack {
     let mut stack: Stack =
         serde_json::from_value(json!({"@id": format!("stack:{name}"), "name": name, "hasPart": []})).unwrap();
-    stack.containers = containers;
+    stack.containers = containers.into_iter().map(Into::into).collect();
     stack
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn container(spec: &ContainerSpec, api: ApiVersion) -> Result<Contain
         cmd: command(container),
         entrypoint: container.entrypoint.clone().map(entrypoint),
         env: some(environment(container)?),
-        labels: Some(labels(spec)),
+        labels: Some(ours(&spec.all_labels())),
         hostname: container.hostname.clone(),
         user: container.user.clone(),
         working_dir: container.working_dir.clone(),
@@ -74,13 +74,6 @@ fn environment(container: &Container) -> Result<Vec<String>, RuntimeError> {
 
 fn unresolved(variable: &str, kind: &str, from: &str) -> RuntimeError {
     RuntimeError::Refused(format!("variable `{variable}` still waits for the {kind} `{from}`"))
-}
-
-/// The specification's labels, and in any case those by which we know our own.
-fn labels(spec: &ContainerSpec) -> HashMap<String, String> {
-    let mut labels = ours(&spec.labels);
-    labels.entry(label::HASH.to_owned()).or_insert_with(|| spec.hash());
-    labels
 }
 
 /// Labels of something that we make.

@@ -11,18 +11,13 @@ use graphium_core::{
     stack::{Network, Volume},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const OLD: ApiVersion = ApiVersion(1, 41);
 const NEW: ApiVersion = ApiVersion(1, 45);
 
 fn spec(definition: Value) -> ContainerSpec {
-    ContainerSpec {
-        name: "shop-web".to_owned(),
-        container: serde_json::from_value(definition).unwrap(),
-        network: None,
-        aliases: Vec::new(),
-        labels: TextMap::new(),
-    }
+    ContainerSpec::new("shop-web", serde_json::from_value::<Container>(definition).unwrap())
 }
 
 fn body(definition: Value, api: ApiVersion) -> Value {
@@ -205,7 +200,7 @@ fn the_network_of_the_stack_comes_with_every_alias_once() {
     assert_eq!(made["HostConfig"]["NetworkMode"], "shop");
     assert_eq!(made["NetworkingConfig"], json!({"EndpointsConfig": {"shop": {"Aliases": ["web", "www"]}}}));
 
-    asked.container.network_mode = Some("none".to_owned());
+    Arc::make_mut(&mut asked.container).network_mode = Some("none".to_owned());
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "none");
     assert_eq!(made.get("NetworkingConfig"), None);
@@ -213,12 +208,16 @@ fn the_network_of_the_stack_comes_with_every_alias_once() {
 
 #[test]
 fn labels_of_the_specification_are_kept_and_ours_cannot_be_taken_away() {
-    let mut asked = spec(json!({}));
-    asked.labels.insert("graphium.managed".to_owned(), "false".to_owned());
-    asked.labels.insert("graphium.spec-hash".to_owned(), "planned".to_owned());
-    asked.labels.insert("team".to_owned(), "blue".to_owned());
+    let planned = spec(json!({"name": "web"})).sealed();
+    let hash = planned.planned_hash().to_string();
+    let labels =
+        TextMap::from([("graphium.managed", "false"), ("team", "blue")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let asked = ContainerSpec { labels: labels.into(), ..planned };
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
-    assert_eq!(made["Labels"], json!({"graphium.managed": "true", "graphium.spec-hash": "planned", "team": "blue"}));
+    let expected = json!({
+        "graphium.managed": "true", "graphium.container": "web", "graphium.spec-hash": hash, "team": "blue"
+    });
+    assert_eq!(made["Labels"], expected);
 }
 
 #[test]

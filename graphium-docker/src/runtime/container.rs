@@ -59,8 +59,7 @@ impl DockerRuntime {
             return Err(taken(name, "a container that is not Graphium's"));
         }
         let hash = labels.as_ref().and_then(|labels| labels.get(label::HASH));
-        let asked = spec.labelled_hash().map_or_else(|| spec.hash(), str::to_owned);
-        if hash != Some(&asked) {
+        if !hash.is_some_and(|hash| spec.planned_hash().is(hash)) {
             return Err(taken(name, "another version of it"));
         }
         if matches!(holder.state.and_then(|state| state.status), Some(Status::REMOVING | Status::DEAD)) {

@@ -6,7 +6,7 @@ mod stand_in;
 
 use graphium_core::{
     runtime::{ContainerRuntime as _, ContainerSpec, PullObserver, RuntimeError},
-    stack::{Container, PullPolicy, TextMap},
+    stack::{Container, PullPolicy},
 };
 use stand_in::StandIn;
 use std::{
@@ -25,7 +25,7 @@ impl PullObserver for Progress {
 
 fn spec() -> ContainerSpec {
     let container = Container { image: "web:1".to_owned(), ..Container::default() };
-    ContainerSpec { name: "shop-web".to_owned(), container, network: None, aliases: Vec::new(), labels: TextMap::new() }
+    ContainerSpec::new("shop-web", container)
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Job<'_> {
         if let Some(holder) = stranger(spec, &present) {
             return Err(RuntimeError::NameTaken { name: spec.name.clone(), holder }.into());
         }
-        let is_wanted = present.observed.label(label::HASH) == spec.labelled_hash()
+        let is_wanted = present.observed.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash))
             && !matches!(present.status(), ContainerStatus::Dead | ContainerStatus::Removing);
         if is_wanted { Ok(()) } else { self.delete(&spec.name).await }
     }

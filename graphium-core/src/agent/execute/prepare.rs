@@ -3,14 +3,21 @@
 use super::{HostFacts, Job, Trouble};
 use crate::{
     runtime::{ContainerSpec, label},
-    stack::EnvValue,
+    stack::{EnvValue, EnvVar},
 };
+use std::sync::Arc;
 
 impl Job<'_> {
     /// The specification with the labels of this attempt and every variable resolved.
     pub(super) fn prepare(&self, spec: &ContainerSpec) -> Result<ContainerSpec, Trouble> {
         let mut spec = spec.clone();
-        for variable in &mut spec.container.environment {
+        let is_open = |variable: &EnvVar| !matches!(variable.value, EnvValue::Literal(_));
+        let open = if spec.container.environment.iter().any(is_open) {
+            &mut *Arc::make_mut(&mut spec.container).environment
+        } else {
+            &mut []
+        };
+        for variable in open {
             let value = match &variable.value {
                 EnvValue::Literal(_) => continue,
                 EnvValue::FromHost(fact) => host_fact(&self.place.facts, fact, &variable.name)?,
@@ -27,7 +34,8 @@ impl Job<'_> {
             };
             variable.value = EnvValue::Literal(value);
         }
-        let mut mark = |name: &str, value: String| spec.labels.insert(name.to_owned(), value);
+        let labels = Arc::make_mut(&mut spec.labels);
+        let mut mark = |name: &str, value: String| labels.insert(name.to_owned(), value);
         mark(label::TASK, self.task.id.to_string());
         mark(label::ATTEMPT, self.task.attempt.to_string());
         if let Some(deployment) = &self.task.deployment_id {

@@ -5,7 +5,10 @@ mod ports;
 
 use super::{code::Code, findings::Place, node::Node, object::Object, read::ContainerDraft, reader::Reader, suggest};
 use crate::stack::{Condition, Dependency, EnvValue, HealthTest, Stack};
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Checks the whole and gives the stack its containers, dependencies resolved.
 pub(super) fn whole(
@@ -24,7 +27,7 @@ pub(super) fn whole(
     for (draft, waits) in drafts.iter_mut().zip(waits) {
         draft.container.depends_on = waits.into_iter().map(|wait| wait.dependency).collect();
     }
-    stack.containers = drafts.into_iter().map(|draft| draft.container).collect();
+    stack.containers = drafts.into_iter().map(|draft| Arc::new(draft.container)).collect();
 }
 
 /// Containers by everything that they may be called.

@@ -8,7 +8,7 @@ use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
     runtime::{ContainerSpec, ContainerState, RuntimeError, label},
-    stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy},
+    stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
 };
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -53,7 +53,7 @@ impl FakeContainer {
 impl Engine {
     pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         let name = &spec.name;
-        let hash = spec.labelled_hash().map_or_else(|| spec.hash(), str::to_owned);
+        let hash = spec.planned_hash();
         let resolved = |value: &EnvValue| matches!(value, EnvValue::Literal(_));
         if let Some(variable) = spec.container.environment.iter().find(|variable| !resolved(&variable.value)) {
             return Err(RuntimeError::Refused(format!("variable `{}` is not resolved", variable.name)));
@@ -62,7 +62,7 @@ impl Engine {
             let holder = &holder.state.observed;
             return match holder.label(label::HASH) {
                 _ if !is_managed(&holder.labels) => Err(foreign(Thing::Container, name)),
-                Some(held) if held == hash => Ok(holder.id.clone()),
+                Some(held) if hash.is(held) => Ok(holder.id.clone()),
                 _ => Err(RuntimeError::NameTaken { name: name.clone(), holder: "another version of it".to_owned() }),
             };
         }
@@ -70,16 +70,14 @@ impl Engine {
             let image = spec.container.image.clone();
             return Err(RuntimeError::ImageNotFound { reason: format!("No such image: {image}"), image });
         }
-        let mut labels = ours(&spec.labels);
-        labels.insert(label::HASH.to_owned(), hash);
-        let id = self.insert(ContainerSpec { labels, ..spec.clone() });
+        let id = self.insert(spec.clone(), ours(spec.all_labels()));
         self.effect(name).created += 1;
         self.tell(name, "create");
         Ok(id)
     }
 
     /// Puts a container there, made and not started, and makes the volumes that nobody made.
-    pub(super) fn insert(&mut self, spec: ContainerSpec) -> String {
+    pub(super) fn insert(&mut self, spec: ContainerSpec, labels: TextMap) -> String {
         self.made += 1;
         let id = format!("{:064x}", self.made);
         let observed = ObservedContainer {
@@ -89,7 +87,7 @@ impl Engine {
             status: ContainerStatus::Created,
             hosted_on: HostId::new(""),
             ports: Vec::new(),
-            labels: spec.labels.clone(),
+            labels,
             health: None,
             exit_code: None,
             ip_address: None,

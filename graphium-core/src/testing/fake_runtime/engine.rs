@@ -64,7 +64,7 @@ impl Engine {
             Some(labels) if is_managed(labels) => Ok(()),
             Some(_) => Err(foreign(Thing::Network, &spec.name)),
             None => {
-                self.networks.insert(spec.name.clone(), ours(&spec.labels));
+                self.networks.insert(spec.name.clone(), ours(spec.labels.clone()));
                 Ok(())
             }
         }
@@ -86,7 +86,7 @@ impl Engine {
         if spec.volume.external && !self.volumes.contains_key(&spec.name) {
             return Err(RuntimeError::NotFound(format!("volume `{}` is external and does not exist", spec.name)));
         }
-        self.volumes.entry(spec.name.clone()).or_insert_with(|| ours(&spec.labels));
+        self.volumes.entry(spec.name.clone()).or_insert_with(|| ours(spec.labels.clone()));
         Ok(())
     }
 
@@ -130,8 +130,7 @@ pub(super) fn is_managed(labels: &TextMap) -> bool {
 }
 
 /// Labels of something that we make.
-pub(super) fn ours(labels: &TextMap) -> TextMap {
-    let mut labels = labels.clone();
+pub(super) fn ours(mut labels: TextMap) -> TextMap {
     labels.insert(label::MANAGED.to_owned(), "true".to_owned());
     labels
 }

@@ -37,13 +37,8 @@ impl FakeRuntime {
             Thing::Network => drop(engine.networks.insert(name.to_owned(), TextMap::new())),
             Thing::Volume => drop(engine.volumes.insert(name.to_owned(), TextMap::new())),
             Thing::Container => {
-                engine.insert(ContainerSpec {
-                    name: name.to_owned(),
-                    container: Container { image: "foreign".to_owned(), ..Container::default() },
-                    network: None,
-                    aliases: Vec::new(),
-                    labels: TextMap::new(),
-                });
+                let container = Container { image: "foreign".to_owned(), ..Container::default() };
+                engine.insert(ContainerSpec::new(name, container), TextMap::new());
                 if let Some(container) = engine.containers.get_mut(name) {
                     container.state.observed.status = ContainerStatus::Running;
                 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     inventory::ContainerStatus,
     runtime::{ContainerRuntime, ContainerSpec, RuntimeError},
-    stack::{Container, RestartPolicy, TextMap},
+    stack::{Container, RestartPolicy},
     testing::runtime_suite::{RuntimeHarness, Workload},
 };
 use futures::{FutureExt as _, executor::block_on, future::LocalBoxFuture};
@@ -58,8 +58,7 @@ mod conformance {
 
 fn spec(restart_policy: RestartPolicy) -> ContainerSpec {
     let container = Container { image: "runs".to_owned(), restart_policy, ..Container::default() };
-    let (name, labels) = ("c".to_owned(), TextMap::new());
-    ContainerSpec { name, container, network: None, aliases: Vec::new(), labels }
+    ContainerSpec::new("c", container)
 }
 
 fn up(fake: &FakeRuntime, policy: RestartPolicy) {

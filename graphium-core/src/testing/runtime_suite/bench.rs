@@ -51,8 +51,7 @@ impl<'a> Bench<'a> {
     pub(super) fn spec(&self, which: &str, workload: Workload) -> ContainerSpec {
         let (image, command) = self.harness.workload(workload);
         let container = Container { name: which.to_owned(), image, command: Some(command), ..Container::default() };
-        let labels = labels();
-        sealed(ContainerSpec { name: self.name(which), container, network: None, aliases: Vec::new(), labels })
+        ContainerSpec { labels: Arc::new(labels()), ..ContainerSpec::new(self.name(which), container) }.sealed()
     }
 
     pub(super) fn network(&self, which: &str) -> NetworkSpec {
@@ -87,12 +86,6 @@ impl<'a> Bench<'a> {
         }
         panic!("`{name}` did not become what it should: {:?}", self.shown(name).await)
     }
-}
-
-/// A specification with its hash, as the planner makes one.
-pub(super) fn sealed(mut spec: ContainerSpec) -> ContainerSpec {
-    spec.labels.insert(label::HASH.to_owned(), spec.hash());
-    spec
 }
 
 fn labels() -> TextMap {

@@ -2,14 +2,14 @@
 
 use super::{
     Thing, Workload,
-    bench::{Bench, fails_as, ok, sealed},
+    bench::{Bench, fails_as, ok},
 };
 use crate::{
     inventory::ContainerStatus,
     runtime::label,
     stack::{EnvValue, EnvVar, Port, Protocol},
 };
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 const GRACE: Option<Duration> = Some(Duration::from_secs(2));
 
@@ -38,11 +38,11 @@ pub(super) async fn another_version_has_the_name(bench: &Bench<'_>) {
     let spec = bench.spec("a", Workload::Runs);
     let id = ok(bench.runtime.create(&spec).await);
     let mut other = spec.clone();
-    other.container.hostname = Some("other".to_owned());
-    fails_as!(bench.runtime.create(&sealed(other.clone())).await, NameTaken);
+    Arc::make_mut(&mut other.container).hostname = Some("other".to_owned());
+    fails_as!(bench.runtime.create(&other.clone().sealed()).await, NameTaken);
     assert_eq!(bench.shown(&spec.name).await.observed.id, id, "the first one stays");
     ok(bench.runtime.remove(&spec.name).await);
-    ok(bench.runtime.create(&sealed(other)).await);
+    ok(bench.runtime.create(&other.sealed()).await);
 }
 
 pub(super) async fn a_container_made_anew_is_the_one_that_is_meant(bench: &Bench<'_>) {
@@ -77,16 +77,16 @@ pub(super) async fn a_foreign_container_is_shown_and_never_touched(bench: &Bench
 
 pub(super) async fn an_absent_image_is_image_not_found(bench: &Bench<'_>) {
     let mut spec = bench.spec("a", Workload::Runs);
-    spec.container.image = bench.harness.absent_image();
-    fails_as!(bench.runtime.create(&sealed(spec)).await, ImageNotFound);
+    Arc::make_mut(&mut spec.container).image = bench.harness.absent_image();
+    fails_as!(bench.runtime.create(&spec.sealed()).await, ImageNotFound);
     assert_eq!(ok(bench.runtime.inspect(&bench.name("a")).await), None);
 }
 
 pub(super) async fn an_unresolved_variable_is_refused(bench: &Bench<'_>) {
     let mut spec = bench.spec("a", Workload::Runs);
-    spec.container.environment =
+    Arc::make_mut(&mut spec.container).environment =
         vec![EnvVar { name: "PASSWORD".to_owned(), value: EnvValue::FromSecret("db".to_owned()) }];
-    let outcome = bench.runtime.create(&sealed(spec)).await;
+    let outcome = bench.runtime.create(&spec.sealed()).await;
     assert!(outcome.as_ref().is_err_and(|error| error.to_string().contains("PASSWORD")), "the variable is named");
     fails_as!(outcome, Refused);
 }
@@ -129,7 +129,7 @@ pub(super) async fn labels_are_seen_again(bench: &Bench<'_>) {
     let listed = all.into_iter().find(|container| container.observed.name == spec.name).expect("it is listed");
     for state in [shown, listed] {
         assert!(state.is_managed());
-        assert_eq!(state.observed.label(label::HASH), spec.labelled_hash());
+        assert_eq!(state.observed.label(label::HASH), Some(&*spec.planned_hash().to_string()));
         assert_eq!(state.observed.label("team"), Some("blue"));
         assert_eq!(state.observed.stack().as_ref().map(AsRef::as_ref), Some("stack:suite"));
         assert_eq!(state.observed.image, spec.container.image);
@@ -152,10 +152,10 @@ pub(super) async fn an_exit_code_and_the_last_lines_are_kept(bench: &Bench<'_>) 
 pub(super) async fn a_taken_port_is_port_taken(bench: &Bench<'_>) {
     let port = free_port();
     let [mut first, mut second] = ["a", "b"].map(|which| bench.spec(which, Workload::Runs));
-    first.container.ports = vec![published(Some(port))];
-    second.container.ports = vec![published(Some(port))];
-    let holder = bench.up(&sealed(first)).await;
-    let second = sealed(second);
+    Arc::make_mut(&mut first.container).ports = vec![published(Some(port))];
+    Arc::make_mut(&mut second.container).ports = vec![published(Some(port))];
+    let holder = bench.up(&first.sealed()).await;
+    let second = second.sealed();
     ok(bench.runtime.create(&second).await);
     fails_as!(bench.runtime.start(&second.name).await, PortTaken);
     ok(bench.runtime.stop(&holder, GRACE).await);
@@ -165,8 +165,9 @@ pub(super) async fn a_taken_port_is_port_taken(bench: &Bench<'_>) {
 pub(super) async fn a_published_port_is_seen(bench: &Bench<'_>) {
     let port = free_port();
     let mut spec = bench.spec("a", Workload::Runs);
-    spec.container.ports = vec![published(Some(port)), Port { container_port: 81, ..published(None) }];
-    let name = bench.up(&sealed(spec)).await;
+    Arc::make_mut(&mut spec.container).ports =
+        vec![published(Some(port)), Port { container_port: 81, ..published(None) }];
+    let name = bench.up(&spec.sealed()).await;
     let all = ok(bench.runtime.list().await);
     let listed = all.into_iter().find(|container| container.observed.name == name).expect("it is listed");
     for state in [bench.shown(&name).await, listed] {

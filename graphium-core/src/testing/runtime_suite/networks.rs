@@ -2,7 +2,7 @@
 
 use super::{
     Thing, Workload,
-    bench::{Bench, fails_as, ok, sealed},
+    bench::{Bench, fails_as, ok},
 };
 
 pub(super) async fn a_network_is_made_once_and_removed_twice(bench: &Bench<'_>) {
@@ -29,7 +29,7 @@ pub(super) async fn a_network_in_use_stays(bench: &Bench<'_>) {
     let mut spec = bench.spec("a", Workload::Runs);
     spec.network = Some(network.name.clone());
     spec.aliases = vec!["web".to_owned()];
-    let name = bench.up(&sealed(spec)).await;
+    let name = bench.up(&spec.sealed()).await;
     assert!(bench.shown(&name).await.observed.ip_address.is_some());
     fails_as!(bench.runtime.remove_network(&network.name).await, InUse);
     ok(bench.runtime.remove(&name).await);

@@ -2,9 +2,10 @@
 
 use super::{
     Thing, Workload,
-    bench::{Bench, fails_as, ok, sealed},
+    bench::{Bench, fails_as, ok},
 };
 use crate::stack::{Mount, MountKind};
+use std::sync::Arc;
 
 pub(super) async fn a_volume_is_made_once_and_removed_twice(bench: &Bench<'_>) {
     let spec = bench.volume("a");
@@ -23,8 +24,9 @@ pub(super) async fn a_volume_in_use_stays(bench: &Bench<'_>) {
     ok(bench.runtime.create_volume(&volume).await);
     let mut spec = bench.spec("a", Workload::Runs);
     let kind = MountKind::Volume { source: Some(volume.name.clone()), no_copy: false, subpath: None };
-    spec.container.volume_mounts = vec![Mount { kind, target: "/data".to_owned(), read_only: false }];
-    let spec = sealed(spec);
+    Arc::make_mut(&mut spec.container).volume_mounts =
+        vec![Mount { kind, target: "/data".to_owned(), read_only: false }];
+    let spec = spec.sealed();
     ok(bench.runtime.create(&spec).await);
     fails_as!(bench.runtime.remove_volume(&volume.name).await, InUse);
     ok(bench.runtime.remove(&spec.name).await);
