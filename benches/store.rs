@@ -4,7 +4,7 @@
 //! `synchronous=FULL`. The bare side does the least that could be called the same: a row per task, an update per step, a row
 //! per event; it decides nothing. Sides take turns in one run; the figures are medians.
 //!
-//! `cargo bench --bench store [-- SECONDS ROUNDS]`
+//! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS …]`
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
@@ -39,12 +39,16 @@ fn main() -> Done {
     let mut figures = env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let time = Duration::from_secs(figures.next().unwrap_or(2));
     let rounds = figures.next().unwrap_or(5);
+    let mut numbers: Vec<usize> = figures.filter_map(|number| number.try_into().ok()).collect();
+    if numbers.is_empty() {
+        numbers.extend(SUBMITTERS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     println!(
         "submitters  bare cycles/s  graphium cycles/s  ratio   (medians of {rounds} rounds of {} s)",
         time.as_secs()
     );
-    for submitters in SUBMITTERS {
+    for submitters in numbers {
         let (mut bare, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
             let directory = tempfile::tempdir()?;

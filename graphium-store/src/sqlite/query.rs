@@ -34,25 +34,29 @@ pub(super) fn task(connection: &Connection, id: &TaskId) -> Result<Option<Task>,
 }
 
 pub(super) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    let (sql, filter) = listing(query);
+    let tasks = all(connection, &sql, &filter.values(), row::task)?;
+    Ok(Page::cut(tasks.into_iter(), query.page_size(), |task| task.id.as_str().to_owned()))
+}
+
+fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let mut filter = Filter::new("tasks.id > ?", query.after.as_ref().map_or("", TaskId::as_str));
     filter.and("deployment = ?", query.deployment.as_ref().map(|id| id.as_str()));
     filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
     filter.and("container = ?", query.container.as_deref());
+    let is_narrow = filter.values.len() > 1;
     filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
     if !query.statuses.is_empty() {
         let statuses: Vec<String> = query.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
         // The plus keeps SQLite from preferring the index by status to a narrower one.
-        let column = if filter.values.len() > 1 { "+status" } else { "status" };
+        let column = if is_narrow { "+status" } else { "status" };
         filter.sql.push_str(&format!(" AND {column} IN ({})", statuses.join(", ")));
         if !query.statuses.contains(&TaskStatus::Completed) {
             // Says it in the words of the indexes that leave those out.
             filter.sql.push_str(" AND status <> 'completed'");
         }
     }
-    let size = query.page_size();
-    let sql = format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(size));
-    let tasks = all(connection, &sql, &filter.values(), row::task)?;
-    Ok(Page::cut(tasks.into_iter(), size, |task| task.id.as_str().to_owned()))
+    (format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(query.page_size())), filter)
 }
 
 pub(super) fn events(connection: &Connection, after: u64, size: usize) -> Result<Vec<Event>, StoreError> {
@@ -153,4 +157,33 @@ fn all<T>(
         rows.collect::<rusqlite::Result<Vec<_>>>()
     });
     rows.map_err(|error| store_error(&error))?.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// How SQLite would find the tasks.
+    fn way(query: &TaskQuery) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = schema::writer(&directory.path().join("graphium.db")).unwrap();
+        let (sql, filter) = listing(query);
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map(params_from_iter(filter.values()), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn tasks_are_found_by_the_narrowest_index() {
+        let open = vec![TaskStatus::Pending, TaskStatus::Running];
+        let by_status = TaskQuery { statuses: open.clone(), ..TaskQuery::default() };
+        assert!(way(&by_status).contains("tasks_by_status (status=?"), "{}", way(&by_status));
+        let of_host = TaskQuery { host: Some("vm1".into()), ..by_status.clone() };
+        assert!(way(&of_host).contains("tasks_by_status (status=? AND host=?"), "{}", way(&of_host));
+        let of_deployment = TaskQuery { deployment: Some("deployment:1".into()), ..of_host };
+        assert!(way(&of_deployment).contains("tasks_by_deployment"), "{}", way(&of_deployment));
+        let of_stack = TaskQuery { stack: Some("stack:a".into()), ..by_status };
+        assert!(way(&of_stack).contains("tasks_by_stack"), "{}", way(&of_stack));
+    }
 }

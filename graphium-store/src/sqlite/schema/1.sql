@@ -14,10 +14,9 @@ CREATE INDEX tasks_by_deployment ON tasks (deployment) WHERE deployment IS NOT N
 CREATE INDEX tasks_by_stack ON tasks (stack) WHERE stack IS NOT NULL;
 CREATE INDEX tasks_by_container ON tasks (container) WHERE container IS NOT NULL;
 
--- Almost every task is completed in the end. Leaving those out keeps these two small, and each submission from writing a
+-- Almost every task is completed in the end. Leaving those out keeps this one small, and each submission from writing a
 -- page of its own per host.
-CREATE INDEX tasks_by_host ON tasks (host) WHERE status <> 'completed';
-CREATE INDEX tasks_by_status ON tasks (status) WHERE status <> 'completed';
+CREATE INDEX tasks_by_status ON tasks (status, host) WHERE status <> 'completed';
 
 CREATE TABLE task_bodies (
     key  INTEGER PRIMARY KEY,
