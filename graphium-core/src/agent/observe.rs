@@ -24,8 +24,13 @@ const PERIOD: Duration = Duration::from_secs(30);
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// Pause after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Changes are gathered for so long, or longer where looking is dear: at most a tenth of the time is spent on it.
+/// Changes are gathered for so long at least, and a look costs a tenth of the time at most.
 const GATHER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const SHARE: u32 = 10;
+/// Up to here a fiftieth of the time must do: while a stack comes up the engine has better things to do, and what tasks
+/// change their reports tell. Whatever else changes is still known within about a second.
+const SOON: Duration = Duration::from_secs(1);
+const SMALL_SHARE: u32 = 50;
 /// How long the control plane may take to answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -73,7 +78,7 @@ impl Watchman {
             let known = engine.take().filter(|_| reason == Reason::Change);
             let sight = self.look(known).await;
             let age = self.environment.elapsed() - begin;
-            let gather = (age * 10).clamp(GATHER.0, GATHER.1);
+            let gather = (age * SMALL_SHARE).min(SOON).max(age * SHARE).clamp(GATHER.0, GATHER.1);
             let mut pause = if changes.is_some() { PERIOD } else { UNWATCHED };
             let report = match sight {
                 Ok(sight) => {

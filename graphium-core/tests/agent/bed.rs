@@ -29,6 +29,9 @@ use std::{
 pub(crate) const HOST: &str = "vm1";
 pub(crate) const IMAGE: &str = "web:1";
 
+/// How long a started container is watched: longer than news of attempts are gathered, so that every phase is told.
+pub(crate) const SETTLE: Duration = Duration::from_millis(400);
+
 /// Everything around an agent. What it holds outlives the agent.
 pub(crate) struct Bed {
     pub(crate) environment: ManualEnvironment,
@@ -75,7 +78,7 @@ impl Bed {
     pub(crate) fn agent(&self) -> Agent {
         let notices = Arc::clone(&self.notices);
         let mut settings = AgentSettings::new(HostId::new(HOST), self.concurrency);
-        settings.settle = Duration::from_millis(150);
+        settings.settle = SETTLE;
         settings.notify = Arc::new(move |notice| notices.lock().unwrap().push(notice.clone()));
         Agent::new(
             Arc::clone(&self.link) as _,

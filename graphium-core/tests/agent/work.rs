@@ -1,6 +1,6 @@
 //! What becomes of tasks.
 
-use crate::bed::{Bed, deploy, deploy_of, published, spec, spec_of};
+use crate::bed::{Bed, SETTLE, deploy, deploy_of, published, spec, spec_of};
 use graphium_core::{
     action::Action,
     agent::{HostFacts, Step, Workplace, execute},
@@ -44,7 +44,7 @@ fn twenty_containers_take_little_longer_than_the_engine_does() {
     });
     // Create and start of five rounds of four; then the last are watched for a moment and looked at.
     let engine = Duration::from_millis(5 * 200);
-    let watch = Duration::from_millis(150 + 100);
+    let watch = SETTLE + Duration::from_millis(100);
     assert!(time < (engine + watch) * 11 / 10, "{time:?}");
 }
 

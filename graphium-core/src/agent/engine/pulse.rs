@@ -8,7 +8,7 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How often one that works asks whether it still may: a wish to cancel arrives with the answer.
 const BUSY: Duration = Duration::from_secs(1);
 /// News of attempts are gathered for so long after the last renewal.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(250);
 
 /// The rhythm of renewals: one at a time.
 #[derive(Debug, Default)]
