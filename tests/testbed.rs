@@ -120,7 +120,8 @@ async fn three_engines_serve_fail_recover_and_vanish() {
     assert!(traces.found().len() > 10, "a testbed that runs leaves traces: {:?}", traces.found());
     let [first, second, third] = testbed.hosts() else { panic!("three hosts") };
 
-    testbed.load(&images::web("web:1").unwrap()).await.unwrap();
+    // Of two layers: the engine checks that both are what the image says.
+    testbed.load(&images::web("web:1").unwrap().with_ballast(100_000)).await.unwrap();
     let mut engines = HashMap::new();
     let mut image_ids = HashMap::new();
     for host in testbed.hosts() {

@@ -90,7 +90,7 @@ impl From<Fault> for RuntimeError {
 /// Whether the engine or its registry says that an image is not to be had. What comes within the stream of a pull
 /// bears no number of its own, so there the words decide.
 fn no_such_image(code: u16, message: &str) -> bool {
-    const SAID_BY: [&str; 8] = [
+    const SAID_BY: [&str; 10] = [
         "No such image",
         "pull access denied",
         "manifest unknown",
@@ -98,7 +98,10 @@ fn no_such_image(code: u16, message: &str) -> bool {
         "no matching manifest",
         "does not match the specified platform",
         "unauthorized",
-        "repository name not known to registry",
+        "name unknown",
+        ": denied",
+        // Of a registry, or a proxy before it, that answers in words of its own.
+        "parsing HTTP 404 response",
     ];
     matches!(code, 401 | 403 | 404 | 500) && SAID_BY.iter().any(|words| message.contains(words))
 }
@@ -144,6 +147,17 @@ mod tests {
             mapped(500, "manifest for web:1 not found: manifest unknown"),
             RuntimeError::ImageNotFound { .. }
         ));
+        for said in [
+            "name unknown",
+            "repository reg:5000/web not found: name unknown: repository name not known to registry",
+            "error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: \"<html>\"",
+            "Head \"https://reg/v2/web/manifests/1\": denied",
+            "Get \"https://reg/v2/web/manifests/1\": denied: requested access to the resource is denied",
+        ] {
+            assert!(matches!(mapped(500, said), RuntimeError::ImageNotFound { .. }), "{said}");
+        }
+        let denied_by_the_host = "open /var/lib/docker/tmp/GetImageBlob1: permission denied";
+        assert!(matches!(mapped(500, denied_by_the_host), RuntimeError::Failed(_)));
         let away = "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host";
         assert!(matches!(mapped(500, away), RuntimeError::Failed(_)));
     }

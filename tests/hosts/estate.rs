@@ -48,7 +48,8 @@ impl Estate {
         if let Err(missing) = requirements() {
             panic!("this machine cannot run private engines:\n{}", missing.join("\n"));
         }
-        let options = TestbedOptions { hosts: HOSTS.map(str::to_owned).to_vec(), ..TestbedOptions::default() };
+        let hosts = HOSTS.map(str::to_owned).to_vec();
+        let options = TestbedOptions { hosts, plain_registry: true, ..TestbedOptions::default() };
         let testbed = Testbed::start(options).await.unwrap();
         testbed.load(&images::nginx_alpine().unwrap()).await.unwrap();
         testbed.load(&images::web(WEB).unwrap()).await.unwrap();
@@ -238,6 +239,15 @@ impl Estate {
         let filters = ["--filter", &container, "--filter", &event];
         let range = ["events", "--since", &since, "--until", &until, "--format", "{{.ID}}"];
         self.docker(host, &[&range[..], &filters].concat()).await.lines().count()
+    }
+
+    /// A container runs, and its engine tells that since a moment it was made once and started once.
+    pub async fn was_made_once(&self, host: &str, container: &str, since: Timestamp) {
+        let seen = self.inspect(host, container).await;
+        assert_eq!(seen["State"]["Running"], true, "{seen}");
+        for event in ["create", "start"] {
+            assert_eq!(self.happened(host, container, event, since).await, 1, "{event} of {container}");
+        }
     }
 
     async fn docker(&self, host: &str, arguments: &[&str]) -> String {

@@ -10,4 +10,6 @@ mod crashes;
 mod deploys;
 mod estate;
 mod failures;
+mod pulls;
+mod registry;
 mod waits;

@@ -8,7 +8,7 @@ use super::{
     observe::Watchman,
     patience::within,
     settings::{AgentError, AgentSettings, Notice},
-    step::{Key, Phase, Step},
+    step::Key,
 };
 use crate::{
     environment::Environment,
@@ -22,17 +22,10 @@ use futures::{
     select_biased,
     stream::FuturesUnordered,
 };
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 /// How long the control plane may take to answer, beyond the time that it was told to wait.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Bytes of a pull are told this often at most.
-const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// An agent, ready to run. It is one future: it starts no thread and no task.
 #[derive(Debug)]
@@ -206,16 +199,13 @@ impl Driver {
             attempt: key.attempt,
         });
         let place = self.workplace();
-        let narrator = Narrator {
-            key: key.clone(),
-            environment: Arc::clone(&self.agent.environment),
-            news: self.news.clone(),
-            last: Mutex::new(None),
-        };
-        let (begun, done) = (Arc::clone(&task), key.clone());
+        let (begun, teller, news) = (Arc::clone(&task), key.clone(), self.news.clone());
         let attempt = async move {
-            let outcome = execute(&begun, &place, &|step| narrator.tell(step)).await;
-            Input::Ended(done, Box::new(outcome))
+            // Every step is taken in, the last bytes before a pull falls silent too; the engine decides which are told.
+            // Sending fails only when the agent is gone, and then nobody listens.
+            let tell = |step| drop(news.unbounded_send(Input::Stepped(teller.clone(), step)));
+            let outcome = execute(&begun, &place, &tell).await;
+            Input::Ended(teller, Box::new(outcome))
         };
         let (attempt, handle) = abortable(attempt);
         self.attempts.insert(key, (handle, task));
@@ -315,28 +305,6 @@ impl Driver {
 
     fn notify(&self, notice: &Notice) {
         (self.agent.settings.notify)(notice);
-    }
-}
-
-/// Passes on what an attempt says, but not every byte of it.
-struct Narrator {
-    key: Key,
-    environment: Arc<dyn Environment>,
-    news: UnboundedSender<Input>,
-    last: Mutex<Option<(Phase, Duration)>>,
-}
-
-impl Narrator {
-    fn tell(&self, step: Step) {
-        let now = self.environment.elapsed();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_early = last.is_some_and(|(phase, at)| phase == step.phase && now < at + TELL_EVERY);
-        if step.bytes.is_some() && is_early {
-            return;
-        }
-        *last = Some((step.phase, now));
-        // It fails only when the agent is gone, and then nobody listens.
-        let _ = self.news.unbounded_send(Input::Stepped(self.key.clone(), step));
     }
 }
 

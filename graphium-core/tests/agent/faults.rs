@@ -1,7 +1,8 @@
 //! Engines that hang or go away, and deadlines.
 
 use crate::bed::{Bed, deploy};
-use graphium_core::{action::Action, runtime::RuntimeError, task::TaskStatus, testing::Operation};
+use graphium_core::{action::Action, runtime::RuntimeError, stack::PullPolicy, task::TaskStatus, testing::Operation};
+use std::time::Duration;
 
 #[test]
 fn a_hanging_container_holds_up_nothing_else() {
@@ -53,6 +54,26 @@ fn a_cancelled_attempt_stops_soon() {
         bed.task_now(&ids[0]).await
     });
     assert_eq!(task.status, TaskStatus::Cancelled);
+}
+
+#[test]
+fn a_registry_that_falls_silent_is_seen_to_have_sent_what_it_has_sent() {
+    let bed = Bed::new();
+    bed.runtime.set_latency(Duration::from_millis(20));
+    let (progress, _) = bed.serve(async {
+        let pull = Action::Pull { image: "big:1".to_owned(), policy: PullPolicy::IfNotPresent };
+        let ids = bed.submit([pull]).await;
+        while !bed.calls().contains(&"registry big:1".to_owned()) {
+            bed.sleep(1).await;
+        }
+        // The second of four parts is on its way; the third will not come in this test's time.
+        bed.sleep(30).await;
+        bed.runtime.set_latency(Duration::from_secs(3600));
+        bed.sleep(3000).await;
+        bed.task_now(&ids[0]).await.progress.unwrap()
+    });
+    let (bytes, total) = progress.bytes.zip(progress.total_bytes).unwrap_or_default();
+    assert!(total > 0 && bytes == total / 2, "{progress:?}");
 }
 
 #[test]

@@ -50,13 +50,12 @@ async fn from_registry(
     progress: &dyn PullObserver,
 ) -> Result<(), RuntimeError> {
     let options = CreateImageOptionsBuilder::new().from_image(image.repository).tag(image.version).build();
-    let call = Call::new("pulling image", image.text, STALL);
     let client = connection.client().await?;
     let mut stream = client.docker.create_image(Some(options), None, None);
     let mut layers = Layers::default();
     loop {
         match tokio::time::timeout(STALL, stream.next()).await {
-            Err(_) => return Err(call.timed_out()),
+            Err(_) => return Err(layers.fell_silent(image.text)),
             Ok(None) => return Ok(()),
             Ok(Some(Err(error))) => return Err(connection.fault(error).about_image(image.text)),
             Ok(Some(Ok(line))) => {
@@ -91,6 +90,15 @@ impl Layers {
             }
             _ => {}
         }
+    }
+
+    /// The error of a pull that says nothing any more: how far it came tells a slow registry from one that never answered.
+    fn fell_silent(&self, image: &str) -> RuntimeError {
+        let come = match self.sums() {
+            (_, 0) => String::new(),
+            (done, total) => format!(", of which {done} of {total} bytes had come,"),
+        };
+        RuntimeError::TimedOut { operation: format!("pulling image {image}{come}"), seconds: STALL.as_secs() }
     }
 
     fn sums(&self) -> (u64, u64) {
@@ -132,5 +140,16 @@ mod tests {
             seen.push(layers.sums());
         }
         assert_eq!(seen, [(0, 0), (10, 100), (15, 150), (105, 150), (105, 150), (150, 150)]);
+    }
+
+    #[test]
+    fn a_pull_that_falls_silent_says_how_far_it_came() {
+        let mut layers = Layers::default();
+        assert_eq!(layers.fell_silent("web:1").to_string(), "pulling image web:1 got no answer within 60 s");
+        layers.note(line("a", "Downloading", 10, 100));
+        assert_eq!(
+            layers.fell_silent("web:1").to_string(),
+            "pulling image web:1, of which 10 of 100 bytes had come, got no answer within 60 s"
+        );
     }
 }

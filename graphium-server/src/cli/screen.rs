@@ -27,7 +27,7 @@ impl<'a> Screen<'a> {
         let clock = Clock::system();
         let board = Board::of(status, &clock);
         if !self.output.is_watched() {
-            for line in self.changes.since_last(&board) {
+            for line in self.changes.since_last(&board, clock.now) {
                 self.output.say(line);
             }
             return;

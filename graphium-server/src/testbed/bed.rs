@@ -18,12 +18,19 @@ pub struct TestbedOptions {
     pub hosts: Vec<String>,
     /// How long an engine may take to answer.
     pub engine_deadline: Duration,
+    /// Whether the engines pull over plain HTTP from a registry at the [uplink](Testbed::uplink), whatever its port; else
+    /// they insist on TLS, as engines do.
+    pub plain_registry: bool,
 }
 
 impl Default for TestbedOptions {
     /// Three hosts: `host-1`, `host-2` and `host-3`.
     fn default() -> Self {
-        Self { hosts: (1..=3).map(|n| format!("host-{n}")).collect(), engine_deadline: Duration::from_secs(60) }
+        Self {
+            hosts: (1..=3).map(|n| format!("host-{n}")).collect(),
+            engine_deadline: Duration::from_secs(60),
+            plain_registry: false,
+        }
     }
 }
 
@@ -58,9 +65,7 @@ impl Testbed {
         let testbed = blocking(move || {
             let claim = Claim::take()?;
             let slot = claim.slot;
-            let hosts = (0..)
-                .zip(&options.hosts)
-                .map(|(index, name)| TestHost::new(slot, index, name, options.engine_deadline));
+            let hosts = (0..).zip(&options.hosts).map(|(index, name)| TestHost::new(slot, index, name, &options));
             // From here on `Drop` clears up.
             let testbed = Self { hosts: hosts.collect(), claim: Some(claim), uplink: slot.uplink() };
             net::build(slot, &names)?;

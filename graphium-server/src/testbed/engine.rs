@@ -21,6 +21,8 @@ pub(super) struct EngineFiles {
     pub(super) dir: PathBuf,
     pub(super) bridge: String,
     pub(super) cgroup: String,
+    /// Networks whose registries may speak plain HTTP.
+    pub(super) plain_registries: Vec<String>,
 }
 
 impl EngineFiles {
@@ -48,6 +50,7 @@ impl EngineFiles {
             "pidfile": self.pid_file(),
             "bip": self.bridge,
             "cgroup-parent": self.cgroup,
+            "insecure-registries": self.plain_registries,
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             // One process per published port, for nothing but 127.0.0.1 on the host itself.
             "userland-proxy": false,

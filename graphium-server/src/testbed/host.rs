@@ -9,7 +9,7 @@ use super::command::{blocking, command};
 use super::engine::{Engine, EngineFiles};
 use super::machine::Machine;
 use super::slot::Slot;
-use super::{TestbedError, cleanup, net};
+use super::{TestbedError, TestbedOptions, cleanup, net};
 
 const ENGINE_END: Duration = Duration::from_secs(30);
 
@@ -31,14 +31,16 @@ struct Running {
 }
 
 impl TestHost {
-    pub(super) fn new(slot: Slot, index: u8, name: &str, engine_deadline: Duration) -> Self {
+    pub(super) fn new(slot: Slot, index: u8, name: &str, options: &TestbedOptions) -> Self {
         let files = EngineFiles {
             host: name.to_owned(),
             dir: slot.dir().join(name),
             bridge: format!("172.30.{}.1/24", index + 1),
             cgroup: format!("/{}/{name}", slot.name()),
+            // As a network of one address: an address alone would stand for the port of HTTP.
+            plain_registries: options.plain_registry.then(|| format!("{}/32", slot.uplink())).into_iter().collect(),
         };
-        Self { slot, index, files, engine_deadline, running: Mutex::default() }
+        Self { slot, index, files, engine_deadline: options.engine_deadline, running: Mutex::default() }
     }
 
     /// The name it was given, which is its hostname too.

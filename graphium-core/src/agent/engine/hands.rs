@@ -29,8 +29,18 @@ struct Attempt {
     deadline: Duration,
     run: Option<Run>,
     step: Option<Step>,
-    /// The step is not told yet.
-    has_news: bool,
+    news: News,
+}
+
+/// Whether the last step is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// It is.
+    Told,
+    /// It is not, and goes with the next renewal: more bytes of the same image, say.
+    More,
+    /// It is not, and is worth a renewal of its own.
+    New,
 }
 
 /// An attempt that was begun.
@@ -72,7 +82,7 @@ impl Hands {
             valid_until,
             run: None,
             step: None,
-            has_news: false,
+            news: News::Told,
         });
         older.filter(|held| held.run.is_some()).map(|held| held.key)
     }
@@ -128,8 +138,10 @@ impl Hands {
         }
         let payload = held.task.payload.clone();
         for held in self.attempts.iter_mut().filter(|held| held.key == *key || shares(held, &payload)) {
+            let goes_on = |last: &Step| last.phase == step.phase && last.bytes.is_some() == step.bytes.is_some();
+            let news = if held.step.as_ref().is_some_and(goes_on) { News::More } else { News::New };
+            held.news = held.news.max(news);
             held.step = Some(step.clone());
-            held.has_news = true;
         }
     }
 
@@ -201,8 +213,8 @@ impl Hands {
     /// Every lease, with what was not told yet.
     pub(super) fn renewals(&mut self) -> Vec<Renewal> {
         let renewal = |held: &mut Attempt| {
-            let news = std::mem::take(&mut held.has_news);
-            let progress = held.step.as_ref().filter(|_| news).map(Step::progress);
+            let news = std::mem::replace(&mut held.news, News::Told);
+            let progress = held.step.as_ref().filter(|_| news != News::Told).map(Step::progress);
             Renewal { lease: held.lease.clone(), progress }
         };
         self.attempts.iter_mut().map(renewal).collect()
@@ -211,7 +223,7 @@ impl Hands {
     /// What was told did not arrive.
     pub(super) fn tell_again(&mut self) {
         for held in &mut self.attempts {
-            held.has_news = held.step.is_some();
+            held.news = if held.step.is_some() { News::New } else { News::Told };
         }
     }
 
@@ -220,8 +232,9 @@ impl Hands {
         self.attempts.retain(|held| held.run.is_some());
     }
 
+    /// Whether there is something to tell that is worth a renewal of its own.
     pub(super) fn has_news(&self) -> bool {
-        self.attempts.iter().any(|held| held.has_news)
+        self.attempts.iter().any(|held| held.news == News::New)
     }
 
     pub(super) fn is_idle(&self) -> bool {

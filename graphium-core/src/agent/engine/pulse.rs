@@ -5,7 +5,8 @@ use std::time::Duration;
 
 /// How often an idle agent shows that it lives.
 const IDLE: Duration = Duration::from_secs(5);
-/// How often one that works asks whether it still may: a wish to cancel arrives with the answer.
+/// How often one that works asks whether it still may: a wish to cancel arrives with the answer, and bytes of a pull
+/// go along.
 const BUSY: Duration = Duration::from_secs(1);
 /// News of attempts are gathered for so long after the last renewal.
 const GATHER: Duration = Duration::from_millis(250);

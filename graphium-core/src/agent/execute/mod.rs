@@ -178,6 +178,8 @@ struct Arrival<'a>(Tell<'a>);
 
 impl PullObserver for Arrival<'_> {
     fn progress(&self, done: u64, total: u64, message: &str) {
-        (self.0)(Step { phase: Phase::Pulling, message: message.to_owned(), bytes: Some((done, total)) });
+        // Before the first layer begins there is nothing to count.
+        let bytes = (done.max(total) > 0).then_some((done, total));
+        (self.0)(Step { phase: Phase::Pulling, message: message.to_owned(), bytes });
     }
 }

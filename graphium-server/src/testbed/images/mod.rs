@@ -20,11 +20,11 @@ pub use nginx::nginx_alpine;
 pub use shell::shell;
 pub use web::{WEB_BINARY, web};
 
-/// An image of one layer.
+/// An image: layers, lowest first, and how its program runs.
 #[derive(Debug, Clone)]
 pub struct Image {
     reference: String,
-    layer: Vec<u8>,
+    layers: Vec<Vec<u8>>,
     config: Value,
 }
 
@@ -33,7 +33,16 @@ impl Image {
     fn new(reference: &str, layer: Tar, config: Value) -> Self {
         let tagged = reference.rsplit('/').next().is_some_and(|name| name.contains(':'));
         let reference = if tagged { reference.to_owned() } else { format!("{reference}:latest") };
-        Self { reference, layer: layer.finish(), config }
+        Self { reference, layers: vec![layer.finish()], config }
+    }
+
+    /// The same with one more layer: a file of so many bytes that no compression makes less, for pulls that take their time.
+    #[must_use]
+    pub fn with_ballast(mut self, bytes: usize) -> Self {
+        let mut layer = Tar::default();
+        layer.file("ballast", 0o644, &noise(bytes));
+        self.layers.push(layer.finish());
+        self
     }
 
     /// Its name and tag.
@@ -41,22 +50,36 @@ impl Image {
         &self.reference
     }
 
-    /// What `docker load` takes. An import of the bare layer would give it another id in every engine, and no stop signal.
-    pub fn archive(&self) -> Vec<u8> {
-        let config = json!({
+    /// Its layers as tar archives, lowest first.
+    pub fn layers(&self) -> &[Vec<u8>] {
+        &self.layers
+    }
+
+    /// Its configuration, in the very bytes whose digest is the image's id.
+    pub fn configuration(&self) -> String {
+        let layer_ids: Vec<String> = self.layers.iter().map(|layer| format!("sha256:{}", hex(layer))).collect();
+        let history = json!({ "created": "1970-01-01T00:00:00Z", "created_by": "graphium" });
+        json!({
             "architecture": architecture(),
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": self.config,
-            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&self.layer))] },
-            "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "graphium" }],
+            "rootfs": { "type": "layers", "diff_ids": layer_ids },
+            "history": vec![history; self.layers.len()],
         })
-        .to_string();
+        .to_string()
+    }
+
+    /// What `docker load` takes. An import of the bare layer would give it another id in every engine, and no stop signal.
+    pub fn archive(&self) -> Vec<u8> {
+        let config = self.configuration();
         let config_path = format!("{}.json", hex(config.as_bytes()));
-        let manifest =
-            json!([{ "Config": config_path, "RepoTags": [self.reference], "Layers": ["layer.tar"] }]).to_string();
+        let paths: Vec<String> = (1..=self.layers.len()).map(|number| format!("layer-{number}.tar")).collect();
+        let manifest = json!([{ "Config": config_path, "RepoTags": [self.reference], "Layers": paths }]).to_string();
         let mut archive = Tar::default();
-        archive.file("layer.tar", 0o644, &self.layer);
+        for (path, layer) in paths.iter().zip(&self.layers) {
+            archive.file(path, 0o644, layer);
+        }
         archive.file(&config_path, 0o644, config.as_bytes());
         archive.file("manifest.json", 0o644, manifest.as_bytes());
         archive.finish()
@@ -73,6 +96,18 @@ impl Image {
         let refused = |source| TestbedError::Docker { action: "load an image".into(), source };
         messages.try_for_each(|_| async { Ok(()) }).await.map_err(refused)
     }
+}
+
+/// Bytes without a pattern, the same every time: the xorshift generator of Marsaglia.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
 }
 
 /// As Docker calls it.
