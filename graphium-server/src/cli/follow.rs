@@ -12,7 +12,7 @@ use crate::render::{self, Board, Clock, State, count};
 use futures::{Stream, StreamExt};
 use graphium_core::{
     control::{StackStatus, Started, StatusView},
-    event::Event,
+    event::{Event, EventType},
     task::TaskStatus,
 };
 use graphium_server::client::{Client, ClientError};
@@ -112,7 +112,10 @@ async fn watch(
             }
             () = until(deadline) => return Err(timed_out(started, status.as_ref(), screen)),
             event = next(&mut events) => match event {
-                Some(Ok(_)) => due = due.min((asked + ASK_AT_MOST).max(Instant::now())),
+                Some(Ok(event)) => {
+                    let soon = if tells_an_end(&event, started) { asked } else { asked + ASK_AT_MOST };
+                    due = due.min(soon.max(Instant::now()));
+                }
                 // Asking every second shows the same, only later.
                 Some(Err(_)) | None => events = None,
             },
@@ -130,6 +133,15 @@ async fn next<S: Stream<Item = Result<Event, ClientError>> + Unpin>(
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether an event may be the last one of what is waited for: then nobody should wait any longer.
+fn tells_an_end(event: &Event, started: &Started) -> bool {
+    let is_end = matches!(
+        event.kind,
+        EventType::StackDeployed | EventType::StackDeleted | EventType::StackError | EventType::StackRolledBack
+    );
+    is_end && event.data["@id"] == started.stack_id.as_str()
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -1,0 +1,179 @@
+//! What becomes of containers that were there before: the difference of three: what is wanted, what was applied last,
+//! and what is seen.
+
+use super::{
+    Applied,
+    deploy::Draft,
+    difference::{self, PropertyChange},
+    layout,
+};
+use crate::{
+    id::HostId,
+    runtime::{ContainerSpec, label},
+    stack::{Container, MountKind},
+};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of one container that was there before, and does not stay as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// The container, by its name within the stack.
+    pub container: String,
+    /// What becomes of it.
+    pub kind: ChangeKind,
+    /// Where it is to be; for one that goes, where it was.
+    pub host: HostId,
+    /// Where it was, if that is another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<HostId>,
+    /// What differs in its definition. Empty where it is not known what the present one was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PropertyChange>,
+    /// Data that it would lose, or would leave behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_at_risk: Vec<String>,
+}
+
+/// What becomes of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Nothing on its engine: what differs is for people, or for the planner.
+    Cosmetic,
+    /// It gives way to a new one on the same host.
+    Recreate,
+    /// It gives way to a new one on another host.
+    Move,
+    /// It goes.
+    Remove,
+}
+
+impl ChangeKind {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cosmetic => "cosmetic",
+            Self::Recreate => "recreate",
+            Self::Move => "move",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// Every change, by the order of the document, those that go last.
+pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<Change> {
+    let mut changes: Vec<Change> = (0..draft.there.len()).filter_map(|number| of_member(draft, number)).collect();
+    if let Some(applied) = applied {
+        changes.extend(cosmetic(draft, applied));
+    }
+    let wanted = draft.layout.members.by_name();
+    let gone = draft.leftovers.iter().filter(|leftover| !wanted.contains_key(leftover.name));
+    changes.extend(gone.map(|leftover| Change {
+        container: leftover.name.to_owned(),
+        kind: ChangeKind::Remove,
+        host: leftover.host.clone(),
+        from: None,
+        properties: Vec::new(),
+        data_at_risk: draft.before.and_then(|before| before.definition(leftover.name)).map(anonymous).unwrap_or_default(),
+    }));
+    changes
+}
+
+/// The change of a member that has a task and was somewhere before.
+fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
+    let (spec, host, name) = (draft.spec(number)?, draft.layout.host(number)?, draft.name(number));
+    let before = draft.before;
+    let seen = draft.seen.named(name).iter().map(|own| &own.container.hosted_on);
+    let was = before.and_then(|before| before.layout.host(before.number(name)?));
+    let from = seen.chain(was).find(|other| *other != host);
+    let kind = match (draft.there[number], from) {
+        (Some(_), _) => ChangeKind::Recreate,
+        (None, Some(_)) => ChangeKind::Move,
+        (None, None) => return None,
+    };
+    let from = from.filter(|_| kind == ChangeKind::Move);
+    let old = before.and_then(|before| before.container(name, from.unwrap_or(host)));
+    let mut data_at_risk = Vec::new();
+    if let Some(old) = &old {
+        data_at_risk.extend(anonymous(&old.container));
+        data_at_risk.extend(from.into_iter().flat_map(|from| left_behind(&old.container, from, host)));
+        data_at_risk.extend(unmounted(&old.container, &spec.container));
+    }
+    let is_made_from = |old: &ContainerSpec| {
+        let present = draft.there[number].and_then(|there| there.label(label::HASH));
+        present.is_none_or(|hash| old.planned_hash().is(hash))
+    };
+    let properties = old.filter(|old| is_made_from(old)).map(|old| difference::between(&old, spec));
+    Some(Change {
+        container: name.to_owned(),
+        kind,
+        host: host.clone(),
+        from: from.cloned(),
+        properties: properties.unwrap_or_default(),
+        data_at_risk,
+    })
+}
+
+/// Containers that stay as they are though their definitions differ.
+fn cosmetic(draft: &Draft<'_, '_>, applied: &Applied) -> Vec<Change> {
+    let layout = &draft.layout;
+    if layout.stack.containers == applied.stack.containers {
+        return Vec::new();
+    }
+    let was: IndexMap<&str, &Container> =
+        applied.stack.containers.iter().map(|container| (container.name.as_str(), &**container)).collect();
+    let stay = layout.members.list.iter().enumerate().filter(|(number, _)| !draft.changes(*number));
+    stay.filter_map(|(number, member)| {
+        let old = was.get(member.definition.name.as_str()).filter(|old| **old != &**member.definition)?;
+        Some(Change {
+            container: member.name.to_string(),
+            kind: ChangeKind::Cosmetic,
+            host: layout.host(number)?.clone(),
+            from: None,
+            properties: difference::between_definitions(old, member.definition),
+            data_at_risk: Vec::new(),
+        })
+    })
+    .collect()
+}
+
+/// Volumes without a name go with the container that has them.
+fn anonymous(old: &Container) -> Vec<String> {
+    let mounts = old.volume_mounts.iter();
+    let nameless = mounts.filter(|mount| matches!(mount.kind, MountKind::Volume { source: None, .. }));
+    nameless.map(|mount| format!("the volume without a name at `{}` goes with its container", mount.target)).collect()
+}
+
+/// Volumes stay on the host where they are.
+fn left_behind(old: &Container, from: &HostId, to: &HostId) -> Vec<String> {
+    let volumes = volumes(old);
+    volumes.map(|(name, _)| format!("the volume `{name}` stays on `{from}` with its data; on `{to}` it is another one")).collect()
+}
+
+/// Volumes that a container has no longer, or in another place.
+fn unmounted(old: &Container, new: &Container) -> Vec<String> {
+    let kept = |name: &str| volumes(new).any(|(other, _)| other == name);
+    let gone = volumes(old).filter(|(name, _)| !kept(name));
+    gone.map(|(name, target)| format!("the volume `{name}` at `{target}` is not mounted any more; it stays with its data"))
+        .collect()
+}
+
+/// Named volumes and where they are mounted.
+fn volumes(definition: &Container) -> impl Iterator<Item = (&str, &str)> {
+    definition.volume_mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Volume { source: Some(source), .. } => Some((source.as_str(), mount.target.as_str())),
+        _ => None,
+    })
+}
+
+/// The names of what differs, for a task's reason: the first few.
+pub(super) fn brief(properties: &[PropertyChange]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = properties.iter().take(SHOWN).map(|property| format!("`{}`", property.path)).collect();
+    match properties.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
