@@ -46,16 +46,7 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     filter.and("container = ?", query.container.as_deref());
     let is_narrow = filter.values.len() > 1;
     filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
-    if !query.statuses.is_empty() {
-        let statuses: Vec<String> = query.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
-        // The plus keeps SQLite from preferring the index by status to a narrower one.
-        let column = if is_narrow { "+status" } else { "status" };
-        filter.sql.push_str(&format!(" AND {column} IN ({})", statuses.join(", ")));
-        if !query.statuses.contains(&TaskStatus::Completed) {
-            // Says it in the words of the indexes that leave those out.
-            filter.sql.push_str(" AND status <> 'completed'");
-        }
-    }
+    filter.statuses(&query.statuses, is_narrow);
     (format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(query.page_size())), filter)
 }
 
@@ -82,9 +73,8 @@ pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<V
 
 /// Every task of unfinished work: of deployments in which something has not ended, and single ones that have not.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
-    const OPEN: &str = "status IN ('pending', 'assigned', 'running') AND status <> 'completed'";
-    let parts = tasks_where(&format!("deployment IN (SELECT deployment FROM tasks WHERE {OPEN})"));
-    let single = tasks_where(&format!("{OPEN} AND deployment IS NULL"));
+    let parts = tasks_where("deployment IN (SELECT deployment FROM tasks WHERE open = 1)");
+    let single = tasks_where("open = 1 AND deployment IS NULL");
     let mut tasks = all(connection, &format!("{parts} ORDER BY tasks.body"), &[], row::task)?;
     tasks.extend(all(connection, &single, &[], row::task)?);
     Ok(tasks)
@@ -125,6 +115,24 @@ impl<'a> Filter<'a> {
             self.sql.push_str(condition);
             self.values.push(value);
         }
+    }
+
+    /// One of some statuses, in the words of an index where one holds them all; a plus keeps SQLite from an index where a
+    /// narrower one serves.
+    fn statuses(&mut self, statuses: &[TaskStatus], is_narrow: bool) {
+        if statuses.is_empty() {
+            return;
+        }
+        let plus = if is_narrow { "+" } else { "" };
+        let names: Vec<String> = statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+        let index = if statuses.iter().all(|status| !status.is_terminal()) {
+            format!("{plus}open = 1 AND +")
+        } else if statuses.iter().all(|status| status.is_terminal() && *status != TaskStatus::Completed) {
+            format!("open = 0 AND status <> 'completed' AND {plus}")
+        } else {
+            plus.to_owned()
+        };
+        self.sql.push_str(&format!(" AND {index}status IN ({})", names.join(", ")));
     }
 
     fn values(&self) -> Vec<&dyn ToSql> {
@@ -176,14 +184,19 @@ mod tests {
 
     #[test]
     fn tasks_are_found_by_the_narrowest_index() {
-        let open = vec![TaskStatus::Pending, TaskStatus::Running];
-        let by_status = TaskQuery { statuses: open.clone(), ..TaskQuery::default() };
-        assert!(way(&by_status).contains("tasks_by_status (status=?"), "{}", way(&by_status));
-        let of_host = TaskQuery { host: Some("vm1".into()), ..by_status.clone() };
-        assert!(way(&of_host).contains("tasks_by_status (status=? AND host=?"), "{}", way(&of_host));
-        let of_deployment = TaskQuery { deployment: Some("deployment:1".into()), ..of_host };
-        assert!(way(&of_deployment).contains("tasks_by_deployment"), "{}", way(&of_deployment));
-        let of_stack = TaskQuery { stack: Some("stack:a".into()), ..by_status };
-        assert!(way(&of_stack).contains("tasks_by_stack"), "{}", way(&of_stack));
+        let uses = |query: &TaskQuery, index: &str| {
+            let way = way(query);
+            assert!(way.contains(index), "{way}");
+        };
+        let open = TaskQuery { statuses: vec![TaskStatus::Pending, TaskStatus::Running], ..TaskQuery::default() };
+        uses(&open, "tasks_open");
+        let of_host = TaskQuery { host: Some("vm1".into()), ..open.clone() };
+        uses(&of_host, "tasks_open (open=? AND host=?");
+        uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_host.clone() }, "tasks_by_deployment");
+        uses(&TaskQuery { stack: Some("stack:a".into()), ..open.clone() }, "tasks_by_stack");
+        let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };
+        uses(&failed, "tasks_failed (status=? AND host=?");
+        let both = vec![TaskStatus::Failed, TaskStatus::Cancelled];
+        uses(&TaskQuery { statuses: both, ..open }, "tasks_failed (status=?");
     }
 }

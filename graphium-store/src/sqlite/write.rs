@@ -64,17 +64,21 @@ impl Book {
         for change in &changes.tasks {
             let task = &change.task;
             let id = task.id.as_str();
-            let (status, state) = (task.status.as_str(), row::state(task)?);
+            let (status, open, state) = (task.status.as_str(), !task.status.is_terminal(), row::state(task)?);
             if change.is_new() {
                 self.run("INSERT INTO task_bodies (body) VALUES (?)", params![body(change)])?;
-                let sql = "INSERT INTO tasks (id, host, stack, deployment, container, status, body, state)
-                           VALUES (?, ?, ?, ?, ?, ?, last_insert_rowid(), ?)";
+                let sql = "INSERT INTO tasks (id, host, stack, deployment, container, status, open, body, state)
+                           VALUES (?, ?, ?, ?, ?, ?, ?, last_insert_rowid(), ?)";
                 let (stack, deployment) = (task.stack_id.as_ref(), task.deployment_id.as_ref());
                 let (stack, deployment) = (stack.map(|id| id.as_str()), deployment.map(|id| id.as_str()));
                 let (host, container) = (task.host_id.as_str(), task.container_id.as_deref());
-                self.run(sql, params![id, host, stack, deployment, container, status, state])?;
-            } else {
+                self.run(sql, params![id, host, stack, deployment, container, status, open, state])?;
+            } else if task.status.is_leased() {
+                // What is leased was open before. Not to name the column leaves its index alone.
                 self.run("UPDATE tasks SET status = ?2, state = ?3 WHERE id = ?1", params![id, status, state])?;
+            } else {
+                let sql = "UPDATE tasks SET status = ?2, open = ?3, state = ?4 WHERE id = ?1";
+                self.run(sql, params![id, status, open, state])?;
             }
             self.append_event(change.kind, &row::text("task", id, &Summary::from(&**task))?, now)?;
         }

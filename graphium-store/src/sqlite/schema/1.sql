@@ -6,6 +6,7 @@ CREATE TABLE tasks (
     deployment TEXT,
     container  TEXT,
     status     TEXT NOT NULL,
+    open       INTEGER NOT NULL, -- whether it has not ended
     body       INTEGER NOT NULL, -- task_bodies.key
     state      TEXT NOT NULL     -- JSON: what moves
 ) STRICT, WITHOUT ROWID;
@@ -14,9 +15,9 @@ CREATE INDEX tasks_by_deployment ON tasks (deployment) WHERE deployment IS NOT N
 CREATE INDEX tasks_by_stack ON tasks (stack) WHERE stack IS NOT NULL;
 CREATE INDEX tasks_by_container ON tasks (container) WHERE container IS NOT NULL;
 
--- Almost every task is completed in the end. Leaving those out keeps this one small, and each submission from writing a
--- page of its own per host.
-CREATE INDEX tasks_by_status ON tasks (status, host) WHERE status <> 'completed';
+-- Almost every task is completed in the end, and on its way there it enters and leaves one index: `open` changes when it ends.
+CREATE INDEX tasks_open ON tasks (open, host) WHERE open = 1;
+CREATE INDEX tasks_failed ON tasks (status, host) WHERE open = 0 AND status <> 'completed';
 
 CREATE TABLE task_bodies (
     key  INTEGER PRIMARY KEY,
