@@ -2,16 +2,16 @@
 
 use graphium_core::{
     event::{Event, EventType},
-    id::{HostId, StackId},
+    id::{ClaimId, HostId, StackId, TaskId},
     store::{Key, Kind, Record, StoreError},
     task::{Lease, Progress, Task, TaskError, TaskResult, TaskStatus},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::serde::timestamp::nanosecond};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
 
-/// What of a task moves. All else is as it was submitted.
+/// What of a task moves, written at every step: numbers for times, nothing twice. All else is as it was submitted.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct State<'a> {
@@ -21,20 +21,20 @@ struct State<'a> {
     lost_count: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agent_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "nanosecond::optional", skip_serializing_if = "Option::is_none")]
     assigned_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "nanosecond::optional", skip_serializing_if = "Option::is_none")]
     started_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "nanosecond::optional", skip_serializing_if = "Option::is_none")]
     completed_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "nanosecond::optional", skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, TaskError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<Cow<'a, TaskResult>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<Cow<'a, Lease>>,
+    lease: Option<Grant<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cancel_requested: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ impl<'a> State<'a> {
             not_before: task.not_before,
             error: task.error.as_ref().map(Cow::Borrowed),
             result: task.result.as_ref().map(Cow::Borrowed),
-            lease: task.lease.as_ref().map(Cow::Borrowed),
+            lease: task.lease.as_ref().map(Grant::of),
             cancel_requested: task.cancel_requested.as_deref().map(Cow::Borrowed),
             progress: task.progress.as_ref().map(Cow::Borrowed),
         }
@@ -73,9 +73,29 @@ impl<'a> State<'a> {
         task.not_before = self.not_before;
         task.error = self.error.map(Cow::into_owned);
         task.result = self.result.map(Cow::into_owned);
-        task.lease = self.lease.map(Cow::into_owned);
+        task.lease = self.lease.map(|grant| grant.restore(&task.id, self.attempt));
         task.cancel_requested = self.cancel_requested.map(Cow::into_owned);
         task.progress = self.progress.map(Cow::into_owned);
+    }
+}
+
+/// What a lease says beyond its task and attempt.
+#[derive(Serialize, Deserialize)]
+struct Grant<'a> {
+    epoch: u64,
+    claim: Cow<'a, str>,
+    #[serde(with = "nanosecond::required")]
+    until: Timestamp,
+}
+
+impl<'a> Grant<'a> {
+    fn of(lease: &'a Lease) -> Self {
+        Self { epoch: lease.epoch, claim: Cow::Borrowed(lease.claim.as_str()), until: lease.expires_at }
+    }
+
+    fn restore(self, task: &TaskId, attempt: u32) -> Lease {
+        let claim = ClaimId::new(&*self.claim);
+        Lease { task: task.clone(), attempt, epoch: self.epoch, claim, expires_at: self.until }
     }
 }
 
@@ -118,13 +138,18 @@ pub(super) fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Result<Recor
 /// An event of a row of `seq, kind, at, data`.
 pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Result<Event, StoreError>> {
     let seq: u64 = row.get(0)?;
-    let (kind, at, data) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+    let (kind, at, data) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_i64()?, row.get_ref(3)?.as_str()?);
     let id = seq.to_string();
-    let timestamp = at.parse().map_err(|error: jiff::Error| corrupt("event", &id, &error));
+    let timestamp = Timestamp::from_nanosecond(at.into()).map_err(|error| corrupt("event", &id, &error));
     Ok(timestamp.and_then(|timestamp| {
         let kind = parse("event", &id, &format!("\"{kind}\""))?;
         Ok(Event { seq, kind, timestamp, data: parse("event", &id, data)? })
     }))
+}
+
+/// A time as it is stored: nanoseconds since 1970, which end in 2262.
+pub(super) fn time(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// The name of a kind of events, as it is stored.

@@ -93,7 +93,7 @@ impl Book {
 
     pub(super) fn write_submission(&self, key: &str, keys: &[Key], now: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO submissions (key, at, keys) VALUES (?, ?, ?)";
-        self.run(sql, params![key, now.to_string(), row::text("submission", key, keys)?])
+        self.run(sql, params![key, row::time(now), row::text("submission", key, keys)?])
     }
 
     pub(super) fn write_event(&mut self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
@@ -103,7 +103,7 @@ impl Book {
     fn append_event(&mut self, kind: EventType, data: &str, now: Timestamp) -> Result<(), StoreError> {
         self.seq += 1;
         let sql = "INSERT INTO events (seq, kind, at, data) VALUES (?, ?, ?, ?)";
-        self.run(sql, params![self.seq, row::kind(kind), now.to_string(), data])
+        self.run(sql, params![self.seq, row::kind(kind), row::time(now), data])
     }
 
     fn look<T: rusqlite::types::FromSql>(&self, sql: &str, values: impl Params) -> Result<Option<T>, StoreError> {

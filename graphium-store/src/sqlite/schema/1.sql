@@ -40,7 +40,7 @@ CREATE INDEX records_by_host ON records (kind, host, id) WHERE host IS NOT NULL;
 CREATE TABLE events (
     seq  INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
-    at   TEXT NOT NULL,
+    at   INTEGER NOT NULL, -- nanoseconds since 1970
     data TEXT NOT NULL
 ) STRICT;
 
@@ -53,6 +53,6 @@ CREATE TABLE sessions (
 -- Idempotency keys, and what they led to.
 CREATE TABLE submissions (
     key  TEXT PRIMARY KEY,
-    at   TEXT NOT NULL,
+    at   INTEGER NOT NULL, -- nanoseconds since 1970
     keys TEXT NOT NULL -- JSON: the records
 ) STRICT, WITHOUT ROWID;
