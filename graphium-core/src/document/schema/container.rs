@@ -1,7 +1,7 @@
 //! The container and its simple parts.
 
 use super::{
-    Choice, Kind, Place, compose, field, legacy, older,
+    Choice, Form, Kind, Place, compose, field, legacy, older,
     parts::{HEALTH_CHECK, RESOURCE_REQUIREMENTS},
     word,
 };
@@ -32,7 +32,7 @@ pub(in super::super) static CONTAINER: Place = Place {
         field("resources", Kind::Object(&RESOURCES)),
         field("requirements", Kind::Object(&REQUIREMENTS)),
         field("locatedInHost", Kind::Reference),
-        field("dependsOn", Kind::Forms),
+        field("dependsOn", Kind::Forms(Form::Dependencies)),
         field("command", Kind::Words),
         field("args", Kind::Words),
         field("entrypoint", Kind::Words),
@@ -47,8 +47,8 @@ pub(in super::super) static CONTAINER: Place = Place {
         field("restartPolicy", Kind::Text),
         field("networkMode", Kind::Text),
         field("aliases", Kind::TextList),
-        field("expose", Kind::TextList),
-        field("extraHosts", Kind::Forms),
+        field("expose", Kind::Forms(Form::Exposed)),
+        field("extraHosts", Kind::Forms(Form::Addresses)),
         field("dns", Kind::TextList),
         field("capAdd", Kind::TextList),
         field("capDrop", Kind::TextList),
@@ -56,9 +56,9 @@ pub(in super::super) static CONTAINER: Place = Place {
         field("securityOpt", Kind::TextList),
         field("readOnlyRootfs", Kind::Flag),
         field("shmSize", Kind::Size),
-        field("ulimits", Kind::Forms),
-        field("devices", Kind::Forms),
-        field("gpus", Kind::Forms),
+        field("ulimits", Kind::Forms(Form::Ulimits)),
+        field("devices", Kind::Forms(Form::Devices)),
+        field("gpus", Kind::Forms(Form::Gpus)),
         field("sysctls", Kind::TextMap),
         field("logging", Kind::Object(&LOGGING)),
         field("platform", Kind::Text),
@@ -239,7 +239,7 @@ const PROPAGATIONS: &[Choice] =
 /// Settings of memory that is mounted.
 pub(in super::super) static TMPFS_OPTIONS: Place = Place {
     what: "the options of a tmpfs mount",
-    fields: &[field("size", Kind::Size), field("mode", Kind::Forms)],
+    fields: &[field("size", Kind::Size), field("mode", Kind::Forms(Form::Mode))],
     aliases: &[],
     advice: &[],
 };

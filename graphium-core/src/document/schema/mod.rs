@@ -87,11 +87,34 @@ pub(super) enum Kind {
     /// An array of objects of that place; several spellings of it add up.
     List(&'static Place),
     /// Has several forms and a reader of its own; several spellings of it add up.
-    Forms,
+    Forms(Form),
     /// Accepted, without effect, with a note.
     Ignored,
     /// A keyword of JSON-LD or something as structural; accepted without a word.
     Structure,
+}
+
+/// What has several forms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Containers that come first: names, or objects with `@id` and `condition`.
+    Dependencies,
+    /// Names of what is outside of the document, or objects with `@id` or `name`.
+    Names,
+    /// Ports, as numbers or as text with a protocol.
+    Exposed,
+    /// Names and addresses: an object, or an array of `name:address`.
+    Addresses,
+    /// Limits of the kernel: an array of objects, or an object of numbers.
+    Ulimits,
+    /// Devices: objects, or `host:container:permissions`.
+    Devices,
+    /// A number, or `all`.
+    Gpus,
+    /// Mode bits: a number, or octal digits.
+    Mode,
+    /// The command of a health check: an array of strings, or one string.
+    Check,
 }
 
 /// A word that a [`Kind::Choice`] takes.
@@ -104,7 +127,10 @@ pub(super) struct Choice {
 impl Kind {
     /// Whether several spellings of one field add up to one list.
     pub(super) fn adds_up(self) -> bool {
-        matches!(self, Self::List(_) | Self::Forms | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure)
+        matches!(
+            self,
+            Self::List(_) | Self::Forms(_) | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Parts of a container that older documents write in many ways.
 
-use super::{Choice, Kind, Place, compose, field, legacy, word};
+use super::{Choice, Form, Kind, Place, compose, field, legacy, word};
 
 const CHECKS: &[Choice] =
     &[Choice { word: "exec", aliases: &["command", "cmd"] }, word("http"), word("tcp"), word("grpc"), word("none")];
@@ -12,7 +12,7 @@ pub(in super::super) static HEALTH_CHECK: Place = Place {
         field("@id", Kind::Structure),
         field("@type", Kind::Structure),
         field("type", Kind::Choice(CHECKS)),
-        field("command", Kind::Forms),
+        field("command", Kind::Forms(Form::Check)),
         field("path", Kind::Text),
         field("port", Kind::Port),
         field("headers", Kind::TextMap),

@@ -1,6 +1,6 @@
 //! The stack and what stands beside its containers.
 
-use super::{Choice, Kind, POSITIVE, Place, compose, container::CONTAINER, field, legacy, older, word};
+use super::{Choice, Form, Kind, POSITIVE, Place, compose, container::CONTAINER, field, legacy, older, word};
 
 /// The document itself.
 pub(in super::super) static DOCUMENT: Place = Place {
@@ -37,9 +37,9 @@ pub(in super::super) static STACK: Place = Place {
         field("network", Kind::Object(&NETWORK)),
         field("hasPart", Kind::List(&CONTAINER)),
         field("deployment", Kind::Object(&DEPLOYMENT)),
-        field("dependsOn", Kind::Forms),
-        field("volumes", Kind::Forms),
-        field("secrets", Kind::Forms),
+        field("dependsOn", Kind::Forms(Form::Names)),
+        field("volumes", Kind::List(&VOLUME)),
+        field("secrets", Kind::Forms(Form::Names)),
         field("applicationCategory", Kind::Text),
         field("softwareVersion", Kind::Text),
     ],
