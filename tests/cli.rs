@@ -81,6 +81,54 @@ fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
 }
 
 #[test]
+fn formatting_prints_checks_or_replaces() {
+    let home = Home::new();
+    let older = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "itemListElement": [
+        {"@type": "SoftwareApplication", "name": "web", "executableName": "nginx:${TAG}", "command": "run ${ARGS}"}]}"#;
+    let path = home.file("shop.jsonld", older);
+    let printed = home.run(&["fmt", "shop.jsonld"]);
+    assert_eq!(code(&printed), 0, "{}", stderr(&printed));
+    assert!(stdout(&printed).contains("\"image\": \"nginx:${TAG}\""), "{}", stdout(&printed));
+    assert!(
+        stderr(&printed).contains("shop.jsonld:2:") && stderr(&printed).contains("${ARGS}"),
+        "{}",
+        stderr(&printed)
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), older, "printing changes no file");
+    let piped = home.run_with_input(&["fmt", "-"], older);
+    assert_eq!(stdout(&piped), stdout(&printed));
+
+    let checked = home.run(&["fmt", "--check", "shop.jsonld"]);
+    assert_eq!((code(&checked), stdout(&checked).as_str()), (1, ""));
+    assert!(stderr(&checked).contains("hint: graphium fmt --write shop.jsonld"), "{}", stderr(&checked));
+    let written = home.run(&["fmt", "--write", "shop.jsonld"]);
+    assert_eq!((code(&written), stdout(&written).as_str()), (0, "shop.jsonld is rewritten\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), stdout(&printed));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside the file");
+
+    let again = home.run(&["fmt", "--write", "shop.jsonld"]);
+    assert_eq!((code(&again), stdout(&again).as_str()), (0, "shop.jsonld is unchanged\n"));
+    let checked = home.run(&["fmt", "--check", "shop.jsonld"]);
+    assert_eq!((code(&checked), stdout(&checked).as_str()), (0, "shop.jsonld is in the native form\n"));
+}
+
+#[test]
+fn what_is_wrong_is_not_formatted() {
+    let home = Home::new();
+    let broken = SHOP.replace("\"image\": \"postgres:15\"", "\"imgae\": \"postgres:15\"");
+    let path = home.file("shop.jsonld", &broken);
+    for args in [&["fmt", "shop.jsonld"][..], &["fmt", "--check", "shop.jsonld"], &["fmt", "--write", "shop.jsonld"]] {
+        let output = home.run(args);
+        assert_eq!((code(&output), stdout(&output).as_str()), (3, ""), "{args:?}");
+        assert!(stderr(&output).contains("did you mean `image`?"), "{}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), broken);
+    for args in [&["fmt", "--write", "-"][..], &["fmt", "--write", "--check", "shop.jsonld"], &["fmt", "absent"]] {
+        assert_eq!(code(&home.run(args)), 2, "{args:?}");
+    }
+}
+
+#[test]
 fn a_plan_is_offline_deterministic_and_has_its_form() {
     let home = Home::new();
     home.file("shop.jsonld", SHOP);

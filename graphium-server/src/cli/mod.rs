@@ -5,6 +5,7 @@ pub(crate) mod connect;
 mod duration;
 mod events;
 mod exit;
+mod fmt;
 mod follow;
 mod host;
 mod inventory;
@@ -56,6 +57,7 @@ enum Command {
     Up(up::UpArgs),
     Demo(demo::DemoArgs),
     Validate(validate::ValidateArgs),
+    Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
     Server(server::ServerArgs),
     Agent(agent::AgentArgs),
@@ -91,6 +93,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     let config = Config::load(&cli.global)?;
     match cli.command {
         Command::Validate(args) => validate::run(&args, &config, output),
+        Command::Fmt(args) => fmt::run(&args, output),
         Command::Plan(args) => plan::run(&args, &config, output),
         Command::Up(args) => up::run(&args, &config, output),
         Command::Demo(args) => demo::run(&args, output),

@@ -22,6 +22,8 @@ use std::{
 /// More than the reader admits, so that it is the reader that refuses.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+const STDIN: &str = "<stdin>";
+
 /// Which document, and with which variables.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DocumentArgs {
@@ -44,20 +46,31 @@ pub(crate) struct Document {
 impl DocumentArgs {
     /// Loads the document and the file of variables.
     pub(crate) fn load(&self) -> Result<Document, Failure> {
-        let (name, bytes) = if self.file.as_os_str() == OsStr::new("-") {
-            ("<stdin>".to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
-        } else {
-            (self.file.display().to_string(), read_file(&self.file)?)
-        };
-        let variables = match &self.env_file {
+        let mut document = Document::load(&self.file)?;
+        document.variables = match &self.env_file {
             Some(path) => parse_variables(&String::from_utf8_lossy(&read_file(path)?), path)?,
             None => BTreeMap::new(),
         };
-        Ok(Document { name, bytes, variables, used: RefCell::default() })
+        Ok(document)
     }
 }
 
 impl Document {
+    /// Loads a document alone: a file, or `-` for stdin.
+    pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
+        let (name, bytes) = if file.as_os_str() == OsStr::new("-") {
+            (STDIN.to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
+        } else {
+            (file.display().to_string(), read_file(file)?)
+        };
+        Ok(Self { name, bytes, variables: BTreeMap::new(), used: RefCell::default() })
+    }
+
+    /// Whether it came from stdin.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.name == STDIN
+    }
+
     /// As the user called it.
     pub(crate) fn name(&self) -> &str {
         &self.name
