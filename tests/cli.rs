@@ -81,6 +81,27 @@ fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
 }
 
 #[test]
+fn the_environment_goes_before_a_file_of_variables() {
+    let home = Home::new();
+    home.file("shop.jsonld", &SHOP.replace("${TAG:-1.27}", "${TAG:?which release}"));
+    home.file("shop.env", "TAG=2.0 # the release\n");
+    home.file("hosts.json", HOSTS);
+    let plan = ["plan", "shop.jsonld", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "json"];
+    assert!(stdout(&home.run(&plan)).contains("nginx:2.0"));
+    let output = home.graphium(&plan).env("TAG", "3.0").output().unwrap();
+    assert!(stdout(&output).contains("nginx:3.0"), "{}", stderr(&output));
+
+    home.file("shop.env", "# release\nTAG\nPASSWORD=${OTHER}\n");
+    let output = home.run(&plan);
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    for told in ["shop.env:2: expected NAME=VALUE", "shop.env:3: the value of `PASSWORD` refers to another variable"] {
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    let output = home.run(&["validate", "shop.jsonld"]);
+    assert!(stderr(&output).contains("the variable `TAG` is not set: which release"), "{}", stderr(&output));
+}
+
+#[test]
 fn formatting_prints_checks_or_replaces() {
     let home = Home::new();
     let older = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "itemListElement": [

@@ -4,7 +4,7 @@
 
 use graphium_core::{
     document::{Profile, ReadContext, Reading, format, read},
-    stack::{MountKind, Stack},
+    stack::{EnvValue, MountKind, Stack},
 };
 
 fn document(context: &str, keys: &str, container: &str) -> String {
@@ -304,6 +304,14 @@ fn a_request_carries_its_options() {
     let options = reads(&source).options;
     assert_eq!(options.timeout.map(|time| time.as_secs()), Some(300));
     assert_eq!((options.rollback_on_error, options.pull_images), (Some(true), Some(false)));
+}
+
+#[test]
+fn a_secret_is_a_reference_and_never_its_value() {
+    let variables = |name: &str| Some(format!("the value of {name}"));
+    let source = native("", r#", "image": "i", "environment": [{"name": "A", "fromSecret": "token"}]"#);
+    let stack = read(&source, &ReadContext::new(&variables)).unwrap().stack;
+    assert_eq!(stack.containers[0].environment[0].value, EnvValue::FromSecret("token".to_owned()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod agent;
 pub(crate) mod connect;
 mod duration;
+mod env_file;
 mod events;
 mod exit;
 mod fmt;
