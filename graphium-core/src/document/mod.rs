@@ -25,6 +25,7 @@ mod check;
 mod code;
 mod findings;
 mod guard;
+mod json_schema;
 mod names;
 mod node;
 mod object;
@@ -42,6 +43,7 @@ mod variables;
 mod words;
 
 pub use code::Code;
+pub use json_schema::json_schema;
 pub use profile::{NATIVE_CONTEXT, Profile};
 pub use rewrite::{Formatted, format};
 

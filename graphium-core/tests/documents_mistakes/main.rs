@@ -9,6 +9,7 @@ use graphium_core::document::Code;
 use std::collections::HashSet;
 
 mod common;
+mod schema;
 mod values;
 mod whole;
 

@@ -110,7 +110,7 @@ impl Rewriter<'_> {
     fn value(&mut self, object: &Object<'_>, field: &'static Field, said: Vec<Member<'_>>) -> Option<Json> {
         let node = said.first()?.value;
         Some(match field.kind {
-            Kind::Text => self.text(node),
+            Kind::Text | Kind::Shaped(_) => self.text(node),
             Kind::Flag => self.flag(node),
             Kind::Integer { .. } | Kind::Number | Kind::Port => number(node),
             Kind::Size | Kind::SizeOrUnlimited | Kind::Duration | Kind::Ignored => Json::of(node),
