@@ -134,6 +134,13 @@ fn formatting_prints_checks_or_replaces() {
 }
 
 #[test]
+fn the_schema_is_the_one_of_the_documentation() {
+    let output = Home::new().run(&["schema"]);
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stack.schema.json")).unwrap();
+    assert_eq!((code(&output), stdout(&output)), (0, kept));
+}
+
+#[test]
 fn what_is_wrong_is_not_formatted() {
     let home = Home::new();
     let broken = SHOP.replace("\"image\": \"postgres:15\"", "\"imgae\": \"postgres:15\"");

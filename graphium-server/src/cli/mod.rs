@@ -13,6 +13,7 @@ mod inventory;
 mod logging;
 mod output;
 mod plan;
+mod schema;
 mod screen;
 mod server;
 mod settings;
@@ -60,6 +61,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
+    Schema(schema::SchemaArgs),
     Server(server::ServerArgs),
     Agent(agent::AgentArgs),
     Stack(stack::StackArgs),
@@ -96,6 +98,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &config, output),
         Command::Fmt(args) => fmt::run(&args, output),
         Command::Plan(args) => plan::run(&args, &config, output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Up(args) => up::run(&args, &config, output),
         Command::Demo(args) => demo::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, &config, output),
