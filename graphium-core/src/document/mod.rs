@@ -36,7 +36,6 @@ mod rewrite;
 mod scalar;
 mod schema;
 mod several;
-mod suggest;
 mod syntax;
 mod units;
 mod variables;
@@ -47,7 +46,7 @@ pub use json_schema::json_schema;
 pub use profile::{NATIVE_CONTEXT, Profile};
 pub use rewrite::{Formatted, format};
 
-use crate::{diagnostic::Diagnostic, stack::Stack};
+use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
 

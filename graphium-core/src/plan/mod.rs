@@ -60,7 +60,6 @@ mod leftover;
 mod lifecycle;
 mod members;
 mod model;
-mod nearest;
 mod order;
 mod place;
 mod ports;
