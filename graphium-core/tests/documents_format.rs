@@ -4,7 +4,11 @@
 
 use graphium_core::document::{Formatted, Profile, ReadContext, format, read};
 use proptest::prelude::*;
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 const NATIVE: &str = "https://graphium.io/context/v1.jsonld";
 
@@ -198,6 +202,31 @@ fn what_is_said_in_two_places_goes_where_the_reader_takes_it_from() {
     let new = formatted(&source);
     assert_eq!(keys_of(&new.text), expected);
     assert_eq!(new.notes.iter().map(|note| note.code.as_ref()).collect::<Vec<_>>(), ["left-out"]);
+}
+
+#[test]
+fn a_large_document_is_formatted_in_bounded_time() {
+    let begun = Instant::now();
+    let container = |number: usize| {
+        format!(r#"{{"name": "n{number}", "executableName": "i:${{TAG}}", "env": {{"A": 1}}, "containerPort": [80]}}"#)
+    };
+    let containers: Vec<String> = (0..1_000).map(container).collect();
+    let labels: Vec<String> = (0..20_000).map(|number| format!(r#""l{number}": {number}"#)).collect();
+    let source = format!(
+        r#"{{"@context": "https://schema.org", "@type": "Stack", "name": "s", "labels": {{{}}}, "hasPart": [{}]}}"#,
+        labels.join(","),
+        containers.join(",")
+    );
+    assert!(formatted(&source).text.contains(r#""l19999": "19999""#));
+    // Generous for debug builds on busy machines; what is quadratic takes minutes.
+    assert!(begun.elapsed() < Duration::from_secs(60), "took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_document_that_would_become_too_large_to_read_is_not_rewritten() {
+    let variables: Vec<String> = (0..40_000).map(|number| format!(r#""V{number}": 1"#)).collect();
+    let mistakes = format(older(&format!(r#""env": {{{}}}"#, variables.join(",")))).unwrap_err();
+    assert_eq!(mistakes.iter().map(|mistake| mistake.code.as_ref()).collect::<Vec<_>>(), ["too-many-nodes"]);
 }
 
 proptest! {

@@ -37,6 +37,8 @@ mod scalar;
 mod schema;
 mod several;
 mod syntax;
+#[cfg(test)]
+mod table_tests;
 mod units;
 mod variables;
 mod words;

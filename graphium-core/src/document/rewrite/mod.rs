@@ -13,8 +13,8 @@ mod rewriter;
 mod trial;
 
 use super::{
-    ReadContext, code::Code, findings::Findings, findings::Place, node::Node, profile::Context, profile::Profile,
-    reader::Reader, syntax,
+    ReadContext, code::Code, findings::Findings, findings::Place, guard, node::Node, profile::Context,
+    profile::Profile, reader::Reader, syntax,
 };
 use crate::diagnostic::Diagnostic;
 use rewriter::Rewriter;
@@ -55,6 +55,11 @@ pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
         return Err(findings.into_diagnostics(text, Some(root)));
     }
     let (profile, formatted) = rewrite(root, &mut findings);
+    // The native form says some things with more values, and a document that cannot be read again is none.
+    if let Err(refusal) = guard::admit(formatted.as_bytes()) {
+        let message = format!("in the native form {}", refusal.message);
+        findings.add(refusal.code, Place::from(root), message, Some(refusal.code.fix().to_owned()));
+    }
     if findings.has_errors() {
         return Err(findings.into_diagnostics(text, Some(root)));
     }
