@@ -9,7 +9,7 @@ mod older;
 mod place;
 
 use super::{
-    Profile, ReadContext, Reading, format, read,
+    Profile, ReadContext, Reading, format, json_schema, read,
     schema::{Kind, Origin, Place},
 };
 use fields::FIELDS;
@@ -75,6 +75,19 @@ fn every_older_key_means_its_canonical_one_and_is_refused_natively() {
             let mistakes = read(document(NATIVE, place, members), &ReadContext::default()).unwrap_err();
             assert!(mistakes.iter().any(|mistake| mistake.code == "unknown-key"), "{members}: {mistakes:#?}");
         }
+    }
+}
+
+#[test]
+fn the_json_schema_takes_whatever_the_formatter_writes() {
+    let validator = jsonschema::draft202012::new(&json_schema()).unwrap();
+    let canonical = FIELDS.iter().map(|(place, members)| document(NATIVE, place, members));
+    let older = OLDER.iter().map(|(place, members, ..)| document(place::OLDER, place, members));
+    for source in canonical.chain(older) {
+        let text = format(&source).unwrap().text;
+        let value = serde_json::from_str(&text).unwrap();
+        let complaints: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(complaints.is_empty(), "{text}\n{complaints:#?}");
     }
 }
 
