@@ -81,6 +81,82 @@ fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
 }
 
 #[test]
+fn the_environment_goes_before_a_file_of_variables() {
+    let home = Home::new();
+    home.file("shop.jsonld", &SHOP.replace("${TAG:-1.27}", "${TAG:?which release}"));
+    home.file("shop.env", "TAG=2.0 # the release\n");
+    home.file("hosts.json", HOSTS);
+    let plan = ["plan", "shop.jsonld", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "json"];
+    assert!(stdout(&home.run(&plan)).contains("nginx:2.0"));
+    let output = home.graphium(&plan).env("TAG", "3.0").output().unwrap();
+    assert!(stdout(&output).contains("nginx:3.0"), "{}", stderr(&output));
+
+    home.file("shop.env", "# release\nTAG\nPASSWORD=${OTHER}\n");
+    let output = home.run(&plan);
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    for told in ["shop.env:2: expected NAME=VALUE", "shop.env:3: the value of `PASSWORD` refers to another variable"] {
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    let output = home.run(&["validate", "shop.jsonld"]);
+    assert!(stderr(&output).contains("the variable `TAG` is not set: which release"), "{}", stderr(&output));
+}
+
+#[test]
+fn formatting_prints_checks_or_replaces() {
+    let home = Home::new();
+    let older = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "itemListElement": [
+        {"@type": "SoftwareApplication", "name": "web", "executableName": "nginx:${TAG}", "command": "run ${ARGS}"}]}"#;
+    let path = home.file("shop.jsonld", older);
+    let printed = home.run(&["fmt", "shop.jsonld"]);
+    assert_eq!(code(&printed), 0, "{}", stderr(&printed));
+    assert!(stdout(&printed).contains("\"image\": \"nginx:${TAG}\""), "{}", stdout(&printed));
+    assert!(
+        stderr(&printed).contains("shop.jsonld:2:") && stderr(&printed).contains("${ARGS}"),
+        "{}",
+        stderr(&printed)
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), older, "printing changes no file");
+    let piped = home.run_with_input(&["fmt", "-"], older);
+    assert_eq!(stdout(&piped), stdout(&printed));
+
+    let checked = home.run(&["fmt", "--check", "shop.jsonld"]);
+    assert_eq!((code(&checked), stdout(&checked).as_str()), (1, ""));
+    assert!(stderr(&checked).contains("hint: graphium fmt --write shop.jsonld"), "{}", stderr(&checked));
+    let written = home.run(&["fmt", "--write", "shop.jsonld"]);
+    assert_eq!((code(&written), stdout(&written).as_str()), (0, "shop.jsonld is rewritten\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), stdout(&printed));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside the file");
+
+    let again = home.run(&["fmt", "--write", "shop.jsonld"]);
+    assert_eq!((code(&again), stdout(&again).as_str()), (0, "shop.jsonld is unchanged\n"));
+    let checked = home.run(&["fmt", "--check", "shop.jsonld"]);
+    assert_eq!((code(&checked), stdout(&checked).as_str()), (0, "shop.jsonld is in the native form\n"));
+}
+
+#[test]
+fn the_schema_is_the_one_of_the_documentation() {
+    let output = Home::new().run(&["schema"]);
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stack.schema.json")).unwrap();
+    assert_eq!((code(&output), stdout(&output)), (0, kept));
+}
+
+#[test]
+fn what_is_wrong_is_not_formatted() {
+    let home = Home::new();
+    let broken = SHOP.replace("\"image\": \"postgres:15\"", "\"imgae\": \"postgres:15\"");
+    let path = home.file("shop.jsonld", &broken);
+    for args in [&["fmt", "shop.jsonld"][..], &["fmt", "--check", "shop.jsonld"], &["fmt", "--write", "shop.jsonld"]] {
+        let output = home.run(args);
+        assert_eq!((code(&output), stdout(&output).as_str()), (3, ""), "{args:?}");
+        assert!(stderr(&output).contains("did you mean `image`?"), "{}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), broken);
+    for args in [&["fmt", "--write", "-"][..], &["fmt", "--write", "--check", "shop.jsonld"], &["fmt", "absent"]] {
+        assert_eq!(code(&home.run(args)), 2, "{args:?}");
+    }
+}
+
+#[test]
 fn a_plan_is_offline_deterministic_and_has_its_form() {
     let home = Home::new();
     home.file("shop.jsonld", SHOP);

@@ -38,6 +38,19 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// What a code means, for documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it means, in a sentence.
+    pub meaning: &'static str,
+    /// What to do about it, in a sentence.
+    pub fix: &'static str,
+}
+
 impl Diagnostic {
     /// An error that has no place in a source text (the planner's).
     pub fn error(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod runtime;
 pub mod stack;
 pub mod store;
+mod suggest;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;

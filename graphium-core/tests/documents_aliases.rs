@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use graphium_core::{
-    document::{Profile, ReadContext, Reading, read},
-    stack::Stack,
+    document::{Profile, ReadContext, Reading, format, read},
+    stack::{EnvValue, MountKind, Stack},
 };
 
 fn document(context: &str, keys: &str, container: &str) -> String {
@@ -31,6 +31,18 @@ fn stack(source: &str) -> Stack {
     assert_eq!(reading.profile, Profile::Native);
     assert!(reading.notes.is_empty(), "a canonical document needs no note: {:#?}", reading.notes);
     reading.stack
+}
+
+/// Formatting makes a native document of it that reads to the same and stays as it is.
+fn is_formatted(source: &str) -> String {
+    let before = reads(source);
+    let formatted = format(source).unwrap_or_else(|mistakes| panic!("{source}\n{mistakes:#?}"));
+    let after = reads(&formatted.text);
+    assert_eq!((after.profile, &after.stack, after.options), (Profile::Native, &before.stack, before.options));
+    let old: Vec<_> = after.notes.iter().filter(|note| matches!(note.code.as_ref(), "alias" | "older-form")).collect();
+    assert!(old.is_empty(), "{}\n{old:#?}", formatted.text);
+    assert_eq!(format(&formatted.text).unwrap().text, formatted.text);
+    formatted.text
 }
 
 /// Older keys of a container, the canonical ones, and what a note must say.
@@ -192,6 +204,7 @@ fn older_spellings_of_a_container_mean_the_canonical_ones() {
         };
         let reading = reads(&older("", &(image(old) + user(old))));
         assert_eq!(reading.stack, stack(&native("", &image(canonical))), "{old}");
+        is_formatted(&older("", &(image(old) + user(old))));
         let texts: Vec<String> = reading.notes.iter().map(ToString::to_string).collect();
         assert!(texts.iter().any(|text| text.contains(note)) || note.is_empty(), "{old}: {texts:#?} lacks {note}");
         if !note.is_empty() {
@@ -217,6 +230,7 @@ fn older_spellings_of_a_stack_mean_the_canonical_ones() {
     for (old, canonical, note) in STACK {
         let reading = reads(&older(&format!(", {old}"), r#", "image": "i""#));
         assert_eq!(reading.stack, stack(&native(&format!(", {canonical}"), r#", "image": "i""#)), "{old}");
+        is_formatted(&older(&format!(", {old}"), r#", "image": "i""#));
         assert!(reading.notes.iter().any(|found| found.to_string().contains(note)), "{old}: {:#?}", reading.notes);
     }
 }
@@ -226,6 +240,7 @@ fn an_item_list_is_in_the_order_of_its_positions() {
     let source = r#"{"@context": "http://schema.org/", "@type": "ItemList", "name": "My Shop", "itemListElement": [
         {"@type": "SoftwareApplication", "position": 2, "name": "two", "image": "i"},
         {"@type": "ListItem", "position": 1, "item": {"@type": "SoftwareApplication", "name": "one", "image": "i"}}]}"#;
+    is_formatted(source);
     let stack = reads(source).stack;
     assert_eq!((stack.name.as_str(), stack.id.as_str()), ("my-shop", "stack:my-shop"));
     assert_eq!(stack.containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["one", "two"]);
@@ -236,6 +251,7 @@ fn an_item_list_is_in_the_order_of_its_positions() {
 fn a_software_application_with_parts_is_a_stack() {
     let source = r#"{"@context": "https://schema.org/", "@graph": [{"@type": "SoftwareApplication", "name": "s",
         "hasPart": {"@type": "SoftwareApplication", "name": "c", "image": "i"}}]}"#;
+    is_formatted(source);
     assert_eq!(reads(source).stack.containers.len(), 1);
 }
 
@@ -245,6 +261,7 @@ fn prefixes_of_ours_are_terms_and_foreign_ones_are_annotations() {
         "@type": "dc:Stack", "@id": "stack:s", "schema:name": "s", "x:owner": {"team": [1, 2.5, null]},
         "dc:hasPart": [{"@type": "https://graphium.io/vocab/datacenter#Container", "@id": "c", "name": "c",
         "docker:image": "i", "x:tier": "front", "http://schema.org/description": "d"}]}"#;
+    is_formatted(source);
     let stack = stack(source);
     assert_eq!(stack.annotations["x:owner"], serde_json::json!({"team": [1, 2.5, null]}));
     assert_eq!(stack.containers[0].annotations["x:tier"], "front");
@@ -257,6 +274,7 @@ fn containers_may_stand_beside_their_stack() {
         {"@type": "Container", "@id": "container:b", "name": "b", "image": "i", "dependsOn": ["container:a"]},
         {"@type": "Stack", "@id": "stack:s", "name": "s", "hasPart": [{"@id": "container:a"}, "container:b"]},
         {"@type": "Container", "@id": "container:a", "name": "a", "image": "i"}]}"#;
+    is_formatted(source);
     let stack = stack(source);
     assert_eq!(stack.containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(stack.containers[1].depends_on[0].container, "a");
@@ -270,6 +288,7 @@ fn hosts_know_their_racks_and_datacenters() {
         {"@type": "datacenter:Host", "@id": "host:vm1", "ipAddress": "10.0.0.1", "locatedInRack": "rack:r1"},
         {"@type": "x:DockerHost", "@id": "vm2", "locatedInDatacenter": "dc2"},
         {"@type": "Stack", "@id": "s", "name": "s", "hasPart": [{"name": "c", "image": "i", "@id": "c"}]}]}"#;
+    is_formatted(source);
     let hosts = reads(source).stack.hosts;
     let place = |at: usize| (hosts[at].id.as_str(), hosts[at].rack.as_deref(), hosts[at].datacenter.as_deref());
     assert_eq!(place(0), ("vm1", Some("r1"), Some("dc1")));
@@ -281,9 +300,18 @@ fn a_request_carries_its_options() {
     let inner = older("", r#", "image": "i""#);
     let source =
         format!(r#"{{"stackDefinition": {inner}, "timeout": "5m", "rollbackOnError": true, "pullImages": false}}"#);
+    is_formatted(&source);
     let options = reads(&source).options;
     assert_eq!(options.timeout.map(|time| time.as_secs()), Some(300));
     assert_eq!((options.rollback_on_error, options.pull_images), (Some(true), Some(false)));
+}
+
+#[test]
+fn a_secret_is_a_reference_and_never_its_value() {
+    let variables = |name: &str| Some(format!("the value of {name}"));
+    let source = native("", r#", "image": "i", "environment": [{"name": "A", "fromSecret": "token"}]"#);
+    let stack = read(&source, &ReadContext::new(&variables)).unwrap().stack;
+    assert_eq!(stack.containers[0].environment[0].value, EnvValue::FromSecret("token".to_owned()));
 }
 
 #[test]
@@ -296,7 +324,9 @@ fn variables_are_filled_in_wherever_a_value_is_read() {
     let source = native(
         r#", "locatedInHost": "${HOST:-vm1}""#,
         r#", "image": "app:${TAG}", "ports": [{"containerPort": "${PORT}"}], "command": ["echo", "$${TAG}", "$TAG"],
-            "tty": "${TTY:-true}", "stopGracePeriod": "${GRACE:-20s}""#,
+            "tty": "${TTY:-true}", "stopGracePeriod": "${GRACE:-20s}", "gpus": "${GPUS:-all}",
+            "resources": {"limits": {"memorySwap": "${SWAP:--1}"}},
+            "volumeMounts": [{"type": "tmpfs", "target": "/t", "tmpfsOptions": {"mode": "${MODE:-1777}"}}]"#,
     );
     let stack = read(&source, &ReadContext::new(&variables)).unwrap().stack;
     let container = &stack.containers[0];
@@ -304,5 +334,7 @@ fn variables_are_filled_in_wherever_a_value_is_read() {
     assert_eq!(container.ports[0].container_port, 8080);
     assert_eq!(container.command.as_deref().unwrap(), ["echo", "${TAG}", "$TAG"]);
     assert!(container.tty);
+    assert_eq!((container.gpus, container.resources.limits.memory_swap), (Some(-1), Some(-1)));
+    assert_eq!(container.volume_mounts[0].kind, MountKind::Tmpfs { size: None, mode: Some(0o1777) });
     assert_eq!(stack.host.unwrap().as_str(), "vm1");
 }

@@ -5,6 +5,7 @@
 //! have, but for who was heard last and who waits.
 
 mod agents;
+mod code;
 mod credential;
 mod deploy;
 mod error;
@@ -24,6 +25,7 @@ mod tasks;
 mod tokens;
 mod view;
 
+pub use code::CODES;
 pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};

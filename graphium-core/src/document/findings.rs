@@ -84,6 +84,33 @@ impl Findings {
         self.kept[Severity::Error as usize] > 0
     }
 
+    /// Code, first byte and value of every error.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (Code, usize, usize)> {
+        let errors = self.findings.iter().filter(|finding| finding.code.severity() == Severity::Error);
+        errors.map(|finding| (finding.code, finding.mark.start, finding.index))
+    }
+
+    /// Forgets the errors that are not wanted.
+    pub(super) fn retain_errors(&mut self, wanted: impl Fn(Code, usize, usize) -> bool) {
+        self.findings.retain(|finding| {
+            finding.code.severity() != Severity::Error || wanted(finding.code, finding.mark.start, finding.index)
+        });
+        self.count();
+    }
+
+    /// Forgets warnings and notes.
+    pub(super) fn only_errors(&mut self) {
+        self.findings.retain(|finding| finding.code.severity() == Severity::Error);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.kept = [0; 3];
+        for finding in &self.findings {
+            self.kept[finding.code.severity() as usize] += 1;
+        }
+    }
+
     /// The findings as diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self, source: &str, root: Option<Node<'_>>) -> Vec<Diagnostic> {
         if self.dropped > 0 {

@@ -18,31 +18,37 @@
 //!
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
 //! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
+//! `rewrite` goes the same way and writes the native form of what it has seen.
 //! Nothing here asks a network, an environment or a clock, and no document makes it panic.
 
 mod check;
 mod code;
 mod findings;
 mod guard;
+mod json_schema;
 mod names;
 mod node;
 mod object;
 mod profile;
 mod read;
 mod reader;
+mod rewrite;
 mod scalar;
 mod schema;
 mod several;
-mod suggest;
 mod syntax;
+#[cfg(test)]
+mod table_tests;
 mod units;
 mod variables;
 mod words;
 
 pub use code::Code;
+pub use json_schema::json_schema;
 pub use profile::{NATIVE_CONTEXT, Profile};
+pub use rewrite::{Formatted, format};
 
-use crate::{diagnostic::Diagnostic, stack::Stack};
+use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
 
@@ -103,15 +109,7 @@ pub struct DeployOptions {
 ///
 /// Everything that is wrong with it, and the notes beside that, in the order of the text. At least one is an error.
 pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Reading, Vec<Diagnostic>> {
-    let bytes = source.as_ref();
-    let text = guard::admit(bytes).map_err(|refusal| {
-        // What is not text up to its end is shown up to the byte that breaks it.
-        let sound = bytes.get(..refusal.at).and_then(|before| std::str::from_utf8(before).ok()).unwrap_or_default();
-        let mut findings = Findings::default();
-        let place = Place::bytes(refusal.at..refusal.at + 1);
-        findings.add(refusal.code, place, refusal.message, Some(refusal.code.fix().to_owned()));
-        findings.into_diagnostics(sound, None)
-    })?;
+    let text = admit(source.as_ref())?;
     let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
     let root = node::Node::root(&value, &map);
     let mut findings = Findings::default();
@@ -125,4 +123,15 @@ pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Readi
         }
         _ => Err(diagnostics),
     }
+}
+
+fn admit(bytes: &[u8]) -> Result<&str, Vec<Diagnostic>> {
+    guard::admit(bytes).map_err(|refusal| {
+        // What is not text up to its end is shown up to the byte that breaks it.
+        let sound = bytes.get(..refusal.at).and_then(|before| std::str::from_utf8(before).ok()).unwrap_or_default();
+        let mut findings = Findings::default();
+        let place = Place::bytes(refusal.at..refusal.at + 1);
+        findings.add(refusal.code, place, refusal.message, Some(refusal.code.fix().to_owned()));
+        findings.into_diagnostics(sound, None)
+    })
 }

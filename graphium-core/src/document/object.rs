@@ -33,7 +33,17 @@ impl<'d> Object<'d> {
         self.found.iter().filter(move |(field, _)| *field == name).map(|(_, member)| *member)
     }
 
-    /// Everything under declared foreign prefixes.
+    /// Every field that is said, by its canonical name or the path to it.
+    pub(super) fn found(&self) -> impl Iterator<Item = (&'static str, Member<'d>)> {
+        self.found.iter().copied()
+    }
+
+    /// The members under declared foreign prefixes.
+    pub(super) fn foreign(&self) -> &[Member<'d>] {
+        &self.foreign
+    }
+
+    /// The same as values, for what carries them.
     pub(super) fn annotations(&self) -> IndexMap<String, serde_json::Value> {
         self.foreign.iter().map(|member| (member.key.to_owned(), member.value.to_json())).collect()
     }
@@ -100,9 +110,8 @@ impl Reader<'_> {
 
     /// Stacks and containers carry what is not ours; nothing else has room for it.
     fn carry<'d>(&mut self, member: Member<'d>, object: &mut Object<'d>) {
-        if [&schema::STACK, &schema::CONTAINER].into_iter().any(|carrier| std::ptr::eq(carrier, object.place)) {
-            object.foreign.push(member);
-        } else {
+        object.foreign.push(member);
+        if ![&schema::STACK, &schema::CONTAINER].into_iter().any(|carrier| std::ptr::eq(carrier, object.place)) {
             let message = format!("`{}` is not carried: annotations belong to a stack or a container", member.key);
             self.findings.add(Code::IgnoredKey, &member, message, None);
         }

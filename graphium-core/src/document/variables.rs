@@ -14,6 +14,32 @@ pub(super) fn occurs_in(text: &str) -> bool {
     text.contains('$')
 }
 
+/// Whether there is a variable to fill in; `$$` is none.
+pub(super) fn is_used_in(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        let after = &rest[dollar + 1..];
+        if after.starts_with('{') {
+            return true;
+        }
+        rest = after.strip_prefix('$').unwrap_or(after);
+    }
+    false
+}
+
+/// The text that filling in turns into `literal`, whatever the variables are.
+pub(super) fn escape(literal: &str) -> String {
+    let mut escaped = String::with_capacity(literal.len());
+    let mut characters = literal.chars().peekable();
+    while let Some(character) = characters.next() {
+        escaped.push(character);
+        if character == '$' && matches!(characters.peek(), Some('$' | '{')) {
+            escaped.push('$');
+        }
+    }
+    escaped
+}
+
 /// Defaults may hold variables themselves, so deep and no deeper.
 const MAX_DEPTH: usize = 8;
 
@@ -86,7 +112,7 @@ impl Filler<'_> {
 }
 
 /// What is before the brace that closes, and what is after it; braces of variables within are skipped.
-fn split_at_brace(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split_at_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 0usize;
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {

@@ -41,14 +41,10 @@
 //!   only of those that it depends on.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
-//! # Codes of what is told
-//!
-//! Errors: `duplicate-name`, `unresolved-reference`, `dependency-cycle`, `too-many-containers` (of the stack);
-//! `unknown-host`, `host-unsuitable`, `host-port-clash`, `host-conflict`, `no-host`, `missing-datacenter`,
-//! `no-eligible-host` (of its places). Warnings: `auto-is-spread`, `unknown-address`, `endpoint-clash`, `many-endpoints`,
-//! `no-way-across`, `volume-kept`, `unknown-host` (of something to be removed).
+//! What it can find stands in [`CODES`].
 
 mod before;
+mod code;
 mod deploy;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
@@ -60,7 +56,6 @@ mod leftover;
 mod lifecycle;
 mod members;
 mod model;
-mod nearest;
 mod order;
 mod place;
 mod ports;
@@ -74,6 +69,7 @@ mod task;
 mod verdict;
 mod warn;
 
+pub use code::CODES;
 pub use deploy::plan;
 pub use graph::{dot, waves};
 pub use lifecycle::{StackAction, plan_action};

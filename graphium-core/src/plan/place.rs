@@ -15,6 +15,7 @@ use crate::{
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
     stack::{Mode, Stack, Strategy},
+    suggest,
 };
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -288,7 +289,7 @@ impl<'a> Placer<'a, '_> {
             1..=20 => format!("known hosts: {}", known.join(", ")),
             more => format!("known hosts: {} and {} more", known[..20].join(", "), more - 20),
         };
-        let help = match super::nearest::nearest(id.as_str(), &known) {
+        let help = match suggest::nearest(id.as_str(), known.iter().copied()) {
             Some(nearest) => format!("did you mean `{nearest}`? {list}"),
             None => list,
         };

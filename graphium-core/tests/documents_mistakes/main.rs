@@ -9,6 +9,7 @@ use graphium_core::document::Code;
 use std::collections::HashSet;
 
 mod common;
+mod schema;
 mod values;
 mod whole;
 
@@ -26,9 +27,10 @@ fn every_kind_of_mistake_is_found_in_its_place() {
 
 #[test]
 fn every_code_has_a_case() {
-    // Those about sheer size are in `documents_guards.rs`.
-    let elsewhere = ["too-large", "too-deep", "too-many-nodes", "invalid-utf8", "more-findings"];
-    let shown: HashSet<&str> = cases().iter().map(|(code, ..)| *code).chain(elsewhere).collect();
+    // Those about sheer size are in `documents_guards.rs`, those of formatting in `documents_format.rs`.
+    let guards = ["too-large", "too-deep", "too-many-nodes", "invalid-utf8", "more-findings"];
+    let formatting = ["not-rewritable", "left-out", "kept-whole"];
+    let shown: HashSet<&str> = cases().iter().map(|(code, ..)| *code).chain(guards).chain(formatting).collect();
     let missing: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !shown.contains(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

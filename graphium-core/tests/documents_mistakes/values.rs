@@ -207,6 +207,18 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ),
         (
             "bad-address",
+            older(&stack(", \"network\": {\"gateway\": «true»}", "\"image\": \"i\"")),
+            "/network/gateway",
+            "`true` is not an address",
+        ),
+        (
+            "bad-address",
+            stack(", \"network\": {\"gateway\": «\"${GATEWAY:-nowhere}\"»}", "\"image\": \"i\""),
+            "/network/gateway",
+            "`nowhere` is not an address",
+        ),
+        (
+            "bad-address",
             container("\"ports\": [{\"containerPort\": 80, \"hostIP\": «\"localhost\"»}]"),
             "/hasPart/0/ports/0/hostIP",
             "127.0.0.1",

@@ -3,14 +3,17 @@
 mod agent;
 pub(crate) mod connect;
 mod duration;
+mod env_file;
 mod events;
 mod exit;
+mod fmt;
 mod follow;
 mod host;
 mod inventory;
 mod logging;
 mod output;
 mod plan;
+mod schema;
 mod screen;
 mod server;
 mod settings;
@@ -56,7 +59,9 @@ enum Command {
     Up(up::UpArgs),
     Demo(demo::DemoArgs),
     Validate(validate::ValidateArgs),
+    Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
+    Schema(schema::SchemaArgs),
     Server(server::ServerArgs),
     Agent(agent::AgentArgs),
     Stack(stack::StackArgs),
@@ -91,7 +96,9 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
     let config = Config::load(&cli.global)?;
     match cli.command {
         Command::Validate(args) => validate::run(&args, &config, output),
+        Command::Fmt(args) => fmt::run(&args, output),
         Command::Plan(args) => plan::run(&args, &config, output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Up(args) => up::run(&args, &config, output),
         Command::Demo(args) => demo::run(&args, output),
         Command::Doctor(args) => doctor::run(&args, &config, output),

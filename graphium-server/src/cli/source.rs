@@ -1,9 +1,6 @@
 //! The document that a command is about: from a file or stdin, with the variables that it asks for.
 
-use super::{
-    exit::{Exit, Failure},
-    output::Output,
-};
+use super::{env_file, exit::Failure, output::Output};
 use crate::render::{self, Source, Style};
 use graphium_core::{
     diagnostic::{Diagnostic, Severity},
@@ -22,12 +19,14 @@ use std::{
 /// More than the reader admits, so that it is the reader that refuses.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+const STDIN: &str = "<stdin>";
+
 /// Which document, and with which variables.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DocumentArgs {
     /// The stack's document (JSON-LD); `-` reads it from stdin
     file: PathBuf,
-    /// File of NAME=VALUE lines for the document's `${NAME}`; the environment goes before it
+    /// File of NAME=VALUE lines for the document's `${NAME}`, as Compose has it; the environment goes before it
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 }
@@ -44,20 +43,31 @@ pub(crate) struct Document {
 impl DocumentArgs {
     /// Loads the document and the file of variables.
     pub(crate) fn load(&self) -> Result<Document, Failure> {
-        let (name, bytes) = if self.file.as_os_str() == OsStr::new("-") {
-            ("<stdin>".to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
-        } else {
-            (self.file.display().to_string(), read_file(&self.file)?)
-        };
-        let variables = match &self.env_file {
-            Some(path) => parse_variables(&String::from_utf8_lossy(&read_file(path)?), path)?,
+        let mut document = Document::load(&self.file)?;
+        document.variables = match &self.env_file {
+            Some(path) => read_variables(path)?,
             None => BTreeMap::new(),
         };
-        Ok(Document { name, bytes, variables, used: RefCell::default() })
+        Ok(document)
     }
 }
 
 impl Document {
+    /// Loads a document alone: a file, or `-` for stdin.
+    pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
+        let (name, bytes) = if file.as_os_str() == OsStr::new("-") {
+            (STDIN.to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
+        } else {
+            (file.display().to_string(), read_file(file)?)
+        };
+        Ok(Self { name, bytes, variables: BTreeMap::new(), used: RefCell::default() })
+    }
+
+    /// Whether it came from stdin.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.name == STDIN
+    }
+
     /// As the user called it.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -123,37 +133,20 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
     }
 }
 
-/// `NAME=VALUE` lines; `#` begins a comment, `export` and a pair of quotes around the value are dropped.
-fn parse_variables(text: &str, path: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(index, line)| {
-            let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
-                let place = format!("{}:{}", path.display(), index + 1);
-                Failure::new(Exit::Usage, format!("{place}: expected NAME=VALUE")).hint("comments begin with `#`")
-            })?;
-            Ok((name.trim().to_owned(), unquoted(value.trim()).to_owned()))
-        })
-        .collect()
-}
-
-fn unquoted(value: &str) -> &str {
-    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
-    within('"').or_else(|| within('\'')).unwrap_or(value)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-    use super::*;
-
-    #[test]
-    fn an_env_file_is_read_as_compose_reads_it() {
-        let text = "# c\n\nA=1\nexport B = two words \nC=\"q\"\nD='x=y'\nE=\"";
-        let read = parse_variables(text, Path::new("x.env")).unwrap();
-        let expected = [("A", "1"), ("B", "two words"), ("C", "q"), ("D", "x=y"), ("E", "\"")];
-        assert_eq!(read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
-        let failure = parse_variables("A=1\nB\n", Path::new("x.env")).unwrap_err();
-        assert_eq!((failure.exit, failure.what.as_str()), (Exit::Usage, "x.env:2: expected NAME=VALUE"));
-    }
+/// What a file of variables says; its mistakes all at once, each with its line.
+fn read_variables(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let name = path.display().to_string();
+    let text = String::from_utf8(read_file(path)?)
+        .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8")).hint("save it as UTF-8"))?;
+    env_file::parse(&text).map_err(|mistakes| {
+        let told = |mistake: &env_file::Mistake| format!("{name}:{}: {}", mistake.line, mistake.what);
+        match mistakes.as_slice() {
+            [one] => Failure::usage(told(one)).hint(one.help),
+            several => several
+                .iter()
+                .fold(Failure::usage(format!("`{name}` has {} mistakes", several.len())), |failure, mistake| {
+                    failure.because(format!("{}; {}", told(mistake), mistake.help))
+                }),
+        }
+    })
 }

@@ -153,10 +153,12 @@ impl Reader<'_> {
     /// How many GPUs; `"all"` is -1.
     fn gpus(&mut self, object: &Object<'_>) -> Option<i64> {
         let node = object.get("gpus")?;
-        match node.as_str() {
-            Some("all") => Some(-1),
-            _ => self.integer(node, -1, i64::from(u16::MAX)),
+        if let Some(written) = node.as_str()
+            && self.fill(node, written)? == "all"
+        {
+            return Some(-1);
         }
+        self.integer(node, -1, i64::from(u16::MAX))
     }
 
     fn logging(&mut self, node: Node<'_>) -> Option<Logging> {

@@ -20,7 +20,8 @@ pub(in super::super) struct Document {
 }
 
 /// What a node of the graph is.
-enum Class {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Class {
     Stack,
     Container,
     Host,
@@ -30,13 +31,13 @@ enum Class {
 
 /// The nodes of a document, by what they are.
 #[derive(Default)]
-pub(super) struct Graph<'d> {
-    pub(super) stacks: Vec<Node<'d>>,
+pub(in super::super) struct Graph<'d> {
+    pub(in super::super) stacks: Vec<Node<'d>>,
     /// Containers that stand beside their stack, which refers to them.
-    pub(super) containers: Vec<Node<'d>>,
-    pub(super) hosts: Vec<Node<'d>>,
-    pub(super) racks: Vec<Node<'d>>,
-    pub(super) datacenters: Vec<Node<'d>>,
+    pub(in super::super) containers: Vec<Node<'d>>,
+    pub(in super::super) hosts: Vec<Node<'d>>,
+    pub(in super::super) racks: Vec<Node<'d>>,
+    pub(in super::super) datacenters: Vec<Node<'d>>,
 }
 
 /// Reads a document from its outermost value.
@@ -74,7 +75,7 @@ impl Reader<'_> {
         }
     }
 
-    fn graph<'d>(&mut self, top: Node<'d>) -> Graph<'d> {
+    pub(in super::super) fn graph<'d>(&mut self, top: Node<'d>) -> Graph<'d> {
         let nodes = match top.get("@graph") {
             Some(graph) => {
                 self.object(top, &DOCUMENT);
@@ -96,7 +97,7 @@ impl Reader<'_> {
         graph
     }
 
-    fn classify(&mut self, node: Node<'_>) -> Option<Class> {
+    pub(in super::super) fn classify(&mut self, node: Node<'_>) -> Option<Class> {
         if !node.is_object() {
             self.wrong_type(node, "an object (a node of the graph)", "");
             return None;
@@ -180,6 +181,6 @@ impl Reader<'_> {
 }
 
 /// A type or key without its prefix or namespace.
-pub(super) fn local(name: &str) -> &str {
+pub(in super::super) fn local(name: &str) -> &str {
     name.rsplit([':', '#', '/']).next().unwrap_or(name)
 }

@@ -14,4 +14,5 @@ mod stack;
 mod topology;
 
 pub(super) use container::ContainerDraft;
-pub(super) use graph::{Document, document};
+pub(super) use graph::{Class, Document, Graph, document, local};
+pub(super) use mounts::is_path;

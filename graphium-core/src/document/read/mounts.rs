@@ -163,8 +163,9 @@ impl Reader<'_> {
     /// Mode bits: a number, or octal digits in a string.
     fn mode(&mut self, options: &Object<'_>) -> Option<u32> {
         let node = options.get("mode")?;
-        let Some(text) = node.as_str() else { return self.integer(node, 0, 0o7777) };
-        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+        let Some(written) = node.as_str() else { return self.integer(node, 0, 0o7777) };
+        let text = self.fill(node, written)?;
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
         if mode.is_none() {
             self.error(Code::BadNumber, node, format!("`{text}` is no mode"), "write octal digits as in \"1777\"");
         }
@@ -219,6 +220,6 @@ impl Reader<'_> {
 }
 
 /// Whether a source is a path of the host rather than the name of a volume.
-fn is_path(source: &str) -> bool {
+pub(in super::super) fn is_path(source: &str) -> bool {
     source.starts_with(['/', '.', '~'])
 }

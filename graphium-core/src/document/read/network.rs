@@ -12,23 +12,13 @@ impl Reader<'_> {
                 "use the driver `bridge`; containers on different hosts reach each other through published ports";
             self.error(Code::OverlayUnsupported, at, "overlay networks do not exist yet", help);
         }
-        for range in ["subnet", "ipRange"] {
-            self.check_address(&object, range, is_range, "a range of addresses", "172.20.0.0/16");
-        }
-        self.check_address(
-            &object,
-            "gateway",
-            |text| text.parse::<std::net::IpAddr>().is_ok(),
-            "an address",
-            "172.20.0.1",
-        );
         let created = self.flag_of(&object, "createIfNotExists").unwrap_or(true);
         Some(Network {
             name: self.text_of(&object, "name"),
             driver,
-            subnet: self.text_of(&object, "subnet"),
-            gateway: self.text_of(&object, "gateway"),
-            ip_range: self.text_of(&object, "ipRange"),
+            subnet: self.range_of(&object, "subnet"),
+            gateway: self.address_of(&object, "gateway", is_address, "an address", "172.20.0.1"),
+            ip_range: self.range_of(&object, "ipRange"),
             internal: self.flag_of(&object, "internal").unwrap_or(false),
             external: self.flag_of(&object, "external").unwrap_or(!created),
             labels: self.text_map_of(&object, "labels"),
@@ -72,18 +62,30 @@ impl Reader<'_> {
         }
     }
 
-    fn check_address(&mut self, object: &Object<'_>, name: &str, sound: fn(&str) -> bool, what: &str, example: &str) {
-        let Some(node) = object.get(name) else { return };
-        let Some(text) = node.as_str().filter(|text| !text.contains('$')) else { return };
-        if !sound(text) {
-            self.error(
-                Code::BadAddress,
-                node,
-                format!("`{text}` is not {what}"),
-                format!("write it as in \"{example}\""),
-            );
-        }
+    fn range_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {
+        self.address_of(object, name, is_range, "a range of addresses", "172.20.0.0/16")
     }
+
+    fn address_of(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        sound: fn(&str) -> bool,
+        what: &str,
+        example: &str,
+    ) -> Option<String> {
+        let node = object.get(name)?;
+        let text = self.text(node)?;
+        if !sound(&text) {
+            let help = format!("write it as in \"{example}\"");
+            self.error(Code::BadAddress, node, format!("`{text}` is not {what}"), help);
+        }
+        Some(text)
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Whether a text is an address with the length of its network, as `172.20.0.0/16`.

@@ -102,12 +102,8 @@ impl Reader<'_> {
             "sctp" => Protocol::Sctp,
             "tcp" => Protocol::Tcp,
             other => {
-                self.error(
-                    Code::UnknownValue,
-                    node,
-                    format!("`{other}` is no protocol"),
-                    "one of `tcp`, `udp`, `sctp`",
-                );
+                let at = description.filter(|_| host_port.is_some()).unwrap_or(value);
+                self.error(Code::UnknownValue, at, format!("`{other}` is no protocol"), "one of `tcp`, `udp`, `sctp`");
                 return None;
             }
         };

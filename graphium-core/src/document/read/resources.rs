@@ -76,7 +76,13 @@ impl Reader<'_> {
     }
 
     fn size_or_unlimited(&mut self, node: Node<'_>) -> Option<i64> {
-        if matches!(node.value(), Value::Number(number) if number.as_str() == "-1") {
+        let unlimited = match node.value() {
+            Value::Number(number) => number.as_str() == "-1",
+            // Only a variable or an older document has it in quotes, and there is nothing else that it could mean.
+            Value::String(text) => self.fill(node, text.as_str())? == "-1",
+            _ => false,
+        };
+        if unlimited {
             return Some(-1);
         }
         self.size(node).and_then(|bytes| i64::try_from(bytes).ok())

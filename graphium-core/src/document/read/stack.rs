@@ -115,7 +115,7 @@ impl Reader<'_> {
     }
 
     /// The entries of an `ItemList` in the order of their positions; entries without one stay where they are, at the end.
-    fn by_position<'d>(&mut self, items: Vec<Node<'d>>) -> Vec<Node<'d>> {
+    pub(in super::super) fn by_position<'d>(&mut self, items: Vec<Node<'d>>) -> Vec<Node<'d>> {
         let mut placed: Vec<(i64, Node<'d>)> = Vec::with_capacity(items.len());
         for item in items {
             let position = item.get("position").and_then(|node| self.integer(node, i64::MIN, i64::MAX));
@@ -129,7 +129,12 @@ impl Reader<'_> {
         placed.into_iter().map(|(_, item)| item).collect()
     }
 
-    fn part<'d>(&mut self, item: Node<'d>, graph: &Graph<'d>, used: &mut Vec<usize>) -> Option<Node<'d>> {
+    pub(in super::super) fn part<'d>(
+        &mut self,
+        item: Node<'d>,
+        graph: &Graph<'d>,
+        used: &mut Vec<usize>,
+    ) -> Option<Node<'d>> {
         let only_id = item.is_object() && item.members().all(|member| matches!(member.key, "@id" | "@type"));
         if item.is_object() && !(only_id && item.get("@id").is_some()) {
             return Some(item);

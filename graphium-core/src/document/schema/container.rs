@@ -1,77 +1,104 @@
 //! The container and its simple parts.
 
 use super::{
-    Choice, Kind, Place, compose, field, legacy, older,
-    parts::{HEALTH_CHECK, RESOURCE_REQUIREMENTS},
-    word,
+    ANY, Choice, Form, Kind, Needs, Place, Shape, compose, field, legacy,
+    mount::MOUNT,
+    needed, older,
+    parts::{HEALTH_CHECK, REQUIREMENTS, RESOURCE_REQUIREMENTS, RESOURCES},
+    spelt, word,
 };
 
-const ANY: Kind = Kind::Integer { min: i64::MIN, max: i64::MAX };
-
-const PULL_POLICIES: &[Choice] = &[
-    Choice { word: "if-not-present", aliases: &["ifnotpresent", "missing", "if_not_present"] },
-    word("always"),
-    word("never"),
-];
+const PULL_POLICIES: &[Choice] =
+    &[spelt("if-not-present", &["ifnotpresent", "missing", "if_not_present"]), word("always"), word("never")];
 
 /// A container.
 pub(in super::super) static CONTAINER: Place = Place {
     what: "a container",
     fields: &[
-        field("@id", Kind::Text),
-        field("@type", Kind::Structure),
-        field("name", Kind::Text),
-        field("image", Kind::Text),
-        field("description", Kind::Text),
-        field("applicationCategory", Kind::Text),
-        field("softwareVersion", Kind::Text),
-        field("ports", Kind::List(&PORT)),
-        field("environment", Kind::List(&ENV_VAR)),
-        field("volumeMounts", Kind::List(&MOUNT)),
-        field("healthCheck", Kind::Object(&HEALTH_CHECK)),
-        field("resources", Kind::Object(&RESOURCES)),
-        field("requirements", Kind::Object(&REQUIREMENTS)),
-        field("locatedInHost", Kind::Reference),
-        field("dependsOn", Kind::Forms),
-        field("command", Kind::Words),
-        field("args", Kind::Words),
-        field("entrypoint", Kind::Words),
-        field("workingDir", Kind::Text),
-        field("user", Kind::Text),
-        field("hostname", Kind::Text),
-        field("init", Kind::Flag),
-        field("tty", Kind::Flag),
-        field("stdinOpen", Kind::Flag),
-        field("stopSignal", Kind::Text),
-        field("stopGracePeriod", Kind::Duration),
-        field("restartPolicy", Kind::Text),
-        field("networkMode", Kind::Text),
-        field("aliases", Kind::TextList),
-        field("expose", Kind::TextList),
-        field("extraHosts", Kind::Forms),
-        field("dns", Kind::TextList),
-        field("capAdd", Kind::TextList),
-        field("capDrop", Kind::TextList),
-        field("privileged", Kind::Flag),
-        field("securityOpt", Kind::TextList),
-        field("readOnlyRootfs", Kind::Flag),
-        field("shmSize", Kind::Size),
-        field("ulimits", Kind::Forms),
-        field("devices", Kind::Forms),
-        field("gpus", Kind::Forms),
-        field("sysctls", Kind::TextMap),
-        field("logging", Kind::Object(&LOGGING)),
-        field("platform", Kind::Text),
-        field("pullPolicy", Kind::Choice(PULL_POLICIES)),
-        field("pid", Kind::Text),
-        field("ipc", Kind::Text),
-        field("groupAdd", Kind::TextList),
-        field("runtime", Kind::Text),
-        field("labels", Kind::TextMap),
-        field("replicas", super::COUNT),
-        older("position", Kind::Structure, "the order of `hasPart`"),
-        older("resourceRequirements", Kind::Object(&RESOURCE_REQUIREMENTS), "resources"),
+        field(
+            "@id",
+            Kind::Text,
+            "Its identity, as in `container:web`; made of the names of stack and container where it is left out",
+        ),
+        field("@type", Kind::Structure, "`datacenter:Container`"),
+        needed(
+            "name",
+            Kind::Shaped(Shape::Name),
+            "Its name within the stack, and its host name on the network: lower-case letters, digits, `-`, `_`, `.`",
+        ),
+        needed("image", Kind::Shaped(Shape::Image), "The image, `[registry/]name[:tag][@digest]`"),
+        field("description", Kind::Text, "For people"),
+        field("applicationCategory", Kind::Text, "For people"),
+        field("softwareVersion", Kind::Text, "For people"),
+        field("ports", Kind::List(&PORT), "Ports, published on the host or not"),
+        field("environment", Kind::List(&ENV_VAR), "Variables of its environment"),
+        field("volumeMounts", Kind::List(&MOUNT), "Volumes, folders of the host and memory that are mounted"),
+        field("healthCheck", Kind::Object(&HEALTH_CHECK), "How to know that it is well"),
+        field("resources", Kind::Object(&RESOURCES), "What it may use, and what its host keeps for it"),
+        field("requirements", Kind::Object(&REQUIREMENTS), "What it asks of its host"),
+        field("locatedInHost", Kind::Reference, "This host and no other; `host:` may be left out"),
+        field(
+            "dependsOn",
+            Kind::Forms(Form::Dependencies),
+            "Containers of the stack that come first, by name or `@id`",
+        ),
+        field("command", Kind::Words, "Replaces the command of the image"),
+        field("args", Kind::Words, "Appended to the command"),
+        field("entrypoint", Kind::Words, "Replaces the entry point of the image"),
+        field("workingDir", Kind::Text, "The folder that it starts in"),
+        field("user", Kind::Text, "User, `name|uid[:group|gid]`"),
+        field("hostname", Kind::Text, "Its host name inside"),
+        field("init", Kind::Flag, "Run an init process as process 1, which collects what others leave behind"),
+        field("tty", Kind::Flag, "Give it a terminal"),
+        field("stdinOpen", Kind::Flag, "Keep standard input open"),
+        field("stopSignal", Kind::Text, "The signal that asks it to stop"),
+        field("stopGracePeriod", Kind::Duration, "How long it may take to stop before it is killed"),
+        field(
+            "restartPolicy",
+            Kind::Shaped(Shape::Policy),
+            "What the engine does when it ends: `no`, `always`, `on-failure[:times]`, `unless-stopped`",
+        ),
+        field(
+            "networkMode",
+            Kind::Text,
+            "`host`, `none` or `container:…`; the network of the stack where it is left out",
+        ),
+        field("aliases", Kind::TextList, "Names beside its own on the network of the stack"),
+        field("expose", Kind::Forms(Form::Exposed), "Ports open to its network only, as in `80` or `80/udp`"),
+        field("extraHosts", Kind::Forms(Form::Addresses), "Lines for `/etc/hosts`: name and address"),
+        field("dns", Kind::TextList, "Name servers"),
+        field("capAdd", Kind::TextList, "Capabilities of the kernel to add"),
+        field("capDrop", Kind::TextList, "Capabilities of the kernel to drop"),
+        field("privileged", Kind::Flag, "Give it full rights on the host"),
+        field("securityOpt", Kind::TextList, "Options of the security modules"),
+        field("readOnlyRootfs", Kind::Flag, "Mount its root file system without the right to write"),
+        field("shmSize", Kind::Size, "Size of `/dev/shm`"),
+        field("ulimits", Kind::Forms(Form::Ulimits), "Limits of the kernel per process"),
+        field("devices", Kind::Forms(Form::Devices), "Devices of the host"),
+        field("gpus", Kind::Forms(Form::Gpus), "How many GPUs, or `all`"),
+        field("sysctls", Kind::TextMap, "Parameters of the kernel in its namespaces"),
+        field("logging", Kind::Object(&LOGGING), "Where its output goes"),
+        field("platform", Kind::Text, "Platform of the image, `os/arch[/variant]`"),
+        field(
+            "pullPolicy",
+            Kind::Choice(PULL_POLICIES),
+            "When its image is pulled; `if-not-present` where it is left out",
+        ),
+        field("pid", Kind::Text, "PID namespace: `host` or `container:…`"),
+        field("ipc", Kind::Text, "IPC namespace: `host`, `shareable`, `container:…`"),
+        field("groupAdd", Kind::TextList, "Groups beside those of its user"),
+        field("runtime", Kind::Text, "The OCI runtime of the engine"),
+        field("labels", Kind::TextMap, "Labels, beside those that Graphium sets"),
+        field("replicas", super::COUNT, "How many alike; each has a number behind its name"),
+        older("position", Kind::Structure, "the order of `hasPart`", "The place in an older list"),
+        older(
+            "resourceRequirements",
+            Kind::Object(&RESOURCE_REQUIREMENTS),
+            "resources",
+            "Limits, reservations and wishes in one",
+        ),
     ],
+    needs: Needs::Nothing,
     aliases: &[
         legacy("executableName", "image"),
         legacy("containerPort", "ports"),
@@ -122,15 +149,20 @@ const PROTOCOLS: &[Choice] = &[word("tcp"), word("udp"), word("sctp")];
 pub(in super::super) static PORT: Place = Place {
     what: "a port",
     fields: &[
-        field("@id", Kind::Structure),
-        field("@type", Kind::Structure),
-        field("containerPort", Kind::Port),
-        field("hostPort", Kind::Port),
-        field("protocol", Kind::Choice(PROTOCOLS)),
-        field("hostIP", Kind::Text),
-        field("name", Kind::Ignored),
-        field("description", Kind::Ignored),
+        field("@id", Kind::Structure, "Its identity"),
+        field("@type", Kind::Structure, "What it is beside what its key says"),
+        needed("containerPort", Kind::Port, "The port inside"),
+        field("hostPort", Kind::Port, "The port on the host; the engine chooses one where it is left out"),
+        field("protocol", Kind::Choice(PROTOCOLS), "`tcp` where it is left out"),
+        field(
+            "hostIP",
+            Kind::Shaped(Shape::Address),
+            "The address of the host to publish on; all where it is left out",
+        ),
+        field("name", Kind::Ignored, "For people"),
+        field("description", Kind::Ignored, "For people"),
     ],
+    needs: Needs::Nothing,
     aliases: &[
         legacy("portNumber", "containerPort"),
         legacy("hostIp", "hostIP"),
@@ -145,12 +177,13 @@ pub(in super::super) static PORT: Place = Place {
 pub(in super::super) static PROPERTY_VALUE: Place = Place {
     what: "a property value",
     fields: &[
-        field("@id", Kind::Structure),
-        field("@type", Kind::Structure),
-        field("name", Kind::Text),
-        field("value", Kind::Text),
-        field("description", Kind::Text),
+        field("@id", Kind::Structure, "Its identity"),
+        field("@type", Kind::Structure, "What it is beside what its key says"),
+        field("name", Kind::Text, "What it is"),
+        field("value", Kind::Text, "Its value"),
+        field("description", Kind::Text, "For people, or a mapping of ports"),
     ],
+    needs: Needs::Nothing,
     aliases: &[],
     advice: &[],
 };
@@ -159,14 +192,15 @@ pub(in super::super) static PROPERTY_VALUE: Place = Place {
 pub(in super::super) static ENV_VAR: Place = Place {
     what: "an environment variable",
     fields: &[
-        field("@id", Kind::Structure),
-        field("@type", Kind::Structure),
-        field("name", Kind::Text),
-        field("value", Kind::Text),
-        field("fromSecret", Kind::Reference),
-        field("fromHost", Kind::Text),
-        field("description", Kind::Ignored),
+        field("@id", Kind::Structure, "Its identity"),
+        field("@type", Kind::Structure, "What it is beside what its key says"),
+        needed("name", Kind::Text, "Its name"),
+        field("value", Kind::Text, "Its value"),
+        field("fromSecret", Kind::Reference, "The secret that is its value; the agent looks it up at the last moment"),
+        field("fromHost", Kind::Text, "A fact of the host that is its value: `name` or `address`"),
+        field("description", Kind::Ignored, "For people"),
     ],
+    needs: Needs::One(&["value", "fromSecret", "fromHost"]),
     aliases: &[],
     advice: &[("valueFrom", "use `fromSecret` or `fromHost`"), ("key", "it is called `name`")],
 };
@@ -174,133 +208,31 @@ pub(in super::super) static ENV_VAR: Place = Place {
 /// The value of a variable in a map.
 pub(in super::super) static ENV_SOURCE: Place = Place {
     what: "the source of a variable",
-    fields: &[field("value", Kind::Text), field("fromSecret", Kind::Reference), field("fromHost", Kind::Text)],
-    aliases: &[],
-    advice: &[],
-};
-
-const MOUNT_TYPES: &[Choice] = &[word("volume"), word("bind"), word("tmpfs")];
-
-/// Something mounted.
-pub(in super::super) static MOUNT: Place = Place {
-    what: "a mount",
     fields: &[
-        field("@id", Kind::Structure),
-        field("@type", Kind::Structure),
-        field("type", Kind::Choice(MOUNT_TYPES)),
-        field("source", Kind::Text),
-        field("target", Kind::Text),
-        field("readOnly", Kind::Flag),
-        field("volumeOptions", Kind::Object(&VOLUME_OPTIONS)),
-        field("bindOptions", Kind::Object(&BIND_OPTIONS)),
-        field("tmpfsOptions", Kind::Object(&TMPFS_OPTIONS)),
-        field("description", Kind::Ignored),
+        field("value", Kind::Text, "The value"),
+        field("fromSecret", Kind::Reference, "The secret that is the value"),
+        field("fromHost", Kind::Text, "A fact of the host that is the value"),
     ],
-    aliases: &[
-        legacy("name", "source"),
-        legacy("mountPath", "target"),
-        legacy("hostPath", "source"),
-        legacy("driver", "volumeOptions.driver"),
-        legacy("driverOpts", "volumeOptions.driverOpts"),
-        legacy("labels", "volumeOptions.labels"),
-        compose("read_only", "readOnly"),
-        compose("volume", "volumeOptions"),
-        compose("bind", "bindOptions"),
-        compose("tmpfs", "tmpfsOptions"),
-    ],
-    advice: &[],
-};
-
-/// Settings of a volume mount.
-pub(in super::super) static VOLUME_OPTIONS: Place = Place {
-    what: "the options of a volume mount",
-    fields: &[
-        field("noCopy", Kind::Flag),
-        field("subpath", Kind::Text),
-        field("driver", Kind::Text),
-        field("driverOpts", Kind::TextMap),
-        field("labels", Kind::TextMap),
-    ],
-    aliases: &[compose("nocopy", "noCopy")],
-    advice: &[],
-};
-
-/// Settings of a bind mount.
-pub(in super::super) static BIND_OPTIONS: Place = Place {
-    what: "the options of a bind mount",
-    fields: &[field("propagation", Kind::Choice(PROPAGATIONS)), field("createHostPath", Kind::Flag)],
-    aliases: &[compose("create_host_path", "createHostPath")],
-    advice: &[],
-};
-
-const PROPAGATIONS: &[Choice] =
-    &[word("rprivate"), word("private"), word("rshared"), word("shared"), word("rslave"), word("slave")];
-
-/// Settings of memory that is mounted.
-pub(in super::super) static TMPFS_OPTIONS: Place = Place {
-    what: "the options of a tmpfs mount",
-    fields: &[field("size", Kind::Size), field("mode", Kind::Forms)],
-    aliases: &[],
-    advice: &[],
-};
-
-/// Limits and reservations.
-pub(in super::super) static RESOURCES: Place = Place {
-    what: "resources",
-    fields: &[
-        field("@type", Kind::Structure),
-        field("limits", Kind::Object(&LIMITS)),
-        field("reservations", Kind::Object(&RESERVATIONS)),
-    ],
-    aliases: &[
-        legacy("cpu", "limits.cpus"),
-        legacy("cpus", "limits.cpus"),
-        legacy("memory", "limits.memory"),
-        legacy("memorySwap", "limits.memorySwap"),
-        legacy("pids", "limits.pids"),
-    ],
-    advice: &[],
-};
-
-/// What may be used at most.
-pub(in super::super) static LIMITS: Place = Place {
-    what: "limits",
-    fields: &[
-        field("cpus", Kind::Number),
-        field("memory", Kind::Size),
-        field("memorySwap", Kind::SizeOrUnlimited),
-        field("pids", ANY),
-    ],
-    aliases: &[legacy("cpu", "cpus")],
-    advice: &[],
-};
-
-/// What a host keeps.
-pub(in super::super) static RESERVATIONS: Place = Place {
-    what: "reservations",
-    fields: &[field("cpus", Kind::Number), field("memory", Kind::Size)],
-    aliases: &[legacy("cpu", "cpus")],
-    advice: &[("devices", "use `gpus` or `devices` of the container")],
-};
-
-/// What a container asks of its host.
-pub(in super::super) static REQUIREMENTS: Place = Place {
-    what: "requirements",
-    fields: &[field("labels", Kind::TextMap), field("preferredDatacenter", Kind::Reference)],
+    needs: Needs::One(&["value", "fromSecret", "fromHost"]),
     aliases: &[],
     advice: &[],
 };
 
 const CONDITIONS: &[Choice] = &[
-    Choice { word: "started", aliases: &["service_started"] },
-    Choice { word: "healthy", aliases: &["service_healthy"] },
-    Choice { word: "completed", aliases: &["service_completed_successfully"] },
+    spelt("started", &["service_started"]),
+    spelt("healthy", &["service_healthy"]),
+    spelt("completed", &["service_completed_successfully"]),
 ];
 
 /// A dependency with its condition.
 pub(in super::super) static DEPENDENCY: Place = Place {
     what: "a dependency",
-    fields: &[field("@id", Kind::Text), field("@type", Kind::Structure), field("condition", Kind::Choice(CONDITIONS))],
+    fields: &[
+        needed("@id", Kind::Text, "The container, by its `@id` or name"),
+        field("@type", Kind::Structure, "What it is beside what its key says"),
+        field("condition", Kind::Choice(CONDITIONS), "How far it must have come; `started` where it is left out"),
+    ],
+    needs: Needs::Nothing,
     aliases: &[legacy("name", "@id")],
     advice: &[],
 };
@@ -308,7 +240,12 @@ pub(in super::super) static DEPENDENCY: Place = Place {
 /// A limit of the kernel.
 pub(in super::super) static ULIMIT: Place = Place {
     what: "a ulimit",
-    fields: &[field("name", Kind::Text), field("soft", ANY), field("hard", ANY)],
+    fields: &[
+        needed("name", Kind::Text, "Its name, as in `nofile`"),
+        field("soft", ANY, "What a process starts with"),
+        field("hard", ANY, "What it may raise it to"),
+    ],
+    needs: Needs::Any(&["soft", "hard"]),
     aliases: &[],
     advice: &[],
 };
@@ -316,7 +253,12 @@ pub(in super::super) static ULIMIT: Place = Place {
 /// A device.
 pub(in super::super) static DEVICE: Place = Place {
     what: "a device",
-    fields: &[field("hostPath", Kind::Text), field("containerPath", Kind::Text), field("permissions", Kind::Text)],
+    fields: &[
+        needed("hostPath", Kind::Text, "Its path on the host"),
+        field("containerPath", Kind::Text, "Its path inside; the same where it is left out"),
+        field("permissions", Kind::Text, "Of `rwm`; all where it is left out"),
+    ],
+    needs: Needs::Nothing,
     aliases: &[compose("source", "hostPath"), compose("target", "containerPath")],
     advice: &[],
 };
@@ -324,7 +266,11 @@ pub(in super::super) static DEVICE: Place = Place {
 /// Where output goes.
 pub(in super::super) static LOGGING: Place = Place {
     what: "logging",
-    fields: &[field("driver", Kind::Text), field("options", Kind::TextMap)],
+    fields: &[
+        field("driver", Kind::Text, "The driver of the engine"),
+        field("options", Kind::TextMap, "Options of the driver"),
+    ],
+    needs: Needs::Nothing,
     aliases: &[],
     advice: &[],
 };

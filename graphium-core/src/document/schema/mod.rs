@@ -1,16 +1,15 @@
 //! What a stack document may say, as data: per place its keys, their other spellings, the kind of their values.
 //!
-//! The reader looks keys up here and nowhere else; suggestions come from here too.
+//! The reader looks keys up here and nowhere else; suggestions, the formatter and the JSON Schema come from here too.
 
 mod container;
+mod mount;
 mod parts;
 mod stack;
 
-pub(super) use container::{
-    BIND_OPTIONS, CONTAINER, DEPENDENCY, DEVICE, ENV_SOURCE, ENV_VAR, LIMITS, LOGGING, MOUNT, PORT, PROPERTY_VALUE,
-    REQUIREMENTS, RESERVATIONS, RESOURCES, TMPFS_OPTIONS, ULIMIT, VOLUME_OPTIONS,
-};
-pub(super) use parts::{HEALTH_CHECK, RESOURCE_REQUIREMENTS};
+pub(super) use container::{CONTAINER, DEPENDENCY, DEVICE, ENV_SOURCE, ENV_VAR, LOGGING, PORT, PROPERTY_VALUE, ULIMIT};
+pub(super) use mount::{BIND_OPTIONS, MOUNT, TMPFS_OPTIONS, VOLUME_OPTIONS};
+pub(super) use parts::{HEALTH_CHECK, LIMITS, REQUIREMENTS, RESERVATIONS, RESOURCE_REQUIREMENTS, RESOURCES};
 pub(super) use stack::{
     DEPLOYMENT, DOCUMENT, ENVELOPE, HOST, HOST_CONSTRAINT, LIST_ITEM, NAMED, NETWORK, RACK, REFERENCE, STACK, UPDATE,
     VOLUME,
@@ -22,6 +21,8 @@ pub(super) struct Place {
     pub(super) what: &'static str,
     /// Its keys by their canonical names.
     pub(super) fields: &'static [Field],
+    /// What it needs beside the keys that are needed by themselves.
+    pub(super) needs: Needs,
     /// Other spellings.
     pub(super) aliases: &'static [Alias],
     /// Keys that people try here, and what to do instead.
@@ -32,8 +33,22 @@ pub(super) struct Place {
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
+    /// For people, in a line.
+    pub(super) doc: &'static str,
+    /// Whether nothing goes without it.
+    pub(super) needed: bool,
     /// For keys of older documents that no other key can take the place of alone: what says the same now.
     pub(super) older: Option<&'static str>,
+}
+
+/// Which of several keys a place needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    /// Exactly one of these.
+    One(&'static [&'static str]),
+    /// At least one of these.
+    Any(&'static [&'static str]),
 }
 
 /// Another spelling of a key.
@@ -58,6 +73,8 @@ pub(super) enum Origin {
 pub(super) enum Kind {
     /// A string.
     Text,
+    /// A string that has a shape.
+    Shaped(Shape),
     /// True or false.
     Flag,
     /// A whole number.
@@ -87,11 +104,51 @@ pub(super) enum Kind {
     /// An array of objects of that place; several spellings of it add up.
     List(&'static Place),
     /// Has several forms and a reader of its own; several spellings of it add up.
-    Forms,
+    Forms(Form),
     /// Accepted, without effect, with a note.
     Ignored,
     /// A keyword of JSON-LD or something as structural; accepted without a word.
     Structure,
+}
+
+/// What a text must look like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A name that an engine takes, or one that can be made of it.
+    Name,
+    /// A reference of an image.
+    Image,
+    /// An absolute path.
+    Path,
+    /// An IP address.
+    Address,
+    /// A range of IP addresses.
+    Range,
+    /// A restart policy.
+    Policy,
+}
+
+/// What has several forms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Containers that come first: names, or objects with `@id` and `condition`.
+    Dependencies,
+    /// Names of what is outside of the document, or objects with `@id` or `name`.
+    Names,
+    /// Ports, as numbers or as text with a protocol.
+    Exposed,
+    /// Names and addresses: an object, or an array of `name:address`.
+    Addresses,
+    /// Limits of the kernel: an array of objects, or an object of numbers.
+    Ulimits,
+    /// Devices: objects, or `host:container:permissions`.
+    Devices,
+    /// A number, or `all`.
+    Gpus,
+    /// Mode bits: a number, or octal digits.
+    Mode,
+    /// The command of a health check: an array of strings, or one string.
+    Check,
 }
 
 /// A word that a [`Kind::Choice`] takes.
@@ -99,12 +156,17 @@ pub(super) struct Choice {
     pub(super) word: &'static str,
     /// Other spellings in older documents; case never matters there.
     pub(super) aliases: &'static [&'static str],
+    /// Whether it is a word to use; others are there to be refused with a reason.
+    pub(super) offered: bool,
 }
 
 impl Kind {
     /// Whether several spellings of one field add up to one list.
     pub(super) fn adds_up(self) -> bool {
-        matches!(self, Self::List(_) | Self::Forms | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure)
+        matches!(
+            self,
+            Self::List(_) | Self::Forms(_) | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure
+        )
     }
 }
 
@@ -137,12 +199,16 @@ impl Place {
     }
 }
 
-const fn field(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, older: None }
+const fn field(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { name, kind, doc, needed: false, older: None }
 }
 
-const fn older(name: &'static str, kind: Kind, instead: &'static str) -> Field {
-    Field { name, kind, older: Some(instead) }
+const fn needed(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { name, kind, doc, needed: true, older: None }
+}
+
+const fn older(name: &'static str, kind: Kind, instead: &'static str, doc: &'static str) -> Field {
+    Field { name, kind, doc, needed: false, older: Some(instead) }
 }
 
 const fn legacy(key: &'static str, field: &'static str) -> Alias {
@@ -154,9 +220,18 @@ const fn compose(key: &'static str, field: &'static str) -> Alias {
 }
 
 const fn word(word: &'static str) -> Choice {
-    Choice { word, aliases: &[] }
+    spelt(word, &[])
 }
 
+const fn spelt(word: &'static str, aliases: &'static [&'static str]) -> Choice {
+    Choice { word, aliases, offered: true }
+}
+
+const fn refused(word: &'static str) -> Choice {
+    Choice { word, aliases: &[], offered: false }
+}
+
+const ANY: Kind = Kind::Integer { min: i64::MIN, max: i64::MAX };
 const COUNT: Kind = Kind::Integer { min: 0, max: u32::MAX as i64 };
 const POSITIVE: Kind = Kind::Integer { min: 1, max: u32::MAX as i64 };
 

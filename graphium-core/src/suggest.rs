@@ -4,7 +4,7 @@
 const LONGEST: usize = 40;
 
 /// The candidate nearest to `word`, if any is near enough to be what was meant.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }
@@ -57,7 +57,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
 }
 
 /// `a, b, c`, each in backticks, cut where a list would be longer than a line.
-pub(super) fn list<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+pub(crate) fn list<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     const SHOWN: usize = 12;
     let words: Vec<&str> = words.into_iter().collect();
     let mut text = words.iter().take(SHOWN).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
@@ -78,6 +78,9 @@ mod tests {
         assert_eq!(nearest("depends_on", keys), Some("dependsOn"));
         assert_eq!(nearest("Image", keys), Some("image"));
         assert_eq!(nearest("dbb", keys), Some("db"));
+        assert_eq!(nearest("vm11", ["vm2", "vm1", "db"]), Some("vm1"));
+        assert_eq!(nearest("production", ["vm1", "db"]), None);
+        assert_eq!(nearest("x", []), None);
         assert_eq!(nearest("volume", keys), None);
         assert_eq!(nearest("", keys), None);
         assert_eq!(nearest(&"i".repeat(1_000), keys), None);

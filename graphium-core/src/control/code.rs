@@ -1,0 +1,19 @@
+//! What can be found when a stack is deployed, beside what the reader and the planner find.
+
+use crate::diagnostic::{Explanation, Severity::*};
+
+/// Every code of deploying, errors first; those of servers, too.
+pub const CODES: &[Explanation] = &[
+    Explanation {
+        code: "stack-name-taken",
+        severity: Error,
+        meaning: "another stack, with another `@id`, has the same name",
+        fix: "rename this one, or remove the other first",
+    },
+    Explanation {
+        code: "rollback-by-hand",
+        severity: Warning,
+        meaning: "a failure is to roll back, which does not happen by itself yet",
+        fix: "when it fails, run `graphium stack rollback`",
+    },
+];

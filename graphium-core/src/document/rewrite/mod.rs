@@ -1,0 +1,87 @@
+//! A document of any profile, written in the native form.
+//!
+//! It is rewritten node by node with the table that the reader has, not written from what was read: variables stay as
+//! they are and need not be set, and so does everything that is carried and not read. That nothing is lost is not only
+//! meant: the new document is read again, and refused where it does not read to the same stack.
+
+mod forms;
+mod graph;
+mod json;
+mod mask;
+mod parts;
+mod rewriter;
+mod trial;
+
+use super::{
+    ReadContext, code::Code, findings::Findings, findings::Place, guard, node::Node, profile::Context,
+    profile::Profile, reader::Reader, syntax,
+};
+use crate::diagnostic::Diagnostic;
+use rewriter::Rewriter;
+
+/// A document in the native form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formatted {
+    /// The whole text, its last line ended.
+    pub text: String,
+    /// The profile that the document had.
+    pub profile: Profile,
+    /// What could not be kept, and what was assumed of variables; places are those of the old text.
+    pub notes: Vec<Diagnostic>,
+}
+
+/// Writes a document in the native form: canonical keys and values in the order of the format, variables untouched.
+///
+/// The result reads to the same stack, whatever the variables are, and formatting it again changes nothing.
+///
+/// ```
+/// let older = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "itemListElement": [
+///   {"@type": "SoftwareApplication", "name": "web", "executableName": "nginx:${TAG}", "containerPort": 80}]}"#;
+/// let native = graphium_core::document::format(older).unwrap();
+/// assert!(native.text.contains(r#""image": "nginx:${TAG}""#));
+/// assert!(native.text.contains(r#"{ "containerPort": 80 }"#));
+/// ```
+///
+/// # Errors
+///
+/// Everything that is wrong with the document whatever its variables are, or what about it cannot be rewritten.
+pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
+    let text = super::admit(source.as_ref())?;
+    let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
+    let root = Node::root(&value, &map);
+    let trials = trial::trials(text);
+    let mut findings = trial::mistakes(root, &trials);
+    if findings.has_errors() {
+        return Err(findings.into_diagnostics(text, Some(root)));
+    }
+    let (profile, formatted) = rewrite(root, &mut findings);
+    // The native form says some things with more values, and a document that cannot be read again is none.
+    if let Err(refusal) = guard::admit(formatted.as_bytes()) {
+        let message = format!("in the native form {}", refusal.message);
+        findings.add(refusal.code, Place::from(root), message, Some(refusal.code.fix().to_owned()));
+    }
+    if findings.has_errors() {
+        return Err(findings.into_diagnostics(text, Some(root)));
+    }
+    if !trial::same(root, &formatted, &trials) {
+        let message = "this document cannot be written in the native form without changing what it says";
+        let help = "this is a shortcoming of the formatter: please report it, with the document";
+        findings.add(Code::NotRewritable, Place::from(root), message, Some(help.to_owned()));
+        return Err(findings.into_diagnostics(text, Some(root)));
+    }
+    Ok(Formatted { text: formatted, profile, notes: findings.into_diagnostics(text, Some(root)) })
+}
+
+fn rewrite(root: Node<'_>, findings: &mut Findings) -> (Profile, String) {
+    let top = root.get("stackDefinition").unwrap_or(root);
+    let environment = ReadContext::default();
+    let mut unheard = Findings::default();
+    let context = Context::read(top, top.get("@context").or_else(|| root.get("@context")), &mut unheard);
+    let profile = context.profile;
+    let tops = vec![root.index(), top.index()];
+    let reader = Reader { context, environment: &environment, findings: unheard, tops, filled: 0 };
+    let mut rewriter = Rewriter { reader, problems: std::mem::take(findings) };
+    let document = rewriter.document(root);
+    *findings = rewriter.problems;
+    (profile, json::print(&document))
+}
