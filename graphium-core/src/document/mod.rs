@@ -37,10 +37,12 @@ mod suggest;
 mod syntax;
 mod units;
 mod variables;
+#[cfg(test)]
+mod vocabulary;
 mod words;
 
 pub use code::Code;
-pub use profile::{NATIVE_CONTEXT, Profile};
+pub use profile::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile};
 
 use crate::{diagnostic::Diagnostic, stack::Stack};
 use findings::{Findings, Place};

@@ -5,6 +5,8 @@ use json_syntax::Value;
 
 /// The one context that is ours.
 pub const NATIVE_CONTEXT: &str = "https://graphium.io/context/v1.jsonld";
+/// What stands behind [`NATIVE_CONTEXT`], for other processors of JSON-LD. These bytes never change.
+pub const NATIVE_CONTEXT_DOCUMENT: &str = include_str!("../../context/v1.jsonld");
 /// How older documents name schema.org.
 const SCHEMA_ORG: [&str; 4] = ["https://schema.org", "https://schema.org/", "http://schema.org", "http://schema.org/"];
 /// IRIs whose terms we know.
