@@ -2,7 +2,10 @@
 //!
 //! The embedded context says the same in JSON-LD's own words; a test below compares the two, term by term.
 
-use super::schema::{self, Field, Kind, Place};
+use super::{
+    profile::OURS,
+    schema::{self, Field, Kind, Place},
+};
 
 /// Stacks, containers, hosts; where things stand.
 pub(super) const DATACENTER: &str = "https://graphium.io/vocab/datacenter#";
@@ -45,6 +48,17 @@ pub(super) fn iri_of(place: &'static Place, field: &str) -> String {
         field if OF_DATACENTER.contains(&field) => format!("{DATACENTER}{field}"),
         field => format!("{STACK}{field}"),
     }
+}
+
+/// The field that an IRI stands for at a place. As in native documents each of our namespaces will do.
+pub(super) fn field_of(place: &'static Place, iri: &str) -> Option<&'static Field> {
+    let local = OURS.iter().find_map(|namespace| iri.strip_prefix(namespace))?;
+    let name = match local {
+        "mountType" if std::ptr::eq(place, &schema::MOUNT) => "type",
+        "checkType" if std::ptr::eq(place, &schema::HEALTH_CHECK) => "type",
+        local => local,
+    };
+    place.field(name).filter(|field| shape(place, field).is_some())
 }
 
 /// How the values of a field stand in a graph; `None` for what JSON-LD itself reads.
@@ -112,6 +126,7 @@ mod tests {
         for place in places {
             for field in place.fields {
                 let Some(shape) = shape(place, field) else { continue };
+                assert_eq!(field_of(place, &iri_of(place, field.name)).map(|found| found.name), Some(field.name));
                 terms.entry(field.name).or_insert((iri_of(place, field.name), Some(shape)));
             }
         }

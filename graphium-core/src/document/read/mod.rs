@@ -14,4 +14,6 @@ mod stack;
 mod topology;
 
 pub(super) use container::ContainerDraft;
+#[cfg(feature = "json-ld")]
+pub(super) use graph::document_in;
 pub(super) use graph::{Document, document};
