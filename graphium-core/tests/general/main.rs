@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod bed;
+mod expansion;
 mod forms;
 mod hostile;
 mod mistakes;

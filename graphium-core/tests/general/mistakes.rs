@@ -121,6 +121,12 @@ fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
             "/pieces/0/@context/@import",
             "nothing is imported",
         ),
+        (
+            "context-entry",
+            container("\"@context\": {\"a\": {\"@id\": \"x:a\", «\"@contianer\"»: \"@list\"}}"),
+            "/pieces/0/@context/a/@contianer",
+            "did you mean `@container`?",
+        ),
         ("context-entry", container("\"@context\": «7»"), "/pieces/0/@context", "not a number"),
         ("duplicate-key", container("\"g:user\": \"a\", «\"g:user\"»: \"a\""), "/pieces/0/g:user", "stands twice"),
         (
@@ -226,7 +232,7 @@ fn nodes_of_other_types_are_told_and_left_out() {
 #[test]
 fn what_the_processor_refuses_is_told_with_its_reason() {
     for (keys, why) in [
-        ("\"@context\": {\"a\": {\"@id\": \"x:a\", \"@container\": \"@nothing\"}}", ""),
+        ("\"@context\": {\"a\": {\"@id\": \"x:a\", \"@container\": \"@value\"}}", ""),
         ("\"g:user\": {\"@value\": \"a\", \"@type\": \"x:t\", \"@language\": \"en\"}", "value object"),
         ("\"@reverse\": 1", "`@reverse`"),
     ] {

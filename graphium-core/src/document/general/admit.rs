@@ -5,9 +5,10 @@
 
 use super::super::{
     code::Code,
-    findings::Findings,
+    findings::{Findings, Place},
     node::Node,
     profile::{NATIVE_CONTEXT, SCHEMA_ORG},
+    suggest,
 };
 use json_syntax::Value;
 
@@ -19,6 +20,33 @@ const NATIVE: Measure = Measure { terms: 200, scopes: 25, nested: 3, text: 0 };
 const MAX_COPIES: usize = 10_000_000;
 /// Bytes of IRIs that are put together from contexts.
 const MAX_TEXT: usize = 64 * 1024 * 1024;
+
+/// Everything that begins with `@` and means something in a context.
+const KEYWORDS: [&str; 23] = [
+    "@base",
+    "@container",
+    "@context",
+    "@direction",
+    "@graph",
+    "@id",
+    "@import",
+    "@included",
+    "@index",
+    "@json",
+    "@language",
+    "@list",
+    "@nest",
+    "@none",
+    "@prefix",
+    "@propagate",
+    "@protected",
+    "@reverse",
+    "@set",
+    "@type",
+    "@value",
+    "@version",
+    "@vocab",
+];
 
 /// How large contexts are.
 #[derive(Clone, Copy, Default)]
@@ -128,9 +156,14 @@ impl Inspection {
                 let help = "write the terms here; nothing is imported".to_owned();
                 self.refuse(Code::ContextEntry, member.value, "`@import` cannot be used", Some(help), findings);
             }
+            self.keyword(member.key, (&member).into(), findings);
             measure.terms += usize::from(!member.key.starts_with('@'));
             measure.text += member.key.len() + member.value.as_str().map_or(0, str::len);
             for part in member.value.members() {
+                self.keyword(part.key, (&part).into(), findings);
+                if let Some(text) = part.value.as_str() {
+                    self.keyword(text, part.value.into(), findings);
+                }
                 measure.text += part.key.len() + part.value.as_str().map_or(0, str::len);
                 if part.key == "@context" {
                     let scope = self.context(part.value, findings);
@@ -139,6 +172,16 @@ impl Inspection {
             }
         }
         measure
+    }
+
+    /// What looks like a keyword and is none is ignored by JSON-LD; the processor complains on its own, to nobody.
+    fn keyword(&mut self, word: &str, at: Place, findings: &mut Findings) {
+        let looks_like_one = word.strip_prefix('@').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic()));
+        if looks_like_one && !KEYWORDS.contains(&word) {
+            let help = suggest::nearest(word, KEYWORDS).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("`{word}` looks like a keyword, and a context has none of that name");
+            self.refuse(Code::ContextEntry, at, message, help, findings);
+        }
     }
 
     fn unknown(&mut self, entry: Node<'_>, url: &str, findings: &mut Findings) {
@@ -153,7 +196,7 @@ impl Inspection {
     fn refuse(
         &mut self,
         code: Code,
-        at: Node<'_>,
+        at: impl Into<Place>,
         message: impl Into<String>,
         help: Option<String>,
         findings: &mut Findings,
