@@ -78,6 +78,14 @@ fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
             "/pieces/0/g:dependsOn",
             "neither an `@id` nor a name",
         ),
+        (
+            "bad-port",
+            container(
+                "\"@context\": {\"open\": {\"@id\": \"g:ports\", \"@container\": \"@index\"}}, \"open\": {\"web\": {\"g:containerPort\": «0»}}",
+            ),
+            "/pieces/0/open/web/g:containerPort",
+            "(`ports.containerPort` of `container:c`)",
+        ),
         // Keys.
         ("unknown-key", container("«\"usr\"»: \"a\""), "/pieces/0/usr", "https://graphium.io/vocab/stack#user"),
         ("unknown-key", container("«\"user\"»: \"a\""), "/pieces/0/user", "does not define `user`"),

@@ -158,14 +158,16 @@ fn hosts_of_a_general_document_know_their_racks() {
 fn other_peoples_properties_are_carried_under_their_whole_names() {
     let stack = own(
         r#", "x": "https://example.org/x#", "owner": {"@id": "x:owner"}"#,
-        r#", "owner": {"x:team": ["a", "b"], "x:lead": {"id": "https://example.org/people/1"}}, "x:tier": "front", "x:since": {"@value": "2026", "@type": "x:year"},
+        r#", "owner": {"x:team": ["a", "b"], "x:lead": {"id": "https://example.org/people/1", "kind": "s:Person", "called": "Ada"}}, "x:tier": "front", "x:since": {"@value": "2026", "@type": "x:year"},
             "x:order": {"@list": [1, 2.5]}, "x:any": {"@type": "@json", "@value": {"k": null}}"#,
     );
     let annotations = serde_json::to_value(&stack.containers[0].annotations).unwrap();
     let expected = serde_json::json!({
         "https://example.org/x#owner": {
             "https://example.org/x#team": ["a", "b"],
-            "https://example.org/x#lead": {"@id": "https://example.org/people/1"}
+            "https://example.org/x#lead": {
+                "@id": "https://example.org/people/1", "@type": ["http://schema.org/Person"], "http://schema.org/name": "Ada"
+            }
         },
         "https://example.org/x#tier": "front",
         "https://example.org/x#since": {"@type": "https://example.org/x#year", "@value": "2026"},

@@ -26,6 +26,8 @@ pub(super) struct Entity<'e> {
     pub(super) at: Option<usize>,
     /// Whether it stands in the graph itself, not within another node.
     pub(super) top: bool,
+    /// Whether it is a value of anything.
+    pub(super) referred_to: bool,
     /// How many nodes depend on it.
     pub(super) dependants: usize,
 }
@@ -175,6 +177,7 @@ impl<'e> Graph<'e> {
             Content::List(self.items(list, tags.get("@list"), own.or(holder), via))
         } else {
             let (node, edge) = self.node(object, tags, via);
+            self.nodes[node].referred_to = true;
             self.nodes[node].dependants += usize::from(is_dependency(via));
             Content::Node(node, edge)
         };
@@ -188,6 +191,7 @@ impl<'e> Graph<'e> {
             for (at, json) in subjects.iter().enumerate() {
                 let Some(object) = json.as_object() else { continue };
                 let (subject, _) = self.node(object, tags.get(iri).at(at, subjects.len()), "");
+                self.nodes[node].referred_to = true;
                 self.nodes[node].dependants += usize::from(is_dependency(iri));
                 let item = Item { content: Content::Node(node, Vec::new()), json, own: None, holder };
                 self.nodes[subject].properties.entry(iri).or_default().push(item);

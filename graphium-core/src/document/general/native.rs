@@ -50,7 +50,7 @@ pub(super) struct Owner {
 
 impl Owner {
     fn nobody() -> Self {
-        Self { node: "the document".into(), path: String::new(), at: None }
+        Self { node: "".into(), path: String::new(), at: None }
     }
 
     fn named(name: &str, at: Option<usize>) -> Self {
@@ -58,10 +58,11 @@ impl Owner {
     }
 
     fn text(&self, word: &str) -> Rc<str> {
+        let of = if self.node.is_empty() { String::new() } else { format!(" of {}", self.node) };
         match (self.path.as_str(), word) {
             ("", "") => self.node.clone(),
-            (path, "") | ("", path) => format!("`{path}` of {}", self.node).into(),
-            (path, word) => format!("`{path}.{word}` of {}", self.node).into(),
+            (path, "") | ("", path) => format!("`{path}`{of}").into(),
+            (path, word) => format!("`{path}.{word}`{of}").into(),
         }
     }
 
@@ -173,6 +174,11 @@ impl<'e, 'g> Writer<'e, 'g> {
         let ends = |end: &str| types.iter().any(|name| name.ends_with(end));
         let undeclared_type = entity.types.iter().any(|name| undeclared(name).is_some() || name.starts_with(UNDEFINED));
         let is_ours = !types.is_empty() || undeclared_type;
+        let has_place = types.iter().any(|name| ["container", "host", "rack", "datacenter"].contains(&name.as_str()));
+        if entity.referred_to && !has_place {
+            // A part of an annotation: it is carried there.
+            return;
+        }
         if !is_ours && (!entity.types.is_empty() || !entity.properties.keys().any(says_ours)) {
             if entity.top && entity.is_described() {
                 let owner = Owner::named(entity.id.unwrap_or("a node without a name"), entity.at);
