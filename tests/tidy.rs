@@ -43,7 +43,7 @@ fn tree(package: &str, arguments: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_core_has_no_runtime_no_engine_no_server_and_no_database() {
-    for arguments in [&[][..], &["--features", "testing"][..]] {
+    for arguments in [&[][..], &["--features", "testing"][..], &["--features", "json-ld"][..]] {
         let packages = tree("graphium-core", arguments);
         assert!(packages.contains(&"serde".to_owned()), "the tree was not read: {packages:?}");
         for absent in
@@ -52,6 +52,25 @@ fn the_core_has_no_runtime_no_engine_no_server_and_no_database() {
             assert!(!packages.iter().any(|package| package == absent), "graphium-core depends on {absent}");
         }
     }
+}
+
+#[test]
+fn the_core_has_a_json_ld_processor_only_where_it_is_asked_for() {
+    let has_it = |package: &str, arguments: &[&str]| {
+        tree(package, arguments).iter().any(|package| package.starts_with("json-ld") || package == "rdf-types")
+    };
+    assert!(!has_it("graphium-core", &[]) && !has_it("graphium-core", &["--features", "testing"]));
+    assert!(has_it("graphium-core", &["--features", "json-ld"]));
+    assert!(has_it("graphium-server", &[]), "the binary reads every profile");
+}
+
+#[test]
+fn one_file_names_the_json_ld_processor() {
+    let library = |path: &Path| path.to_string_lossy().contains("/src/");
+    let users: Vec<_> =
+        sources().into_iter().filter(|(path, text)| library(path) && text.contains("json_ld::")).collect();
+    let names: Vec<_> = users.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+    assert!(matches!(names.as_slice(), [name] if name.ends_with("document/general/expand.rs")), "{names:?}");
 }
 
 #[test]

@@ -52,6 +52,12 @@ impl Place {
         Self { mark: shown.unwrap_or(node).mark(), index: node.index() }
     }
 
+    /// The value of that number, shown by these bytes.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn new(mark: Range<usize>, index: usize) -> Self {
+        Self { mark, index }
+    }
+
     /// Some bytes of a document that could not be parsed.
     pub(super) fn bytes(mark: Range<usize>) -> Self {
         Self { mark, index: 0 }
@@ -108,6 +114,31 @@ impl Findings {
         self.kept = [0; 3];
         for finding in &self.findings {
             self.kept[finding.code.severity() as usize] += 1;
+        }
+    }
+
+    /// Moves every finding to another text: `to` takes its mark and the number of its value, and says what is shown
+    /// there, which value it is about, and what its message should add.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn relocate(&mut self, mut to: impl FnMut(Range<usize>, usize) -> (Place, Place, String)) {
+        for finding in &mut self.findings {
+            let (shown, value, addition) = to(finding.mark.clone(), finding.index);
+            (finding.mark, finding.index) = (shown.mark, value.index);
+            finding.message.push_str(&addition);
+        }
+    }
+
+    /// Takes over what was found elsewhere in the same text.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn absorb(&mut self, others: Self) {
+        self.dropped += others.dropped;
+        for finding in others.findings {
+            if self.is_full(finding.code.severity()) {
+                self.dropped += 1;
+            } else {
+                self.kept[finding.code.severity() as usize] += 1;
+                self.findings.push(finding);
+            }
         }
     }
 

@@ -19,11 +19,29 @@
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
 //! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
 //! `rewrite` goes the same way and writes the native form of what it has seen.
-//! Nothing here asks a network, an environment or a clock, and no document makes it panic.
+//! Nothing here asks a network or an environment, and no document makes it panic.
+//!
+//! # Three profiles
+//!
+//! *Native* documents name our own context ([`NATIVE_CONTEXT`]), *legacy* ones schema.org's or none: both are read as
+//! they are written. Any other JSON-LD is of the *general* profile and needs the feature `json-ld` of this crate:
+//! terms of its own, the expanded and the flattened form, nodes spread over `@graph` and linked by `@id`. Such a
+//! document is expanded (on a thread of its own, in bounded time, with no context but its own and ours), and what it
+//! says in our vocabulary is written down canonically and read as a native document is: all rules are the same.
+//!
+//! Findings about a general document name the node and the property. Their line and column are those of the
+//! source where the value can be found there again: an object always can, unless it stands in a map of JSON-LD
+//! (`@container` of `@index`, `@id`, `@type` or `@language`); a string, number or flag where it is written as it was
+//! understood; otherwise they are those of the object around it, or of the whole.
+//! What JSON-LD calls unordered is taken in the order of the text. Properties of other vocabularies are carried as
+//! annotations under their whole IRIs, with as much as the source nests in them; a general document that has a
+//! condition on a dependency must say it where the dependency is, or let nobody else wait for that container.
 
 mod check;
 mod code;
 mod findings;
+#[cfg(feature = "json-ld")]
+mod general;
 mod guard;
 mod json_schema;
 mod names;
@@ -41,11 +59,13 @@ mod syntax;
 mod table_tests;
 mod units;
 mod variables;
+#[cfg(any(test, feature = "json-ld"))]
+mod vocabulary;
 mod words;
 
 pub use code::Code;
 pub use json_schema::json_schema;
-pub use profile::{NATIVE_CONTEXT, Profile};
+pub use profile::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile};
 pub use rewrite::{Formatted, format};
 
 use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
@@ -114,7 +134,11 @@ pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Readi
     let root = node::Node::root(&value, &map);
     let mut findings = Findings::default();
     syntax::inspect(root, &mut findings);
-    let (document, findings) = read::document(root, context, findings);
+    let top = root.get("stackDefinition").unwrap_or(root);
+    let (document, findings) = match profile::is_general(top) {
+        true => general(root, top, context, findings),
+        false => read::document(root, context, findings),
+    };
     let failed = findings.has_errors();
     let diagnostics = findings.into_diagnostics(text, Some(root));
     match document {
@@ -134,4 +158,22 @@ fn admit(bytes: &[u8]) -> Result<&str, Vec<Diagnostic>> {
         findings.add(refusal.code, place, refusal.message, Some(refusal.code.fix().to_owned()));
         findings.into_diagnostics(sound, None)
     })
+}
+
+#[cfg(feature = "json-ld")]
+use general::document as general;
+
+/// Without the feature there is nobody who could expand the document.
+#[cfg(not(feature = "json-ld"))]
+fn general(
+    _: node::Node<'_>,
+    top: node::Node<'_>,
+    _: &ReadContext<'_>,
+    mut findings: Findings,
+) -> (Option<read::Document>, Findings) {
+    let message = "this JSON-LD has to be expanded, and this build of Graphium lacks the feature `json-ld`";
+    let help =
+        format!("build with `--features json-ld`, or write the document with \"@context\": \"{NATIVE_CONTEXT}\"");
+    findings.add(Code::NeedsJsonLd, top.get("@context").unwrap_or(top), message, Some(help));
+    (None, findings)
 }

@@ -5,10 +5,13 @@ use json_syntax::Value;
 
 /// The one context that is ours.
 pub const NATIVE_CONTEXT: &str = "https://graphium.io/context/v1.jsonld";
+/// What stands behind [`NATIVE_CONTEXT`], for other processors of JSON-LD. These bytes never change.
+pub const NATIVE_CONTEXT_DOCUMENT: &str = include_str!("../../context/v1.jsonld");
 /// How older documents name schema.org.
-const SCHEMA_ORG: [&str; 4] = ["https://schema.org", "https://schema.org/", "http://schema.org", "http://schema.org/"];
+pub(super) const SCHEMA_ORG: [&str; 4] =
+    ["https://schema.org", "https://schema.org/", "http://schema.org", "http://schema.org/"];
 /// IRIs whose terms we know.
-const OURS: [&str; 5] = [
+pub(super) const OURS: [&str; 5] = [
     "https://graphium.io/vocab/stack#",
     "https://graphium.io/vocab/datacenter#",
     "https://graphium.io/vocab/docker#",
@@ -16,7 +19,7 @@ const OURS: [&str; 5] = [
     "https://schema.org/",
 ];
 /// Prefixes that need no declaration: older documents use them without one, our own context declares them.
-const KNOWN_PREFIXES: [&str; 3] = ["datacenter", "docker", "schema"];
+pub(super) const KNOWN_PREFIXES: [&str; 3] = ["datacenter", "docker", "schema"];
 const MAX_ENTRIES: usize = 4;
 
 /// How a document is read.
@@ -26,6 +29,28 @@ pub enum Profile {
     Native,
     /// schema.org's, or none: older spellings too.
     Legacy,
+    /// Any other JSON-LD, read by the IRIs of our vocabulary. Needs the feature `json-ld`.
+    General,
+}
+
+/// Whether a document can only be understood by expanding it: it defines terms of its own and names no context
+/// that we know, or it has no context and is in expanded form already.
+pub(super) fn is_general(top: Node<'_>) -> bool {
+    if let Value::Array(_) = top.value() {
+        return top.elements().any(Node::is_object);
+    }
+    let Some(context) = top.get("@context") else {
+        let nodes = top.get("@graph").map_or_else(|| vec![top], Node::items);
+        let keys: Vec<&str> = nodes.iter().flat_map(|node| node.members()).map(|member| member.key).collect();
+        let mut properties = keys.into_iter().filter(|key| !key.starts_with('@')).peekable();
+        return properties.peek().is_some() && properties.all(|key| key.contains("://"));
+    };
+    let entries = context.items();
+    let known = |url: &str| url == NATIVE_CONTEXT || SCHEMA_ORG.contains(&url);
+    let defines = |entry: &Node<'_>| {
+        entry.members().any(|member| member.key.starts_with('@') || !member.value.as_str().is_some_and(is_namespace))
+    };
+    !entries.iter().any(|entry| entry.as_str().is_some_and(known)) && entries.iter().any(defines)
 }
 
 /// What `@context` says.
@@ -47,6 +72,12 @@ pub(super) enum Key<'k> {
 }
 
 impl Context {
+    /// The context of a document that was expanded: nothing is declared, and every other IRI is somebody else's.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn general() -> Self {
+        Self { profile: Profile::General, prefixes: Vec::new() }
+    }
+
     /// Reads the value of `@context`; `top` is the object that has it, or lacks it.
     pub(super) fn read(top: Node<'_>, value: Option<Node<'_>>, findings: &mut Findings) -> Self {
         let mut context = Self { profile: Profile::Legacy, prefixes: Vec::new() };
@@ -118,6 +149,9 @@ impl Context {
     /// What a key means, by its prefix.
     pub(super) fn key<'k>(&self, key: &'k str) -> Key<'k> {
         let Some((prefix, local)) = key.split_once(':') else { return Key::Term(key) };
+        if self.profile == Profile::General {
+            return Key::Foreign;
+        }
         if local.starts_with("//") {
             return OURS.iter().find_map(|iri| key.strip_prefix(iri)).map_or(Key::Undeclared(prefix), Key::Term);
         }

@@ -347,7 +347,7 @@ fn news_of_many_attempts_travel_together() {
     tried.enter(1, Phase::Stopping).enter(2, Phase::Stopping);
     assert!(tried.renewed().is_none(), "they are gathered");
     let news = |call: &RenewCall| call.leases.iter().filter(|lease| lease.progress.is_some()).count();
-    assert_eq!(tried.pass(100).renewed().map(news), Some(2));
+    assert_eq!(tried.pass(250).renewed().map(news), Some(2));
 }
 
 #[test]
@@ -355,9 +355,9 @@ fn more_bytes_of_a_pull_go_with_the_next_renewal_and_none_is_lost() {
     let arrived = |bytes| Step { phase: Phase::Pulling, message: String::new(), bytes: Some((bytes, 100)) };
     let told = |tried: &Tried| tried.renewed().and_then(|call| call.leases[0].progress.clone()?.bytes);
     let mut tried = Tried::new(4);
-    tried.grant([pull(1)]).enter(1, Phase::Pulling).pass(100).take(Input::Renewed(vec![held(1, None)]));
+    tried.grant([pull(1)]).enter(1, Phase::Pulling).pass(250).take(Input::Renewed(vec![held(1, None)]));
     tried.take(Input::Stepped(key(1, 1), arrived(10)));
-    assert_eq!(told(tried.pass(100)), Some(10), "the first bytes are told at once");
+    assert_eq!(told(tried.pass(250)), Some(10), "the first bytes are told at once");
     tried.take(Input::Renewed(vec![held(1, None)]));
     tried.take(Input::Stepped(key(1, 1), arrived(20))).take(Input::Stepped(key(1, 1), arrived(30)));
     assert!(tried.pass(500).renewed().is_none(), "more of them are no news");

@@ -56,6 +56,18 @@ pub(in super::super) fn document(
     }
     let declared = top.get("@context").or_else(|| root.get("@context"));
     let context = Context::read(top, declared, &mut findings);
+    document_in(context, root, environment, findings)
+}
+
+/// The same where it is known what `@context` says.
+pub(in super::super) fn document_in(
+    context: Context,
+    root: Node<'_>,
+    environment: &ReadContext<'_>,
+    findings: Findings,
+) -> (Option<Document>, Findings) {
+    let envelope = root.get("stackDefinition");
+    let top = envelope.unwrap_or(root);
     let profile = context.profile;
     let tops = vec![root.index(), top.index()];
     let mut reader = Reader { context, environment, findings, tops, filled: 0 };

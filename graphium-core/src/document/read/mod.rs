@@ -14,5 +14,7 @@ mod stack;
 mod topology;
 
 pub(super) use container::ContainerDraft;
+#[cfg(feature = "json-ld")]
+pub(super) use graph::document_in;
 pub(super) use graph::{Class, Document, Graph, document, local};
 pub(super) use mounts::is_path;
