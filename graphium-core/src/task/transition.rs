@@ -80,7 +80,6 @@ pub enum Input {
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "it is passed on a few times and never kept in numbers")]
 pub enum Outcome {
     /// It did what it was to do.
     Completed(TaskResult),
