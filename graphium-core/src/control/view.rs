@@ -3,13 +3,11 @@
 use super::{StackRecord, StackView};
 use crate::{
     action::Action,
+    plan::HIDDEN,
     stack::{Container, EnvValue},
     task::Task,
 };
 use std::sync::Arc;
-
-/// Stands for a value that is not shown.
-const HIDDEN: &str = "•••";
 
 impl StackRecord {
     /// The stack as people see it.

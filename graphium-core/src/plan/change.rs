@@ -5,7 +5,6 @@ use super::{
     Applied,
     deploy::Draft,
     difference::{self, PropertyChange},
-    layout,
 };
 use crate::{
     id::HostId,
@@ -76,7 +75,8 @@ pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<C
         host: leftover.host.clone(),
         from: None,
         properties: Vec::new(),
-        data_at_risk: draft.before.and_then(|before| before.definition(leftover.name)).map(anonymous).unwrap_or_default(),
+        data_at_risk:
+            draft.before.and_then(|before| before.definition(leftover.name)).map(anonymous).unwrap_or_default(),
     }));
     changes
 }
@@ -149,15 +149,19 @@ fn anonymous(old: &Container) -> Vec<String> {
 /// Volumes stay on the host where they are.
 fn left_behind(old: &Container, from: &HostId, to: &HostId) -> Vec<String> {
     let volumes = volumes(old);
-    volumes.map(|(name, _)| format!("the volume `{name}` stays on `{from}` with its data; on `{to}` it is another one")).collect()
+    volumes
+        .map(|(name, _)| format!("the volume `{name}` stays on `{from}` with its data; on `{to}` it is another one"))
+        .collect()
 }
 
 /// Volumes that a container has no longer, or in another place.
 fn unmounted(old: &Container, new: &Container) -> Vec<String> {
     let kept = |name: &str| volumes(new).any(|(other, _)| other == name);
     let gone = volumes(old).filter(|(name, _)| !kept(name));
-    gone.map(|(name, target)| format!("the volume `{name}` at `{target}` is not mounted any more; it stays with its data"))
-        .collect()
+    gone.map(|(name, target)| {
+        format!("the volume `{name}` at `{target}` is not mounted any more; it stays with its data")
+    })
+    .collect()
 }
 
 /// Named volumes and where they are mounted.

@@ -7,6 +7,7 @@
 use super::{
     Applied, Endpoint, Options, Plan, PlannedTask,
     before::{Before, BeforeMembers},
+    change::{self, Change},
     handover::Handover,
     hosts::{Hosts, Seen},
     layout::Layout,
@@ -64,6 +65,8 @@ pub fn plan(
     warnings.extend(warn::of_reach(&draft.layout));
     warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
     let unchanged = draft.unchanged();
+    let changes = change::changes(&draft, applied);
+    draft.explain(&changes);
     let tasks = draft.tasks(options);
     Ok(seal::sealed(Plan {
         hash: String::new(),
@@ -72,6 +75,7 @@ pub fn plan(
         tasks,
         placements: draft.placements(),
         unchanged,
+        changes,
         endpoints: draft.endpoints(),
         warnings,
     }))
@@ -142,6 +146,22 @@ impl<'a, 'p> Draft<'a, 'p> {
             Verdict::Unchanged => None,
             Verdict::Absent => Some(["deploy:", self.name(number)].concat()),
             Verdict::Differs(_) => Some(["update:", self.name(number)].concat()),
+        }
+    }
+
+    /// What the engine is to be asked for, where something is to be done.
+    pub(super) fn spec(&self, number: usize) -> Option<&ContainerSpec> {
+        self.specs[number].as_deref()
+    }
+
+    /// Says in the tasks' reasons what has changed in a definition.
+    fn explain(&mut self, changes: &[Change]) {
+        let told: BTreeMap<&str, &Change> = changes.iter().map(|change| (change.container.as_str(), change)).collect();
+        for number in 0..self.verdicts.len() {
+            let properties = told.get(self.name(number)).map_or(&[][..], |change| &change.properties);
+            if self.verdicts[number] == Verdict::redefined() && !properties.is_empty() {
+                self.verdicts[number] = Verdict::Differs(format!("changed: {}", change::brief(properties)));
+            }
         }
     }
 

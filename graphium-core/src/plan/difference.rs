@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Stands for a value that is not shown.
-pub const HIDDEN: &str = "•••";
+pub(crate) const HIDDEN: &str = "•••";
 
 /// One property that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,7 +131,10 @@ mod tests {
     fn told(old: Value, new: Value) -> Vec<String> {
         let changes = between_definitions(&definition(old), &definition(new));
         let show = |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
-        changes.into_iter().map(|change| format!("{}: {} > {}", change.path, show(change.old), show(change.new))).collect()
+        changes
+            .into_iter()
+            .map(|change| format!("{}: {} > {}", change.path, show(change.old), show(change.new)))
+            .collect()
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub fn plan_action(
         stack_name: name.to_owned(),
         placements: parts.iter().map(|part| (part.name.to_string(), part.host.clone())).collect(),
         unchanged,
+        changes: Vec::new(),
         endpoints: Vec::new(),
         warnings: Vec::new(),
         tasks: sequence.tasks,

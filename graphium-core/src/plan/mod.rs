@@ -39,13 +39,17 @@
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
 //!   only of those that it depends on.
+//! * What becomes of a container that was there is told property by property, against the revision that was applied last;
+//!   values of variables are hidden.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`].
 
 mod before;
+mod change;
 mod code;
 mod deploy;
+mod difference;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod graph;
@@ -69,8 +73,11 @@ mod task;
 mod verdict;
 mod warn;
 
+pub use change::{Change, ChangeKind};
 pub use code::CODES;
 pub use deploy::plan;
+pub(crate) use difference::HIDDEN;
+pub use difference::PropertyChange;
 pub use graph::{dot, waves};
 pub use lifecycle::{StackAction, plan_action};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask};

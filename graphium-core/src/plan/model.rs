@@ -1,5 +1,6 @@
 //! Plans as data.
 
+use super::Change;
 use crate::{
     action::Action,
     diagnostic::Diagnostic,
@@ -27,6 +28,9 @@ pub struct Plan {
     /// Containers that are as they should be already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchanged: Vec<String>,
+    /// What becomes of containers that were there before, and do not stay as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// Where the stack's published ports answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,

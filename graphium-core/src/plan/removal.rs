@@ -70,6 +70,7 @@ pub fn plan_removal(
         tasks,
         placements: BTreeMap::new(),
         unchanged: Vec::new(),
+        changes: Vec::new(),
         endpoints: Vec::new(),
         warnings,
     })

@@ -29,7 +29,7 @@ fn seal(mut plan: Plan, of: impl Fn(&ContainerSpec) -> SpecHash) -> Plan {
         seal.text(container);
         seal.text(host.as_str());
     }
-    seal.json(&(&plan.unchanged, &plan.endpoints, &plan.warnings));
+    seal.json(&(&plan.unchanged, &plan.changes, &plan.endpoints, &plan.warnings));
     plan.hash = seal.finish();
     plan
 }

@@ -22,7 +22,7 @@ impl Verdict {
     pub(super) fn on(spec: &ContainerSpec, seen: Option<&ObservedContainer>, awaited: bool) -> Self {
         let Some(seen) = seen else { return Self::Absent };
         if !seen.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash)) {
-            return Self::Differs("its definition changed".to_owned());
+            return Self::redefined();
         }
         match seen.status {
             ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused => Self::Unchanged,
@@ -36,6 +36,11 @@ impl Verdict {
             ContainerStatus::Dead => Self::Differs("could not be removed and is dead".to_owned()),
             ContainerStatus::Removing => Self::Differs("is being removed".to_owned()),
         }
+    }
+
+    /// It is there, made from another definition.
+    pub(super) fn redefined() -> Self {
+        Self::Differs("its definition changed".to_owned())
     }
 
     pub(super) fn is_change(&self) -> bool {

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Unreachable = 5,
     /// The wait came to its end before the work did.
     TimedOut = 6,
+    /// `plan --detailed-exitcode`: there is something to do.
+    Changes = 7,
     /// Ctrl-C.
     Interrupted = 130,
 }

@@ -30,6 +30,12 @@ pub(crate) struct PlanArgs {
     /// Plan to pull every image, also those that a host has
     #[arg(long)]
     pull: bool,
+    /// Show what changes property by property; values of variables stay hidden
+    #[arg(long)]
+    diff: bool,
+    /// Exit with 7 where there is something to do, and with 0 where there is nothing
+    #[arg(long)]
+    detailed_exitcode: bool,
     /// How the plan is written
     #[arg(short, long, value_enum)]
     output: Option<PlanFormat>,
@@ -64,8 +70,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     match planned {
         Ok((plan, notes)) => {
             document.warn(&notes, output);
-            show(&plan, format, &document, output)?;
-            Ok(Exit::Ok)
+            show(args, &plan, format, &document, output)
         }
         Err(diagnostics) => refuse(&diagnostics, format, &document, output),
     }
@@ -90,7 +95,7 @@ fn ask_server(
     let client = connect::client(config)?;
     let answer = connect::run(async { Ok(client.plan(document.bytes().to_vec(), &request).await?) });
     match answer {
-        Ok(plan) => show(&plan, format, document, output).map(|()| Exit::Ok),
+        Ok(plan) => show(args, &plan, format, document, output),
         Err(failure) if !failure.diagnostics.is_empty() => refuse(&failure.diagnostics, format, document, output),
         Err(failure) if failure.exit == Exit::Unreachable => {
             Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
@@ -99,16 +104,24 @@ fn ask_server(
     }
 }
 
-fn show(plan: &Plan, format: PlanFormat, document: &Document, output: &mut Output) -> Result<(), Failure> {
+fn show(
+    args: &PlanArgs,
+    plan: &Plan,
+    format: PlanFormat,
+    document: &Document,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     match format {
-        PlanFormat::Json => output.json(plan),
-        PlanFormat::Dot => output.line(plan::dot(plan).trim_end()),
+        PlanFormat::Json => output.json(plan)?,
+        PlanFormat::Dot => output.line(plan::dot(plan).trim_end())?,
         PlanFormat::Table => {
             document.warn(&plan.warnings, output);
             let style = output.data_style();
-            render::plan(plan, style).iter().try_for_each(|line| output.line(line))
+            let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
+            render::plan(plan, style).iter().chain(&differences).try_for_each(|line| output.line(line))?;
         }
     }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
 }
 
 fn refuse(found: &[Diagnostic], format: PlanFormat, document: &Document, output: &mut Output) -> Result<Exit, Failure> {

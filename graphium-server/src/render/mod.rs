@@ -3,6 +3,7 @@
 mod board;
 mod changes;
 mod diagnostics;
+mod difference;
 mod failures;
 mod plan;
 mod style;
@@ -14,6 +15,7 @@ mod tree;
 pub(crate) use board::{Board, State};
 pub(crate) use changes::Changes;
 pub(crate) use diagnostics::{Source, diagnostics};
+pub(crate) use difference::differences;
 pub(crate) use failures::{failure, failures};
 pub(crate) use plan::{plan, url};
 pub(crate) use style::Style;

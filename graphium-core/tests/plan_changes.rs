@@ -1,0 +1,99 @@
+//! What a plan tells of containers that were there before.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use graphium_core::{
+    plan::{Applied, ChangeKind, Options, Plan, PlannedTask, fixtures::*, plan},
+    runtime::label,
+    stack::*,
+};
+
+fn planned(stack: &Stack, count: u32) -> Plan {
+    plan(stack, None, &hosts(count), &Options::default()).unwrap()
+}
+
+fn task<'p>(plan: &'p Plan, id: &str) -> &'p PlannedTask {
+    plan.tasks.iter().find(|task| task.id == id).unwrap_or_else(|| panic!("no {id} in {:?}", plan.tasks))
+}
+
+fn pinned(name: &str, host: &str) -> Container {
+    Container { host: Some(host.into()), ..container(name) }
+}
+
+fn mounted(mut container: Container, source: Option<&str>, target: &str) -> Container {
+    let kind = MountKind::Volume { source: source.map(str::to_owned), no_copy: false, subpath: None };
+    container.volume_mounts.push(Mount { kind, target: target.to_owned(), read_only: false });
+    container
+}
+
+fn set(mut container: Container, name: &str, value: &str) -> Container {
+    container.environment.push(EnvVar { name: name.to_owned(), value: EnvValue::Literal(value.to_owned()) });
+    container
+}
+
+/// What a second revision of a stack on two hosts changes, the first being carried out.
+fn changed(first: Vec<Container>, second: Vec<Container>) -> Plan {
+    let (before, after) = (stack("s", first), stack("s", second));
+    let plan_of_first = planned(&before, 2);
+    let running = carried_out(&plan_of_first, hosts(2));
+    let applied = Applied { stack: before, placements: plan_of_first.placements };
+    plan(&after, Some(&applied), &running, &Options::default()).unwrap()
+}
+
+#[test]
+fn what_changes_is_told_property_by_property_and_no_value_of_a_variable() {
+    let old = set(pinned("web", "vm1"), "PASSWORD", "s3cret");
+    let new = Container { image: "nginx:2".to_owned(), ..set(pinned("web", "vm1"), "PASSWORD", "other") };
+    let plan = changed(vec![old, pinned("db", "vm2")], vec![new, pinned("db", "vm2")]);
+    let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
+    assert_eq!((change.container.as_str(), change.kind, &change.from), ("web", ChangeKind::Recreate, &None));
+    let told: Vec<_> = change.properties.iter().map(|property| property.path.as_str()).collect();
+    assert_eq!(told, ["environment.PASSWORD.value", "image"]);
+    assert_eq!(change.properties[1].old, Some("nginx:alpine".into()));
+    assert_eq!(change.properties[1].new, Some("nginx:2".into()));
+    let text = serde_json::to_string(&plan.changes).unwrap();
+    assert!(!text.contains("s3cret") && !text.contains("other"), "{text}");
+    assert_eq!(task(&plan, "update:web").why, "changed: `environment.PASSWORD.value`, `image`");
+    assert_eq!(plan.unchanged, ["db"]);
+}
+
+#[test]
+fn what_is_for_people_changes_and_asks_for_nothing() {
+    let new = Container { description: Some("the page".to_owned()), ..pinned("web", "vm1") };
+    let plan = changed(vec![pinned("web", "vm1")], vec![new]);
+    assert!(plan.is_empty());
+    let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
+    assert_eq!((change.kind, change.properties[0].path.as_str()), (ChangeKind::Cosmetic, "description"));
+}
+
+#[test]
+fn data_that_stays_behind_or_goes_is_named() {
+    let db = |host| mounted(mounted(pinned("db", host), Some("data"), "/data"), None, "/cache");
+    let plan = changed(vec![db("vm1"), Container { name: "old".to_owned(), ..db("vm1") }], vec![db("vm2")]);
+    let [moved, removed] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
+    assert_eq!((moved.kind, moved.from.as_ref().unwrap().as_str()), (ChangeKind::Move, "vm1"));
+    let nameless = "the volume without a name at `/cache` goes with its container";
+    let left = "the volume `s_data` stays on `vm1` with its data; on `vm2` it is another one";
+    assert_eq!(moved.data_at_risk, [nameless, left]);
+    assert_eq!((removed.container.as_str(), removed.kind), ("old", ChangeKind::Remove));
+    assert_eq!(removed.data_at_risk, [nameless]);
+
+    let elsewhere = mounted(pinned("db", "vm1"), Some("other"), "/data");
+    let plan = changed(vec![mounted(pinned("db", "vm1"), Some("data"), "/data")], vec![elsewhere]);
+    assert_eq!(plan.changes[0].kind, ChangeKind::Recreate);
+    assert_eq!(plan.changes[0].properties[0].path, "volumeMounts./data.source");
+    let unmounted = "the volume `s_data` at `/data` is not mounted any more; it stays with its data";
+    assert_eq!(plan.changes[0].data_at_risk, [unmounted]);
+}
+
+#[test]
+fn of_what_was_made_from_an_unknown_definition_no_difference_is_told() {
+    let before = stack("s", vec![pinned("web", "vm1")]);
+    let first = planned(&before, 1);
+    let mut running = carried_out(&first, hosts(1));
+    running.containers[0].labels.insert(label::HASH.to_owned(), "of another time".to_owned());
+    let applied = Applied { stack: before.clone(), placements: first.placements };
+    let plan = plan(&before, Some(&applied), &running, &Options::default()).unwrap();
+    assert_eq!(plan.changes[0].kind, ChangeKind::Recreate);
+    assert!(plan.changes[0].properties.is_empty());
+    assert_eq!(task(&plan, "update:web").why, "its definition changed");
+}

@@ -1,0 +1,80 @@
+//! What a plan changes, property by property.
+
+use super::{Style, printable};
+use graphium_core::plan::{Change, ChangeKind, Plan, PropertyChange};
+use serde_json::Value;
+
+/// A block per container that was there and does not stay as it was.
+pub(crate) fn differences(plan: &Plan, style: Style) -> Vec<String> {
+    plan.changes.iter().flat_map(|change| block(change, style)).collect()
+}
+
+fn block(change: &Change, style: Style) -> Vec<String> {
+    let place = match &change.from {
+        Some(from) => format!("{from} → {}", change.host),
+        None => change.host.to_string(),
+    };
+    let what = match change.kind {
+        ChangeKind::Cosmetic => "stays; what differs is not the engine's",
+        ChangeKind::Recreate => "is made anew",
+        ChangeKind::Move => "moves",
+        ChangeKind::Remove => "goes",
+    };
+    let mut lines =
+        vec![String::new(), format!("{} on {} {what}", style.bold(&printable(&change.container)), printable(&place))];
+    lines.extend(change.properties.iter().map(property));
+    if change.properties.is_empty() && change.kind == ChangeKind::Recreate {
+        lines.push("  what it was made from is not known, or is the same".to_owned());
+    }
+    lines.extend(change.data_at_risk.iter().map(|risk| format!("  ! {}", printable(risk))));
+    lines
+}
+
+/// `~` is another value, `+` a new property, `-` one that goes: a sign each, for colour carries no meaning.
+fn property(property: &PropertyChange) -> String {
+    let path = printable(&property.path);
+    match (&property.old, &property.new) {
+        (Some(old), Some(new)) => format!("  ~ {path}: {} → {}", value(old), value(new)),
+        (None, Some(new)) => format!("  + {path}: {}", value(new)),
+        (Some(old), None) => format!("  - {path}: {}", value(old)),
+        (None, None) => format!("  ~ {path}"),
+    }
+}
+
+/// A value as JSON; a text alone without its quotes.
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable(text).into_owned(),
+        other => printable(&other.to_string()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_difference_has_its_sign() {
+        let change: Change = serde_json::from_value(serde_json::json!({
+            "container": "db", "kind": "move", "host": "vm2", "from": "vm1",
+            "properties": [
+                {"path": "image", "old": "postgres:15", "new": "postgres:16"},
+                {"path": "environment.A.value", "old": "•••", "new": "•••"},
+                {"path": "tty", "new": true},
+                {"path": "labels.tier", "old": "back"}
+            ],
+            "dataAtRisk": ["the volume `s_data` stays"]
+        }))
+        .unwrap();
+        let expected = [
+            "",
+            "db on vm1 → vm2 moves",
+            "  ~ image: postgres:15 → postgres:16",
+            "  ~ environment.A.value: ••• → •••",
+            "  + tty: true",
+            "  - labels.tier: back",
+            "  ! the volume `s_data` stays",
+        ];
+        assert_eq!(block(&change, Style::PLAIN), expected);
+    }
+}
