@@ -246,6 +246,7 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
     let mut stack = stack("s", vec![container("a")]);
     stack.labels.insert("team".to_owned(), "x".to_owned());
     stack.labels.insert(label::STACK.to_owned(), "stolen".to_owned());
+    stack.labels.insert(label::ATTEMPT.to_owned(), "7".to_owned());
     let plan = planned(&stack, &hosts(1));
     let spec = spec(&plan, "deploy:a");
     let labels = spec.all_labels();

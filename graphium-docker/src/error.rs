@@ -90,7 +90,7 @@ impl From<Fault> for RuntimeError {
 /// Whether the engine or its registry says that an image is not to be had. What comes within the stream of a pull
 /// bears no number of its own, so there the words decide.
 fn no_such_image(code: u16, message: &str) -> bool {
-    const SAID_BY: [&str; 10] = [
+    const SAID_BY: [&str; 9] = [
         "No such image",
         "pull access denied",
         "manifest unknown",
@@ -99,11 +99,12 @@ fn no_such_image(code: u16, message: &str) -> bool {
         "does not match the specified platform",
         "unauthorized",
         "name unknown",
-        ": denied",
         // Of a registry, or a proxy before it, that answers in words of its own.
         "parsing HTTP 404 response",
     ];
-    matches!(code, 401 | 403 | 404 | 500) && SAID_BY.iter().any(|words| message.contains(words))
+    // The engine passes a registry's own word on as 500; with 403 it would be that of a plugin of the engine.
+    let is_denied = code == 500 && message.contains(": denied");
+    is_denied || matches!(code, 401 | 403 | 404 | 500) && SAID_BY.iter().any(|words| message.contains(words))
 }
 
 /// The words of the operating system, which lie under those of three libraries.

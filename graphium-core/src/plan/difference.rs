@@ -92,31 +92,35 @@ fn walk(path: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<
 
 /// Hides what may be secret: that a value differs may be seen, not the value.
 fn hide(change: &mut PropertyChange) {
-    let secret = change.path.starts_with("environment.") && change.path.ends_with(".value")
-        || change.path.starts_with("healthCheck.headers.");
+    let path: Vec<&str> = change.path.splitn(3, '.').collect();
     for value in [&mut change.old, &mut change.new].into_iter().flatten() {
-        if secret {
-            *value = HIDDEN.into();
-        } else if change.path.starts_with("environment") {
-            hide_variables(value);
-        } else if let Some(headers) = value.get_mut("headers").and_then(Value::as_object_mut) {
-            headers.values_mut().for_each(|header| *header = HIDDEN.into());
+        match *path {
+            ["environment"] => children(value).for_each(hide_variable),
+            ["environment", name] if !name.ends_with(".value") => hide_variable(value),
+            ["environment", ..] => *value = HIDDEN.into(),
+            ["healthCheck"] => value.get_mut("headers").into_iter().flat_map(children).for_each(hide_all),
+            ["healthCheck", "headers"] => children(value).for_each(hide_all),
+            ["healthCheck", "headers", ..] => hide_all(value),
+            _ => {}
         }
     }
 }
 
-/// Hides the values of one variable, or of all of a list or an object.
-fn hide_variables(value: &mut Value) {
+fn children(value: &mut Value) -> Box<dyn Iterator<Item = &mut Value> + '_> {
     match value {
-        Value::Array(list) => list.iter_mut().for_each(hide_variables),
-        Value::Object(object) if object.contains_key("name") => {
-            if let Some(value) = object.get_mut("value") {
-                *value = HIDDEN.into();
-            }
-        }
-        Value::Object(object) => object.values_mut().for_each(hide_variables),
-        _ => {}
+        Value::Array(list) => Box::new(list.iter_mut()),
+        Value::Object(object) => Box::new(object.values_mut()),
+        _ => Box::new(std::iter::empty()),
     }
+}
+
+/// Hides the value of one variable; where it comes from may be seen.
+fn hide_variable(variable: &mut Value) {
+    variable.get_mut("value").into_iter().for_each(hide_all);
+}
+
+fn hide_all(value: &mut Value) {
+    *value = HIDDEN.into();
 }
 
 #[cfg(test)]
@@ -177,9 +181,16 @@ mod tests {
         let new = json!({
             "environment": [{"name": "A", "value": "s3cret2"}, {"name": "B", "fromSecret": "b"}, {"name": "D", "value": "s3cret"}],
         });
-        for (old, new) in [(old.clone(), new.clone()), (new, old.clone()), (old.clone(), json!({})), (json!({}), old)] {
-            let told = told(old, new).join("\n");
-            assert!(told.contains("environment") && !told.contains("s3cret"), "{told}");
+        let unchecked = json!({"healthCheck": {"type": "http", "path": "/", "port": 80}});
+        let named = json!({"environment": [{"name": "name", "value": "s3cret"}, {"name": "value", "value": "s3cret"}]});
+        let twice = json!({"environment": [{"name": "A", "value": "s3cret"}, {"name": "A", "value": "s3cret"}]});
+        let dotted =
+            json!({"environment": [{"name": "a.b", "value": "s3cret"}, {"name": "x.value", "value": "s3cret"}]});
+        let all = [json!({}), old, new, unchecked, named, twice, dotted];
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            let told = told(one.clone(), other.clone()).join("\n");
+            assert!(one == other || !told.is_empty());
+            assert!(!told.contains("s3cret"), "{told}");
         }
     }
 }

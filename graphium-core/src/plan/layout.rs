@@ -145,7 +145,7 @@ pub(super) fn own_volumes<'c>(stack: &Stack, definition: &'c Container) -> impl 
 /// The stack's labels, those of one of its parts, and ours, which nothing else can set.
 fn labels(stack: &Stack, part: &TextMap) -> TextMap {
     let mut labels = TextMap::with_capacity(stack.labels.len() + part.len() + 3);
-    for (key, value) in stack.labels.iter().chain(part) {
+    for (key, value) in stack.labels.iter().chain(part).filter(|(key, _)| !label::is_ours(key)) {
         labels.insert(key.clone(), value.clone());
     }
     labels.insert(label::MANAGED.to_owned(), "true".to_owned());

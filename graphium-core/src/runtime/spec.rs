@@ -174,6 +174,7 @@ pub struct VolumeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::{Condition, Dependency};
 
     fn spec() -> ContainerSpec {
         ContainerSpec::new("shop-web", Container { image: "nginx".to_owned(), ..Container::default() })
@@ -194,16 +195,26 @@ mod tests {
     #[test]
     fn what_changes_nothing_on_an_engine_does_not_count_and_the_rest_does() {
         let plain = spec().digest();
-        let with = |change: fn(&mut Container)| {
+        let with = |change: &dyn Fn(&mut Container)| {
             let mut spec = spec();
             change(Arc::make_mut(&mut spec.container));
             spec.digest()
         };
-        assert_eq!(with(|container| container.id = "container:web".to_owned()), plain);
-        assert_eq!(with(|container| container.description = Some("a page".to_owned())), plain);
-        assert_ne!(with(|container| container.image = "nginx:1".to_owned()), plain);
-        assert_ne!(with(|container| container.tty = true), plain);
-        assert_ne!(with(|container| drop(container.labels.insert("a".to_owned(), "b".to_owned()))), plain);
+        assert_eq!(with(&|container: &mut Container| container.id = "container:web".to_owned()), plain);
+        assert_eq!(with(&|container: &mut Container| container.description = Some("a page".to_owned())), plain);
+        assert_eq!(with(&|container: &mut Container| container.application_category = Some("web".to_owned())), plain);
+        assert_eq!(
+            with(&|container: &mut Container| drop(container.annotations.insert("x:a".to_owned(), 1.into()))),
+            plain
+        );
+        let dependency = Dependency { container: "db".to_owned(), condition: Condition::Started };
+        assert_eq!(with(&|container: &mut Container| container.depends_on.push(dependency.clone())), plain);
+        assert_ne!(with(&|container: &mut Container| container.image = "nginx:1".to_owned()), plain);
+        assert_ne!(with(&|container: &mut Container| container.tty = true), plain);
+        assert_ne!(
+            with(&|container: &mut Container| drop(container.labels.insert("a".to_owned(), "b".to_owned()))),
+            plain
+        );
         let mut moved = spec();
         moved.network = Some("shop".to_owned());
         assert_ne!(moved.digest(), plain);

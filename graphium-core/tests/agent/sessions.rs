@@ -1,11 +1,12 @@
 //! Leases, sessions, reports, and the ends of agents.
 
-use crate::bed::{Bed, HOST, deploy};
+use crate::bed::{Bed, HOST, deploy, spec};
 use graphium_core::{
     action::Action,
     agent::AgentError,
     environment::Environment,
     id::HostId,
+    runtime::ContainerSpec,
     store::{SessionRequest, TaskStore},
     task::{Outcome, TaskStatus},
     testing::Operation,
@@ -188,4 +189,22 @@ fn an_idle_agent_does_next_to_nothing() {
 fn an_agent_can_be_spawned_on_any_executor() {
     fn spawned<T: Send + 'static>(_: T) {}
     spawned(Bed::new().agent().run(std::future::ready(())));
+}
+
+#[test]
+fn a_container_without_a_planned_hash_is_known_again_by_the_next_attempt() {
+    let bed = Bed::new();
+    bed.runtime.hang(Operation::Start);
+    let action = Action::Deploy { spec: Box::new(ContainerSpec { hash: None, ..spec("web") }) };
+    bed.crash(async {
+        let ids = bed.submit([action]).await;
+        bed.phase_of(&ids[0], "starting").await;
+    });
+    bed.runtime.release();
+    let (task, _) = bed.serve(async {
+        let mut tasks = bed.store.tasks(&Default::default()).await.unwrap().items;
+        bed.end_of(&tasks.remove(0).id).await
+    });
+    assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 2));
+    assert_eq!(bed.runtime.effects("web").created, 1);
 }

@@ -124,15 +124,22 @@ impl<'a> Filter<'a> {
             return;
         }
         let plus = if is_narrow { "+" } else { "" };
-        let names: Vec<String> = statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
-        let index = if statuses.iter().all(|status| !status.is_terminal()) {
-            format!("{plus}open = 1 AND +")
-        } else if statuses.iter().all(|status| status.is_terminal() && *status != TaskStatus::Completed) {
-            format!("open = 0 AND status <> 'completed' AND {plus}")
-        } else {
-            plus.to_owned()
+        let names = |wanted: fn(&TaskStatus) -> bool| {
+            let names = statuses.iter().filter(|status| wanted(status)).map(|status| format!("'{}'", status.as_str()));
+            names.collect::<Vec<_>>().join(", ")
         };
-        self.sql.push_str(&format!(" AND {index}status IN ({})", names.join(", ")));
+        if statuses.contains(&TaskStatus::Completed) {
+            self.sql.push_str(&format!(" AND {plus}status IN ({})", names(|_| true)));
+            return;
+        }
+        // In the words of the indexes that leave out what is completed.
+        let open = names(|status| !status.is_terminal());
+        let failed = names(|status| status.is_terminal());
+        let open = (!open.is_empty()).then(|| format!("({plus}open = 1 AND +status IN ({open}))"));
+        let failed = (!failed.is_empty())
+            .then(|| format!("({plus}open = 0 AND status <> 'completed' AND {plus}status IN ({failed}))"));
+        let either: Vec<String> = open.into_iter().chain(failed).collect();
+        self.sql.push_str(&format!(" AND ({})", either.join(" OR ")));
     }
 
     fn values(&self) -> Vec<&dyn ToSql> {
@@ -197,6 +204,10 @@ mod tests {
         let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };
         uses(&failed, "tasks_failed (status=? AND host=?");
         let both = vec![TaskStatus::Failed, TaskStatus::Cancelled];
-        uses(&TaskQuery { statuses: both, ..open }, "tasks_failed (status=?");
+        uses(&TaskQuery { statuses: both, ..open.clone() }, "tasks_failed (status=?");
+        let mixed = vec![TaskStatus::Failed, TaskStatus::Pending];
+        let mixed = TaskQuery { statuses: mixed, host: Some("vm1".into()), ..open };
+        uses(&mixed, "tasks_failed");
+        uses(&mixed, "tasks_open");
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 impl Job<'_> {
     /// The specification with the labels of this attempt and every variable resolved.
     pub(super) fn prepare(&self, spec: &ContainerSpec) -> Result<ContainerSpec, Trouble> {
-        let mut spec = spec.clone();
+        // Its hash is that of what was asked for, without what this attempt adds: the next one must know the container again.
+        let mut spec = ContainerSpec { hash: Some(spec.planned_hash()), ..spec.clone() };
         let is_open = |variable: &EnvVar| !matches!(variable.value, EnvValue::Literal(_));
         let open = if spec.container.environment.iter().any(is_open) {
             &mut *Arc::make_mut(&mut spec.container).environment
