@@ -80,7 +80,8 @@ impl Control {
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
         let inventory = self.planning_inventory(&stack.id).await?;
-        let options = plan::Options { pull_images: options.pull_images, ..plan::Options::default() };
+        let options =
+            plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
         let applied = existing.map(|record| &record.value.applied);
         plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)
     }

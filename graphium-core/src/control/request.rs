@@ -11,6 +11,8 @@ pub struct DeployOptions {
     pub by: Option<String>,
     /// Pull every image anew.
     pub pull_images: bool,
+    /// For a preview: say why each container is where it is.
+    pub explain: bool,
     /// Give up after this time.
     pub timeout: Option<std::time::Duration>,
     /// The caller's key for the request.

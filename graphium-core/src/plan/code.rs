@@ -74,12 +74,6 @@ pub const CODES: &[Explanation] = &[
     },
     // Accepted.
     Explanation {
-        code: "auto-is-spread",
-        severity: Warning,
-        meaning: "placement `auto` spreads for now",
-        fix: "nothing, or write `spread`",
-    },
-    Explanation {
         code: "unknown-address",
         severity: Warning,
         meaning: "a host has not told its address, so containers elsewhere cannot be told where to find those on it",

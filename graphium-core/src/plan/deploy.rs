@@ -48,7 +48,7 @@ pub fn plan(
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);
-    let placement = place(desired, &members, &hosts, &seen, applied);
+    let placement = place(desired, &members, &hosts, &seen, applied, options);
     errors.extend(placement.errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -61,8 +61,7 @@ pub fn plan(
     let before_members = applied.filter(|_| draft.has_work()).map(BeforeMembers::of);
     let before = before_members.as_ref().map(|members| members.laid_out(&hosts));
     draft.before = before.as_ref();
-    let mut warnings = placement.warnings;
-    warnings.extend(warn::of_reach(&draft.layout));
+    let mut warnings = warn::of_reach(&draft.layout);
     warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
     let unchanged = draft.unchanged();
     let changes = change::changes(&draft, applied);
@@ -76,6 +75,7 @@ pub fn plan(
         placements: draft.placements(),
         unchanged,
         changes,
+        choices: placement.choices,
         endpoints: draft.endpoints(),
         warnings,
     }))

@@ -66,6 +66,7 @@ pub fn plan_action(
         placements: parts.iter().map(|part| (part.name.to_string(), part.host.clone())).collect(),
         unchanged,
         changes: Vec::new(),
+        choices: Vec::new(),
         endpoints: Vec::new(),
         warnings: Vec::new(),
         tasks: sequence.tasks,

@@ -31,6 +31,7 @@
 //! * `replicas: n` gives `<name>-1` to `<name>-n`, also for one; together they answer to `<name>`.
 //! * On the engine containers are `<stack>-<container>`, named volumes `<stack>_<volume>`, the network is the one that
 //!   the stack names or `<stack>`. What is declared `external` keeps its name and is neither made nor removed.
+//! * `auto` gives each container, dependencies first, the eligible host with the highest [`Score`].
 //! * A container that is somewhere already stays there while its host is active and suits it.
 //! * A host that a document names may be offline: its tasks wait. In maintenance or draining it takes nothing new.
 //! * A container that exited with 0 has done its work if another waits for its completion, or if its policy restarts
@@ -50,6 +51,7 @@ mod change;
 mod code;
 mod deploy;
 mod difference;
+mod explain;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod graph;
@@ -67,6 +69,7 @@ mod reach;
 mod removal;
 mod retire;
 mod room;
+mod score;
 mod seal;
 mod setup;
 mod task;
@@ -78,7 +81,9 @@ pub use code::CODES;
 pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
+pub use explain::{Candidate, Choice};
 pub use graph::{dot, waves};
 pub use lifecycle::{StackAction, plan_action};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask};
 pub use removal::plan_removal;
+pub use score::Score;

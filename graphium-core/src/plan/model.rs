@@ -1,6 +1,6 @@
 //! Plans as data.
 
-use super::Change;
+use super::{Change, Choice};
 use crate::{
     action::Action,
     diagnostic::Diagnostic,
@@ -34,6 +34,9 @@ pub struct Plan {
     /// Where the stack's published ports answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
+    /// Why each container is where it is, if that was asked for; the hash does not count it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
     /// What is worth knowing before it is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Diagnostic>,
@@ -96,6 +99,8 @@ pub struct Applied {
 pub struct Options {
     /// Pull every image, also those that a host has: the policy of each container becomes `always`.
     pub pull_images: bool,
+    /// Say why each container is where it is: [`Plan::choices`].
+    pub explain: bool,
     /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
     pub remove_volumes: bool,
 }

@@ -5,13 +5,14 @@
 //! set, so the work grows with the containers and hardly with the hosts.
 
 use super::{
-    Applied,
+    Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
     members::Members,
     room::{Refusal, Room},
+    score::score,
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
     stack::{Mode, Stack, Strategy},
@@ -27,7 +28,7 @@ const LISTED: usize = 100;
 pub(super) struct Placement {
     pub(super) hosts: Vec<Option<usize>>,
     pub(super) errors: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
+    pub(super) choices: Vec<Choice>,
 }
 
 struct Placer<'a, 'p> {
@@ -36,6 +37,8 @@ struct Placer<'a, 'p> {
     /// The datacenter that the strategy asks for.
     within: Option<&'a str>,
     placed: Vec<Option<usize>>,
+    /// Why, if that is asked for.
+    choices: Option<Vec<Choice>>,
     errors: Vec<Diagnostic>,
     unlisted: usize,
 }
@@ -47,17 +50,18 @@ pub(super) fn place<'a>(
     hosts: &Hosts<'a>,
     seen: &Seen<'a>,
     applied: Option<&'a Applied>,
+    options: &Options,
 ) -> Placement {
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
         applied,
         within: None,
         placed: vec![None; members.list.len()],
+        choices: options.explain.then(Vec::new),
         errors: Vec::new(),
         unlisted: 0,
     };
     let mut free = placer.place_bound();
-    let mut warnings = Vec::new();
     match stack.deployment.placement_strategy {
         Some(Strategy::Manual) => {
             for &number in &free {
@@ -76,28 +80,24 @@ pub(super) fn place<'a>(
                 free.clear();
             }
         }
-        Some(Strategy::Auto) if !free.is_empty() => warnings.push(Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(
-                "auto-is-spread",
-                "",
-                "the placement strategy `auto` spreads containers for now: it does not weigh processors and memory yet",
-            )
-        }),
         Some(Strategy::Auto | Strategy::Spread) | None => {}
     }
     match stack.deployment.mode {
         Mode::SingleHost => placer.place_together(&free),
         Mode::MultiHost => {
             placer.keep(&mut free);
-            placer.spread(&free);
+            if stack.deployment.placement_strategy == Some(Strategy::Auto) {
+                placer.weigh(&free);
+            } else {
+                placer.spread(&free);
+            }
         }
     }
     if placer.unlisted > 0 {
         let more = format!("{} more containers cannot be placed", placer.unlisted);
         placer.errors.push(Diagnostic::error("no-eligible-host", "", more));
     }
-    Placement { hosts: placer.placed, errors: placer.errors, warnings }
+    Placement { hosts: placer.placed, errors: placer.errors, choices: placer.choices.unwrap_or_default() }
 }
 
 impl<'a> Placer<'a, '_> {
@@ -117,7 +117,13 @@ impl<'a> Placer<'a, '_> {
         }
     }
 
-    fn settle(&mut self, number: usize, host: usize) {
+    fn settle(&mut self, number: usize, host: usize, why: &str) {
+        if let Some(choices) = &mut self.choices {
+            let is_weighed = self.room.stack.deployment.placement_strategy == Some(Strategy::Auto);
+            let (room, placed) = (&self.room, is_weighed.then_some(&*self.placed));
+            let refusal = |other| room.refusal(number, other, self.within).map(|refusal| room.words(refusal));
+            choices.push(explain::choice(room, (number, host), why, placed, refusal));
+        }
         self.room.occupy(number, host);
         self.placed[number] = Some(host);
     }
@@ -150,7 +156,7 @@ impl<'a> Placer<'a, '_> {
                 self.room.refusal(number, host, None)
             };
             match refusal {
-                None => self.settle(number, host),
+                None => self.settle(number, host, "the document names it"),
                 Some(refusal) => self.refuse_bound(number, id, refusal),
             }
         }
@@ -189,7 +195,7 @@ impl<'a> Placer<'a, '_> {
                 self.room.hosts.list[host].is_active() && self.room.refusal(number, host, self.within).is_none()
             });
             if let Some(host) = stays {
-                self.settle(number, host);
+                self.settle(number, host, "it is there already");
             }
             stays.is_none()
         });
@@ -209,8 +215,24 @@ impl<'a> Placer<'a, '_> {
                 Some((count, host)) => {
                     queue.remove(&(count, host));
                     queue.insert((count + 1, host));
-                    self.settle(number, host);
+                    self.settle(number, host, "fewest containers");
                 }
+                None => self.refuse_everywhere(number),
+            }
+        }
+    }
+
+    /// Places each on the eligible host with the highest score, dependencies first.
+    fn weigh(&mut self, free: &[usize]) {
+        let mut is_free = vec![false; self.placed.len()];
+        free.iter().for_each(|&number| is_free[number] = true);
+        for &number in self.room.members.order.iter().filter(|&&number| is_free[number]) {
+            let active = (0..self.room.hosts.list.len()).filter(|&host| self.room.hosts.list[host].is_active());
+            let eligible = active.filter(|&host| self.room.refusal(number, host, self.within).is_none());
+            let best = eligible
+                .max_by_key(|&host| (score(&self.room, number, host, &self.placed).total(), std::cmp::Reverse(host)));
+            match best {
+                Some(host) => self.settle(number, host, "highest score"),
                 None => self.refuse_everywhere(number),
             }
         }
@@ -272,11 +294,12 @@ impl<'a> Placer<'a, '_> {
             if let Some(refusal) = self.room.refusal(number, host, self.within) {
                 for &placed in &free[..done] {
                     self.room.vacate(placed, host);
+                    self.choices.iter_mut().for_each(|choices| drop(choices.pop()));
                     self.placed[placed] = None;
                 }
                 return Err((number, refusal));
             }
-            self.settle(number, host);
+            self.settle(number, host, "all of the stack on one host");
         }
         Ok(())
     }

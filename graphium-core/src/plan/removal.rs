@@ -71,6 +71,7 @@ pub fn plan_removal(
         placements: BTreeMap::new(),
         unchanged: Vec::new(),
         changes: Vec::new(),
+        choices: Vec::new(),
         endpoints: Vec::new(),
         warnings,
     })

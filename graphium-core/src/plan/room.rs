@@ -102,6 +102,11 @@ impl<'a, 'p> Room<'a, 'p> {
         self.loads[host].containers
     }
 
+    /// Processors and bytes of memory that are reserved on a host.
+    pub(super) fn reserved(&self, host: usize) -> (f64, u64) {
+        (self.loads[host].cpus, self.loads[host].memory)
+    }
+
     pub(super) fn occupy(&mut self, number: usize, host: usize) {
         let definition = self.members.list[number].definition;
         let load = &mut self.loads[host];

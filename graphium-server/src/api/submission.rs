@@ -18,6 +18,8 @@ pub(super) struct DeployQuery {
     timeout: Option<u64>,
     rollback_on_error: Option<bool>,
     pull_images: Option<bool>,
+    /// Of a plan: why each container is where it is.
+    explain: Option<bool>,
 }
 
 /// A document that was read.
@@ -55,6 +57,7 @@ fn understand(body: &[u8], query: &DeployQuery) -> Result<Submission, Vec<Diagno
     let options = DeployOptions {
         timeout: seconds.or(reading.options.timeout),
         pull_images: pull_images.unwrap_or(false),
+        explain: query.explain.unwrap_or(false),
         ..DeployOptions::default()
     };
     let mut reading = reading;

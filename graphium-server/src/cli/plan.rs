@@ -33,6 +33,9 @@ pub(crate) struct PlanArgs {
     /// Show what changes property by property; values of variables stay hidden
     #[arg(long)]
     diff: bool,
+    /// Say why each container is where it is, and how every host stood
+    #[arg(long)]
+    explain: bool,
     /// Exit with 7 where there is something to do, and with 0 where there is nothing
     #[arg(long)]
     detailed_exitcode: bool,
@@ -63,8 +66,8 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     };
     let inventory = inventory::load(inventory)?;
     let planned = document.read().and_then(|reading| {
-        let options =
-            Options { pull_images: args.pull || reading.options.pull_images.unwrap_or_default(), ..Options::default() };
+        let pull_images = args.pull || reading.options.pull_images.unwrap_or_default();
+        let options = Options { pull_images, explain: args.explain, ..Options::default() };
         plan::plan(&reading.stack, None, &inventory, &options).map(|plan| (plan, reading.notes))
     });
     match planned {
@@ -90,6 +93,7 @@ fn ask_server(
     let request = DeployRequest {
         variables: document.used_variables(),
         pull_images: args.pull.then_some(true),
+        explain: args.explain.then_some(true),
         ..DeployRequest::default()
     };
     let client = connect::client(config)?;
@@ -118,7 +122,9 @@ fn show(
             document.warn(&plan.warnings, output);
             let style = output.data_style();
             let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
-            render::plan(plan, style).iter().chain(&differences).try_for_each(|line| output.line(line))?;
+            let choices = render::choices(plan, style);
+            let lines = render::plan(plan, style).into_iter().chain(differences).chain(choices);
+            lines.into_iter().try_for_each(|line| output.line(&line))?;
         }
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })

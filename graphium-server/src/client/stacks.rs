@@ -25,6 +25,8 @@ pub struct DeployRequest {
     pub rollback_on_error: Option<bool>,
     /// Pull images also where a host has them.
     pub pull_images: Option<bool>,
+    /// Of a plan: say why each container is where it is.
+    pub explain: Option<bool>,
     /// Sent twice with the same key, the document is deployed once.
     pub idempotency_key: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Client {
             ("timeout", seconds),
             ("rollbackOnError", request.rollback_on_error.map(word)),
             ("pullImages", request.pull_images.map(word)),
+            ("explain", request.explain.map(word)),
         ];
         for (name, value) in options {
             if let Some(value) = value {

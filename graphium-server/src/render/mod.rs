@@ -2,6 +2,7 @@
 
 mod board;
 mod changes;
+mod choice;
 mod diagnostics;
 mod difference;
 mod failures;
@@ -14,6 +15,7 @@ mod tree;
 
 pub(crate) use board::{Board, State};
 pub(crate) use changes::Changes;
+pub(crate) use choice::choices;
 pub(crate) use diagnostics::{Source, diagnostics};
 pub(crate) use difference::differences;
 pub(crate) use failures::{failure, failures};
