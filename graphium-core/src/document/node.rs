@@ -76,7 +76,9 @@ impl<'d> Node<'d> {
 
     /// Whether a text stands in here as it is, so that it is no secret to those who have the document.
     pub(super) fn says(self, text: &str) -> bool {
-        self.as_str() == Some(text)
+        // Some names are used without the prefix that they are written with, as `vm1` of `host:vm1`.
+        let is_it = |own: &str| own.strip_suffix(text).is_some_and(|rest| rest.is_empty() || rest.ends_with(':'));
+        self.as_str().is_some_and(is_it)
             || self.elements().any(|element| element.says(text))
             || self.members().any(|member| member.value.says(text))
     }
