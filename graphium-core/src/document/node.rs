@@ -1,5 +1,6 @@
 //! A value of the document together with its place in the text.
 
+use super::variables;
 use json_syntax::{CodeMap, Value};
 use std::ops::Range;
 
@@ -54,6 +55,39 @@ impl<'d> Node<'d> {
             Value::String(text) => Some(text.as_str()),
             _ => None,
         }
+    }
+
+    /// How a message may quote `filled`, which is what this value says or a part of it.
+    ///
+    /// Variables may hold secrets, and messages go to logs and into answers: a text that uses one is quoted as it is
+    /// written.
+    pub(super) fn quote<'t>(self, filled: &'t str) -> &'t str
+    where
+        'd: 't,
+    {
+        match self.value {
+            Value::String(text) if variables::is_used_in(text.as_str()) => text.as_str(),
+            Value::Array(_) | Value::Object(_) if !self.says(filled) => {
+                self.get("@id").and_then(Self::as_str).unwrap_or("…")
+            }
+            _ => filled,
+        }
+    }
+
+    /// Whether a text stands in here as it is, so that it is no secret to those who have the document.
+    pub(super) fn says(self, text: &str) -> bool {
+        // Some names are used without the prefix that they are written with, as `vm1` of `host:vm1`.
+        let is_it = |own: &str| own.strip_suffix(text).is_some_and(|rest| rest.is_empty() || rest.ends_with(':'));
+        self.as_str().is_some_and(is_it)
+            || self.elements().any(|element| element.says(text))
+            || self.members().any(|member| member.value.says(text))
+    }
+
+    /// Whether it is a text that uses variables, or holds one.
+    pub(super) fn has_variables(self) -> bool {
+        self.as_str().is_some_and(variables::is_used_in)
+            || self.elements().any(Self::has_variables)
+            || self.members().any(|member| member.value.has_variables())
     }
 
     pub(super) fn is_object(self) -> bool {

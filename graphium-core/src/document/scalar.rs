@@ -120,7 +120,8 @@ impl Reader<'_> {
         match text.parse::<i64>() {
             Ok(number) if (min..=max).contains(&number) => T::try_from(number).ok(),
             _ => {
-                let message = format!("`{text}` is not a whole number of at least {min} and at most {max}");
+                let message =
+                    format!("`{}` is not a whole number of at least {min} and at most {max}", node.quote(&text));
                 self.error(Code::BadNumber, node, message, "");
                 None
             }
@@ -133,7 +134,7 @@ impl Reader<'_> {
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() && number >= 0.0 => Some(number),
             _ => {
-                self.error(Code::BadNumber, node, format!("`{text}` is negative or no number"), "");
+                self.error(Code::BadNumber, node, format!("`{}` is negative or no number", node.quote(&text)), "");
                 None
             }
         }
@@ -153,7 +154,7 @@ impl Reader<'_> {
                 "0" => "leave `hostPort` out to let the engine choose one",
                 _ => "ports are 1 to 65535",
             };
-            self.error(Code::BadPort, node, format!("`{text}` is no port"), help);
+            self.error(Code::BadPort, node, format!("`{}` is no port", node.quote(&text)), help);
         }
         port
     }
@@ -196,7 +197,7 @@ impl Reader<'_> {
         let bytes = units::size(&text).filter(|bytes| i64::try_from(*bytes).is_ok());
         if bytes.is_none() {
             let help = "write bytes, or a number with K, M, G or T as in \"512M\"";
-            self.error(Code::BadSize, node, format!("`{text}` is no size"), help);
+            self.error(Code::BadSize, node, format!("`{}` is no size", node.quote(&text)), help);
         }
         bytes
     }
@@ -226,7 +227,7 @@ impl Reader<'_> {
         };
         if time.is_none() {
             let help = "write seconds, or units as in \"1m30s\"; a year at most";
-            self.error(Code::BadDuration, node, format!("`{text}` is no duration"), help);
+            self.error(Code::BadDuration, node, format!("`{}` is no duration", node.quote(&text)), help);
         }
         time
     }
@@ -260,14 +261,15 @@ impl Reader<'_> {
         });
         match older {
             Some(choice) if self.is_legacy() => {
-                self.findings.add(Code::Alias, node, format!("`{text}` is spelt `{}`", choice.word), None);
+                let message = format!("`{}` is spelt `{}`", node.quote(&text), choice.word);
+                self.findings.add(Code::Alias, node, message, None);
                 Some(choice.word)
             }
             Some(choice) => {
                 self.error(
                     Code::UnknownValue,
                     node,
-                    format!("`{text}` means nothing to `{name}`"),
+                    format!("`{}` means nothing to `{name}`", node.quote(&text)),
                     format!("it is spelt `{}`", choice.word),
                 );
                 None
@@ -285,7 +287,7 @@ impl Reader<'_> {
         self.error(
             Code::UnknownValue,
             node,
-            format!("`{text}` is none of the words that this takes"),
+            format!("`{}` is none of the words that this takes", node.quote(text)),
             format!("{near}one of {}", words(choices)),
         );
     }

@@ -51,8 +51,11 @@ impl Reader<'_> {
     fn split(&mut self, node: Node<'_>, line: &str) -> Option<Vec<String>> {
         match words::split(line) {
             Ok(words) => {
-                let list = serde_json::to_string(&words).unwrap_or_default();
-                self.older_form(node, "a command as one string", format!("write {list}")).then_some(words)
+                let help = match node.has_variables() {
+                    true => "write it as an array of strings".to_owned(),
+                    false => format!("write {}", serde_json::to_string(&words).unwrap_or_default()),
+                };
+                self.older_form(node, "a command as one string", help).then_some(words)
             }
             Err(words::OpenQuote(quote)) => {
                 let message = format!("the command ends within `{quote}`");

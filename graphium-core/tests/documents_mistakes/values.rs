@@ -215,7 +215,7 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "bad-address",
             stack(", \"network\": {\"gateway\": «\"${GATEWAY:-nowhere}\"»}", "\"image\": \"i\""),
             "/network/gateway",
-            "`nowhere` is not an address",
+            "`${GATEWAY:-nowhere}` is not an address",
         ),
         (
             "bad-address",

@@ -9,6 +9,9 @@
 
 use std::collections::BTreeMap;
 
+/// Names that are longer are not shown where they are no names.
+const LONGEST_TOLD: usize = 40;
+
 /// A line that cannot be read, without its value: it may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
@@ -61,7 +64,10 @@ impl<'t> Scanner<'t> {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
         if !sound {
             self.skip_line();
-            let what = format!("`{name}` cannot be the name of a variable");
+            let what = match may_be_told(name) {
+                true => format!("`{name}` cannot be the name of a variable"),
+                false => "what is before the `=` cannot be the name of a variable".to_owned(),
+            };
             return Err(Mistake::new(self.line - 1, what, "use letters, digits and `_`"));
         }
         self.rest = self.rest.get(before.len() + 1..).unwrap_or_default().trim_start_matches([' ', '\t']);
@@ -131,6 +137,14 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// Whether what stands before a `=` may be shown. A line within a value of several lines, such as a key in base64, has
+/// one too, and then it is no name but a part of a secret.
+fn may_be_told(name: &str) -> bool {
+    name.len() <= LONGEST_TOLD
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
 /// Compose would fill in a variable here. Taking it as text in silence would deploy something else.
 fn refers_to_another(line: usize, name: &str) -> Mistake {
     let what = format!("the value of `{name}` refers to another variable, which is not filled in here");
@@ -176,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_a_value_of_several_lines_is_not_told() {
+        let long = format!("{}==", "9a".repeat(32));
+        for line in ["MIIEvQ/BADANBg+kqhki==", "not a name=1", long.as_str()] {
+            let mistakes = parse(&format!("KEY=-----BEGIN\n{line}\n")).unwrap_err();
+            let told: Vec<&str> = mistakes.iter().map(|mistake| mistake.what.as_str()).collect();
+            assert_eq!(told, ["what is before the `=` cannot be the name of a variable"], "{line}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_named_by_its_line_and_without_the_value() {
         let text = "A=1\nB\n2C=secret\nD=\"x\ny\" secret\nE=${secret}\nF=\"$secret\"\n G = 'ok'\nA B=secret\nH=\"secret\nI=1\n";
         let mistakes = parse(text).unwrap_err();
@@ -188,7 +212,7 @@ mod tests {
             (5, "there is more after the value of `D`".to_owned()),
             (6, refers("E")),
             (7, refers("F")),
-            (9, "`A B` cannot be the name of a variable".to_owned()),
+            (9, "what is before the `=` cannot be the name of a variable".to_owned()),
             (10, "the value of `H` has no closing `\"`".to_owned()),
         ];
         assert_eq!(told, expected.iter().map(|(line, what)| (*line, what.as_str())).collect::<Vec<_>>());

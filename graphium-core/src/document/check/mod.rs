@@ -79,7 +79,7 @@ impl Index {
         if found.iter().any(|other| name(*other) != name(*first)) {
             let help = "refer to the `@id`, and make sure that no name is another container's `@id`";
             let names = suggest::list(found.iter().map(|number| name(*number)));
-            reader.error(Code::AmbiguousReference, at, format!("`{word}` may be any of {names}"), help);
+            reader.error(Code::AmbiguousReference, at, format!("`{}` may be any of {names}", at.quote(word)), help);
             return None;
         }
         Some(*first)
@@ -92,7 +92,8 @@ impl Index {
         let near = suggest::nearest(word, self.names.iter().map(String::as_str));
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let help = format!("{near}containers in this stack: {}", suggest::list(self.names.iter().map(String::as_str)));
-        reader.error(Code::UnresolvedReference, at, format!("{who} `{word}`, which this stack does not define"), help);
+        let message = format!("{who} `{}`, which this stack does not define", at.quote(word));
+        reader.error(Code::UnresolvedReference, at, message, help);
     }
 }
 
@@ -101,17 +102,18 @@ fn unique(reader: &mut Reader<'_>, drafts: &[ContainerDraft<'_>]) {
     for draft in drafts {
         let (name, id) = (draft.container.name.as_str(), draft.container.id.as_str());
         let place = || Place::shown_by(draft.node, draft.name_node);
-        if let Some(other) = names.insert(name, draft.written.as_str()).filter(|_| !name.is_empty()) {
-            let message = match other == draft.written {
+        let written = draft.name_node.map_or(draft.written.as_str(), |node| node.quote(&draft.written));
+        if let Some(other) = names.insert(name, written).filter(|_| !name.is_empty()) {
+            let message = match other == written {
                 true => format!("two containers have the name `{name}`"),
-                false => format!("`{other}` and `{}` both become `{name}`", draft.written),
+                false => format!("`{other}` and `{written}` both become `{name}`"),
             };
             reader.error(Code::DuplicateName, place(), message, "rename one of them");
         } else if ids.insert(id, name).is_some_and(|_| !id.is_empty()) {
             reader.error(
                 Code::DuplicateName,
                 place(),
-                format!("two containers have the `@id` `{id}`"),
+                format!("two containers have the `@id` `{}`", draft.node.get("@id").map_or(id, |node| node.quote(id))),
                 "rename one of them",
             );
         }
@@ -173,8 +175,15 @@ fn constraints(
         if let (Some(target), Some(own)) = (&constraint.target_host, &draft.container.host)
             && target != own
         {
-            let message = format!("container `{}` is bound to `{own}`, and here to `{target}`", draft.container.name);
-            reader.error(Code::HostConflict, node.get("targetHost").unwrap_or(node), message, "name one host");
+            let at = node.get("targetHost").unwrap_or(node);
+            if reader.findings.is_full(Code::HostConflict.severity()) {
+                reader.error(Code::HostConflict, at, "", "");
+                continue;
+            }
+            let own = if draft.node.says(own.as_str()) { own.as_str() } else { "…" };
+            let (name, target) = (&draft.container.name, at.quote(target.as_str()));
+            let message = format!("container `{name}` is bound to `{own}`, and here to `{target}`");
+            reader.error(Code::HostConflict, at, message, "name one host");
         }
     }
 }
@@ -188,14 +197,19 @@ fn secrets(reader: &mut Reader<'_>, stack: &Stack, drafts: &[ContainerDraft<'_>]
         for variable in &draft.container.environment {
             let EnvValue::FromSecret(secret) = &variable.value else { continue };
             if !stack.secrets.contains(secret) {
+                let place = draft.node.get("environment").unwrap_or(draft.node);
+                if reader.findings.is_full(Code::UnresolvedReference.severity()) {
+                    reader.error(Code::UnresolvedReference, place, "", "");
+                    continue;
+                }
                 let name = &draft.container.name;
+                let shown = if place.says(secret) { secret.as_str() } else { "…" };
                 let message =
-                    format!("container `{name}` asks for the secret `{secret}`, which the stack does not list");
+                    format!("container `{name}` asks for the secret `{shown}`, which the stack does not list");
                 let near = suggest::nearest(secret, stack.secrets.iter().map(String::as_str));
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 let help =
                     format!("{near}secrets of this stack: {}", suggest::list(stack.secrets.iter().map(String::as_str)));
-                let place = draft.node.get("environment").unwrap_or(draft.node);
                 reader.error(Code::UnresolvedReference, place, message, help);
             }
         }

@@ -98,7 +98,7 @@ impl Reader<'_> {
             self.error(Code::MissingImage, node, "the image is empty", "write it as \"name:tag\"");
         } else if image.contains(char::is_whitespace) {
             let help = "an image is `[registry/]name[:tag][@digest]`";
-            self.error(Code::BadForm, node, format!("`{image}` is no image: it has white space"), help);
+            self.error(Code::BadForm, node, format!("`{}` is no image: it has white space", node.quote(&image)), help);
         }
         image
     }
@@ -149,7 +149,7 @@ impl Reader<'_> {
         let near = suggest::nearest(&text, ["no", "always", "on-failure", "unless-stopped"]);
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let help = format!("{near}policies: `no`, `always`, `on-failure[:times]`, `unless-stopped`");
-        self.error(Code::UnknownRestartPolicy, node, format!("`{text}` is no restart policy"), help);
+        self.error(Code::UnknownRestartPolicy, node, format!("`{}` is no restart policy", node.quote(&text)), help);
         None
     }
 }

@@ -44,7 +44,8 @@ impl Reader<'_> {
             if number.parse::<u16>().is_ok_and(|port| port > 0) && matches!(protocol, "tcp" | "udp" | "sctp") {
                 ports.push(text);
             } else {
-                self.error(Code::BadPort, node, format!("`{text}` is no port"), "write it as in \"80\" or \"80/udp\"");
+                let message = format!("`{}` is no port", node.quote(&text));
+                self.error(Code::BadPort, node, message, "write it as in \"80\" or \"80/udp\"");
             }
         }
         ports
@@ -67,7 +68,7 @@ impl Reader<'_> {
                 None => self.error(
                     Code::BadForm,
                     item,
-                    format!("`{text}` is not `name:address`"),
+                    format!("`{}` is not `name:address`", item.quote(&text)),
                     "write {\"name\": \"address\"}",
                 ),
             }
@@ -136,7 +137,8 @@ impl Reader<'_> {
             let host_path = parts.next().unwrap_or_default().to_owned();
             let container_path = parts.next().map_or_else(|| host_path.clone(), str::to_owned);
             let permissions = parts.next().unwrap_or(ALL).to_owned();
-            let canonical = format!("write {{\"hostPath\": \"{host_path}\"}}");
+            let shown = if node.has_variables() { "…" } else { host_path.as_str() };
+            let canonical = format!("write {{\"hostPath\": \"{shown}\"}}");
             let device = Device { host_path, container_path, permissions };
             return self.older_form(node, "a device as a string", canonical).then_some(device);
         }

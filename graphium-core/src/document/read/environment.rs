@@ -26,7 +26,7 @@ impl Reader<'_> {
             if names.insert(variable.name.clone()) {
                 kept.push(variable);
             } else {
-                let message = format!("the variable `{}` is set twice", variable.name);
+                let message = format!("the variable `{}` is set twice", shown(node, &variable.name));
                 self.error(Code::DuplicateName, node, message, "keep one of the two");
             }
         }
@@ -38,7 +38,7 @@ impl Reader<'_> {
         let canonical = format!("write [{{\"name\": \"{first}\", \"value\": …}}, …]");
         self.older_form(node, "the environment as an object", canonical);
         for member in node.members() {
-            if !self.variable_name(member.value, member.key) {
+            if !self.variable_name(member.value, member.key, member.key) {
                 continue;
             }
             let value = match member.value.value() {
@@ -71,7 +71,7 @@ impl Reader<'_> {
             self.error(Code::MissingKey, node, "a variable needs a name", "add `name`");
             return None;
         };
-        let name = self.text(at).filter(|name| self.variable_name(at, name));
+        let name = self.text(at).filter(|name| self.variable_name(at, name, at.quote(name)));
         let value = self.source(&object);
         Some(EnvVar { name: name?, value: value? })
     }
@@ -96,18 +96,23 @@ impl Reader<'_> {
         }
     }
 
-    fn variable_name(&mut self, at: Node<'_>, name: &str) -> bool {
+    fn variable_name(&mut self, at: Node<'_>, name: &str, shown: &str) -> bool {
         let sound = !name.is_empty() && !name.contains(['=', '\0']);
         if !sound {
             self.error(
                 Code::BadName,
                 at,
-                format!("`{name}` cannot be the name of a variable"),
+                format!("`{shown}` cannot be the name of a variable"),
                 "use letters, digits and `_`",
             );
         }
         sound
     }
+}
+
+/// The name of a variable as a message may show it: the key of a map is text, the name of an object may be filled in.
+fn shown<'t>(node: Node<'t>, name: &'t str) -> &'t str {
+    if node.is_object() && node.has_variables() { node.quote(name) } else { name }
 }
 
 /// Whether an object is one variable rather than a map of them; a map may well have a variable called `name`.

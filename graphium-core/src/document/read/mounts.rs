@@ -20,7 +20,7 @@ impl Reader<'_> {
             };
             let Some(mount) = mount else { continue };
             if draft.container.volume_mounts.iter().any(|other| other.target == mount.target) {
-                let message = format!("two mounts have the target `{}`", mount.target);
+                let message = format!("two mounts have the target `{}`", node.quote(&mount.target));
                 self.error(Code::DuplicateName, node, message, "mount one of them elsewhere");
             }
             draft.container.volume_mounts.push(mount);
@@ -88,7 +88,7 @@ impl Reader<'_> {
     fn absolute(&mut self, node: Node<'_>, path: &str) -> bool {
         let absolute = path.starts_with('/');
         if !absolute {
-            self.error(Code::BadPath, node, format!("`{path}` is no absolute path"), "begin it with `/`");
+            self.error(Code::BadPath, node, format!("`{}` is no absolute path", node.quote(path)), "begin it with `/`");
         }
         absolute
     }
@@ -107,7 +107,7 @@ impl Reader<'_> {
 
     fn warn_relative(&mut self, at: Node<'_>, source: &str) {
         if !source.starts_with('/') {
-            let message = format!("`{source}` is relative, which means nothing on another host");
+            let message = format!("`{}` is relative, which means nothing on another host", at.quote(source));
             self.findings.add(Code::RelativeSource, at, message, Some("use an absolute path on the host".into()));
         }
     }
@@ -155,7 +155,7 @@ impl Reader<'_> {
                 true => "write \"type\": \"bind\" to mount a path of the host",
                 false => "use letters, digits, `-`, `_` and `.`",
             };
-            self.error(Code::BadName, at, format!("`{name}` cannot be the name of a volume"), help);
+            self.error(Code::BadName, at, format!("`{}` cannot be the name of a volume", at.quote(name)), help);
         }
         sound
     }
@@ -167,7 +167,8 @@ impl Reader<'_> {
         let text = self.fill(node, written)?;
         let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
         if mode.is_none() {
-            self.error(Code::BadNumber, node, format!("`{text}` is no mode"), "write octal digits as in \"1777\"");
+            let message = format!("`{}` is no mode", node.quote(&text));
+            self.error(Code::BadNumber, node, message, "write octal digits as in \"1777\"");
         }
         mode
     }
@@ -186,7 +187,7 @@ impl Reader<'_> {
             self.error(
                 Code::BadForm,
                 value,
-                format!("`{text}` is not `source:target`"),
+                format!("`{}` is not `source:target`", value.quote(&text)),
                 "write \"source:/path/inside\"",
             );
             return None;
@@ -198,7 +199,7 @@ impl Reader<'_> {
                 self.error(
                     Code::BadForm,
                     value,
-                    format!("`{other}` is no mode of a mount"),
+                    format!("`{}` is no mode of a mount", value.quote(other)),
                     "write `ro`, `rw` or nothing",
                 );
                 return None;
@@ -213,7 +214,8 @@ impl Reader<'_> {
         } else {
             ("volume", MountKind::Volume { source: Some(source.to_owned()), no_copy: false, subpath: None })
         };
-        let canonical = format!("write {{\"type\": \"{word}\", \"source\": \"{source}\", \"target\": \"{target}\"}}");
+        let (shown, at) = if value.has_variables() { ("…", "…") } else { (source, target) };
+        let canonical = format!("write {{\"type\": \"{word}\", \"source\": \"{shown}\", \"target\": \"{at}\"}}");
         let mount = Mount { kind, target: target.to_owned(), read_only };
         self.older_form(node, "a mount as `source:target`", canonical).then_some(mount)
     }

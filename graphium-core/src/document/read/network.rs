@@ -54,7 +54,7 @@ impl Reader<'_> {
         match volumes.iter().find(|other| other.name == volume.name) {
             Some(other) if *other == volume => {}
             Some(_) => {
-                let message = format!("the volume `{}` is described twice, differently", volume.name);
+                let message = format!("the volume `{}` is described twice, differently", place.quote(&volume.name));
                 let help = "describe it once, in the stack's `volumes`";
                 self.error(Code::VolumeConflict, place, message, help);
             }
@@ -78,7 +78,7 @@ impl Reader<'_> {
         let text = self.text(node)?;
         if !sound(&text) {
             let help = format!("write it as in \"{example}\"");
-            self.error(Code::BadAddress, node, format!("`{text}` is not {what}"), help);
+            self.error(Code::BadAddress, node, format!("`{}` is not {what}", node.quote(&text)), help);
         }
         Some(text)
     }

@@ -54,7 +54,7 @@ impl Reader<'_> {
                     self.error(
                         Code::BadAddress,
                         at,
-                        format!("`{text}` is no IP address"),
+                        format!("`{}` is no IP address", at.quote(&text)),
                         "write it as in \"127.0.0.1\"",
                     );
                 }
@@ -89,8 +89,14 @@ impl Reader<'_> {
             if let Some((host, container)) = mapping(map) {
                 let (host, inside) = (self.port_text(at, host)?, self.port_text(at, container)?);
                 if inside != container_port {
-                    let message = format!("`value` says {container_port}, and `description` maps {inside}");
-                    self.error(Code::PortMismatch, at, message, format!("write \"{host}:{container_port}\""));
+                    let (message, help) = match node.has_variables() {
+                        true => ("`value` and `description` name different ports".to_owned(), String::new()),
+                        false => (
+                            format!("`value` says {container_port}, and `description` maps {inside}"),
+                            format!("write \"{host}:{container_port}\""),
+                        ),
+                    };
+                    self.error(Code::PortMismatch, at, message, help);
                     return None;
                 }
                 host_port = Some(host);
@@ -103,12 +109,16 @@ impl Reader<'_> {
             "tcp" => Protocol::Tcp,
             other => {
                 let at = description.filter(|_| host_port.is_some()).unwrap_or(value);
-                self.error(Code::UnknownValue, at, format!("`{other}` is no protocol"), "one of `tcp`, `udp`, `sctp`");
+                let message = format!("`{}` is no protocol", at.quote(other));
+                self.error(Code::UnknownValue, at, message, "one of `tcp`, `udp`, `sctp`");
                 return None;
             }
         };
         let host = host_port.map(|port| format!(", \"hostPort\": {port}")).unwrap_or_default();
-        let canonical = format!("write {{\"containerPort\": {container_port}{host}}}");
+        let canonical = match node.has_variables() {
+            true => "write {\"containerPort\": …, \"hostPort\": …}".to_owned(),
+            false => format!("write {{\"containerPort\": {container_port}{host}}}"),
+        };
         let port = Port { container_port, host_port, protocol, host_ip: None };
         self.older_form(node, "a port as a `PropertyValue`", canonical).then_some(port)
     }
@@ -116,7 +126,7 @@ impl Reader<'_> {
     fn port_text(&mut self, at: Node<'_>, text: &str) -> Option<u16> {
         let port = text.trim().parse::<u16>().ok().filter(|port| *port > 0);
         if port.is_none() {
-            self.error(Code::BadPort, at, format!("`{text}` is no port"), "ports are 1 to 65535");
+            self.error(Code::BadPort, at, format!("`{}` is no port", at.quote(text)), "ports are 1 to 65535");
         }
         port
     }

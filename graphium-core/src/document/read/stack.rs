@@ -68,13 +68,19 @@ impl Reader<'_> {
         }
         match names::slug(&written) {
             Some(slug) => {
-                let message = format!("the name `{written}` is used as `{slug}`");
-                self.findings.add(Code::ChangedName, node, message, Some(format!("write \"name\": \"{slug}\"")));
+                let message = format!("the name `{}` is used as `{slug}`", node.quote(&written));
+                let help = (!node.has_variables()).then(|| format!("write \"name\": \"{slug}\""));
+                self.findings.add(Code::ChangedName, node, message, help);
                 Some((written, slug))
             }
             None => {
                 let help = "use lower-case letters, digits, `-`, `_` and `.`, 63 at most, a letter or digit first";
-                self.error(Code::BadName, node, format!("`{written}` cannot be the name of a {noun}"), help);
+                self.error(
+                    Code::BadName,
+                    node,
+                    format!("`{}` cannot be the name of a {noun}", node.quote(&written)),
+                    help,
+                );
                 None
             }
         }
@@ -150,7 +156,7 @@ impl Reader<'_> {
             self.error(
                 Code::UnresolvedReference,
                 item,
-                format!("no container of this document has the `@id` `{id}`"),
+                format!("no container of this document has the `@id` `{}`", item.quote(&id)),
                 help,
             );
             return None;

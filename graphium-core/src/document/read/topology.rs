@@ -21,7 +21,7 @@ impl Reader<'_> {
         for node in &graph.hosts {
             let Some(host) = self.host(*node, &racks) else { continue };
             if hosts.iter().any(|other| other.id == host.id) {
-                let message = format!("the host `{}` is described twice", host.id);
+                let message = format!("the host `{}` is described twice", node.quote(host.id.as_str()));
                 self.error(Code::DuplicateName, *node, message, "keep one of the two");
             } else {
                 hosts.push(host);

@@ -1,8 +1,9 @@
-//! A document of any profile, written in the native form.
+//! A native or legacy document, written in the native form. One of the general profile is read, and not rewritten.
 //!
 //! It is rewritten node by node with the table that the reader has, not written from what was read: variables stay as
 //! they are and need not be set, and so does everything that is carried and not read. That nothing is lost is not only
-//! meant: the new document is read again, and refused where it does not read to the same stack.
+//! meant: the new document is read again, and refused where it does not read to the same stack. Where the old one reads
+//! with no values that were tried for its variables, a warning says that nothing was compared.
 
 mod forms;
 mod graph;
@@ -13,18 +14,19 @@ mod rewriter;
 mod trial;
 
 use super::{
-    ReadContext, code::Code, findings::Findings, findings::Place, guard, node::Node, profile::Context,
+    ReadContext, code::Code, findings::Findings, findings::Place, guard, node::Node, profile, profile::Context,
     profile::Profile, reader::Reader, syntax,
 };
 use crate::diagnostic::Diagnostic;
 use rewriter::Rewriter;
+use trial::Comparison;
 
 /// A document in the native form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formatted {
     /// The whole text, its last line ended.
     pub text: String,
-    /// The profile that the document had.
+    /// The profile that the document had: native or legacy.
     pub profile: Profile,
     /// What could not be kept, and what was assumed of variables; places are those of the old text.
     pub notes: Vec<Diagnostic>,
@@ -44,11 +46,16 @@ pub struct Formatted {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the document whatever its variables are, or what about it cannot be rewritten.
+/// Everything that is wrong with the document whatever its variables are, or what about it cannot be rewritten: a
+/// document of the general profile is refused whole.
 pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
     let text = super::admit(source.as_ref())?;
     let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
     let root = Node::root(&value, &map);
+    let top = root.get("stackDefinition").unwrap_or(root);
+    if profile::is_general(top) {
+        return Err(refused(text, root, top, GENERAL.0, GENERAL.1));
+    }
     let trials = trial::trials(text);
     let mut findings = trial::mistakes(root, &trials);
     if findings.has_errors() {
@@ -63,13 +70,33 @@ pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
     if findings.has_errors() {
         return Err(findings.into_diagnostics(text, Some(root)));
     }
-    if !trial::same(root, &formatted, &trials) {
-        let message = "this document cannot be written in the native form without changing what it says";
-        let help = "this is a shortcoming of the formatter: please report it, with the document";
-        findings.add(Code::NotRewritable, Place::from(root), message, Some(help.to_owned()));
-        return Err(findings.into_diagnostics(text, Some(root)));
+    match trial::compare(root, &formatted, &trials) {
+        Comparison::Same => {}
+        Comparison::Different => {
+            let message = "this document cannot be written in the native form without changing what it says";
+            let help = "this is a shortcoming of the formatter: please report it, with the document";
+            return Err(refused(text, root, root, message, help));
+        }
+        Comparison::Impossible => {
+            let message = "the document reads with none of the values that were tried for its variables, \
+                so the native form was not compared with it";
+            let help = "compare the two, or give the variables defaults with `${NAME:-default}`";
+            findings.add(Code::NotCompared, root, message, Some(help.to_owned()));
+        }
     }
     Ok(Formatted { text: formatted, profile, notes: findings.into_diagnostics(text, Some(root)) })
+}
+
+/// Why a document of the general profile is refused, and what to do.
+const GENERAL: (&str, &str) = (
+    "this is JSON-LD with terms of its own or in expanded form, which is read but cannot be rewritten",
+    "deploy it as it is, or write it by hand with \"@context\": \"https://graphium.io/context/v1.jsonld\"",
+);
+
+fn refused(text: &str, root: Node<'_>, at: Node<'_>, message: &str, help: &str) -> Vec<Diagnostic> {
+    let mut findings = Findings::default();
+    findings.add(Code::NotRewritable, at.get("@context").unwrap_or(at), message, Some(help.to_owned()));
+    findings.into_diagnostics(text, Some(root))
 }
 
 fn rewrite(root: Node<'_>, findings: &mut Findings) -> (Profile, String) {
