@@ -178,6 +178,10 @@ fn a_plan_is_offline_deterministic_and_has_its_form() {
     assert!(stdout(&output).contains("http://10.0.0."), "{}", stdout(&output));
     let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "dot"]);
     assert!(stdout(&output).starts_with("digraph"), "{}", stdout(&output));
+
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "--detailed-exitcode", "--explain"]);
+    assert_eq!(code(&output), 7, "there is something to do");
+    assert!(stdout(&output).contains("web on "), "{}", stdout(&output));
 }
 
 #[test]

@@ -192,3 +192,27 @@ async fn events_are_a_json_object_per_line() {
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "a reader that goes away is no error");
     world.server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_becomes_of_what_runs() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+    world.stdout(&["stack", "deploy", &file, "--wait", "--timeout", "30s"]).await;
+    let output = world.run(&["plan", &file, "--detailed-exitcode"]).await;
+    assert_eq!(code(&output), 0, "nothing is to be done: {}", stdout(&output));
+
+    let file = world.document("shop", &[("db", "db:1", "vm2"), ("web", "web:2", "vm2")]);
+    let output = world.run(&["plan", &file, "--diff", "--explain", "--detailed-exitcode"]).await;
+    assert_eq!(code(&output), 7, "{}", stderr(&output));
+    let shown = stdout(&output);
+    for expected in [
+        "db on vm1 → vm2 moves",
+        "web on vm2 is made anew",
+        "  ~ image: web:1 → web:2",
+        "changed: `image`",
+        "web on vm2: the document names it",
+    ] {
+        assert!(shown.contains(expected), "{expected} in {shown}");
+    }
+    assert_eq!(world.stdout(&["stack", "list"]).await.matches("running").count(), 1, "planning changes nothing");
+}
