@@ -126,7 +126,7 @@ fn every_choice_has_its_rule() {
     let running = carried_out(&first, hosts(2));
     let again = planned(&before, &running);
     assert_eq!(choice(&again, "free").why, "it is there already");
-    let mut together = before.clone();
+    let mut together = before;
     together.deployment.mode = Mode::SingleHost;
     assert_eq!(choice(&planned(&together, &hosts(2)), "free").why, "all of the stack on one host");
 }
