@@ -17,6 +17,7 @@ use super::{
     ReadContext,
     code::Code,
     findings::Findings,
+    guard,
     node::Node,
     profile::Context,
     read::{self, Document},
@@ -51,10 +52,15 @@ pub(super) fn document(
     // Where the tags change the meaning of the document, as in its maps, there are fewer places and nothing else.
     let tagged = expansions.next().and_then(Result::ok);
     let graph = Graph::read(&expanded, tagged.as_ref());
-    let Canonical { text, origins, mistakes, is_cut } = Canonical::write(root, &graph);
-    if is_cut {
-        let message = "what the document links would have more values than a document may have";
-        findings.add(Code::TooManyNodes, top, message, None);
+    let Canonical { text, origins, mistakes, excess } = Canonical::write(root, &graph);
+    // What comes next relies on bounds, of this text as of any other.
+    if let Some(code) = excess.or_else(|| guard::admit_derived(&text).err().map(|refusal| refusal.code)) {
+        let message = match code {
+            Code::TooLarge => "what the document links would have more bytes than a document may have",
+            Code::TooDeep => "what the document says would be nested more deeply than it may be",
+            _ => "what the document links would have more values than a document may have",
+        };
+        findings.add(code, top, message, None);
         return (None, findings);
     }
     let Ok((value, map)) = syntax::parse(&text) else {
@@ -116,7 +122,8 @@ struct Canonical {
     text: String,
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
-    is_cut: bool,
+    /// What there is too much of; then the text is not whole.
+    excess: Option<Code>,
 }
 
 impl Canonical {
@@ -127,9 +134,9 @@ impl Canonical {
         } else {
             writer.document();
         }
-        let is_cut = writer.out.is_full();
+        let excess = writer.out.excess();
         let mistakes = writer.mistakes;
         let (text, origins) = writer.out.finish();
-        Self { text, origins, mistakes, is_cut }
+        Self { text, origins, mistakes, excess }
     }
 }

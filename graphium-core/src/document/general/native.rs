@@ -155,9 +155,15 @@ impl<'e, 'g> Writer<'e, 'g> {
         let is_stack =
             |graph: &Graph<'_>, node: usize| graph.nodes[node].types.iter().any(|t| ours(t) == Some("Stack"));
         for node in (0..self.graph.nodes.len()).filter(|node| is_stack(self.graph, *node)) {
+            if self.out.is_full() {
+                break;
+            }
             self.object(node, &schema::STACK, &nobody, "");
         }
         for node in 0..self.graph.nodes.len() {
+            if self.out.is_full() {
+                break;
+            }
             if !self.embedded[node] && !is_stack(self.graph, node) {
                 self.stray(node, &nobody);
             }
@@ -205,6 +211,8 @@ impl<'e, 'g> Writer<'e, 'g> {
         let graph = self.graph;
         let entity = &graph.nodes[node];
         self.embedded[node] = true;
+        // A node is looked at as a whole wherever it is linked, however little of it is written.
+        self.out.spend(entity.types.len() + entity.properties.len());
         let named = is(place, &NAMED);
         let name = entity.name().or_else(|| entity.text(&format!("{SCHEMA}name")).filter(|_| named));
         let owner = match name {
@@ -221,6 +229,9 @@ impl<'e, 'g> Writer<'e, 'g> {
         }
         let mut fields: IndexMap<&str, (&'static Field, Shape, Vec<&Item<'e>>)> = IndexMap::new();
         for (iri, items) in &entity.properties {
+            if self.out.is_full() {
+                break;
+            }
             let holder = items.first().and_then(|item| item.holder);
             match meaning(iri, place) {
                 Meaning::Field(field, shape) => {
@@ -244,11 +255,11 @@ impl<'e, 'g> Writer<'e, 'g> {
                     self.out.raw(&value.to_string(), owner.key(word, holder));
                 }
             }
+        }
+        for (field, shape, items) in fields.into_values() {
             if self.out.is_full() {
                 break;
             }
-        }
-        for (field, shape, items) in fields.into_values() {
             self.field(field, shape, &items, &owner);
         }
         self.out.close('}');
