@@ -11,6 +11,7 @@ mod graph;
 mod locate;
 mod native;
 mod output;
+mod permits;
 mod values;
 
 use super::{
@@ -40,7 +41,7 @@ pub(super) fn document(
     if !admit::admit(top, &mut findings) {
         return (None, findings);
     }
-    let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]).into_iter();
+    let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]);
     let expanded = match expansions.next() {
         Some(Ok(expanded)) => expanded,
         Some(Err(failure)) => {
@@ -111,6 +112,7 @@ fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
     let at = top.get("@context").unwrap_or(top);
     let (code, message) = match failure {
         Failure::Unsound(why) => (Code::UnsoundJsonLd, format!("the document cannot be expanded: {why}")),
+        Failure::Busy => (Code::Busy, "the machine is busy with other documents; try again in a moment".to_owned()),
         Failure::Late => (Code::TooCostly, "expanding the document takes too long".to_owned()),
         Failure::Broken => (Code::UnsoundJsonLd, "the processor gave up on the document".to_owned()),
     };
