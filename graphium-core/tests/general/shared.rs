@@ -63,3 +63,24 @@ fn mistakes_that_many_share_are_not_told_for_each() {
     let keys: Vec<String> = (0..2_000).map(|number| format!("\"nothing{number}\": 1")).collect();
     assert_eq!(codes(&sharing(2_000, &keys.join(","))), ["too-many-nodes"]);
 }
+
+#[test]
+fn a_flood_of_undefined_keys_is_cut_and_counted() {
+    let keys: Vec<String> = (0..30_000).map(|number| format!("\"imagf{number}\": 1")).collect();
+    let context = r#"{"name": "http://schema.org/name"}"#;
+    let stack = "https://graphium.io/vocab/datacenter#Stack";
+    let source =
+        format!(r#"{{"@context": {context}, "@type": "{stack}", "@id": "s", "name": "s", {}}}"#, keys.join(","));
+    let codes = codes(&source);
+    let told = codes.iter().filter(|code| *code == "unknown-key").count();
+    assert!((900..=1_000).contains(&told), "{told}");
+    assert!(codes.contains(&"more-findings".to_owned()));
+}
+
+#[test]
+fn a_flood_of_types_is_read_in_bounded_time() {
+    let types: Vec<String> = (0..30_000).map(|number| format!("\"https://example.org/{number}\"")).collect();
+    let source =
+        format!(r#"[{{"@id": "s", "@type": [{}], "http://schema.org/name": [{{"@value": "s"}}]}}]"#, types.join(","));
+    assert!(codes(&source).contains(&"no-stack".to_owned()));
+}

@@ -9,6 +9,7 @@ mod admit;
 mod expand;
 mod graph;
 mod locate;
+mod mistakes;
 mod native;
 mod output;
 mod permits;
@@ -28,7 +29,8 @@ use expand::Failure;
 use graph::Graph;
 use json_syntax::{Parse as _, Value};
 use locate::{Origin, Source};
-use native::{Mistake, Writer};
+use mistakes::Mistake;
+use native::Writer;
 use std::ops::Range;
 
 /// Reads a document; `top` is the part of it that describes the stack.
@@ -53,7 +55,7 @@ pub(super) fn document(
     // Where the tags change the meaning of the document, as in its maps, there are fewer places and nothing else.
     let tagged = expansions.next().and_then(Result::ok);
     let graph = Graph::read(&expanded, tagged.as_ref());
-    let Canonical { text, origins, mistakes, excess } = Canonical::write(root, &graph);
+    let Canonical { text, origins, mistakes, left_out, excess } = Canonical::write(root, &graph);
     // What comes next relies on bounds, of this text as of any other.
     if let Some(code) = excess.or_else(|| guard::admit_derived(&text).err().map(|refusal| refusal.code)) {
         let message = match code {
@@ -85,7 +87,13 @@ pub(super) fn document(
         (place(&shown), place(&value), owned_by(&value.0))
     });
     findings.absorb(inner);
+    findings.leave_out(left_out);
     for Mistake { code, origin, value, message, help } in mistakes {
+        if findings.is_full(code.severity()) {
+            // Its place is looked for in vain.
+            findings.leave_out(1);
+            continue;
+        }
         let message = message + &owned_by(&origin);
         findings.add(code, source.place(&origin, value.as_ref()), message, help);
     }
@@ -124,6 +132,8 @@ struct Canonical {
     text: String,
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
+    /// Mistakes beyond those.
+    left_out: usize,
     /// What there is too much of; then the text is not whole.
     excess: Option<Code>,
 }
@@ -137,8 +147,8 @@ impl Canonical {
             writer.document();
         }
         let excess = writer.out.excess();
-        let mistakes = writer.mistakes;
+        let (mistakes, left_out) = writer.mistakes.finish();
         let (text, origins) = writer.out.finish();
-        Self { text, origins, mistakes, excess }
+        Self { text, origins, mistakes, left_out, excess }
     }
 }

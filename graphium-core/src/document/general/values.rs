@@ -311,7 +311,12 @@ fn flat<'i, 'e>(items: &[&'i Item<'e>]) -> Vec<&'i Item<'e>> {
 /// What to look for in the source.
 pub(super) fn value_of(item: &Item<'_>) -> Option<Value> {
     Some(match &item.content {
-        Content::Literal(literal) => member(literal, "@value").cloned().unwrap_or(Value::Null),
+        Content::Literal(literal) => match member(literal, "@value") {
+            // Of these only the kind is looked for.
+            Some(Value::Object(_)) => Value::Object(Object::new()),
+            Some(Value::Array(_)) => Value::Array(Vec::new()),
+            scalar => scalar.cloned().unwrap_or(Value::Null),
+        },
         _ => Value::Object(Object::new()),
     })
 }
