@@ -57,6 +57,7 @@ codes! {
         NeedsJsonLd "needs-json-ld" "the document is JSON-LD with terms of its own or in expanded form, and this build has no JSON-LD processor" "build with the feature `json-ld`, or write the document with our own context"
         UnsoundJsonLd "unsound-json-ld" "a JSON-LD processor cannot expand the document" "correct what the message names"
         TooCostly "too-costly" "the contexts of the document are too large for a document of its size" "define fewer terms, at the top of the document only"
+        Busy "busy" "the machine expands as many other documents as it can at a time" "try again in a moment; nothing is wrong with this one"
         UnknownKeyword "unknown-keyword" "a key begins with `@` but is no keyword that has a meaning here" "use the keyword that was meant"
         UndeclaredPrefix "undeclared-prefix" "a key has a prefix that `@context` does not declare" "declare the prefix"
         UnknownType "unknown-type" "`@type` names nothing that a stack document has" "use one of the known types"

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use std::{borrow::Cow, ops::Range};
 
 /// So many findings of each severity are kept; the rest is counted.
-const MAX_PER_SEVERITY: usize = 1_000;
+pub(super) const MAX_PER_SEVERITY: usize = 1_000;
 
 /// What has been found so far.
 #[derive(Default)]
@@ -79,6 +79,12 @@ impl Findings {
         let place = place.into();
         self.kept[code.severity() as usize] += 1;
         self.findings.push(Finding { code, mark: place.mark, index: place.index, message: message.into(), help });
+    }
+
+    /// Counts findings that somebody else left out.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn leave_out(&mut self, count: usize) {
+        self.dropped += count;
     }
 
     /// Whether one more of this severity would only be counted: its message need not be made.

@@ -33,11 +33,30 @@ pub(super) fn admit(bytes: &[u8]) -> Result<&str, Refusal> {
     })?;
     // A byte order mark is no part of the text; editors write it unasked.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    bound(text)?;
+    bound(text, MAX_DEPTH)?;
     Ok(text)
 }
 
-fn bound(text: &str) -> Result<(), Refusal> {
+/// Whether a text that was made of a document is bounded too. It may be nested more deeply than a document: what was
+/// written in one level can take several when it is written out.
+#[cfg(feature = "json-ld")]
+pub(super) fn admit_derived(text: &str) -> Result<(), Refusal> {
+    const DEEPER: usize = 8;
+    if text.len() > MAX_BYTES {
+        let message = format!("the text has {} bytes, and {MAX_BYTES} is the limit", text.len());
+        return Err(Refusal { code: Code::TooLarge, at: 0, message });
+    }
+    bound(text, DEEPER * MAX_DEPTH).map(drop)
+}
+
+/// The number of values in a text, or one more than there may be.
+#[cfg(feature = "json-ld")]
+pub(super) fn values(text: &str) -> usize {
+    bound(text, usize::MAX).unwrap_or(MAX_VALUES + 1)
+}
+
+/// Counts the values, as long as there are not too many and they are not nested too deeply.
+fn bound(text: &str, max_depth: usize) -> Result<usize, Refusal> {
     let (mut depth, mut values) = (0usize, 1usize);
     let (mut in_string, mut escaped, mut just_opened) = (false, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -64,8 +83,8 @@ fn bound(text: &str) -> Result<(), Refusal> {
             b'{' | b'[' => {
                 depth += 1;
                 just_opened = true;
-                if depth > MAX_DEPTH {
-                    let message = format!("values are nested more than {MAX_DEPTH} levels deep here");
+                if depth > max_depth {
+                    let message = format!("values are nested more than {max_depth} levels deep here");
                     return Err(Refusal { code: Code::TooDeep, at, message });
                 }
             }
@@ -76,7 +95,7 @@ fn bound(text: &str) -> Result<(), Refusal> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(values)
 }
 
 #[cfg(test)]

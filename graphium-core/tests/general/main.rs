@@ -7,4 +7,5 @@ mod expansion;
 mod forms;
 mod hostile;
 mod mistakes;
+mod shared;
 mod terms;

@@ -5,6 +5,7 @@
 //! answers at once, so that one poll is the whole of it.
 
 use super::super::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT};
+use super::permits::Permits;
 use futures::FutureExt as _;
 use json_ld::syntax::{IntoJsonWithContext as _, Parse as _};
 use json_ld::{
@@ -17,6 +18,10 @@ use std::{collections::HashMap, sync::mpsc, thread, time::Duration};
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 /// What the guards let through takes seconds in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Threads at a time, those included that nobody waits for any more: each has a large stack, and a core to itself.
+static THREADS: Permits = Permits::new(2);
+/// How long a document waits for its turn. Debug builds are many times slower than what is served with.
+const TURN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 50 } else { 5 });
 
 /// Keys that a document does not define stand under this IRI: JSON-LD would drop them without a word.
 pub(super) const UNDEFINED: &str = "https://graphium.io/vocab/undefined#";
@@ -30,29 +35,53 @@ pub(super) enum Failure {
     Late,
     /// The crate gave up, or no thread could be had.
     Broken,
+    /// Other documents are being expanded.
+    Busy,
 }
 
-/// The documents in expanded form, each or why not.
-pub(super) fn expand(documents: Vec<Value>) -> Vec<Result<Value, Failure>> {
-    let count = documents.len();
+/// The documents in expanded form, one after the other, up to the first that has none.
+pub(super) fn expand(documents: Vec<Value>) -> impl Iterator<Item = Result<Value, Failure>> {
+    let mut left = documents.len();
+    let mut started = start(&THREADS, TURN, documents);
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let expanded = match &mut started {
+            Ok(receiver) => match receiver.recv_timeout(PATIENCE) {
+                Ok(expanded) => expanded,
+                Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::Late),
+                Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::Broken),
+            },
+            Err(failure) => Err(std::mem::replace(failure, Failure::Broken)),
+        };
+        if expanded.is_err() {
+            left = 0;
+        }
+        Some(expanded)
+    })
+}
+
+/// Starts a thread that expands the documents.
+fn start(
+    threads: &'static Permits,
+    turn: Duration,
+    documents: Vec<Value>,
+) -> Result<mpsc::Receiver<Result<Value, Failure>>, Failure> {
+    let permit = threads.take(turn).ok_or(Failure::Busy)?;
     let (sender, receiver) = mpsc::channel();
     let work = move || {
+        // Held until the thread ends, whether anybody still waits for it or not.
+        let _permit = permit;
         for document in documents {
             let expanded = expand_here(&document);
+            let is_last = expanded.is_err();
             // Nobody listens any more when it took too long.
-            if sender.send(expanded).is_err() {
+            if sender.send(expanded).is_err() || is_last {
                 return;
             }
         }
     };
     let thread = thread::Builder::new().name("json-ld".to_owned()).stack_size(STACK_BYTES).spawn(work);
-    (0..count)
-        .map(|_| match (&thread, receiver.recv_timeout(PATIENCE)) {
-            (Ok(_), Ok(expanded)) => expanded,
-            (Ok(_), Err(mpsc::RecvTimeoutError::Timeout)) => Err(Failure::Late),
-            _ => Err(Failure::Broken),
-        })
-        .collect()
+    thread.map(|_| receiver).map_err(|_| Failure::Broken)
 }
 
 fn expand_here(document: &Value) -> Result<Value, Failure> {
@@ -78,4 +107,36 @@ fn describe(error: &expansion::Error) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_lowercase().collect::<String>()).unwrap_or_default();
     first + characters.as_str().trim_end_matches('.')
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Value {
+        Value::parse_str(text).unwrap().0
+    }
+
+    #[test]
+    fn nothing_is_expanded_after_a_failure() {
+        let documents = vec![parsed(r#"{"@id": 1}"#), parsed("{}")];
+        let mut expansions = expand(documents.clone());
+        assert!(matches!(expansions.next(), Some(Err(Failure::Unsound(_)))));
+        assert!(expansions.next().is_none());
+        // Nor by the thread itself.
+        static ONE: Permits = Permits::new(1);
+        assert_eq!(start(&ONE, TURN, documents).unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn who_gets_no_turn_is_told_so() {
+        static ONE: Permits = Permits::new(1);
+        let permit = ONE.take(Duration::ZERO);
+        assert!(permit.is_some());
+        assert!(matches!(start(&ONE, Duration::from_millis(10), vec![parsed("{}")]), Err(Failure::Busy)));
+        drop(permit);
+        let receiver = start(&ONE, TURN, vec![parsed("{}")]).unwrap();
+        assert!(receiver.iter().next().unwrap().is_ok());
+    }
 }

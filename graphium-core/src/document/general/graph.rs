@@ -1,7 +1,7 @@
 //! The nodes of an expanded document, each with all that is said of it anywhere, linked by `@id`.
 
 use super::super::vocabulary::STACK;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use json_syntax::{Object, Value};
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub(super) struct Graph<'e> {
 pub(super) struct Entity<'e> {
     /// Its `@id`, blank or not.
     pub(super) id: Option<&'e str>,
-    pub(super) types: Vec<&'e str>,
+    pub(super) types: IndexSet<&'e str>,
     pub(super) properties: IndexMap<&'e str, Vec<Item<'e>>>,
     /// The object of the source that described it first.
     pub(super) at: Option<usize>,
@@ -140,9 +140,7 @@ impl<'e> Graph<'e> {
                 "@id" | "@index" => {}
                 "@type" => {
                     for name in elements(value).iter().filter_map(Value::as_str) {
-                        if !self.nodes[node].types.contains(&name) {
-                            self.nodes[node].types.push(name);
-                        }
+                        self.nodes[node].types.insert(name);
                     }
                 }
                 // The crate writes `@include` for `@included`.

@@ -9,7 +9,12 @@ use json_syntax::{
     Object, Value,
     object::{Entry, Key},
 };
-use std::{collections::HashMap, ops::Range, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    ops::Range,
+    rc::Rc,
+};
 
 /// What is known of where a value came from.
 #[derive(Clone, Default)]
@@ -29,12 +34,20 @@ pub(super) struct Origin {
 /// So deep below an object and among so many values a scalar is looked for.
 const DEPTH: usize = 4;
 const MAX_SEEN: usize = 10_000;
+/// Among so many in all: findings are many, and each of a large object may look at all of it.
+const MAX_LOOKS: usize = 1_000_000;
 
 /// The values of the source by their numbers.
 pub(super) struct Source<'d> {
     top: Node<'d>,
     by_index: HashMap<usize, Node<'d>>,
+    /// The first members of objects by what is looked for: their whole keys and the ends of those.
+    by_word: RefCell<HashMap<usize, Words<'d>>>,
+    looks: Cell<usize>,
 }
+
+/// The places of members, by words: their marks and the numbers of their values.
+type Words<'d> = HashMap<&'d str, (Range<usize>, usize)>;
 
 /// A place where a value may stand: how little that is believed, its key and itself.
 struct Candidate<'d> {
@@ -47,7 +60,7 @@ impl<'d> Source<'d> {
     pub(super) fn new(root: Node<'d>, top: Node<'d>) -> Self {
         let mut by_index = HashMap::new();
         index(root, &mut by_index);
-        Self { top, by_index }
+        Self { top, by_index, by_word: RefCell::default(), looks: Cell::new(MAX_LOOKS) }
     }
 
     /// Where a finding belongs; `value` is what its canonical text holds, `None` for a key.
@@ -68,27 +81,47 @@ impl<'d> Source<'d> {
     }
 
     fn search(&self, holder: Node<'d>, origin: &Origin, value: Option<&Value>) -> Option<Place> {
+        let Some(value) = value else { return self.key(holder, &origin.word) };
+        if self.looks.get() == 0 {
+            return self.key(holder, &origin.word);
+        }
         let mut found = Vec::new();
-        let mut left = MAX_SEEN;
+        let most = MAX_SEEN.min(self.looks.get());
+        let mut left = most;
         for member in holder.members().filter(|member| member.key != "@context") {
+            if left == 0 {
+                break;
+            }
             let doubt = if ends_with(member.key, &origin.word) { 0 } else { DEPTH };
             let key = (member.mark(), member.value.index());
-            if value.is_none() {
-                if doubt == 0 {
-                    return Some(Place::new(key.0, key.1));
-                }
-                continue;
-            }
             collect(member.value, doubt, Some(key), &mut left, &mut found);
         }
-        let fits = |candidate: &&Candidate<'_>| value.is_some_and(|value| is_same(candidate.value.value(), value));
+        self.looks.set(self.looks.get() - (most - left));
+        let fits = |candidate: &&Candidate<'_>| is_same(candidate.value.value(), value);
         let best = found.iter().filter(fits).min_by_key(|candidate| candidate.doubt);
         // An IRI may have been written short, and a value as one of several: then the key must do.
         let best = best.or_else(|| found.iter().find(|candidate| candidate.doubt < DEPTH));
         best.map(|candidate| match (value, &candidate.key) {
-            (Some(Value::Object(_) | Value::Array(_)), Some((mark, index))) => Place::new(mark.clone(), *index),
+            (Value::Object(_) | Value::Array(_), Some((mark, index))) => Place::new(mark.clone(), *index),
             _ => candidate.value.into(),
         })
+    }
+
+    /// The first key of an object that is the word, or ends in it.
+    fn key(&self, holder: Node<'d>, word: &str) -> Option<Place> {
+        let mut by_word = self.by_word.borrow_mut();
+        let words = by_word.entry(holder.index()).or_insert_with(|| {
+            let mut words = HashMap::new();
+            for member in holder.members().filter(|member| member.key != "@context") {
+                let end = member.key.rsplit([':', '#', '/']).next().unwrap_or(member.key);
+                for word in [member.key, end] {
+                    words.entry(word).or_insert_with(|| (member.mark(), member.value.index()));
+                }
+            }
+            words.remove("");
+            words
+        });
+        words.get(word).map(|(mark, index)| Place::new(mark.clone(), *index))
     }
 }
 

@@ -9,14 +9,17 @@ mod admit;
 mod expand;
 mod graph;
 mod locate;
+mod mistakes;
 mod native;
 mod output;
+mod permits;
 mod values;
 
 use super::{
     ReadContext,
     code::Code,
     findings::Findings,
+    guard,
     node::Node,
     profile::Context,
     read::{self, Document},
@@ -26,7 +29,8 @@ use expand::Failure;
 use graph::Graph;
 use json_syntax::{Parse as _, Value};
 use locate::{Origin, Source};
-use native::{Mistake, Writer};
+use mistakes::Mistake;
+use native::Writer;
 use std::ops::Range;
 
 /// Reads a document; `top` is the part of it that describes the stack.
@@ -39,7 +43,7 @@ pub(super) fn document(
     if !admit::admit(top, &mut findings) {
         return (None, findings);
     }
-    let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]).into_iter();
+    let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]);
     let expanded = match expansions.next() {
         Some(Ok(expanded)) => expanded,
         Some(Err(failure)) => {
@@ -51,10 +55,15 @@ pub(super) fn document(
     // Where the tags change the meaning of the document, as in its maps, there are fewer places and nothing else.
     let tagged = expansions.next().and_then(Result::ok);
     let graph = Graph::read(&expanded, tagged.as_ref());
-    let Canonical { text, origins, mistakes, is_cut } = Canonical::write(root, &graph);
-    if is_cut {
-        let message = "what the document links would have more values than a document may have";
-        findings.add(Code::TooManyNodes, top, message, None);
+    let Canonical { text, origins, mistakes, left_out, excess } = Canonical::write(root, &graph);
+    // What comes next relies on bounds, of this text as of any other.
+    if let Some(code) = excess.or_else(|| guard::admit_derived(&text).err().map(|refusal| refusal.code)) {
+        let message = match code {
+            Code::TooLarge => "what the document links would have more bytes than a document may have",
+            Code::TooDeep => "what the document says would be nested more deeply than it may be",
+            _ => "what the document links would have more values than a document may have",
+        };
+        findings.add(code, top, message, None);
         return (None, findings);
     }
     let Ok((value, map)) = syntax::parse(&text) else {
@@ -78,7 +87,13 @@ pub(super) fn document(
         (place(&shown), place(&value), owned_by(&value.0))
     });
     findings.absorb(inner);
+    findings.leave_out(left_out);
     for Mistake { code, origin, value, message, help } in mistakes {
+        if findings.is_full(code.severity()) {
+            // Its place is looked for in vain.
+            findings.leave_out(1);
+            continue;
+        }
         let message = message + &owned_by(&origin);
         findings.add(code, source.place(&origin, value.as_ref()), message, help);
     }
@@ -105,6 +120,7 @@ fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
     let at = top.get("@context").unwrap_or(top);
     let (code, message) = match failure {
         Failure::Unsound(why) => (Code::UnsoundJsonLd, format!("the document cannot be expanded: {why}")),
+        Failure::Busy => (Code::Busy, "the machine is busy with other documents; try again in a moment".to_owned()),
         Failure::Late => (Code::TooCostly, "expanding the document takes too long".to_owned()),
         Failure::Broken => (Code::UnsoundJsonLd, "the processor gave up on the document".to_owned()),
     };
@@ -116,7 +132,10 @@ struct Canonical {
     text: String,
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
-    is_cut: bool,
+    /// Mistakes beyond those.
+    left_out: usize,
+    /// What there is too much of; then the text is not whole.
+    excess: Option<Code>,
 }
 
 impl Canonical {
@@ -127,9 +146,9 @@ impl Canonical {
         } else {
             writer.document();
         }
-        let is_cut = writer.out.is_full();
-        let mistakes = writer.mistakes;
+        let excess = writer.out.excess();
+        let (mistakes, left_out) = writer.mistakes.finish();
         let (text, origins) = writer.out.finish();
-        Self { text, origins, mistakes, is_cut }
+        Self { text, origins, mistakes, left_out, excess }
     }
 }

@@ -12,27 +12,18 @@ use super::{
     expand::UNDEFINED,
     graph::{Graph, Item},
     locate::Origin,
+    mistakes::{Mistake, Mistakes},
     output::Output,
 };
 use indexmap::IndexMap;
 use json_syntax::{Print as _, Value};
 use std::rc::Rc;
 
-/// Something wrong that the canonical text could not say.
-pub(super) struct Mistake {
-    pub(super) code: Code,
-    pub(super) origin: Origin,
-    /// The value, if the mistake is not about a key.
-    pub(super) value: Option<Value>,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
 /// Writes one graph.
 pub(super) struct Writer<'e, 'g> {
     pub(super) graph: &'g Graph<'e>,
     pub(super) out: Output,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) mistakes: Mistakes,
     /// Nodes that stand within another.
     pub(super) embedded: Vec<bool>,
 }
@@ -54,7 +45,13 @@ impl Owner {
     }
 
     fn named(name: &str, at: Option<usize>) -> Self {
-        Self { node: format!("`{name}`").into(), path: String::new(), at }
+        /// Letters of a name in a message; every property has the name with it.
+        const SHOWN: usize = 100;
+        let shown = match name.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("`{}…`", name.get(..end).unwrap_or_default()),
+            None => format!("`{name}`"),
+        };
+        Self { node: shown.into(), path: String::new(), at }
     }
 
     fn text(&self, word: &str) -> Rc<str> {
@@ -128,7 +125,7 @@ const NAMED: [&Place; 4] = [&schema::STACK, &schema::CONTAINER, &schema::HOST, &
 impl<'e, 'g> Writer<'e, 'g> {
     pub(super) fn new(graph: &'g Graph<'e>) -> Self {
         let embedded = vec![false; graph.nodes.len()];
-        Self { graph, out: Output::default(), mistakes: Vec::new(), embedded }
+        Self { graph, out: Output::default(), mistakes: Mistakes::default(), embedded }
     }
 
     /// A request around the graph; what it says beside the stack is taken as it is.
@@ -155,9 +152,15 @@ impl<'e, 'g> Writer<'e, 'g> {
         let is_stack =
             |graph: &Graph<'_>, node: usize| graph.nodes[node].types.iter().any(|t| ours(t) == Some("Stack"));
         for node in (0..self.graph.nodes.len()).filter(|node| is_stack(self.graph, *node)) {
+            if self.out.is_full() {
+                break;
+            }
             self.object(node, &schema::STACK, &nobody, "");
         }
         for node in 0..self.graph.nodes.len() {
+            if self.out.is_full() {
+                break;
+            }
             if !self.embedded[node] && !is_stack(self.graph, node) {
                 self.stray(node, &nobody);
             }
@@ -205,6 +208,8 @@ impl<'e, 'g> Writer<'e, 'g> {
         let graph = self.graph;
         let entity = &graph.nodes[node];
         self.embedded[node] = true;
+        // A node is looked at as a whole wherever it is linked, however little of it is written.
+        self.out.spend(entity.types.len() + entity.properties.len());
         let named = is(place, &NAMED);
         let name = entity.name().or_else(|| entity.text(&format!("{SCHEMA}name")).filter(|_| named));
         let owner = match name {
@@ -221,6 +226,9 @@ impl<'e, 'g> Writer<'e, 'g> {
         }
         let mut fields: IndexMap<&str, (&'static Field, Shape, Vec<&Item<'e>>)> = IndexMap::new();
         for (iri, items) in &entity.properties {
+            if self.out.is_full() {
+                break;
+            }
             let holder = items.first().and_then(|item| item.holder);
             match meaning(iri, place) {
                 Meaning::Field(field, shape) => {
@@ -244,11 +252,11 @@ impl<'e, 'g> Writer<'e, 'g> {
                     self.out.raw(&value.to_string(), owner.key(word, holder));
                 }
             }
+        }
+        for (field, shape, items) in fields.into_values() {
             if self.out.is_full() {
                 break;
             }
-        }
-        for (field, shape, items) in fields.into_values() {
             self.field(field, shape, &items, &owner);
         }
         self.out.close('}');
@@ -261,6 +269,9 @@ impl<'e, 'g> Writer<'e, 'g> {
         for name in &entity.types {
             let origin = owner.key("@type", entity.at);
             if let Some(bare) = name.strip_prefix(UNDEFINED) {
+                if self.mistakes.leave_out(Code::UnknownType.severity()) {
+                    continue;
+                }
                 let near = suggest::nearest(bare, ["Stack", "Container", "Host", "Rack", "Datacenter"]);
                 let help = near.map(|near| format!("define \"{bare}\": \"{DATACENTER}{near}\" in `@context`"));
                 let message = format!("the `@context` does not define the type `{bare}`");
@@ -297,6 +308,10 @@ impl<'e, 'g> Writer<'e, 'g> {
 
     /// A key that JSON-LD would ignore: what its author meant to say would be lost in silence.
     fn undefined(&mut self, key: &str, origin: Origin, place: &'static Place) {
+        // Looking for what was meant is the most of the work.
+        if self.mistakes.leave_out(Code::UnknownKey.severity()) {
+            return;
+        }
         let known = |field: &'static Field| vocabulary::shape(place, field).map(|_| field.name);
         let names = place.fields.iter().filter_map(known);
         let help = match suggest::nearest(key, names) {
@@ -326,7 +341,7 @@ impl<'e, 'g> Writer<'e, 'g> {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.mistakes.push(Mistake { code, origin, value, message: message.into(), help });
+        self.mistakes.add(Mistake { code, origin, value, message: message.into(), help });
     }
 }
 

@@ -35,6 +35,7 @@ const NUMBERS: [&str; 14] = [
 impl<'e> Writer<'e, '_> {
     pub(super) fn field(&mut self, field: &'static Field, shape: Shape, items: &[&Item<'e>], owner: &Owner) {
         let name = field.name;
+        self.out.spend(items.len());
         let holder = items.first().and_then(|item| item.holder);
         let is_list = matches!(field.kind, Kind::List(_) | Kind::TextList | Kind::Words | Kind::Forms(_));
         match shape {
@@ -64,7 +65,7 @@ impl<'e> Writer<'e, '_> {
                 self.mistake(Code::BadForm, owner.value(name, item), value_of(item), message, Some(help.to_owned()));
             }
             Shape::Scalars => {
-                let items = distinct(flat(items));
+                let items = self.distinct(flat(items));
                 self.array(name, holder, owner, &items, |writer, item| writer.scalar(field, item, owner));
             }
             Shape::References if is_list => {
@@ -115,6 +116,9 @@ impl<'e> Writer<'e, '_> {
         self.out.key(name, owner.key(name, holder));
         self.out.open('[', owner.key(name, holder));
         for item in items {
+            if self.out.is_full() {
+                break;
+            }
             write(self, item);
         }
         self.out.close(']');
@@ -122,7 +126,7 @@ impl<'e> Writer<'e, '_> {
 
     /// The one value. Of several the first, with a word about the others; said twice the same is said once.
     fn single<'i>(&mut self, name: &str, items: &[&'i Item<'e>], owner: &Owner) -> Option<&'i Item<'e>> {
-        let items = distinct(items.to_vec());
+        let items = self.distinct(items.to_vec());
         if let Some(second) = items.get(1) {
             let message = format!("`{name}` has {} values, and takes one", items.len());
             let help = Some("keep one of them".to_owned());
@@ -244,9 +248,9 @@ impl<'e> Writer<'e, '_> {
         let graph = self.graph;
         let entity = &graph.nodes[*node];
         let condition = format!("{STACK}condition");
-        let said: Vec<&Item<'e>> = match entity.properties.get(condition.as_str()) {
-            Some(said) if edge.is_empty() => said.iter().collect(),
-            _ => edge.iter().collect(),
+        let said: &[Item<'e>] = match entity.properties.get(condition.as_str()) {
+            Some(said) if edge.is_empty() => said,
+            _ => edge,
         };
         if edge.is_empty() && !said.is_empty() && entity.dependants > 1 {
             let who = entity.id.unwrap_or("this container");
@@ -263,6 +267,8 @@ impl<'e> Writer<'e, '_> {
             );
             return;
         }
+        let said: Vec<&Item<'e>> = said.iter().collect();
+        self.out.spend(said.len());
         let Some(condition) = self.single("condition", &said, owner) else { return self.reference(name, item, owner) };
         let Some(id) = self.name_of(name, item, owner) else { return };
         self.out.open('{', owner.value(name, item));
@@ -271,6 +277,25 @@ impl<'e> Writer<'e, '_> {
         self.out.key("condition", owner.key("condition", condition.holder));
         self.scalar(field, condition, owner);
         self.out.close('}');
+    }
+
+    /// Each value once: a graph says nothing twice.
+    fn distinct<'i>(&mut self, items: Vec<&'i Item<'e>>) -> Vec<&'i Item<'e>> {
+        /// So many bytes are compared in the time of a step.
+        const BYTES: usize = 64;
+        if items.len() < 2 {
+            return items;
+        }
+        let mut seen = HashSet::new();
+        let mut is_new = |item: &&Item<'e>| {
+            let key = match item.content {
+                Content::Node(node, _) => format!("{node}"),
+                _ => item.json.compact_print().to_string(),
+            };
+            self.out.spend(1 + key.len() / BYTES);
+            seen.insert(key)
+        };
+        items.into_iter().filter(|item| is_new(item)).collect()
     }
 }
 
@@ -283,23 +308,15 @@ fn flat<'i, 'e>(items: &[&'i Item<'e>]) -> Vec<&'i Item<'e>> {
     items.iter().flat_map(each).collect()
 }
 
-/// Each value once: a graph says nothing twice.
-fn distinct<'i, 'e>(items: Vec<&'i Item<'e>>) -> Vec<&'i Item<'e>> {
-    if items.len() < 2 {
-        return items;
-    }
-    let mut seen = HashSet::new();
-    let key = |item: &Item<'e>| match item.content {
-        Content::Node(node, _) => format!("{node}"),
-        _ => item.json.compact_print().to_string(),
-    };
-    items.into_iter().filter(|item| seen.insert(key(item))).collect()
-}
-
 /// What to look for in the source.
 pub(super) fn value_of(item: &Item<'_>) -> Option<Value> {
     Some(match &item.content {
-        Content::Literal(literal) => member(literal, "@value").cloned().unwrap_or(Value::Null),
+        Content::Literal(literal) => match member(literal, "@value") {
+            // Of these only the kind is looked for.
+            Some(Value::Object(_)) => Value::Object(Object::new()),
+            Some(Value::Array(_)) => Value::Array(Vec::new()),
+            scalar => scalar.cloned().unwrap_or(Value::Null),
+        },
         _ => Value::Object(Object::new()),
     })
 }
