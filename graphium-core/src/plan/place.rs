@@ -1,8 +1,8 @@
 //! Which host each container gets.
 //!
-//! Bound containers come first, then those that are somewhere already and may stay, then the
-//! others, each on the eligible host with the fewest containers. A host is looked up in an ordered
-//! set, so the work grows with the containers and hardly with the hosts.
+//! Bound containers come first, then those that are somewhere already and may stay, then the others: each on the eligible
+//! host with the fewest containers, or for `auto` with the highest score. For the fewest a host is looked up in an ordered
+//! set, so the work hardly grows with the hosts; a score asks every host.
 
 use super::{
     Applied, Choice, Options, explain,

@@ -17,7 +17,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
     let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
     let mut connection = Connection::open(path).map_err(broken)?;
     // A write-ahead log lets readers go on while one writes; only `FULL` keeps every commit when power is lost.
-    let setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000; \
+    let setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; \
                  PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(setup).map_err(broken)?;
     prepare(&connection).map_err(broken)?;
