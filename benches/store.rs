@@ -178,7 +178,7 @@ impl Tasks {
         let host = HostId::new(format!("vm{submitter}"));
         let mut pattern = Task::new(TaskId::new(""), host.clone(), action, Timestamp::now());
         pattern.stack_id = Some(StackId::from("stack:shop"));
-        pattern.undo = Some(Action::Delete { name: "shop-web".to_owned() });
+        pattern.undo = Some(Arc::new(Action::Delete { name: "shop-web".to_owned() }));
         pattern.why = "it is not there".to_owned();
         Ok(Self { pattern, host })
     }

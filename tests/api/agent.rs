@@ -28,7 +28,7 @@ fn done(task: &Task) -> Outcome {
     let data = deploys.then(|| {
         let container = serde_json::json!({
             "@id": "0123456789ab", "name": task.payload.subject(), "hostedOn": task.host_id,
-            "labels": match &task.payload {
+            "labels": match &*task.payload {
                 graphium_core::action::Action::Deploy { spec } => serde_json::to_value(spec.all_labels()).unwrap(),
                 _ => serde_json::json!({}),
             }

@@ -15,7 +15,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -200,7 +200,7 @@ impl Draft<'_> {
                 stack_id: Some(plan.stack.clone()),
                 deployment_id: Some(self.deployment.clone()),
                 plan_id: planned.id.clone(),
-                undo: planned.undo.clone(),
+                undo: planned.undo.clone().map(Arc::new),
                 why: planned.why.clone(),
                 depends_on: first.map(|number| id(*number)).collect(),
                 gate: if self.kind == DeploymentKind::Remove { Gate::Ended } else { Gate::Completed },

@@ -43,9 +43,9 @@ impl StackRecord {
 
 /// The task without the values of variables.
 pub(super) fn without_values(mut task: Task) -> Task {
-    hide_action(&mut task.payload);
+    hide_action(Arc::make_mut(&mut task.payload));
     if let Some(undo) = &mut task.undo {
-        hide_action(undo);
+        hide_action(Arc::make_mut(undo));
     }
     task
 }

@@ -15,6 +15,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Something that one host is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,11 +46,11 @@ pub struct Task {
     pub container_id: Option<String>,
     /// 0–10; higher is sooner.
     pub priority: u8,
-    /// What is done.
-    pub payload: Action,
+    /// What is done; shared, for it is most of a task and never changes.
+    pub payload: Arc<Action>,
     /// What takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<Action>,
+    pub undo: Option<Arc<Action>>,
     /// Why it is done, in a few words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -148,7 +149,7 @@ impl Task {
             plan_id: format!("{task_type}:{}", payload.subject()),
             container_id: Some(payload.subject().to_owned()),
             priority: defaults.priority,
-            payload,
+            payload: Arc::new(payload),
             undo: None,
             why: String::new(),
             depends_on: Vec::new(),

@@ -7,6 +7,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
@@ -185,7 +186,7 @@ fn a_late_renewal_does_not_shorten_a_lease() -> Result<(), Refusal> {
 #[test]
 fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
     let mut task = task();
-    task.undo = Some(Action::Delete { name: "secret".to_owned() });
+    task.undo = Some(Arc::new(Action::Delete { name: "secret".to_owned() }));
     advance(&mut task, &Input::Claim { epoch: 1, claim: "secret".into(), expires_at: at(60) }, at(0))?;
     let summary = super::summary(&task);
     assert!(!summary.to_string().contains("secret"), "{summary}");

@@ -120,7 +120,7 @@ impl Bed {
             plan_id: String::new(),
             container_id: Some(action.subject().to_owned()),
             priority: defaults.priority,
-            payload: action,
+            payload: Arc::new(action),
             undo: None,
             why: String::new(),
             depends_on: Vec::new(),

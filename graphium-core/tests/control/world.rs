@@ -90,7 +90,7 @@ impl Hand<'_> {
 
     pub(crate) fn succeed(&self, task: &Task) {
         use graphium_core::action::Action;
-        let data = match &task.payload {
+        let data = match &*task.payload {
             Action::Deploy { spec } | Action::Update { spec } => Some(ObservedContainer {
                 id: format!("id-{}", spec.name),
                 name: spec.name.clone(),

@@ -229,7 +229,7 @@ fn activity(view: &TaskView) -> String {
         // Watching it for a moment is a part of starting it.
         return if phase == "settling" { "starting".to_owned() } else { phase.to_owned() };
     }
-    let word = match &task.payload {
+    let word = match &*task.payload {
         Action::Pull { .. } => "pulling",
         Action::Network { .. } | Action::Volume { .. } | Action::Deploy { .. } => "creating",
         Action::Start { .. } => "starting",

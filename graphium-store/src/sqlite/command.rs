@@ -7,7 +7,7 @@ use graphium_core::{
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 use tokio::sync::oneshot;
 
 /// Where an answer goes.
@@ -26,8 +26,7 @@ pub(super) enum Command {
 /// A submission with its tasks and records as they will be stored.
 pub(super) struct Submit {
     pub(super) submission: Submission,
-    /// By task.
-    pub(super) bodies: HashMap<TaskId, String>,
+    pub(super) bodies: Bodies,
     /// In the order of the submission's records; `None` removes.
     pub(super) records: Vec<Option<String>>,
     pub(super) now: Timestamp,
@@ -36,11 +35,7 @@ pub(super) struct Submit {
 impl Submit {
     pub(super) fn new(submission: Submission, now: Timestamp) -> Result<Self, StoreError> {
         key_twice(&submission.records)?;
-        let bodies = submission
-            .tasks
-            .iter()
-            .map(|task| Ok((task.id.clone(), row::text("task", task.id.as_str(), task)?)))
-            .collect::<Result<_, StoreError>>()?;
+        let bodies = Bodies::of(&submission.tasks)?;
         let records = submission
             .records
             .iter()
@@ -50,6 +45,37 @@ impl Submit {
             })
             .collect::<Result<_, StoreError>>()?;
         Ok(Self { submission, bodies, records, now })
+    }
+}
+
+/// The text of every task of a submission.
+pub(super) struct Bodies {
+    text: String,
+    places: HashMap<TaskId, Range<usize>>,
+}
+
+/// Bytes of a task's text that are expected.
+const BODY: usize = 1024;
+
+impl Bodies {
+    fn of(tasks: &[Task]) -> Result<Self, StoreError> {
+        let mut text = String::with_capacity(tasks.len() * BODY);
+        let mut places = HashMap::with_capacity(tasks.len());
+        for task in tasks {
+            let start = text.len();
+            row::append(&mut text, "task", task.id.as_str(), task)?;
+            places.insert(task.id.clone(), start..text.len());
+        }
+        Ok(Self { text, places })
+    }
+
+    pub(super) fn has(&self, id: &TaskId) -> bool {
+        self.places.contains_key(id)
+    }
+
+    /// The text of a task of the submission; of another it is empty.
+    pub(super) fn of_task(&self, id: &TaskId) -> &str {
+        self.places.get(id).and_then(|place| self.text.get(place.clone())).unwrap_or_default()
     }
 }
 

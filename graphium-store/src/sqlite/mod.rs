@@ -1,24 +1,30 @@
 //! A store in one SQLite file.
 //!
-//! One thread writes. It owns the [`Ledger`](graphium_core::store::ledger::Ledger) of unfinished work, takes commands off
-//! a bounded queue, writes what as many of them as are waiting have changed in **one** transaction, and answers when
-//! that is on the disk. A few threads read, each through a connection of its own, and see what was committed.
+//! One thread decides: it owns the [`Ledger`](graphium_core::store::ledger::Ledger) of unfinished work, takes commands off
+//! a bounded queue and puts what they change into rows. One thread writes: it puts the rows of as many commands as are
+//! waiting on the disk in **one** transaction, and lets their answers go. While one batch is on its way to the disk the
+//! next is decided; if it does not arrive there, what was decided upon it is refused too, and the ledger is read anew. A
+//! few threads read, each through a connection of its own, and see what was committed.
 
-mod book;
+mod ahead;
 mod command;
+mod decide;
+mod draft;
 mod error;
 mod file;
+mod journal;
+mod progress;
 mod query;
 mod reader;
 mod row;
 mod schema;
-mod write;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crate::open::{OpenError, Options};
 use async_trait::async_trait;
 use command::{Command, Submit};
-use file::Lock;
 use graphium_core::{
     event::Event,
     id::TaskId,
@@ -29,10 +35,12 @@ use graphium_core::{
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
+use progress::Progress;
 use reader::Readers;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -46,8 +54,9 @@ const QUEUE: usize = 1024;
 pub struct SqliteStore {
     path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
-    writer: Option<thread::JoinHandle<()>>,
     readers: Readers,
+    /// The one that decides ends when there are no more commands, and then the one that writes.
+    _threads: [Thread; 2],
 }
 
 impl SqliteStore {
@@ -57,25 +66,22 @@ impl SqliteStore {
     /// [`OpenError`]: it is in use, was written by a newer version, or cannot be read.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
-        let (opened, when_opened) = oneshot::channel();
         let (commands, queue) = mpsc::channel(QUEUE);
-        let writer = spawn("store-writer", &path, {
+        let (writes, decided) = mpsc::channel(QUEUE);
+        let (written, spare) = mpsc::channel(writer::BATCH);
+        let progress = Arc::new(Progress::default());
+        let writer = Thread::start("store-writer", &path, {
+            let (path, progress) = (path.clone(), Arc::clone(&progress));
+            move |started| writer::run(&path, progress, decided, written, started)
+        });
+        let writer = writer.await?;
+        let decider = Thread::start("store-decider", &path, {
             let path = path.clone();
-            move || match Lock::take(&path).and_then(|lock| Ok((lock, book::Book::open(&path, options)?))) {
-                Ok((_lock, book)) => {
-                    if opened.send(Ok(())).is_ok() {
-                        writer::run(book, queue);
-                    }
-                }
-                // Nobody waits for the answer: nobody wants the store.
-                Err(error) => drop(opened.send(Err(error))),
-            }
-        })?;
-        when_opened.await.unwrap_or_else(|_| {
-            Err(OpenError::Read { path: path.clone(), source: StoreError::Unavailable("its writer ended".to_owned()) })
-        })?;
+            move |started| decide::run(&path, options, progress, queue, writes, spare, started)
+        });
+        let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
-        Ok(Self { path, commands: Some(commands), writer: Some(writer), readers })
+        Ok(Self { path, commands: Some(commands), readers, _threads: threads })
     }
 
     /// Hands a command to the writer and waits for its answer.
@@ -146,11 +152,11 @@ impl TaskStore for SqliteStore {
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.readers.ask(move |connection| query::events(connection, after, limit)).await
+        self.readers.ask(move |connection| journal::events(connection, after, limit)).await
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {
-        self.readers.ask(query::last_event).await
+        self.readers.ask(journal::last_event).await
     }
 }
 
@@ -164,9 +170,33 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers.close();
         self.commands.take();
-        if let Some(writer) = self.writer.take() {
-            // A writer that panicked has nothing left to wait for.
-            let _ = writer.join();
+    }
+}
+
+/// How a thread says that it is ready, or why it cannot be.
+type Started = oneshot::Sender<Result<(), OpenError>>;
+
+/// A thread that is waited for when it is let go of.
+struct Thread(Option<thread::JoinHandle<()>>);
+
+impl Thread {
+    /// Starts a thread and waits until it is ready.
+    async fn start(name: &str, path: &Path, body: impl FnOnce(Started) + Send + 'static) -> Result<Self, OpenError> {
+        let (started, when_started) = oneshot::channel();
+        let thread = Self(Some(spawn(name, path, move || body(started))?));
+        let ended = |_| {
+            let source = StoreError::Unavailable(format!("the thread `{name}` has ended"));
+            Err(OpenError::Read { path: path.to_owned(), source })
+        };
+        when_started.await.unwrap_or_else(ended).map(|()| thread)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // One that panicked has nothing left to wait for.
+            let _ = thread.join();
         }
     }
 }

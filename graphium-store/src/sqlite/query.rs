@@ -2,7 +2,6 @@
 
 use super::{error::store_error, row};
 use graphium_core::{
-    event::Event,
     id::{DeploymentId, TaskId},
     store::{Key, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
     task::{Task, TaskStatus},
@@ -50,21 +49,6 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     (format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(query.page_size())), filter)
 }
 
-pub(super) fn events(connection: &Connection, after: u64, size: usize) -> Result<Vec<Event>, StoreError> {
-    let (after_number, size) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(size).unwrap_or(i64::MAX));
-    let sql = "SELECT seq, kind, at, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
-    let events = all(connection, sql, &[&after_number, &size], row::event)?;
-    match events.first() {
-        Some(first) if first.seq > after.saturating_add(1) => Err(StoreError::Pruned { up_to: first.seq - 1 }),
-        _ => Ok(events),
-    }
-}
-
-pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT coalesce(max(seq), 0) FROM events";
-    connection.query_row(sql, [], |row| row.get(0)).map_err(|error| store_error(&error))
-}
-
 /// The tasks of a deployment, in the order in which they were submitted.
 pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<Vec<Task>, StoreError> {
     let sql = format!("{} ORDER BY tasks.body", tasks_where("deployment = ?"));
@@ -92,6 +76,25 @@ pub(super) fn deployment_of(connection: &Connection, id: &TaskId) -> rusqlite::R
     let mut statement = connection.prepare_cached("SELECT deployment FROM tasks WHERE id = ?")?;
     let row = statement.query_row(params![id.as_str()], |row| row.get::<_, Option<String>>(0)).optional()?;
     Ok(row.map(|deployment| deployment.map(DeploymentId::new)))
+}
+
+/// The task with the greatest id.
+pub(super) fn last_task(connection: &Connection) -> Result<Option<TaskId>, StoreError> {
+    let id: Option<String> =
+        connection.query_row("SELECT max(id) FROM tasks", [], |row| row.get(0)).map_err(|error| store_error(&error))?;
+    Ok(id.map(TaskId::new))
+}
+
+/// The version of a record, if it is there.
+pub(super) fn version(connection: &Connection, key: &Key) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT version FROM records WHERE kind = ? AND id = ?";
+    one(connection, sql, &[&key.kind.as_str(), &key.id], |row| row.get(0).map(Ok))
+}
+
+/// What a submission with an idempotency key led to, if there was one.
+pub(super) fn submission(connection: &Connection, key: &str) -> Result<Option<Vec<Key>>, StoreError> {
+    let sql = "SELECT keys FROM submissions WHERE key = ?";
+    one(connection, sql, &[&key], |row| Ok(row::parse("submission", key, row.get_ref(0)?.as_str()?)))
 }
 
 fn tasks_where(condition: &str) -> String {

@@ -1,7 +1,6 @@
 //! Tasks and records as rows.
 
 use graphium_core::{
-    event::{Event, EventType},
     id::{ClaimId, HostId, StackId, TaskId},
     store::{Key, Kind, Record, StoreError},
     task::{Lease, Progress, Task, TaskError, TaskResult, TaskStatus},
@@ -99,9 +98,9 @@ impl<'a> Grant<'a> {
     }
 }
 
-/// What moves of a task, as it is stored.
-pub(super) fn state(task: &Task) -> Result<String, StoreError> {
-    text("task", task.id.as_str(), &State::of(task))
+/// Adds what moves of a task, as it is stored, to a text.
+pub(super) fn state(text: &mut String, task: &Task) -> Result<(), StoreError> {
+    append(text, "task", task.id.as_str(), &State::of(task))
 }
 
 /// Columns of [`task`], of `tasks JOIN task_bodies`.
@@ -135,27 +134,9 @@ pub(super) fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Result<Recor
     }))
 }
 
-/// An event of a row of `seq, kind, at, data`.
-pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Result<Event, StoreError>> {
-    let seq: u64 = row.get(0)?;
-    let (kind, at, data) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_i64()?, row.get_ref(3)?.as_str()?);
-    let id = seq.to_string();
-    let timestamp = Timestamp::from_nanosecond(at.into()).map_err(|error| corrupt("event", &id, &error));
-    Ok(timestamp.and_then(|timestamp| {
-        let kind = parse("event", &id, &format!("\"{kind}\""))?;
-        Ok(Event { seq, kind, timestamp, data: parse("event", &id, data)? })
-    }))
-}
-
 /// A time as it is stored: nanoseconds since 1970, which end in 2262.
 pub(super) fn time(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
-}
-
-/// The name of a kind of events, as it is stored.
-pub(super) fn kind(kind: EventType) -> String {
-    // A variant without fields always serialises, as its name in quotes.
-    serde_json::to_string(&kind).unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// A value as it is stored.
@@ -163,11 +144,29 @@ pub(super) fn text(kind: &'static str, id: &str, value: &(impl Serialize + ?Size
     serde_json::to_string(value).map_err(|error| corrupt(kind, id, &error))
 }
 
+/// Adds a value as it is stored to a text; one that cannot be stored leaves the text as it was.
+pub(super) fn append(
+    text: &mut String,
+    kind: &'static str,
+    id: &str,
+    value: &impl Serialize,
+) -> Result<(), StoreError> {
+    let mut bytes = std::mem::take(text).into_bytes();
+    let before = bytes.len();
+    let written = serde_json::to_writer(&mut bytes, value);
+    if written.is_err() {
+        bytes.truncate(before);
+    }
+    // JSON is UTF-8 throughout.
+    *text = String::from_utf8(bytes).map_err(|error| corrupt(kind, id, &error))?;
+    written.map_err(|error| corrupt(kind, id, &error))
+}
+
 /// A value as it was stored.
 pub(super) fn parse<T: DeserializeOwned>(kind: &'static str, id: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt(kind, id, &error))
 }
 
-fn corrupt(kind: &'static str, id: &str, error: &dyn std::error::Error) -> StoreError {
+pub(super) fn corrupt(kind: &'static str, id: &str, error: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { kind, id: id.to_owned(), reason: error.to_string() }
 }

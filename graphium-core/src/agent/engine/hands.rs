@@ -279,7 +279,7 @@ impl Attempt {
 
 /// Whether an attempt waits for a pull that is under way.
 fn shares(held: &Attempt, payload: &Action) -> bool {
-    held.run.is_none() && matches!(payload, Action::Pull { .. }) && held.task.payload == *payload
+    held.run.is_none() && matches!(payload, Action::Pull { .. }) && *held.task.payload == *payload
 }
 
 fn time_limit(task: &Task) -> Duration {

@@ -132,7 +132,7 @@ fn task(number: u32, action: Action) -> Task {
         plan_id: String::new(),
         container_id: None,
         priority: 5,
-        payload: action,
+        payload: Arc::new(action),
         undo: None,
         why: String::new(),
         depends_on: Vec::new(),

@@ -90,7 +90,7 @@ struct Job<'a> {
 impl Job<'_> {
     async fn perform(&self) -> Result<TaskResult, Trouble> {
         let runtime = self.runtime();
-        match &self.task.payload {
+        match self.task.payload.as_ref() {
             Action::Pull { image, policy } => self.pull(image, *policy).await,
             Action::Network { spec } => {
                 self.enter(Phase::Creating);

@@ -25,7 +25,7 @@ impl Job<'_> {
         let state = self.after_restarts(name).await?;
         match state.status() {
             ContainerStatus::Running => {
-                let adopted = matches!(self.task.payload, Action::Deploy { .. } | Action::Update { .. })
+                let adopted = matches!(*self.task.payload, Action::Deploy { .. } | Action::Update { .. })
                     && self.is_adopted(&state);
                 let message = if adopted { "already running" } else { "running" };
                 Ok(self.done_with(state, message))

@@ -20,7 +20,7 @@ use crate::{
 use desk::Desk;
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     ops::Bound,
     sync::Arc,
 };
@@ -34,8 +34,25 @@ pub struct Ledger {
     parts: HashMap<DeploymentId, Part>,
     /// No attempt runs out before.
     grace: Option<Timestamp>,
-    /// Work that may have ended: looked at when memory is freed.
-    idle: BTreeSet<TaskId>,
+}
+
+/// What is held in memory, and let go of, as one: a deployment, or a task of none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// All tasks of a deployment.
+    Deployment(DeploymentId),
+    /// A task of its own.
+    Task(TaskId),
+}
+
+impl Work {
+    /// The work that a task is part of.
+    pub fn of(task: &Task) -> Self {
+        match &task.deployment_id {
+            Some(deployment) => Self::Deployment(deployment.clone()),
+            None => Self::Task(task.id.clone()),
+        }
+    }
 }
 
 /// A task and its place in the graph.
@@ -224,20 +241,21 @@ impl Ledger {
         self.renew(&leases, until);
     }
 
-    /// Lets go of work that has ended: deployments of which every task has, and single tasks.
-    pub fn forget_ended(&mut self) {
-        for id in std::mem::take(&mut self.idle) {
-            let Some(task) = self.task(&id) else { continue };
-            match task.deployment_id.clone() {
-                Some(deployment) if self.parts.get(&deployment).is_some_and(|part| part.open == 0) => {
-                    for id in self.parts.remove(&deployment).unwrap_or_default().tasks {
+    /// Lets go of some work if all of it has ended; a store does so when the disk knows that, and brings it back by
+    /// [`load`](Self::load) when somebody acts on it again.
+    pub fn forget(&mut self, work: &Work) {
+        match work {
+            Work::Deployment(id) => {
+                if self.parts.get(id).is_some_and(|part| part.open == 0) {
+                    for id in self.parts.remove(id).unwrap_or_default().tasks {
                         self.entries.remove(&id);
                     }
                 }
-                None if task.status.is_terminal() => {
-                    self.entries.remove(&id);
+            }
+            Work::Task(id) => {
+                if self.task(id).is_some_and(|task| task.status.is_terminal()) {
+                    self.entries.remove(id);
                 }
-                _ => {}
             }
         }
     }

@@ -49,9 +49,6 @@ impl<'a> Step<'a> {
                 part.tasks.push(task.id.clone());
                 part.open += usize::from(!task.status.is_terminal());
             }
-            if task.status.is_terminal() {
-                self.ledger.idle.insert(task.id.clone());
-            }
             let entry = Entry { task: Arc::new(task), unmet: 0, dependants: Vec::new() };
             self.ledger.entries.insert(entry.task.id.clone(), entry);
         }
@@ -139,9 +136,6 @@ impl<'a> Step<'a> {
         let (was, is) = (before.is_terminal(), task.status.is_terminal());
         if was == is {
             return;
-        }
-        if is {
-            self.ledger.idle.insert(task.id.clone());
         }
         if let Some(part) = task.deployment_id.as_ref().and_then(|id| self.ledger.parts.get_mut(id)) {
             part.open = if is { part.open.saturating_sub(1) } else { part.open + 1 };

@@ -27,7 +27,7 @@ fn task(name: &str, action: Action, after: &[&str]) -> Task {
         plan_id: name.to_owned(),
         container_id: None,
         priority: defaults.priority,
-        payload: action,
+        payload: Arc::new(action),
         undo: None,
         why: String::new(),
         depends_on: after.iter().map(|id| TaskId::from(*id)).collect(),
@@ -92,11 +92,11 @@ fn work_that_has_ended_is_forgotten_and_open_work_is_not() -> Checked {
     let mut ledger = ledger(vec![start("a", &[]), start("b", &["a"])])?;
     let first = claim(&mut ledger, "c1", 1)?;
     report(&mut ledger, &first[0], Outcome::Completed(TaskResult::default()), 2)?;
-    ledger.forget_ended();
+    ledger.forget(&Work::Deployment("deployment:1".into()));
     assert_eq!(statuses(&ledger), [TaskStatus::Completed, TaskStatus::Pending]);
     let second = claim(&mut ledger, "c2", 3)?;
     report(&mut ledger, &second[0], Outcome::Completed(TaskResult::default()), 4)?;
-    ledger.forget_ended();
+    ledger.forget(&Work::Deployment("deployment:1".into()));
     assert!(statuses(&ledger).is_empty());
     assert_eq!(ledger.next_wakeup(), None);
     Ok(())

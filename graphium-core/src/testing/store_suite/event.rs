@@ -12,6 +12,7 @@ use crate::{
     task::{Input, Task},
 };
 use serde_json::json;
+use std::sync::Arc;
 
 pub(super) async fn every_change_is_an_event_and_none_is_left_out(trial: Trial<'_>) -> Verdict {
     let submission = Submission {
@@ -93,7 +94,7 @@ pub(super) async fn what_changes_nothing_tells_nothing(trial: Trial<'_>) -> Verd
 pub(super) async fn no_event_holds_a_secret(trial: Trial<'_>) -> Verdict {
     let secret = "hunter2";
     let pull = Action::Pull { image: format!("registry/{secret}"), policy: crate::stack::PullPolicy::default() };
-    let task = Task { container_id: None, undo: Some(pull.clone()), ..task("a", pull) };
+    let task = Task { container_id: None, undo: Some(Arc::new(pull.clone())), ..task("a", pull) };
     let environment = json!({"@id": "s", "name": "shop", "environment": {"PASSWORD": secret}, "containers": [secret]});
     let submission = Submission {
         records: vec![

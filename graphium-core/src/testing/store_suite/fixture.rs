@@ -31,7 +31,7 @@ pub(super) fn task(id: &str, action: Action) -> Task {
         plan_id: format!("plan:{id}"),
         container_id: Some(action.subject().to_owned()),
         priority: 5,
-        payload: action,
+        payload: Arc::new(action),
         undo: None,
         why: String::new(),
         depends_on: Vec::new(),

@@ -37,11 +37,11 @@ CREATE TABLE records (
 CREATE INDEX records_by_stack ON records (kind, stack, id) WHERE stack IS NOT NULL;
 CREATE INDEX records_by_host ON records (kind, host, id) WHERE host IS NOT NULL;
 
+-- What one transaction tells, in few rows: events come and go in great numbers, always in order.
 CREATE TABLE events (
-    seq  INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    at   INTEGER NOT NULL, -- nanoseconds since 1970
-    data TEXT NOT NULL
+    first INTEGER PRIMARY KEY, -- number of the first of them
+    last  INTEGER NOT NULL,
+    lines TEXT NOT NULL -- a JSON array a line: what changed, nanoseconds since 1970, the thing
 ) STRICT;
 
 CREATE TABLE sessions (

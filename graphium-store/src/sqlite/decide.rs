@@ -1,0 +1,276 @@
+//! Decides, and puts what was decided into rows.
+
+use super::{
+    Started,
+    ahead::{Ahead, Ids},
+    command::{Command, Reply, Submit, answer},
+    draft::{Draft, Write},
+    error::store_error,
+    progress::Progress,
+    query, schema,
+};
+use crate::open::Options;
+use graphium_core::{
+    id::TaskId,
+    store::{
+        Acted, Key, RecordWrite, StoreError, Submitted,
+        ledger::{Decision, Ledger, Work},
+    },
+    task::Input,
+};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// Carries out commands until nobody can send any.
+pub(super) fn run(
+    path: &Path,
+    options: Options,
+    progress: Arc<Progress>,
+    mut queue: mpsc::Receiver<Command>,
+    writes: mpsc::Sender<Write>,
+    spare: mpsc::Receiver<Draft>,
+    started: Started,
+) {
+    let opened = schema::reader(path).and_then(|connection| {
+        Decider::new(connection, progress, spare, options).map_err(|source| schema::read_error(path, source))
+    });
+    // Where nobody waits to hear of it, nobody wants the store.
+    let mut decider = match opened {
+        Ok(decider) => decider,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    if started.send(Ok(())).is_ok() {
+        while let Some(command) = queue.blocking_recv() {
+            // Without a writer there are no answers: whoever asks is told that it is gone.
+            if writes.blocking_send(decider.carry_out(command)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Unfinished work in memory, and a connection that reads what else was committed.
+///
+/// It is ahead of the disk by what was decided and not yet committed; that is kept in memory until it is.
+pub(super) struct Decider {
+    connection: Connection,
+    /// Absent while it does not agree with the disk.
+    ledger: Option<Ledger>,
+    /// The [generation](Progress::generation) of the ledger.
+    generation: u64,
+    /// Of the last write.
+    number: u64,
+    ahead: Ahead,
+    ids: Ids,
+    progress: Arc<Progress>,
+    /// Drafts that were written, to be used again.
+    spare: mpsc::Receiver<Draft>,
+    /// The latest time that a command has brought.
+    now: Timestamp,
+    grace: Duration,
+}
+
+impl Decider {
+    pub(super) fn new(
+        connection: Connection,
+        progress: Arc<Progress>,
+        spare: mpsc::Receiver<Draft>,
+        options: Options,
+    ) -> Result<Self, StoreError> {
+        let mut decider = Self {
+            connection,
+            ledger: None,
+            generation: progress.generation(),
+            number: 0,
+            ahead: Ahead::default(),
+            ids: Ids::default(),
+            progress,
+            spare,
+            now: options.now,
+            grace: options.grace,
+        };
+        decider.ledger = Some(decider.load()?);
+        Ok(decider)
+    }
+
+    /// Reads the ledger from the disk. Leases get their full time anew: nobody may have been able to renew them.
+    fn load(&mut self) -> Result<Ledger, StoreError> {
+        let mut ledger = Ledger::default();
+        for session in query::sessions(&self.connection)? {
+            ledger.load_session(session);
+        }
+        ledger.load(query::unfinished(&self.connection)?, self.now);
+        ledger.grant_grace(self.now.saturating_add(self.grace).unwrap_or(Timestamp::MAX));
+        self.ids = Ids::above(query::last_task(&self.connection)?);
+        Ok(ledger)
+    }
+
+    #[cfg(test)]
+    pub(super) fn holds(&self, id: &TaskId) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.task(id).is_some())
+    }
+
+    /// Decides. The answer may go out once what it tells of is on the disk.
+    pub(super) fn carry_out(&mut self, command: Command) -> Write {
+        match command {
+            Command::Submit { submit, reply } => {
+                let now = submit.now;
+                self.step(reply, now, |decider, ledger, draft| decider.submit(ledger, *submit, draft))
+            }
+            Command::OpenSession { request, now, reply } => self.step(reply, now, |decider, ledger, draft| {
+                Ok(decider.keep(ledger.open_session(&request, now), now, draft))
+            }),
+            Command::Claim { request, now, reply } => self
+                .step(reply, now, |decider, ledger, draft| Ok(decider.keep(ledger.claim(&request, now)?, now, draft))),
+            Command::Act { task, input, now, reply } => {
+                self.step(reply, now, |decider, ledger, draft| decider.act(ledger, &task, &input, now, draft))
+            }
+            Command::Renew { leases, expires_at, reply } => {
+                self.step(reply, self.now, |_, ledger, _| Ok(ledger.renew(&leases, expires_at)))
+            }
+            Command::Expire { now, reply } => {
+                self.step(reply, now, |decider, ledger, draft| Ok(decider.keep(ledger.expire(now), now, draft)))
+            }
+            Command::NextWakeup { reply } => self.step(reply, self.now, |_, ledger, _| Ok(ledger.next_wakeup())),
+        }
+    }
+
+    /// Lets a command act on the ledger, which is read anew first if it does not agree with the disk.
+    fn step<T: Send + 'static>(
+        &mut self,
+        reply: Reply<T>,
+        now: Timestamp,
+        act: impl FnOnce(&mut Self, &mut Ledger, &mut Draft) -> Result<T, StoreError>,
+    ) -> Write {
+        self.now = self.now.max(now);
+        self.number += 1;
+        let mut draft = self.spare.try_recv().unwrap_or_default();
+        let result = self.ledger().and_then(|mut ledger| {
+            let result = act(self, &mut ledger, &mut draft);
+            self.ledger = Some(ledger);
+            result
+        });
+        Write { number: self.number, generation: self.generation, draft, answer: answer(reply, result) }
+    }
+
+    /// The ledger as it is now.
+    fn ledger(&mut self) -> Result<Ledger, StoreError> {
+        let generation = self.progress.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.ledger = None;
+            self.ahead = Ahead::default();
+        }
+        let mut ledger = match self.ledger.take() {
+            Some(ledger) => ledger,
+            None => self.load()?,
+        };
+        self.ahead.forget(self.progress.committed(), |work| ledger.forget(work));
+        Ok(ledger)
+    }
+
+    fn submit(&mut self, ledger: &mut Ledger, submit: Submit, draft: &mut Draft) -> Result<Submitted, StoreError> {
+        let Submit { submission, bodies, records, now } = submit;
+        if let Some(key) = &submission.idempotency_key
+            && let Some(keys) = self.seen(key)?
+        {
+            return Ok(Submitted { repeated: true, keys, ready: Vec::new() });
+        }
+        let versions = self.versions(&submission.records)?;
+        for task in &submission.tasks {
+            for id in std::iter::once(&task.id).chain(&task.depends_on) {
+                // What is of the submission itself is not on the disk, unless it was submitted before.
+                if *id == task.id || !bodies.has(id) {
+                    self.recall(ledger, id)?;
+                }
+            }
+        }
+        let decision = ledger.submit(submission.tasks, &submission.supersedes, now)?;
+        let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
+        for ((write, body), version) in submission.records.into_iter().zip(records).zip(versions) {
+            self.ahead.record(write.key.clone(), body.is_some().then(|| version.unwrap_or(0) + 1), self.number);
+            draft.record(write, body, version, now);
+        }
+        for event in &submission.events {
+            draft.event(event, now);
+        }
+        for change in decision.changes.tasks.iter().filter(|change| change.is_new()) {
+            self.ids.add(&change.task.id);
+        }
+        self.ended(&decision);
+        draft.changes(decision.changes, now, |task| bodies.of_task(&task.id));
+        if let Some(key) = submission.idempotency_key {
+            draft.submission(key.clone(), &keys, now);
+            self.ahead.submission(key, keys.clone(), self.number);
+        }
+        Ok(Submitted { repeated: false, keys, ready: decision.reply })
+    }
+
+    /// What a submission with this key led to, if there was one.
+    fn seen(&self, key: &str) -> Result<Option<Vec<Key>>, StoreError> {
+        match self.ahead.seen(key) {
+            Some(keys) => Ok(Some(keys.clone())),
+            None => query::submission(&self.connection, key),
+        }
+    }
+
+    /// The versions of the records that are to be written, if they are as expected.
+    fn versions(&self, writes: &[RecordWrite]) -> Result<Vec<Option<u64>>, StoreError> {
+        let version = |write: &RecordWrite| {
+            let present = match self.ahead.version(&write.key) {
+                Some(version) => version,
+                None => query::version(&self.connection, &write.key)?,
+            };
+            let (kind, id) = (write.key.kind.as_str(), &write.key.id);
+            if write.expect.holds(present) { Ok(present) } else { Err(StoreError::Conflict { kind, id: id.clone() }) }
+        };
+        writes.iter().map(version).collect()
+    }
+
+    fn act(
+        &mut self,
+        ledger: &mut Ledger,
+        id: &TaskId,
+        input: &Input,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<Acted, StoreError> {
+        self.recall(ledger, id)?;
+        Ok(self.keep(ledger.act(id, input, now)?, now, draft))
+    }
+
+    /// Takes a task that is not in memory into it, with the work that it is a part of.
+    fn recall(&mut self, ledger: &mut Ledger, id: &TaskId) -> Result<(), StoreError> {
+        if ledger.task(id).is_some() || !self.ids.may_be_stored(id) {
+            return Ok(());
+        }
+        // What is not in memory is as it was committed.
+        let tasks = match query::deployment_of(&self.connection, id).map_err(|error| store_error(&error))? {
+            Some(Some(deployment)) => query::deployment(&self.connection, &deployment)?,
+            Some(None) => query::task(&self.connection, id)?.into_iter().collect(),
+            None => return Ok(()),
+        };
+        if let Some(task) = tasks.first() {
+            self.ahead.ended(Work::of(task), self.number);
+        }
+        ledger.load(tasks, self.now);
+        Ok(())
+    }
+
+    /// Puts what was decided into rows and gives the answer.
+    fn keep<T>(&mut self, decision: Decision<T>, now: Timestamp, draft: &mut Draft) -> T {
+        self.ended(&decision);
+        // Nothing is new: new tasks come by submissions.
+        draft.changes(decision.changes, now, |_| "");
+        decision.reply
+    }
+
+    /// Remembers which work may be forgotten once the present write is on the disk.
+    fn ended<T>(&mut self, decision: &Decision<T>) {
+        for change in decision.changes.tasks.iter().filter(|change| change.task.status.is_terminal()) {
+            self.ahead.ended(Work::of(&change.task), self.number);
+        }
+    }
+}
