@@ -65,6 +65,7 @@ mod model;
 mod order;
 mod place;
 mod ports;
+mod rank;
 mod reach;
 mod removal;
 mod retire;

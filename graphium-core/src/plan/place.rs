@@ -2,14 +2,14 @@
 //!
 //! Bound containers come first, then those that are somewhere already and may stay, then the others: each on the eligible
 //! host with the fewest containers, or for `auto` with the highest score. For the fewest a host is looked up in an ordered
-//! set, so the work hardly grows with the hosts; a score asks every host.
+//! set, for the score in [heaps](super::rank), so the work hardly grows with the hosts.
 
 use super::{
     Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
     members::Members,
+    rank::Ranking,
     room::{Refusal, Room},
-    score::score,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -224,14 +224,11 @@ impl<'a> Placer<'a, '_> {
 
     /// Places each on the eligible host with the highest score, dependencies first.
     fn weigh(&mut self, free: &[usize]) {
+        let mut ranking = Ranking::default();
         let mut is_free = vec![false; self.placed.len()];
         free.iter().for_each(|&number| is_free[number] = true);
         for &number in self.room.members.order.iter().filter(|&&number| is_free[number]) {
-            let active = (0..self.room.hosts.list.len()).filter(|&host| self.room.hosts.list[host].is_active());
-            let eligible = active.filter(|&host| self.room.refusal(number, host, self.within).is_none());
-            let best = eligible
-                .max_by_key(|&host| (score(&self.room, number, host, &self.placed).total(), std::cmp::Reverse(host)));
-            match best {
+            match ranking.best(&self.room, number, self.within, &self.placed) {
                 Some(host) => self.settle(number, host, "highest score"),
                 None => self.refuse_everywhere(number),
             }

@@ -97,6 +97,12 @@ impl<'a, 'p> Room<'a, 'p> {
         by(&definition.name).or_else(|| by(&definition.id)).unwrap_or(&[])
     }
 
+    /// The datacenter that a container prefers, or the stack.
+    pub(super) fn wanted(&self, number: usize) -> Option<&'a str> {
+        let preferred = self.members.list[number].definition.requirements.preferred_datacenter.as_deref();
+        preferred.or(self.stack.deployment.target_datacenter.as_deref())
+    }
+
     /// How many containers a host bears.
     pub(super) fn containers(&self, host: usize) -> usize {
         self.loads[host].containers

@@ -13,6 +13,7 @@
 //! Of equals the first by id is taken.
 
 use super::room::Room;
+use crate::stack::Container;
 use serde::{Deserialize, Serialize};
 
 /// Points of a host for a container, by what they are for.
@@ -39,17 +40,23 @@ impl Score {
 
 /// The score of a host that takes the container; `placed` tells where the others are.
 pub(super) fn score(room: &Room<'_, '_>, number: usize, host: usize, placed: &[Option<usize>]) -> Score {
-    let definition = room.members.list[number].definition;
+    let wanted = room.wanted(number);
+    Score {
+        near: near(room, number, host, placed),
+        datacenter: if wanted.is_some() && room.hosts.list[host].datacenter == wanted { 50 } else { 0 },
+        ..standing(room, room.members.list[number].definition, host)
+    }
+}
+
+/// The part of a score that is the same for all containers that reserve the same, and only shrinks as a host fills up.
+pub(super) fn standing(room: &Room<'_, '_>, definition: &Container, host: usize) -> Score {
     let (site, asked) = (&room.hosts.list[host], &definition.resources.reservations);
     let (cpus, memory) = room.reserved(host);
-    let preferred = definition.requirements.preferred_datacenter.as_deref();
-    let wanted = preferred.or(room.stack.deployment.target_datacenter.as_deref());
     Score {
         cpu: free(site.host.cpu, cpus + asked.cpus.unwrap_or(0.0)),
         memory: free(site.host.memory as f64, memory.saturating_add(asked.memory.unwrap_or(0)) as f64),
         load: 800 / (4 + u32::try_from(room.containers(host)).unwrap_or(u32::MAX - 4)),
-        near: near(room, number, host, placed),
-        datacenter: if wanted.is_some() && site.datacenter == wanted { 50 } else { 0 },
+        ..Score::default()
     }
 }
 
