@@ -106,6 +106,7 @@ fn some_observed() -> impl Strategy<Value = ObservedContainer> {
                 exit_code: None,
                 ip_address: None,
                 date_created: None,
+                settings: None,
             }
         },
     )

@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     id::{HostId, StackId},
     inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
-    runtime::ContainerSpec,
+    runtime::{ContainerSpec, LiveSettings},
     stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
 };
 use indexmap::IndexMap;
@@ -136,5 +136,6 @@ pub fn running(spec: &ContainerSpec, host: &HostId) -> ObservedContainer {
         exit_code: None,
         ip_address: None,
         date_created: None,
+        settings: Some(LiveSettings::of(&spec.container)),
     }
 }

@@ -113,6 +113,7 @@ impl Hand<'_> {
                 exit_code: None,
                 ip_address: None,
                 date_created: None,
+                settings: Some(graphium_core::runtime::LiveSettings::of(&spec.container)),
             }),
             _ => None,
         };
