@@ -95,6 +95,11 @@ pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
             Action::Deploy { spec } | Action::Update { spec } => {
                 there.insert(key, running(spec, &task.host));
             }
+            Action::Adjust { settings, .. } => {
+                if let Some(seen) = there.get_mut(&key) {
+                    seen.settings = Some(settings.or(seen.settings.unwrap_or_default()));
+                }
+            }
             Action::Delete { .. } => {
                 there.swap_remove(&key);
             }

@@ -4,9 +4,9 @@ use crate::stack::{Container, RestartPolicy};
 use serde::{Deserialize, Serialize};
 
 /// Billionths of a processor in one.
-const NANO: f64 = 1e9;
+pub(crate) const NANO: f64 = 1e9;
 /// One processor, in the engine's unit of relative weight.
-const SHARES_PER_CPU: f64 = 1024.0;
+pub(crate) const SHARES_PER_CPU: f64 = 1024.0;
 /// The least weight that the kernel takes.
 const LEAST_SHARES: i64 = 2;
 
@@ -52,7 +52,7 @@ pub enum LiveStep {
 }
 
 /// The limits in their order, each by its name in a document.
-const LIMITS: [&str; 6] = [
+pub(crate) const LIMITS: [&str; 6] = [
     "resources.limits.cpus",
     "resources.limits.memory",
     "resources.limits.memorySwap",
@@ -147,7 +147,7 @@ impl LiveSettings {
     }
 
     /// The limits, in the order of [`LIMITS`].
-    fn limits(&self) -> [Option<i64>; 6] {
+    pub(crate) fn limits(&self) -> [Option<i64>; 6] {
         [self.nano_cpus, self.memory, self.memory_swap, self.pids, self.cpu_shares, self.memory_reservation]
     }
 }

@@ -7,6 +7,7 @@ mod live;
 mod spec;
 
 pub use error::RuntimeError;
+pub(crate) use live::{LIMITS, NANO, SHARES_PER_CPU};
 pub use live::{LiveSettings, LiveStep};
 pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
