@@ -168,7 +168,7 @@ impl Job<'_> {
     fn done_with(&self, state: ContainerState, message: &str) -> TaskResult {
         let mut observed = state.observed;
         observed.hosted_on = self.place.facts.name.clone();
-        TaskResult { container_id: Some(observed.id.clone()), data: Some(observed), ..done(message) }
+        TaskResult { container_id: Some(observed.id.clone()), data: Some(Box::new(observed)), ..done(message) }
     }
 }
 
