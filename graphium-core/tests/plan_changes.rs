@@ -184,6 +184,10 @@ fn where_nobody_has_looked_the_revision_that_was_applied_tells() {
     let before = stack("s", vec![limited(pinned("web", "vm1"), 256)]);
     let after = stack("s", vec![limited(pinned("web", "vm1"), 512)]);
     let there = drifted(&before, None);
+    // As agents wrote it that did not look yet, and as they read it that look already.
+    let text = serde_json::to_string(&there).unwrap();
+    assert!(!text.contains("settings"), "{text}");
+    assert_eq!(serde_json::from_str::<Inventory>(&text).unwrap(), there);
     let applied = Applied { stack: before.clone(), placements: planned(&before, 1).placements };
     let changed = plan(&after, Some(&applied), &there, &Options::default()).unwrap();
     assert_eq!(task(&changed, "adjust:web").why, "live update: memory 256 MiB → 512 MiB");

@@ -117,7 +117,10 @@ impl Hand<'_> {
             }),
             _ => None,
         };
-        self.report(task, &Outcome::Completed(TaskResult { success: true, data: data.map(Box::new), ..TaskResult::default() }));
+        self.report(
+            task,
+            &Outcome::Completed(TaskResult { success: true, data: data.map(Box::new), ..TaskResult::default() }),
+        );
     }
 
     pub(crate) fn work(&self) -> usize {
