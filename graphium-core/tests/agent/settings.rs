@@ -94,6 +94,19 @@ fn a_container_that_its_new_limits_kill_fails_with_its_exit_code() {
 }
 
 #[test]
+fn that_an_engine_started_it_again_meanwhile_is_told() {
+    let bed = Bed::new();
+    let (message, _) = bed.serve(async {
+        done(&bed, deploy_of("web", limited(64))).await;
+        let [id] = bed.submit([adjust("web", &limited(8))]).await.try_into().unwrap();
+        bed.phase_of(&id, "settling").await;
+        bed.runtime.exit("web", 137);
+        bed.end_of(&id).await.result.unwrap().message
+    });
+    assert_eq!(message, "adjusted; its process ended meanwhile, and the engine has started it again");
+}
+
+#[test]
 fn a_replacement_sets_in_place_what_it_can_before_the_start_and_makes_anew_what_it_cannot() {
     let bed = Bed::new();
     let update = |container| Action::Update { spec: Box::new(spec_of("web", container)) };

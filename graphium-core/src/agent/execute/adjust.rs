@@ -18,11 +18,15 @@ impl Job<'_> {
             return Ok(self.done_with(before, "already so"));
         }
         self.set(name, settings).await?;
-        if before.status() != ContainerStatus::Running {
-            let Some(after) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
-            return Ok(self.done_with(after, "adjusted"));
+        if before.status() == ContainerStatus::Running {
+            self.settle(name).await?;
         }
-        Ok(TaskResult { message: "adjusted".to_owned(), ..self.settle(name).await? })
+        let Some(after) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
+        let message = match after.restart_count > before.restart_count {
+            true => "adjusted; its process ended meanwhile, and the engine has started it again",
+            false => "adjusted",
+        };
+        Ok(self.done_with(after, message))
     }
 
     /// Has the engine set them.
