@@ -1,7 +1,7 @@
 //! What an agent can be asked to do: the payload of a task.
 
 use crate::{
-    runtime::{ContainerSpec, NetworkSpec, VolumeSpec},
+    runtime::{ContainerSpec, LiveSettings, NetworkSpec, VolumeSpec},
     stack::{Condition, PullPolicy},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,13 @@ pub enum Action {
     Update {
         /// The one that is to be.
         spec: Box<ContainerSpec>,
+    },
+    /// Gives a container other settings in place, without a stop.
+    Adjust {
+        /// Its name on the engine.
+        name: String,
+        /// What it is to have; absent: as it is.
+        settings: LiveSettings,
     },
     /// Waits until a container has come as far as asked.
     Check {
@@ -89,6 +96,7 @@ pub enum TaskType {
     Volume,
     Deploy,
     Update,
+    Adjust,
     Check,
     Stop,
     Start,
@@ -107,6 +115,7 @@ impl TaskType {
             Self::Volume => "volume",
             Self::Deploy => "deploy",
             Self::Update => "update",
+            Self::Adjust => "adjust",
             Self::Check => "check",
             Self::Stop => "stop",
             Self::Start => "start",
@@ -122,6 +131,7 @@ impl TaskType {
         let (priority, timeout_seconds, max_retries) = match self {
             Self::Delete | Self::RemoveNetwork | Self::RemoveVolume => (7, 120, 3),
             Self::Stop => (6, 60, 2),
+            Self::Adjust => (5, 60, 3),
             Self::Pull => (5, 1800, 3),
             Self::Check => (5, 300, 0),
             Self::Network | Self::Volume | Self::Deploy | Self::Update | Self::Start | Self::Restart => (5, 300, 3),
@@ -156,6 +166,7 @@ impl Action {
             Self::Volume { .. } => TaskType::Volume,
             Self::Deploy { .. } => TaskType::Deploy,
             Self::Update { .. } => TaskType::Update,
+            Self::Adjust { .. } => TaskType::Adjust,
             Self::Check { .. } => TaskType::Check,
             Self::Stop { .. } => TaskType::Stop,
             Self::Start { .. } => TaskType::Start,
@@ -173,7 +184,8 @@ impl Action {
             Self::Network { spec } => &spec.name,
             Self::Volume { spec } => &spec.name,
             Self::Deploy { spec } | Self::Update { spec } => &spec.name,
-            Self::Check { name, .. }
+            Self::Adjust { name, .. }
+            | Self::Check { name, .. }
             | Self::Stop { name }
             | Self::Start { name }
             | Self::Restart { name }

@@ -2,6 +2,7 @@
 
 use crate::{
     id::{HostId, StackId},
+    runtime::LiveSettings,
     stack::{Protocol, TextMap},
 };
 use indexmap::IndexMap;
@@ -162,6 +163,9 @@ pub struct ObservedContainer {
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_created: Option<Timestamp>,
+    /// Its restart policy and resources; absent: nobody looked, as with agents before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<LiveSettings>,
 }
 
 impl ObservedContainer {

@@ -65,6 +65,7 @@ fn foreign(name: &str, host: &str, port: u16) -> ObservedContainer {
         exit_code: None,
         ip_address: None,
         date_created: None,
+        settings: None,
     }
 }
 

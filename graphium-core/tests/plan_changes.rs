@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
+    action::Action,
+    inventory::Inventory,
     plan::{Applied, ChangeKind, Options, Plan, PlannedTask, fixtures::*, plan},
-    runtime::label,
+    runtime::{LiveSettings, label},
     stack::*,
 };
 
@@ -96,4 +98,108 @@ fn of_what_was_made_from_an_unknown_definition_no_difference_is_told() {
     assert_eq!(plan.changes[0].kind, ChangeKind::Recreate);
     assert!(plan.changes[0].properties.is_empty());
     assert_eq!(task(&plan, "update:web").why, "its definition changed");
+}
+
+fn limited(mut container: Container, mib: u64) -> Container {
+    container.resources.limits.memory = Some(mib << 20);
+    container
+}
+
+#[test]
+fn a_change_of_settings_alone_is_made_in_place_and_stops_nothing() {
+    let old = limited(Container { ports: vec![published(80, 8080)], ..pinned("web", "vm1") }, 256);
+    let new = Container {
+        restart_policy: RestartPolicy::Always,
+        description: Some("the page".to_owned()),
+        ..limited(old.clone(), 512)
+    };
+    let api = Container { depends_on: vec![on("web")], ..pinned("api", "vm1") };
+    let next = Container { image: "nginx:2".to_owned(), ..api.clone() };
+    let plan = changed(vec![old.clone(), api], vec![new.clone(), next]);
+    let adjust = task(&plan, "adjust:web");
+    let name = "s-web".to_owned();
+    assert_eq!(adjust.action, Action::Adjust { name: name.clone(), settings: LiveSettings::of(&new) });
+    assert_eq!(adjust.undo, Some(Action::Adjust { name, settings: LiveSettings::of(&old) }));
+    assert_eq!(adjust.why, "live update: restart policy no → always, memory 256 MiB → 512 MiB");
+    assert!(adjust.depends_on.is_empty());
+    assert!(task(&plan, "update:api").depends_on.contains(&"adjust:web".to_owned()));
+    assert!(plan.tasks.iter().filter(|task| task.container.as_deref() == Some("web")).count() == 1);
+    let change = &plan.changes[0];
+    assert_eq!((change.container.as_str(), change.kind), ("web", ChangeKind::LiveUpdate));
+    let told: Vec<_> = change.properties.iter().map(|property| property.path.as_str()).collect();
+    assert_eq!(told, ["restartPolicy", "resources.limits.memory", "description"]);
+    assert!(plan.unchanged.is_empty());
+}
+
+#[test]
+fn a_limit_that_is_taken_away_makes_the_container_anew() {
+    let plan = changed(vec![limited(pinned("web", "vm1"), 256)], vec![pinned("web", "vm1")]);
+    let update = task(&plan, "update:web");
+    assert_eq!(update.why, "no engine takes `resources.limits.memory` away in place");
+    assert_eq!(plan.changes[0].kind, ChangeKind::Recreate);
+    assert_eq!(plan.changes[0].properties[0].path, "resources.limits.memory");
+}
+
+#[test]
+fn a_live_update_that_adds_a_limit_is_undone_by_the_container_that_was() {
+    let (old, new) = (pinned("web", "vm1"), limited(pinned("web", "vm1"), 256));
+    let plan = changed(vec![old], vec![new]);
+    let Some(Action::Update { spec }) = &task(&plan, "adjust:web").undo else { panic!("{plan:?}") };
+    assert_eq!(spec.container.resources.limits.memory, None);
+}
+
+/// What is seen after the first revision, with other settings.
+fn drifted(stack: &Stack, settings: Option<LiveSettings>) -> Inventory {
+    let mut there = carried_out(&planned(stack, 1), hosts(1));
+    there.containers[0].settings = settings;
+    there
+}
+
+#[test]
+fn what_another_has_changed_is_seen_without_a_revision_too() {
+    let desired = stack("s", vec![limited(pinned("web", "vm1"), 256)]);
+    let there = drifted(&desired, Some(LiveSettings::of(&limited(container("web"), 128))));
+    let again = plan(&desired, None, &there, &Options::default()).unwrap();
+    assert_eq!(task(&again, "adjust:web").why, "live update: memory 128 MiB → 256 MiB");
+    assert_eq!(again.changes[0].kind, ChangeKind::LiveUpdate);
+    assert!(plan(&desired, None, &carried_out(&again, there), &Options::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_new_container_is_told_from_what_the_present_one_has_and_not_from_what_it_was_to_have() {
+    let before = stack("s", vec![limited(pinned("web", "vm1"), 256)]);
+    let there = drifted(&before, Some(LiveSettings::of(&limited(container("web"), 512))));
+    let applied = Applied { stack: before.clone(), placements: planned(&before, 1).placements };
+    let next = Container { image: "nginx:2".to_owned(), ..limited(pinned("web", "vm1"), 128) };
+    let plan = plan(&stack("s", vec![next]), Some(&applied), &there, &Options::default()).unwrap();
+    let told: Vec<_> = plan.changes[0].properties.iter().map(|told| (told.path.as_str(), told.values())).collect();
+    let values = |old: &str, new: &str| [Some(old.to_owned()), Some(new.to_owned())];
+    let expected =
+        [("image", values("nginx:alpine", "nginx:2")), ("resources.limits.memory", values("512 MiB", "128 MiB"))];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn where_nobody_has_looked_the_revision_that_was_applied_tells() {
+    let before = stack("s", vec![limited(pinned("web", "vm1"), 256)]);
+    let after = stack("s", vec![limited(pinned("web", "vm1"), 512)]);
+    let there = drifted(&before, None);
+    // As agents wrote it that did not look yet, and as they read it that look already.
+    let text = serde_json::to_string(&there).unwrap();
+    assert!(!text.contains("settings"), "{text}");
+    assert_eq!(serde_json::from_str::<Inventory>(&text).unwrap(), there);
+    let applied = Applied { stack: before.clone(), placements: planned(&before, 1).placements };
+    let changed = plan(&after, Some(&applied), &there, &Options::default()).unwrap();
+    assert_eq!(task(&changed, "adjust:web").why, "live update: memory 256 MiB → 512 MiB");
+    assert!(plan(&before, Some(&applied), &there, &Options::default()).unwrap().is_empty());
+    assert!(plan(&after, None, &there, &Options::default()).unwrap().is_empty(), "nothing is known to differ");
+    // Agents of an engine that does not hold containers to a limit leave that one out.
+    let partly = LiveSettings { memory_swap: None, ..LiveSettings::of(&after.containers[0]) };
+    assert!(plan(&after, None, &drifted(&before, Some(partly)), &Options::default()).unwrap().is_empty());
+}
+
+#[test]
+fn the_hash_of_a_plan_counts_settings() {
+    let of = |mib| planned(&stack("s", vec![limited(pinned("web", "vm1"), mib)]), 1).hash;
+    assert_ne!(of(256), of(512));
 }

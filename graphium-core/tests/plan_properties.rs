@@ -6,8 +6,11 @@ use graphium_core::{
     id::{HostId, StackId},
     inventory::{ContainerStatus, HostStatus, Inventory, ObservedContainer, ObservedPort},
     plan::{Applied, Options, Plan, StackAction, fixtures::*, plan, plan_action, plan_removal},
-    runtime::label,
-    stack::{Condition, Container, Dependency, Mount, MountKind, Network, Protocol, Stack, TextMap},
+    runtime::{LiveSettings, LiveStep, label},
+    stack::{
+        Condition, Container, Dependency, Limits, Mount, MountKind, Network, Protocol, Reservations, Resources,
+        RestartPolicy, Stack, TextMap,
+    },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +19,16 @@ const PORTS: [u16; 4] = [8001, 8002, 8003, 8004];
 
 fn condition() -> impl Strategy<Value = Condition> {
     select(vec![Condition::Started, Condition::Healthy, Condition::Completed])
+}
+
+fn some_resources() -> impl Strategy<Value = Resources> {
+    let size = || option::weighted(0.4, select(vec![64 << 20, 128 << 20]));
+    let cpus = || option::weighted(0.3, select(vec![0.5, 1.0]));
+    let limits = (cpus(), size(), option::weighted(0.2, Just(-1)), option::weighted(0.3, select(vec![-1, 0, 50])));
+    (limits, cpus(), size()).prop_map(|((cpus, memory, memory_swap, pids), kept_cpus, kept_memory)| Resources {
+        limits: Limits { cpus, memory, memory_swap, pids },
+        reservations: Reservations { cpus: kept_cpus, memory: kept_memory },
+    })
 }
 
 /// A container that depends on some of the first ones; with `circular` on any.
@@ -30,28 +43,34 @@ fn some_container(number: usize, circular: bool) -> impl Strategy<Value = Contai
         option::weighted(0.2, 0..3_u32),
         select(vec!["nginx:1", "nginx:2", "redis:7"]),
         option::weighted(0.1, Just("host".to_owned())),
+        some_resources(),
+        select(vec![RestartPolicy::No, RestartPolicy::Always, RestartPolicy::OnFailure(Some(2))]),
     );
-    parts.prop_map(move |(dependencies, port, host, volume, replicas, image, network_mode)| Container {
-        image: image.to_owned(),
-        ports: port.map(|port| published(80, port)).into_iter().collect(),
-        host: host.map(|host| HostId::new(format!("vm{host}"))),
-        replicas,
-        network_mode,
-        depends_on: dependencies
-            .into_iter()
-            .filter(|_| others > 0)
-            .map(|(on, condition)| Dependency { container: format!("c{on}"), condition })
-            .collect(),
-        volume_mounts: volume
-            .map(|source| Mount {
-                kind: MountKind::Volume { source: source.map(str::to_owned), no_copy: false, subpath: None },
-                target: "/data".to_owned(),
-                read_only: false,
-            })
-            .into_iter()
-            .collect(),
-        ..container(&format!("c{number}"))
-    })
+    parts.prop_map(
+        move |(dependencies, port, host, volume, replicas, image, network_mode, resources, restart_policy)| Container {
+            resources,
+            restart_policy,
+            image: image.to_owned(),
+            ports: port.map(|port| published(80, port)).into_iter().collect(),
+            host: host.map(|host| HostId::new(format!("vm{host}"))),
+            replicas,
+            network_mode,
+            depends_on: dependencies
+                .into_iter()
+                .filter(|_| others > 0)
+                .map(|(on, condition)| Dependency { container: format!("c{on}"), condition })
+                .collect(),
+            volume_mounts: volume
+                .map(|source| Mount {
+                    kind: MountKind::Volume { source: source.map(str::to_owned), no_copy: false, subpath: None },
+                    target: "/data".to_owned(),
+                    read_only: false,
+                })
+                .into_iter()
+                .collect(),
+            ..container(&format!("c{number}"))
+        },
+    )
 }
 
 fn some_stack(circular: bool) -> impl Strategy<Value = Stack> {
@@ -106,6 +125,7 @@ fn some_observed() -> impl Strategy<Value = ObservedContainer> {
                 exit_code: None,
                 ip_address: None,
                 date_created: None,
+                settings: None,
             }
         },
     )
@@ -228,6 +248,41 @@ proptest! {
             let left: Vec<_> = again.unwrap().tasks.into_iter().map(|task| (task.id, task.why)).collect();
             prop_assert_eq!(left, vec![]);
         }
+    }
+
+    #[test]
+    fn what_another_has_adjusted_is_set_right_without_a_stop_or_made_anew(
+        desired in some_stack(false),
+        drifts in vec((some_resources(), any::<bool>()), 6),
+        is_known in any::<bool>(),
+    ) {
+        let Ok(first) = plan(&desired, None, &hosts(4), &Options::default()) else { return Ok(()) };
+        let mut there = carried_out(&first, hosts(4));
+        for (seen, (resources, has_drifted)) in there.containers.iter_mut().zip(drifts) {
+            if has_drifted {
+                seen.settings = Some(LiveSettings::of(&Container { resources, ..Container::default() }));
+            }
+        }
+        let applied = Applied { stack: desired.clone(), placements: first.placements };
+        let applied = Some(&applied).filter(|_| is_known);
+        let second = plan(&desired, applied, &there, &Options::default()).unwrap();
+        let after = carried_out(&second, there.clone());
+        for task in &second.tasks {
+            if let (Action::Adjust { name, .. }, Some(undo)) = (&task.action, &task.undo) {
+                prop_assert!(task.depends_on.is_empty());
+                let find = |inventory: &Inventory| {
+                    inventory.containers.iter().find(|seen| seen.name == *name).and_then(|seen| seen.settings).unwrap()
+                };
+                match undo {
+                    Action::Adjust { settings, .. } => {
+                        prop_assert_eq!(*settings, find(&there));
+                        prop_assert!(!matches!(find(&after).step_to(settings), LiveStep::Anew(_)));
+                    }
+                    other => prop_assert!(is_known && matches!(other, Action::Update { .. }), "{other:?}"),
+                }
+            }
+        }
+        prop_assert!(plan(&desired, applied, &after, &Options::default()).unwrap().is_empty());
     }
 
     #[test]

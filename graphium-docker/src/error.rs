@@ -75,6 +75,8 @@ impl From<Fault> for RuntimeError {
             _ if message.contains("port is already allocated") || message.contains("address already in use") => {
                 Self::PortTaken { reason: message }
             }
+            // More than it will do now (500), or against what somebody has set by hand (409): it stays as it was.
+            _ if message.to_ascii_lowercase().contains("cannot update container") => Self::Refused(message),
             // A network that is in use comes as 403, a volume or container as 409.
             _ if message.contains("has active endpoints") => Self::InUse(message),
             409 => Self::InUse(message),
@@ -136,6 +138,8 @@ mod tests {
         assert!(matches!(mapped(403, "network shop id ab has active endpoints"), RuntimeError::InUse(_)));
         assert!(matches!(mapped(409, "remove v: volume is in use - [ab]"), RuntimeError::InUse(_)));
         assert!(matches!(mapped(400, "invalid mount config"), RuntimeError::Refused(_)));
+        let in_use = "Cannot update container ab: runc did not terminate successfully: unable to set memory limit to 8";
+        assert!(matches!(mapped(500, in_use), RuntimeError::Refused(_)));
         assert!(matches!(mapped(429, "toomanyrequests"), RuntimeError::Failed(_)));
         assert!(matches!(mapped(500, "no space left on device"), RuntimeError::Failed(_)));
     }

@@ -25,6 +25,7 @@ mod error;
 mod name;
 mod observe;
 mod runtime;
+mod settings;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use runtime::DockerRuntime;

@@ -1,5 +1,6 @@
 //! From what the engine shows to what Graphium knows. Pure; the environment of a container is never read.
 
+use crate::settings::{self, Enforced};
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, EndpointSettings, HealthStatusEnum, PortMap, PortSummary,
 };
@@ -12,7 +13,7 @@ use graphium_core::{
 use jiff::Timestamp;
 use std::{collections::HashMap, net::IpAddr};
 
-/// A container as the engine lists it, with neither its last start nor its restarts: these cost an inspection.
+/// A container as the engine lists it, without its last start, its restarts and its settings: these cost an inspection.
 pub(crate) fn summary(summary: ContainerSummary) -> ContainerState {
     let status_text = summary.status.unwrap_or_default();
     let status = status(&summary.state.map(|state| state.to_string()).unwrap_or_default());
@@ -34,6 +35,7 @@ pub(crate) fn summary(summary: ContainerSummary) -> ContainerState {
             exit_code: exit_code_in(&status_text).filter(|_| has_ended(status)),
             ip_address: address(&networks, network.as_deref()),
             date_created: summary.created.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+            settings: None,
         },
         started_at: None,
         restart_count: 0,
@@ -42,10 +44,11 @@ pub(crate) fn summary(summary: ContainerSummary) -> ContainerState {
 }
 
 /// A container as the engine shows it alone.
-pub(crate) fn inspection(shown: ContainerInspectResponse) -> ContainerState {
+pub(crate) fn inspection(shown: ContainerInspectResponse, enforced: Enforced) -> ContainerState {
     let state = shown.state.unwrap_or_default();
     let config = shown.config.unwrap_or_default();
     let settings = shown.network_settings.unwrap_or_default();
+    let own_settings = shown.host_config.as_ref().map(|config| settings::shown(config, enforced));
     let network = shown.host_config.and_then(|config| config.network_mode);
     let status = status(&state.status.map(|status| status.to_string()).unwrap_or_default());
     let error = state.error.filter(|words| !words.is_empty());
@@ -63,6 +66,7 @@ pub(crate) fn inspection(shown: ContainerInspectResponse) -> ContainerState {
             exit_code: state.exit_code.filter(|_| has_ended(status)),
             ip_address: address(&settings.networks.unwrap_or_default(), network.as_deref()),
             date_created: shown.created.and_then(|time| time.parse().ok()),
+            settings: own_settings,
         },
         started_at: state.started_at.and_then(|time| time.parse().ok()).filter(|time| *time > Timestamp::UNIX_EPOCH),
         restart_count: shown.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),

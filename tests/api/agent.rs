@@ -33,7 +33,7 @@ fn done(task: &Task) -> Outcome {
                 _ => serde_json::json!({}),
             }
         });
-        serde_json::from_value::<ObservedContainer>(container).unwrap()
+        Box::new(serde_json::from_value::<ObservedContainer>(container).unwrap())
     });
     Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() })
 }

@@ -250,7 +250,8 @@ impl Estate {
         }
     }
 
-    async fn docker(&self, host: &str, arguments: &[&str]) -> String {
+    /// What Docker's own command line says on a host.
+    pub async fn docker(&self, host: &str, arguments: &[&str]) -> String {
         let socket = format!("unix://{}", self.host(host).socket().display());
         let output = Command::new("docker").args(["--host", &socket]).args(arguments).output().await.unwrap();
         assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), self.logs());

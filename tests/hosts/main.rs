@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
+mod adjusts;
 mod crashes;
 mod deploys;
 mod estate;

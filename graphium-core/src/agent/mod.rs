@@ -6,6 +6,7 @@
 mod driver;
 pub mod engine;
 mod execute;
+mod inspected;
 mod journal;
 mod link;
 mod observe;

@@ -2,6 +2,7 @@
 
 use super::{
     AgentSettings,
+    inspected::Inspected,
     link::{AgentLink, HostReport, LinkError},
     patience::within,
     settings::Notice,
@@ -67,16 +68,18 @@ impl Watchman {
         let mut changes: Option<Changes> = None;
         let mut engine: Option<EngineInfo> = None;
         let mut told: Option<Vec<ObservedContainer>> = None;
+        let mut inspected = Inspected::default();
         let mut is_lost = false;
         let mut reason = Reason::Period;
         loop {
             // Watching begins before looking, so that nothing falls in between.
             if changes.is_none() {
+                inspected.clear();
                 changes = self.runtime.watch().await.ok();
             }
             let begin = self.environment.elapsed();
             let known = engine.take().filter(|_| reason == Reason::Change);
-            let sight = self.look(known).await;
+            let sight = self.look(known, &mut inspected).await;
             let age = self.environment.elapsed() - begin;
             let gather = (age * SMALL_SHARE).min(SOON).max(age * SHARE).clamp(GATHER.0, GATHER.1);
             let mut pause = if changes.is_some() { PERIOD } else { UNWATCHED };
@@ -114,19 +117,20 @@ impl Watchman {
                     }
                 }
             }
-            reason = self.wait(&mut changes, pause, gather).await;
+            reason = self.wait(&mut changes, &mut inspected, pause, gather).await;
             if told.is_none() {
                 reason = Reason::Period;
             }
         }
     }
 
-    async fn look(&self, known: Option<EngineInfo>) -> Result<Sight, RuntimeError> {
+    async fn look(&self, known: Option<EngineInfo>, inspected: &mut Inspected) -> Result<Sight, RuntimeError> {
         let engine = match known {
             Some(engine) => engine,
             None => self.runtime.info().await?,
         };
-        let seen = self.runtime.list().await?;
+        let mut seen = self.runtime.list().await?;
+        inspected.complete(&*self.runtime, &mut seen).await?;
         let mut containers: Vec<_> = seen.into_iter().map(|state| state.observed).collect();
         for container in &mut containers {
             container.hosted_on = self.settings.host.clone();
@@ -154,7 +158,13 @@ impl Watchman {
     }
 
     /// Waits for a change, or until the pause is over. Changes that follow at once belong to the same look.
-    async fn wait(&self, changes: &mut Option<Changes>, pause: Duration, gather: Duration) -> Reason {
+    async fn wait(
+        &self,
+        changes: &mut Option<Changes>,
+        inspected: &mut Inspected,
+        pause: Duration,
+        gather: Duration,
+    ) -> Reason {
         let sleep = pin!(self.environment.sleep(pause));
         let Some(stream) = changes else {
             sleep.await;
@@ -165,15 +175,17 @@ impl Watchman {
             Either::Right(_) => return Reason::Period,
         };
         self.environment.sleep(gather).await;
-        let mut is_alive = matches!(first, Some(Ok(_)));
-        while is_alive {
-            match stream.next().now_or_never() {
-                Some(Some(Ok(_))) => {}
-                Some(_) => is_alive = false,
-                None => return Reason::Change,
+        let mut next = Some(first);
+        while let Some(told) = next {
+            match told {
+                Some(Ok(change)) => inspected.take_in(&change),
+                _ => {
+                    *changes = None;
+                    break;
+                }
             }
+            next = stream.next().now_or_never();
         }
-        *changes = None;
         Reason::Change
     }
 

@@ -18,6 +18,8 @@ pub enum Phase {
     Pulling,
     /// The engine makes something.
     Creating,
+    /// The engine gives a container other settings.
+    Adjusting,
     /// The engine starts a container.
     Starting,
     /// A container was started, and is watched for a moment.
@@ -38,6 +40,7 @@ impl Phase {
         match self {
             Self::Pulling => "pulling",
             Self::Creating => "creating",
+            Self::Adjusting => "adjusting",
             Self::Starting => "starting",
             Self::Settling => "settling",
             Self::Checking => "checking",

@@ -121,7 +121,7 @@ impl Control {
         if task.status != TaskStatus::Completed {
             return Ok(());
         }
-        let seen = task.result.as_ref().and_then(|result| result.data.as_ref());
+        let seen = task.result.as_ref().and_then(|result| result.data.as_deref());
         let write = match (seen, task.task_type) {
             (Some(container), _) => located(container, &task.host_id).write(Expect::Any)?,
             (None, crate::action::TaskType::Delete) => gone(&task.host_id, task.payload.subject()),

@@ -86,6 +86,7 @@ fn reserved(record: &StackRecord) -> impl Iterator<Item = ObservedContainer> + '
             exit_code: None,
             ip_address: None,
             date_created: None,
+            settings: None,
         })
     })
 }

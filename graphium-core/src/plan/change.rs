@@ -5,10 +5,11 @@ use super::{
     Applied,
     deploy::Draft,
     difference::{self, PropertyChange},
+    live,
 };
 use crate::{
     id::HostId,
-    runtime::{ContainerSpec, label},
+    runtime::{ContainerSpec, LiveSettings, label},
     stack::{Container, MountKind},
 };
 use indexmap::IndexMap;
@@ -27,7 +28,8 @@ pub struct Change {
     /// Where it was, if that is another host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<HostId>,
-    /// What differs in its definition. Empty where it is not known what the present one was made from.
+    /// What differs in its definition, and of restart policy and resources what differs from those that it has. Nothing of
+    /// the former where it is not known what the present one was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyChange>,
     /// Data that it would lose, or would leave behind.
@@ -41,6 +43,8 @@ pub struct Change {
 pub enum ChangeKind {
     /// Nothing on its engine: what differs is for people, or for the planner.
     Cosmetic,
+    /// It runs on, with another restart policy or other resources.
+    LiveUpdate,
     /// It gives way to a new one on the same host.
     Recreate,
     /// It gives way to a new one on another host.
@@ -49,21 +53,11 @@ pub enum ChangeKind {
     Remove,
 }
 
-impl ChangeKind {
-    /// The name as it is written in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cosmetic => "cosmetic",
-            Self::Recreate => "recreate",
-            Self::Move => "move",
-            Self::Remove => "remove",
-        }
-    }
-}
-
 /// Every change, by the order of the document, those that go last.
 pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<Change> {
-    let mut changes: Vec<Change> = (0..draft.there.len()).filter_map(|number| of_member(draft, number)).collect();
+    let numbers = 0..draft.there.len();
+    let changed = |number| live_update(draft, number).or_else(|| of_member(draft, number));
+    let mut changes: Vec<Change> = numbers.filter_map(changed).collect();
     if let Some(applied) = applied {
         changes.extend(cosmetic(draft, applied));
     }
@@ -81,7 +75,25 @@ pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<C
     changes
 }
 
-/// The change of a member that has a task and was somewhere before.
+/// The change of a member that gets other settings in place.
+fn live_update(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
+    let (present, wanted) = draft.adjusted(number)?;
+    let mut properties = live::differences(&present, &wanted);
+    let definition = draft.layout.members.list[number].definition;
+    let old = draft.before.and_then(|before| before.definition(draft.name(number)));
+    let others = old.map(|old| difference::between_definitions(old, definition)).unwrap_or_default();
+    properties.extend(others.into_iter().filter(|property| !live::is_live(&property.path)));
+    Some(Change {
+        container: draft.name(number).to_owned(),
+        kind: ChangeKind::LiveUpdate,
+        host: draft.layout.host(number)?.clone(),
+        from: None,
+        properties,
+        data_at_risk: Vec::new(),
+    })
+}
+
+/// The change of a member of which a new container is made, and that was somewhere before.
 fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
     let (spec, host, name) = (draft.spec(number)?, draft.layout.host(number)?, draft.name(number));
     let before = draft.before;
@@ -105,15 +117,15 @@ fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
         let present = draft.there[number].and_then(|there| there.label(label::HASH));
         present.is_none_or(|hash| old.planned_hash().is(hash))
     };
+    // What it has may be seen, and is then not what it was to have.
+    let seen = draft.there[number].and_then(|there| there.settings).unwrap_or_default();
+    let present = seen.or(old.as_ref().map(|old| LiveSettings::of(&old.container)).unwrap_or_default());
+    let settings = live::differences(&present, &LiveSettings::of(&spec.container));
     let properties = old.filter(|old| is_made_from(old)).map(|old| difference::between(&old, spec));
-    Some(Change {
-        container: name.to_owned(),
-        kind,
-        host: host.clone(),
-        from: from.cloned(),
-        properties: properties.unwrap_or_default(),
-        data_at_risk,
-    })
+    let mut properties = properties.unwrap_or_default();
+    properties.retain(|property| !live::is_live(&property.path));
+    properties.extend(settings);
+    Some(Change { container: name.to_owned(), kind, host: host.clone(), from: from.cloned(), properties, data_at_risk })
 }
 
 /// Containers that stay as they are though their definitions differ.

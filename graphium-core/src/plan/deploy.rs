@@ -12,6 +12,7 @@ use super::{
     hosts::{Hosts, Seen},
     layout::Layout,
     leftover::{Leftover, leftovers},
+    live::{self, AppliedSettings},
     members::Members,
     order::Edge,
     place::place,
@@ -26,7 +27,7 @@ use crate::{
     diagnostic::Diagnostic,
     id::HostId,
     inventory::{ContainerStatus, Health, Inventory, ObservedContainer},
-    runtime::{ContainerSpec, SpecHasher},
+    runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
     stack::{Condition, Stack},
 };
 use std::collections::BTreeMap;
@@ -112,12 +113,13 @@ impl<'a, 'p> Draft<'a, 'p> {
             layout,
         };
         let mut hasher = SpecHasher::default();
+        let settings = AppliedSettings::of(applied);
         for (number, awaited) in awaited.into_iter().enumerate() {
             let name = &*draft.layout.members.list[number].name;
             let spec = draft.layout.container(number, &mut hasher);
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
-            let verdict = Verdict::on(&spec, there, awaited);
-            draft.specs.push(verdict.is_change().then_some(spec));
+            let verdict = Verdict::on(&spec, there, awaited, || settings.get(&draft.layout, number));
+            draft.specs.push(verdict.makes().then_some(spec));
             draft.verdicts.push(verdict);
             draft.there.push(there);
         }
@@ -140,16 +142,32 @@ impl<'a, 'p> Draft<'a, 'p> {
         self.verdicts[number].is_change()
     }
 
+    /// Whether a new container is made of a member.
+    pub(super) fn makes(&self, number: usize) -> bool {
+        self.verdicts[number].makes()
+    }
+
+    /// The settings that a member has and is to have, where it gets others in place.
+    pub(super) fn adjusted(&self, number: usize) -> Option<(LiveSettings, LiveSettings)> {
+        match self.verdicts[number] {
+            Verdict::Adjustable(present) => {
+                Some((present, LiveSettings::of(self.layout.members.list[number].definition)))
+            }
+            _ => None,
+        }
+    }
+
     /// The id of a member's task, if it has one.
     pub(super) fn id(&self, number: usize) -> Option<String> {
         match self.verdicts[number] {
             Verdict::Unchanged => None,
+            Verdict::Adjustable(_) => Some(["adjust:", self.name(number)].concat()),
             Verdict::Absent => Some(["deploy:", self.name(number)].concat()),
             Verdict::Differs(_) => Some(["update:", self.name(number)].concat()),
         }
     }
 
-    /// What the engine is to be asked for, where something is to be done.
+    /// What the engine is to be asked for, where a new container is made.
     pub(super) fn spec(&self, number: usize) -> Option<&ContainerSpec> {
         self.specs[number].as_deref()
     }
@@ -198,7 +216,7 @@ impl<'a, 'p> Draft<'a, 'p> {
 
     fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
         let members = self.layout.members;
-        let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.changes(number)).collect();
+        let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.makes(number)).collect();
         let handover = Handover::of(self, &changing);
         let setup = Setup::of(self, &changing, options);
         let checks = self.checks(&changing);
@@ -206,7 +224,8 @@ impl<'a, 'p> Draft<'a, 'p> {
         tasks.extend(handover.tasks());
         setup.tasks(self, &mut tasks);
         for &number in &members.order {
-            if self.changes(number) {
+            tasks.extend(self.adjustment(number));
+            if self.makes(number) {
                 let dependencies = members.graph.dependencies(number);
                 let mut first = Vec::with_capacity(2 + dependencies.len());
                 setup.needed(number, &mut first);
@@ -234,7 +253,7 @@ impl<'a, 'p> Draft<'a, 'p> {
                     self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec });
                 (Action::Update { spec }, why.clone(), undo)
             }
-            Verdict::Unchanged | Verdict::Absent => {
+            Verdict::Unchanged | Verdict::Adjustable(_) | Verdict::Absent => {
                 let why = match self.seen.named(name).first() {
                     Some(own) if own.container.hosted_on != *host => {
                         format!("moves from `{}`", own.container.hosted_on)
@@ -247,6 +266,22 @@ impl<'a, 'p> Draft<'a, 'p> {
         };
         let id = self.id(number)?;
         Some(PlannedTask { id, action, host: host.clone(), container: Some(name.to_owned()), depends_on, why, undo })
+    }
+
+    /// The task that gives a member other settings in place: it stops nothing, so it waits for nothing.
+    fn adjustment(&self, number: usize) -> Option<PlannedTask> {
+        let (present, wanted) = self.adjusted(number)?;
+        let (host, name) = (self.layout.host(number)?, self.name(number));
+        let engine_name = self.layout.stack.engine_name(name);
+        let undo = match wanted.step_to(&present) {
+            LiveStep::Anew(_) => {
+                self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec })
+            }
+            _ => Some(Action::Adjust { name: engine_name.clone(), settings: present }),
+        };
+        let action = Action::Adjust { name: engine_name, settings: wanted };
+        let why = live::reason(&live::differences(&present, &wanted));
+        Some(task(self.id(number)?, action, host, why).of_container(name).undone_by(undo))
     }
 
     /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.
@@ -279,7 +314,7 @@ impl<'a, 'p> Draft<'a, 'p> {
 
     /// Whether a condition holds already and will not be disturbed.
     fn is_met(&self, edge: Edge) -> bool {
-        !self.changes(edge.on)
+        !self.makes(edge.on)
             && self.there[edge.on].is_some_and(|there| match edge.condition {
                 Condition::Started => true,
                 Condition::Healthy => there.health == Some(Health::Healthy),

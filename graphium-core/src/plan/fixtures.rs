@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     id::{HostId, StackId},
     inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
-    runtime::ContainerSpec,
+    runtime::{ContainerSpec, LiveSettings},
     stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
 };
 use indexmap::IndexMap;
@@ -95,6 +95,11 @@ pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
             Action::Deploy { spec } | Action::Update { spec } => {
                 there.insert(key, running(spec, &task.host));
             }
+            Action::Adjust { settings, .. } => {
+                if let Some(seen) = there.get_mut(&key) {
+                    seen.settings = Some(settings.or(seen.settings.unwrap_or_default()));
+                }
+            }
             Action::Delete { .. } => {
                 there.swap_remove(&key);
             }
@@ -136,5 +141,6 @@ pub fn running(spec: &ContainerSpec, host: &HostId) -> ObservedContainer {
         exit_code: None,
         ip_address: None,
         date_created: None,
+        settings: Some(LiveSettings::of(&spec.container)),
     }
 }

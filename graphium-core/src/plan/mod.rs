@@ -36,6 +36,9 @@
 //! * A host that a document names may be offline: its tasks wait. In maintenance or draining it takes nothing new.
 //! * A container that exited with 0 has done its work if another waits for its completion, or if its policy restarts
 //!   failures only. Any other one that does not run is made again.
+//! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
+//!   nothing and stops nothing. What it has is what was seen; where nobody has looked, what was applied last. A limit that
+//!   no engine takes away in place makes it anew.
 //! * What is to go is deleted after its successor runs. Where two would want one port, the old one is stopped first.
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
@@ -60,6 +63,7 @@ mod hosts;
 mod layout;
 mod leftover;
 mod lifecycle;
+mod live;
 mod members;
 mod model;
 mod order;

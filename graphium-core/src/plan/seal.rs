@@ -3,10 +3,11 @@
 use super::{Plan, PlannedTask};
 use crate::{
     action::Action,
-    runtime::{ContainerSpec, SpecHash, hex},
+    runtime::{ContainerSpec, LiveSettings, SpecHash, hex},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::io::Write as _;
 
 /// Seals a plan whose specifications were just given their hashes.
 pub(super) fn sealed(plan: Plan) -> Plan {
@@ -62,9 +63,22 @@ impl Seal {
             Action::Deploy { spec } | Action::Update { spec } => {
                 self.text(&spec.name);
                 self.pending.extend_from_slice(of(spec).as_bytes());
+                self.settings(&LiveSettings::of(&spec.container));
             }
             Action::Delete { name } => self.text(name),
             other => self.json(other),
+        }
+    }
+
+    /// What a specification's hash leaves out.
+    fn settings(&mut self, settings: &LiveSettings) {
+        if let Some(policy) = settings.restart_policy {
+            // Memory takes all that is written to it; the length of nothing behind it ends the word.
+            let _ = write!(self.pending, "{policy}");
+        }
+        self.text("");
+        for limit in settings.limits() {
+            self.pending.extend_from_slice(&limit.unwrap_or(0).to_le_bytes());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     inventory::{ContainerStatus, ObservedContainer},
-    runtime::{ContainerSpec, label},
+    runtime::{ContainerSpec, LiveSettings, LiveStep, label},
     stack::{Container, RestartPolicy},
 };
 
@@ -13,20 +13,32 @@ pub(super) enum Verdict {
     Unchanged,
     /// It is not there.
     Absent,
+    /// It is there, and has these settings where it is to have others, which its engine can set in place.
+    Adjustable(LiveSettings),
     /// It is there, and must be replaced for this reason.
     Differs(String),
 }
 
 impl Verdict {
-    /// Compares what is wanted with what was seen under its name; `awaited` says that another waits for its end.
-    pub(super) fn on(spec: &ContainerSpec, seen: Option<&ObservedContainer>, awaited: bool) -> Self {
+    /// Compares what is wanted with what was seen under its name; `awaited` says that another waits for its end, `applied`
+    /// which settings it was given last.
+    pub(super) fn on(
+        spec: &ContainerSpec,
+        seen: Option<&ObservedContainer>,
+        awaited: bool,
+        applied: impl FnOnce() -> Option<LiveSettings>,
+    ) -> Self {
         let Some(seen) = seen else { return Self::Absent };
         if !seen.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash)) {
             return Self::redefined();
         }
         match seen.status {
-            ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused => Self::Unchanged,
-            ContainerStatus::Exited if has_done_its_work(&spec.container, seen, awaited) => Self::Unchanged,
+            ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused => {
+                Self::of_settings(spec, seen, applied)
+            }
+            ContainerStatus::Exited if has_done_its_work(&spec.container, seen, awaited) => {
+                Self::of_settings(spec, seen, applied)
+            }
             ContainerStatus::Exited => Self::Differs(match seen.exit_code {
                 Some(code) => format!("exited with code {code}"),
                 None => "exited".to_owned(),
@@ -38,6 +50,26 @@ impl Verdict {
         }
     }
 
+    /// It is there and does what it should: compares what can change meanwhile.
+    fn of_settings(
+        spec: &ContainerSpec,
+        seen: &ObservedContainer,
+        applied: impl FnOnce() -> Option<LiveSettings>,
+    ) -> Self {
+        let mut present = seen.settings.unwrap_or_default();
+        if !present.is_complete() {
+            present = present.or(applied().unwrap_or_default());
+        }
+        match present.step_to(&LiveSettings::of(&spec.container)) {
+            LiveStep::None => Self::Unchanged,
+            LiveStep::InPlace(_) => Self::Adjustable(present),
+            LiveStep::Anew(limits) => {
+                let limits: Vec<String> = limits.into_iter().map(|limit| format!("`{limit}`")).collect();
+                Self::Differs(format!("no engine takes {} away in place", limits.join(", ")))
+            }
+        }
+    }
+
     /// It is there, made from another definition.
     pub(super) fn redefined() -> Self {
         Self::Differs("its definition changed".to_owned())
@@ -45,6 +77,11 @@ impl Verdict {
 
     pub(super) fn is_change(&self) -> bool {
         *self != Self::Unchanged
+    }
+
+    /// Whether a new container is made.
+    pub(super) fn makes(&self) -> bool {
+        matches!(self, Self::Absent | Self::Differs(_))
     }
 }
 

@@ -57,6 +57,12 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// The refusal of a change that needs a new container: it would take these limits away.
+    pub fn not_in_place(name: &str, limits: &[&str]) -> Self {
+        let limits: Vec<String> = limits.iter().map(|limit| format!("`{limit}`")).collect();
+        Self::Refused(format!("container `{name}` cannot lose {} while it exists", limits.join(", ")))
+    }
+
     /// Whether asking again may help.
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -3,9 +3,12 @@
 mod digest;
 mod error;
 pub mod label;
+mod live;
 mod spec;
 
 pub use error::RuntimeError;
+pub(crate) use live::{LIMITS, NANO, SHARES_PER_CPU};
+pub use live::{LiveSettings, LiveStep};
 pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
 
@@ -58,8 +61,8 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
 
     /// Makes a container exist, not started, and returns the engine's id.
     ///
-    /// One of the same name, our labels and the same [`label::HASH`] is a success; one of ours with another hash is
-    /// [`RuntimeError::NameTaken`]: the caller removes it first.
+    /// One of the same name, our labels and the same [`label::HASH`] is a success, whatever its [`LiveSettings`]; one of
+    /// ours with another hash is [`RuntimeError::NameTaken`]: the caller removes it first.
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError>;
 
     /// Starts a container. One that runs is a success.
@@ -68,6 +71,14 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Stops a container, killing it after `grace` (absent: the container's own). One that does not run, or is absent, is a success.
     async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError>;
 
+    /// Gives a container these settings in place; those that are absent stay as they are. Whether it runs or not, it is
+    /// neither stopped nor started, and stays the same container.
+    ///
+    /// What has them already is a success without a call that changes anything. What no engine does in place
+    /// ([`LiveStep::Anew`]), or what this one will not do now (less memory than is in use), is [`RuntimeError::Refused`]
+    /// and changes nothing; a container that is absent is [`RuntimeError::NotFound`].
+    async fn adjust(&self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError>;
+
     /// Removes one of our containers with its anonymous volumes, killing it if it runs. One that is absent is a success.
     async fn remove(&self, name: &str) -> Result<(), RuntimeError>;
 
@@ -75,8 +86,8 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError>;
 
     /// Every container of the engine, ours and others, without one question each: [`ContainerState::started_at`],
-    /// [`ContainerState::restart_count`] and [`ContainerState::error`] may be missing here, and are known by
-    /// [`inspect`](Self::inspect).
+    /// [`ContainerState::restart_count`], [`ContainerState::error`] and [`ObservedContainer::settings`] may be missing
+    /// here, and are known by [`inspect`](Self::inspect).
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError>;
 
     /// Names of our networks and volumes (by [`label::MANAGED`]) with their labels.
@@ -88,7 +99,7 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Says when something changed about a container, until the engine ends the stream.
     ///
     /// Everything since the call is told, also what happens before the stream is first polled: watch, then list, and
-    /// nothing is missed.
+    /// nothing is missed. A change of [`LiveSettings`], whoever made it, is told as [`ContainerChange::UPDATE`].
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError>;
 }
 
@@ -164,4 +175,9 @@ pub struct ContainerChange {
     pub name: String,
     /// The engine's word for it: `start`, `die`, `destroy`, `health_status: healthy` …
     pub action: String,
+}
+
+impl ContainerChange {
+    /// The word for other [settings](LiveSettings).
+    pub const UPDATE: &str = "update";
 }

@@ -57,7 +57,8 @@ impl ContainerSpec {
     /// SHA-256 over the specification.
     ///
     /// The definition's own `@id`, description, category, annotations and dependencies do not count: they change nothing on
-    /// an engine. Neither does the order of labels and of other maps.
+    /// an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
+    /// of other maps.
     pub fn digest(&self) -> SpecHash {
         SpecHasher::default().hash(self)
     }
@@ -79,7 +80,9 @@ pub(crate) struct SpecHasher(Digest);
 
 impl Default for SpecHasher {
     fn default() -> Self {
-        Self(Digest::without("Container", &["@id", "description", "applicationCategory", "annotations", "dependsOn"]))
+        let passed_over =
+            &["@id", "description", "applicationCategory", "annotations", "dependsOn", "restartPolicy", "resources"];
+        Self(Digest::without("Container", passed_over))
     }
 }
 
@@ -174,7 +177,7 @@ pub struct VolumeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::{Condition, Dependency};
+    use crate::stack::{Condition, Dependency, RestartPolicy};
 
     fn spec() -> ContainerSpec {
         ContainerSpec::new("shop-web", Container { image: "nginx".to_owned(), ..Container::default() })
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_on_an_engine_does_not_count_and_the_rest_does() {
+    fn what_changes_nothing_on_an_engine_or_changes_in_place_does_not_count_and_the_rest_does() {
         let plain = spec().digest();
         let with = |change: &dyn Fn(&mut Container)| {
             let mut spec = spec();
@@ -211,6 +214,9 @@ mod tests {
         assert_eq!(with(&|container: &mut Container| container.depends_on.push(dependency.clone())), plain);
         assert_ne!(with(&|container: &mut Container| container.image = "nginx:1".to_owned()), plain);
         assert_ne!(with(&|container: &mut Container| container.tty = true), plain);
+        assert_eq!(with(&|container: &mut Container| container.restart_policy = RestartPolicy::Always), plain);
+        assert_eq!(with(&|container: &mut Container| container.resources.limits.memory = Some(1)), plain);
+        assert_eq!(with(&|container: &mut Container| container.resources.reservations.cpus = Some(1.0)), plain);
         assert_ne!(
             with(&|container: &mut Container| drop(container.labels.insert("a".to_owned(), "b".to_owned()))),
             plain

@@ -280,7 +280,7 @@ pub struct TaskResult {
     pub message: String,
     /// The container as it was afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<crate::inventory::ObservedContainer>,
+    pub data: Option<Box<crate::inventory::ObservedContainer>>,
 }
 
 /// What an attempt says of itself while it runs.

@@ -22,7 +22,6 @@ pub const DEADLINE_MARGIN: SignedDuration = SignedDuration::from_secs(15);
 /// What can happen to a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "input", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "it is passed on a few times and never kept in numbers")]
 pub enum Input {
     /// An agent asks for it.
     Claim {

@@ -121,3 +121,35 @@ fn an_engine_that_is_away_delays_a_stack_and_does_not_break_it() {
         assert_eq!(house.containers().await, 3);
     });
 }
+
+#[test]
+fn a_stack_gets_other_limits_while_it_runs_and_then_has_nothing_to_do() {
+    let house = House::new();
+    house.run(async {
+        house.ready().await;
+        let first = stack("nginx-multihost-stack");
+        let name = first.name.clone();
+        let mut second = first.clone();
+        for container in &mut second.containers {
+            Arc::make_mut(container).resources.limits.memory = Some(1 << 30);
+        }
+        let deploy = async |stack: &Stack| {
+            let started = house.control.deploy(stack.clone(), DeployOptions::default()).await.unwrap();
+            house.status(&name, StackStatus::Running).await;
+            started.task_count
+        };
+        deploy(&first).await;
+        let after_first = house.engines.iter().map(FakeRuntime::calls).collect::<Vec<_>>();
+        assert_eq!(deploy(&second).await, 3);
+        assert_eq!(deploy(&second).await, 0, "known by the tasks' results");
+        house.environment.sleep(Duration::from_secs(60)).await;
+        assert_eq!(deploy(&second).await, 0, "and by what agents see");
+        for (engine, before) in house.engines.iter().zip(after_first) {
+            let calls = engine.calls().split_off(before.len());
+            let is_change =
+                |call: &&String| ["create", "start", "stop", "remove"].iter().any(|verb| call.starts_with(verb));
+            assert_eq!(calls.iter().find(is_change), None);
+            assert_eq!(calls.iter().filter(|call| call.starts_with("adjust")).count(), 1);
+        }
+    });
+}

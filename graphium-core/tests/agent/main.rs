@@ -6,4 +6,5 @@ mod faults;
 mod house;
 mod link;
 mod sessions;
+mod settings;
 mod work;

@@ -113,10 +113,14 @@ impl Hand<'_> {
                 exit_code: None,
                 ip_address: None,
                 date_created: None,
+                settings: Some(graphium_core::runtime::LiveSettings::of(&spec.container)),
             }),
             _ => None,
         };
-        self.report(task, &Outcome::Completed(TaskResult { success: true, data, ..TaskResult::default() }));
+        self.report(
+            task,
+            &Outcome::Completed(TaskResult { success: true, data: data.map(Box::new), ..TaskResult::default() }),
+        );
     }
 
     pub(crate) fn work(&self) -> usize {

@@ -7,31 +7,27 @@ use bollard::models::{
     RestartPolicy as EngineRestart, RestartPolicyNameEnum as RestartName,
 };
 use graphium_core::{
-    runtime::{ContainerSpec, RuntimeError},
+    runtime::{ContainerSpec, LiveSettings, RuntimeError},
     stack::{Container, Logging, Port, RestartPolicy},
 };
 
-/// One processor, in the engine's unit of relative weight.
-const SHARES_PER_CPU: f64 = 1024.0;
-/// The least weight that the kernel takes.
-const LEAST_SHARES: i64 = 2;
-
 pub(super) fn config(spec: &ContainerSpec, api: ApiVersion) -> Result<HostConfig, RuntimeError> {
     let container = &spec.container;
-    let resources = &container.resources;
+    let settings = LiveSettings::of(container);
+    let limit = |limit: Option<i64>| limit.filter(|limit| *limit != 0);
     let mounted = mount::mounts(&container.volume_mounts, api)?;
     Ok(HostConfig {
         network_mode: stack_network(spec).map(str::to_owned).or_else(|| container.network_mode.clone()),
         port_bindings: ports(&container.ports),
         mounts: some(mounted.mounts),
         binds: some(mounted.binds),
-        restart_policy: restart(container.restart_policy),
-        nano_cpus: resources.limits.cpus.map(|cpus| rounded(cpus * 1e9)),
-        memory: resources.limits.memory.map(bytes),
-        memory_swap: resources.limits.memory_swap,
-        pids_limit: resources.limits.pids,
-        cpu_shares: resources.reservations.cpus.map(|cpus| rounded(cpus * SHARES_PER_CPU).max(LEAST_SHARES)),
-        memory_reservation: resources.reservations.memory.map(bytes),
+        restart_policy: settings.restart_policy.filter(|policy| *policy != RestartPolicy::No).map(restart),
+        nano_cpus: limit(settings.nano_cpus),
+        memory: limit(settings.memory),
+        memory_swap: container.resources.limits.memory_swap,
+        pids_limit: limit(settings.pids),
+        cpu_shares: limit(settings.cpu_shares),
+        memory_reservation: limit(settings.memory_reservation),
         extra_hosts: some(container.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect()),
         dns: some(container.dns.clone()),
         cap_add: some(container.cap_add.clone()),
@@ -77,14 +73,15 @@ fn ports(ports: &[Port]) -> Option<PortMap> {
     (!bindings.is_empty()).then_some(bindings)
 }
 
-fn restart(policy: RestartPolicy) -> Option<EngineRestart> {
+/// A restart policy as the engine takes it.
+pub(crate) fn restart(policy: RestartPolicy) -> EngineRestart {
     let (name, times) = match policy {
-        RestartPolicy::No => return None,
+        RestartPolicy::No => (RestartName::NO, None),
         RestartPolicy::Always => (RestartName::ALWAYS, None),
         RestartPolicy::UnlessStopped => (RestartName::UNLESS_STOPPED, None),
         RestartPolicy::OnFailure(times) => (RestartName::ON_FAILURE, times.map(i64::from)),
     };
-    Some(EngineRestart { name: Some(name), maximum_retry_count: times })
+    EngineRestart { name: Some(name), maximum_retry_count: times }
 }
 
 fn ulimits(container: &Container) -> Vec<ResourcesUlimits> {
@@ -116,9 +113,4 @@ fn logging(logging: &Logging) -> HostConfigLogConfig {
 
 fn bytes(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a saturating cast is what is wanted")]
-fn rounded(number: f64) -> i64 {
-    number.round() as i64
 }

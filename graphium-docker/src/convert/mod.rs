@@ -6,6 +6,7 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use host::restart;
 pub(crate) use network::{network, volume};
 
 use crate::connection::ApiVersion;

@@ -1,12 +1,12 @@
 //! Making, starting, stopping and removing containers.
 
-use super::{CHANGE, DockerRuntime, is_managed, ownership::Proof, taken};
-use crate::{connection::Call, convert, error::Fault, name::checked};
+use super::{CHANGE, DockerRuntime, LOOK, is_managed, ownership::Proof, taken};
+use crate::{connection::Call, convert, error::Fault, name::checked, settings};
 use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status},
     query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder},
 };
-use graphium_core::runtime::{ContainerSpec, RuntimeError, label};
+use graphium_core::runtime::{ContainerSpec, LiveSettings, LiveStep, RuntimeError, label};
 use std::time::Duration;
 
 /// What the engine gets beyond the grace period to end a container.
@@ -75,7 +75,31 @@ impl DockerRuntime {
             let call = Call::new("starting container", name, CHANGE);
             self.connection.call(call, |docker| async move { docker.start_container(&proof.id, None).await })
         });
-        started.await?.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))
+        started.await?.ok_or_else(|| absent(name))
+    }
+
+    pub(super) async fn adjust_container(&self, name: &str, wanted: &LiveSettings) -> Result<(), RuntimeError> {
+        self.on_own(name, |proof| self.adjust_proven(name, proof, wanted)).await?.ok_or_else(|| absent(name))
+    }
+
+    /// Looks first: what the engine cannot set it leaves alone, and says nothing.
+    async fn adjust_proven(&self, name: &str, proof: Proof, wanted: &LiveSettings) -> Result<(), Fault> {
+        let enforced = self.enforced().await?;
+        let (look, id) = (Call::new("inspecting container", name, LOOK), proof.id.clone());
+        let shown =
+            self.connection.call(look, |docker| async move { docker.inspect_container(&id, None).await }).await?;
+        let present = settings::shown(&shown.host_config.unwrap_or_default(), enforced);
+        match present.step_to(wanted) {
+            LiveStep::None => Ok(()),
+            LiveStep::Anew(limits) => Err(RuntimeError::not_in_place(name, &limits).into()),
+            LiveStep::InPlace(step) => {
+                let call = Call::new("adjusting container", name, CHANGE);
+                let body = Box::new(settings::body(&step));
+                let ask =
+                    |docker: bollard::Docker| Box::pin(async move { docker.update_container(&proof.id, *body).await });
+                self.connection.call(call, ask).await
+            }
+        }
     }
 
     pub(super) async fn stop_container(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
@@ -112,4 +136,8 @@ impl DockerRuntime {
         self.ownership.forget(name, &proof.id);
         Ok(())
     }
+}
+
+fn absent(name: &str) -> RuntimeError {
+    RuntimeError::NotFound(format!("there is no container `{name}`"))
 }

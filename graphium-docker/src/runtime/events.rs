@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 
 /// Everything but the noise of `exec`, which an engine emits three times for every health check.
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 13] = [
     "create",
     "start",
     "die",
@@ -22,6 +22,7 @@ const ACTIONS: [&str; 12] = [
     "kill",
     "restart",
     "rename",
+    ContainerChange::UPDATE,
 ];
 
 pub(super) async fn watch(

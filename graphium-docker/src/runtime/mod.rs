@@ -13,19 +13,24 @@ use crate::{
     connection::{Call, Connection},
     name::checked,
     observe,
+    settings::Enforced,
 };
 use async_trait::async_trait;
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder};
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
-        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver,
-        RuntimeError, VolumeSpec, label,
+        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
+        PullObserver, RuntimeError, VolumeSpec, label,
     },
     stack::PullPolicy,
 };
 use ownership::Ownership;
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 /// Deadline of a question.
 const LOOK: Duration = Duration::from_secs(30);
@@ -49,6 +54,8 @@ const CHANGE: Duration = Duration::from_secs(60);
 pub struct DockerRuntime {
     connection: Connection,
     ownership: Ownership,
+    /// What the engine has said last of the limits that it holds containers to.
+    enforced: Mutex<Option<Enforced>>,
     /// Held while a network is made: an engine before API 1.44 would make two of one name.
     networks: tokio::sync::Mutex<()>,
 }
@@ -62,6 +69,7 @@ impl DockerRuntime {
         Self {
             connection: Connection::new(endpoint),
             ownership: Ownership::default(),
+            enforced: Mutex::default(),
             networks: tokio::sync::Mutex::new(()),
         }
     }
@@ -70,13 +78,28 @@ impl DockerRuntime {
     pub fn endpoint(&self) -> &Endpoint {
         self.connection.endpoint()
     }
+
+    async fn system_info(&self) -> Result<SystemInfo, RuntimeError> {
+        let call = Call::new("asking for the engine's facts", "", LOOK);
+        let info = self.connection.call(call, |docker| async move { docker.info().await }).await?;
+        *self.enforced.lock().unwrap_or_else(PoisonError::into_inner) = Some(Enforced::of(&info));
+        Ok(info)
+    }
+
+    /// The limits that the engine holds containers to; it is asked where it has not said yet.
+    async fn enforced(&self) -> Result<Enforced, RuntimeError> {
+        let said = *self.enforced.lock().unwrap_or_else(PoisonError::into_inner);
+        match said {
+            Some(enforced) => Ok(enforced),
+            None => Ok(Enforced::of(&self.system_info().await?)),
+        }
+    }
 }
 
 #[async_trait]
 impl ContainerRuntime for DockerRuntime {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
-        let call = Call::new("asking for the engine's facts", "", LOOK);
-        let info = self.connection.call(call, |docker| async move { docker.info().await }).await?;
+        let info = self.system_info().await?;
         let client = self.connection.client().await?;
         Ok(EngineInfo {
             endpoint: self.endpoint().to_string(),
@@ -118,6 +141,10 @@ impl ContainerRuntime for DockerRuntime {
         self.start_container(name).await
     }
 
+    async fn adjust(&self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError> {
+        self.adjust_container(name, settings).await
+    }
+
     async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
         self.stop_container(name, grace).await
     }
@@ -127,7 +154,10 @@ impl ContainerRuntime for DockerRuntime {
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
-        Ok(self.look(checked(name)?).await?.map(observe::inspection))
+        match self.look(checked(name)?).await? {
+            Some(shown) => Ok(Some(observe::inspection(shown, self.enforced().await?))),
+            None => Ok(None),
+        }
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {

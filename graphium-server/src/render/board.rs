@@ -234,6 +234,7 @@ fn activity(view: &TaskView) -> String {
         Action::Network { .. } | Action::Volume { .. } | Action::Deploy { .. } => "creating",
         Action::Start { .. } => "starting",
         Action::Update { .. } => "replacing",
+        Action::Adjust { .. } => "adjusting",
         Action::Check { condition: Condition::Healthy, .. } => "starting, not healthy yet",
         Action::Check { condition: Condition::Completed, .. } => "running, not completed yet",
         Action::Check { .. } => "starting",

@@ -2,7 +2,6 @@
 
 use super::{Style, printable};
 use graphium_core::plan::{Change, ChangeKind, Plan, PropertyChange};
-use serde_json::Value;
 
 /// A block per container that was there and does not stay as it was.
 pub(crate) fn differences(plan: &Plan, style: Style) -> Vec<String> {
@@ -15,7 +14,8 @@ fn block(change: &Change, style: Style) -> Vec<String> {
         None => change.host.to_string(),
     };
     let what = match change.kind {
-        ChangeKind::Cosmetic => "stays; what differs is not the engine's",
+        ChangeKind::Cosmetic => "stays as it is on its engine",
+        ChangeKind::LiveUpdate => "is updated live: it runs on",
         ChangeKind::Recreate => "is made anew",
         ChangeKind::Move => "moves",
         ChangeKind::Remove => "goes",
@@ -33,19 +33,12 @@ fn block(change: &Change, style: Style) -> Vec<String> {
 /// `~` is another value, `+` a new property, `-` one that goes: a sign each, for colour carries no meaning.
 fn property(property: &PropertyChange) -> String {
     let path = printable(&property.path);
-    match (&property.old, &property.new) {
-        (Some(old), Some(new)) => format!("  ~ {path}: {} → {}", value(old), value(new)),
-        (None, Some(new)) => format!("  + {path}: {}", value(new)),
-        (Some(old), None) => format!("  - {path}: {}", value(old)),
-        (None, None) => format!("  ~ {path}"),
-    }
-}
-
-/// A value as JSON; a text alone without its quotes.
-fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => printable(text).into_owned(),
-        other => printable(&other.to_string()).into_owned(),
+    let values = property.values();
+    match values.each_ref().map(|value| value.as_deref().map(printable)) {
+        [Some(old), Some(new)] => format!("  ~ {path}: {old} → {new}"),
+        [None, Some(new)] => format!("  + {path}: {new}"),
+        [Some(old), None] => format!("  - {path}: {old}"),
+        [None, None] => format!("  ~ {path}"),
     }
 }
 
@@ -74,6 +67,23 @@ mod tests {
             "  + tty: true",
             "  - labels.tier: back",
             "  ! the volume `s_data` stays",
+        ];
+        assert_eq!(block(&change, Style::PLAIN), expected);
+        let change: Change = serde_json::from_value(serde_json::json!({
+            "container": "web", "kind": "live-update", "host": "vm1",
+            "properties": [
+                {"path": "restartPolicy", "old": "no", "new": "always"},
+                {"path": "resources.limits.memory", "old": 268435456, "new": 536870912},
+                {"path": "resources.limits.pids", "new": 64}
+            ]
+        }))
+        .unwrap();
+        let expected = [
+            "",
+            "web on vm1 is updated live: it runs on",
+            "  ~ restartPolicy: no → always",
+            "  ~ resources.limits.memory: 256 MiB → 512 MiB",
+            "  + resources.limits.pids: 64",
         ];
         assert_eq!(block(&change, Style::PLAIN), expected);
     }

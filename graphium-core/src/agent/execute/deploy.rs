@@ -1,10 +1,10 @@
 //! Making a container exist and run.
 
-use super::{Job, Trouble};
+use super::{Job, Trouble, adjust::step};
 use crate::{
     agent::step::Phase,
     inventory::ContainerStatus,
-    runtime::{ContainerSpec, ContainerState, RuntimeError, label},
+    runtime::{ContainerSpec, ContainerState, LiveSettings, LiveStep, RuntimeError, label},
     stack::PullPolicy,
     task::TaskResult,
 };
@@ -22,16 +22,25 @@ impl Job<'_> {
             }
             outcome => outcome?,
         }
-        self.launch(&spec).await
+        let result = self.launch(&spec).await?;
+        // One of an earlier time may have been found, of the same definition but for its settings.
+        let settings = result.data.as_ref().and_then(|shown| shown.settings).unwrap_or_default();
+        match settings.step_to(&LiveSettings::of(&spec.container)) {
+            LiveStep::None => Ok(result),
+            LiveStep::InPlace(_) | LiveStep::Anew(_) => self.replace(&spec).await,
+        }
     }
 
     /// Puts a container in the place of the one that is expected there.
     pub(super) async fn update(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
-        let spec = self.prepare(spec)?;
-        self.make_way(&spec).await?;
+        self.replace(&self.prepare(spec)?).await
+    }
+
+    async fn replace(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+        self.make_way(spec).await?;
         self.enter(Phase::Creating);
-        self.create(&spec).await?;
-        self.launch(&spec).await
+        self.create(spec).await?;
+        self.launch(spec).await
     }
 
     /// Creates it; an image that has gone since it was pulled is pulled again.
@@ -49,7 +58,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Takes away what holds the name, if it is an older one of the same stack.
+    /// Takes away what holds the name, if it is an older one of the same stack; one that differs in its settings alone
+    /// gets these, where an engine can.
     async fn make_way(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
         let Some(present) = self.runtime().inspect(&spec.name).await? else { return Ok(()) };
         if let Some(holder) = stranger(spec, &present) {
@@ -57,7 +67,11 @@ impl Job<'_> {
         }
         let is_wanted = present.observed.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash))
             && !matches!(present.status(), ContainerStatus::Dead | ContainerStatus::Removing);
-        if is_wanted { Ok(()) } else { self.delete(&spec.name).await }
+        match step(&present, &spec.container) {
+            LiveStep::None if is_wanted => Ok(()),
+            LiveStep::InPlace(settings) if is_wanted => self.set(&spec.name, &settings).await,
+            _ => self.delete(&spec.name).await,
+        }
     }
 
     /// Starts what was created; a container that cannot be started is not left behind.

@@ -3,6 +3,7 @@
 //! Every action looks at what is there and goes on from it, so that an attempt may end anywhere
 //! and the next one, of this agent or of its successor, resumes.
 
+mod adjust;
 mod check;
 mod deploy;
 mod prepare;
@@ -104,6 +105,7 @@ impl Job<'_> {
             }
             Action::Deploy { spec } => self.deploy(spec).await,
             Action::Update { spec } => self.update(spec).await,
+            Action::Adjust { name, settings } => self.adjust(name, settings).await,
             Action::Check { name, condition } => self.check(name, *condition).await,
             Action::Stop { name } => {
                 self.stop(name).await?;
@@ -166,7 +168,7 @@ impl Job<'_> {
     fn done_with(&self, state: ContainerState, message: &str) -> TaskResult {
         let mut observed = state.observed;
         observed.hosted_on = self.place.facts.name.clone();
-        TaskResult { container_id: Some(observed.id.clone()), data: Some(observed), ..done(message) }
+        TaskResult { container_id: Some(observed.id.clone()), data: Some(Box::new(observed)), ..done(message) }
     }
 }
 

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
-    runtime::{ContainerSpec, ContainerState, RuntimeError, label},
+    runtime::{ContainerChange, ContainerSpec, ContainerState, LiveSettings, LiveStep, RuntimeError, label},
     stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
 };
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 /// The first port that is given where a document leaves the choice.
 const FIRST_FREE_PORT: u16 = 32_768;
@@ -92,6 +92,7 @@ impl Engine {
             exit_code: None,
             ip_address: None,
             date_created: self.now,
+            settings: Some(LiveSettings::of(&spec.container)),
         };
         let state = ContainerState { observed, started_at: None, restart_count: 0, error: None };
         let container = FakeContainer { spec, state, lines: Vec::new() };
@@ -188,6 +189,31 @@ impl Engine {
         if again && !ends_again {
             self.run(name, ports);
         }
+    }
+
+    pub(super) fn adjust(&mut self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError> {
+        let container =
+            self.own(name)?.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))?;
+        match container.state.observed.settings.unwrap_or_default().step_to(settings) {
+            LiveStep::None => {}
+            LiveStep::InPlace(step) => {
+                self.effect(name).adjusted += 1;
+                self.set(name, step);
+            }
+            LiveStep::Anew(limits) => return Err(RuntimeError::not_in_place(name, &limits)),
+        }
+        Ok(())
+    }
+
+    /// Gives a container settings, whosever it is.
+    pub(super) fn set(&mut self, name: &str, settings: LiveSettings) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let observed = &mut container.state.observed;
+        observed.settings = Some(settings.or(observed.settings.unwrap_or_default()));
+        if let Some(policy) = settings.restart_policy {
+            Arc::make_mut(&mut container.spec.container).restart_policy = policy;
+        }
+        self.tell(name, ContainerChange::UPDATE);
     }
 
     pub(super) fn stop(&mut self, name: &str) -> Result<(), RuntimeError> {

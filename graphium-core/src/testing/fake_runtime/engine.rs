@@ -30,6 +30,8 @@ pub struct Effects {
     pub created: u32,
     /// It was started, its restart policy aside.
     pub started: u32,
+    /// Its settings were changed.
+    pub adjusted: u32,
     /// It was stopped.
     pub stopped: u32,
     /// It was removed.

@@ -3,7 +3,7 @@
 use super::{FakeRuntime, Thing, container::word};
 use crate::{
     inventory::{ContainerStatus, Health},
-    runtime::ContainerSpec,
+    runtime::{ContainerSpec, LiveSettings},
     stack::{Container, TextMap},
 };
 
@@ -19,6 +19,11 @@ impl FakeRuntime {
         if engine.containers.remove(name).is_some() {
             engine.tell(name, "destroy");
         }
+    }
+
+    /// Gives a container other settings, as `docker update` would; those that are absent stay.
+    pub fn set_settings(&self, name: &str, settings: LiveSettings) {
+        self.engine().set(name, settings);
     }
 
     /// Makes a container's health check say something else from now on.

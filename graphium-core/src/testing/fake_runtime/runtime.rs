@@ -2,13 +2,14 @@
 
 use super::{
     FakeRuntime, Operation,
+    container::FakeContainer,
     engine::{Engine, is_managed},
     faults::ENDPOINT,
 };
 use crate::{
     runtime::{
-        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver,
-        RuntimeError, VolumeSpec,
+        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
+        PullObserver, RuntimeError, VolumeSpec,
     },
     stack::{PullPolicy, TextMap},
 };
@@ -85,6 +86,10 @@ impl ContainerRuntime for FakeRuntime {
         self.call(Operation::Start, name, |engine| engine.start(name)).await
     }
 
+    async fn adjust(&self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError> {
+        self.call(Operation::Adjust, name, |engine| engine.adjust(name, settings)).await
+    }
+
     async fn stop(&self, name: &str, _grace: Option<Duration>) -> Result<(), RuntimeError> {
         self.call(Operation::Stop, name, |engine| engine.stop(name)).await
     }
@@ -99,8 +104,13 @@ impl ContainerRuntime for FakeRuntime {
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
-        let all =
-            |engine: &mut Engine| Ok(engine.containers.values().map(|container| container.state.clone()).collect());
+        // As with real engines, settings are shown one by one only.
+        let listed = |container: &FakeContainer| {
+            let mut state = container.state.clone();
+            state.observed.settings = None;
+            state
+        };
+        let all = |engine: &mut Engine| Ok(engine.containers.values().map(listed).collect());
         self.call(Operation::List, "", all).await
     }
 

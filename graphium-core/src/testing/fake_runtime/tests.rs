@@ -83,7 +83,7 @@ fn a_lost_answer_has_had_its_effect_and_a_failure_has_not() {
     block_on(fake.create(&asked)).unwrap();
     block_on(fake.start("c")).unwrap();
     block_on(fake.start("c")).unwrap();
-    assert_eq!(fake.effects("c"), Effects { created: 1, started: 1, stopped: 0, removed: 0 });
+    assert_eq!(fake.effects("c"), Effects { created: 1, started: 1, ..Effects::default() });
     assert_eq!(fake.calls(), ["create c", "start c", "create c", "start c", "start c"]);
 }
 

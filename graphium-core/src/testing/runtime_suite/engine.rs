@@ -5,7 +5,7 @@ use super::{
     bench::{Bench, fails_as, ok},
 };
 use crate::{
-    runtime::{ContainerRuntime, PullObserver},
+    runtime::{ContainerRuntime, LiveSettings, PullObserver},
     stack::PullPolicy,
 };
 use futures::StreamExt as _;
@@ -66,6 +66,7 @@ pub(super) async fn an_engine_that_does_not_answer_is_unreachable(away: &dyn Con
     fails_as!(away.list().await, Unreachable);
     fails_as!(away.owned().await, Unreachable);
     fails_as!(away.start(name).await, Unreachable);
+    fails_as!(away.adjust(name, &LiveSettings::default()).await, Unreachable);
     fails_as!(away.stop(name, None).await, Unreachable);
     fails_as!(away.remove(name).await, Unreachable);
     fails_as!(away.remove_network(name).await, Unreachable);

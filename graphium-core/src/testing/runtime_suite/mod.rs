@@ -15,6 +15,7 @@ mod bench;
 mod containers;
 mod engine;
 mod networks;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -25,6 +26,7 @@ use containers::*;
 use engine::*;
 use futures::future::LocalBoxFuture;
 use networks::*;
+use settings::*;
 use std::sync::Arc;
 use volumes::*;
 
@@ -88,6 +90,11 @@ macro_rules! __runtime_cases {
             an_exit_code_and_the_last_lines_are_kept
             a_taken_port_is_port_taken
             a_published_port_is_seen
+            settings_change_in_place_and_are_read_back
+            settings_that_are_not_named_stay
+            a_limit_cannot_be_taken_away_in_place
+            other_settings_are_told
+            only_what_is_there_and_ours_is_adjusted
             a_network_is_made_once_and_removed_twice
             a_network_in_use_stays
             a_foreign_network_keeps_its_name

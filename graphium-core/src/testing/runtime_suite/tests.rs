@@ -3,14 +3,14 @@
 use super::*;
 use crate::{
     runtime::{
-        ContainerChange, ContainerSpec, ContainerState, EngineInfo, NetworkSpec, Owned, PullObserver, RuntimeError,
-        VolumeSpec,
+        ContainerChange, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned, PullObserver,
+        RuntimeError, VolumeSpec,
     },
-    stack::PullPolicy,
+    stack::{Container, PullPolicy},
     testing::{FakeRuntime, Program},
 };
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -27,6 +27,9 @@ enum Lie {
     ForgetsExitCodes,
     SharesPorts,
     RemovesNoVolume,
+    TakesZeroForUnlimited,
+    ForgetsSettings,
+    AdjustsInSilence,
 }
 
 /// A runtime that lies.
@@ -70,6 +73,12 @@ impl ContainerRuntime for Saboteur {
             outcome => outcome,
         }
     }
+    async fn adjust(&self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError> {
+        match self.fake.adjust(name, settings).await {
+            Err(RuntimeError::Refused(_)) if self.lie == Lie::TakesZeroForUnlimited => Ok(()),
+            outcome => outcome,
+        }
+    }
     async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
         self.fake.stop(name, grace).await
     }
@@ -82,6 +91,10 @@ impl ContainerRuntime for Saboteur {
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
         match self.fake.inspect(name).await {
             Err(_) if self.lie == Lie::SilenceIsAbsence => Ok(None),
+            Ok(Some(mut state)) if self.lie == Lie::ForgetsSettings => {
+                state.observed.settings = Some(LiveSettings::of(&Container::default()));
+                Ok(Some(state))
+            }
             Ok(Some(mut state)) if self.lie == Lie::ForgetsExitCodes => {
                 state.observed.exit_code = None;
                 Ok(Some(state))
@@ -103,7 +116,11 @@ impl ContainerRuntime for Saboteur {
         self.fake.last_lines(name, lines).await
     }
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
-        self.fake.watch().await
+        let (changes, is_silent) = (self.fake.watch().await?, self.lie == Lie::AdjustsInSilence);
+        let is_told = move |change: &Result<ContainerChange, RuntimeError>| {
+            !(is_silent && change.as_ref().is_ok_and(|change| change.action == ContainerChange::UPDATE))
+        };
+        Ok(changes.filter(move |change| futures::future::ready(is_told(change))).boxed())
     }
 }
 
@@ -159,6 +176,9 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::ForgetsExitCodes, "an_exit_code_and_the_last_lines_are_kept"),
         (Lie::SharesPorts, "a_taken_port_is_port_taken"),
         (Lie::RemovesNoVolume, "a_foreign_volume_stays"),
+        (Lie::TakesZeroForUnlimited, "a_limit_cannot_be_taken_away_in_place"),
+        (Lie::ForgetsSettings, "settings_change_in_place_and_are_read_back"),
+        (Lie::AdjustsInSilence, "other_settings_are_told"),
     ] {
         let noticed = noticed_by(lie);
         assert!(noticed.contains(&case), "{lie:?} was noticed by {noticed:?}");
