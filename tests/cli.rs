@@ -134,6 +134,26 @@ fn formatting_prints_checks_or_replaces() {
 }
 
 #[test]
+fn any_json_ld_is_formatted_and_what_is_left_out_is_told() {
+    let home = Home::new();
+    let general = r#"{"@context": {"@vocab": "https://graphium.io/vocab/stack#", "dc": "https://graphium.io/vocab/datacenter#",
+        "s": "http://schema.org/", "parts": "s:hasPart"}, "@type": "dc:Stack", "@id": "stack:shop", "s:name": "shop",
+        "parts": {"@type": "dc:Container", "@id": "container:web", "s:name": "web", "image": "nginx:${TAG}",
+        "s:description": {"@value": "Netz", "@language": "de"}}}"#;
+    home.file("shop.jsonld", general);
+    let printed = home.run(&["fmt", "shop.jsonld"]);
+    assert_eq!(code(&printed), 0, "{}", stderr(&printed));
+    assert!(stdout(&printed).contains("\"image\": \"nginx:${TAG}\""), "{}", stdout(&printed));
+    assert!(
+        stderr(&printed).contains("shop.jsonld:4:") && stderr(&printed).contains("language"),
+        "{}",
+        stderr(&printed)
+    );
+    let again = home.run_with_input(&["fmt", "-"], &stdout(&printed));
+    assert_eq!((stdout(&again), stderr(&again).as_str()), (stdout(&printed), ""));
+}
+
+#[test]
 fn the_schema_is_the_one_of_the_documentation() {
     let output = Home::new().run(&["schema"]);
     let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stack.schema.json")).unwrap();

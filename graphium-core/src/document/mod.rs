@@ -18,7 +18,7 @@
 //!
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
 //! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
-//! `rewrite` goes the same way and writes the native form of what it has seen.
+//! `rewrite` goes the same way and writes the native form of what it has seen, whatever the profile.
 //! Nothing here asks a network or an environment, and no document makes it panic.
 //!
 //! # Three profiles

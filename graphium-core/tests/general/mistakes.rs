@@ -221,6 +221,33 @@ fn a_container_that_several_wait_for_has_no_condition_of_its_own() {
     let mistakes = read(source, &ReadContext::default()).unwrap_err();
     assert!(mistakes.iter().all(|mistake| mistake.code == "ambiguous-reference"), "{mistakes:#?}");
     assert_eq!(mistakes.len(), 2);
+    let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/pieces/1/g:dependsOn", "/pieces/2/g:dependsOn"]);
+    let help = mistakes[0].help.as_deref().unwrap();
+    assert!(help.contains(r#"{"@id": "container:c", "condition": …}"#), "{help}");
+}
+
+#[test]
+fn a_stack_that_is_waited_for_has_no_condition() {
+    let waits = |condition: &str| {
+        let own = OWN.replace("\"id\": \"@id\"", "\"id\": \"@id\", \"dependsOn\": \"g:dependsOn\"");
+        document("\"picture\": \"i\"").replace(OWN, &own).replace(
+            "\"called\": \"s\"",
+            &format!("\"called\": \"s\", \"dependsOn\": {{\"id\": \"stack:base\"{condition}}}"),
+        )
+    };
+    assert_eq!(read(waits(""), &ReadContext::default()).unwrap().stack.depends_on.len(), 1);
+    let nested = waits(", \"g:condition\": \"healthy\"");
+    let flat = format!(
+        "[{}, {{\"@id\": \"stack:base\", \"https://graphium.io/vocab/stack#condition\": \"healthy\"}}]",
+        waits("")
+    );
+    for source in [nested, flat] {
+        let mistakes = read(&source, &ReadContext::default()).unwrap_err();
+        let [mistake] = mistakes.as_slice() else { panic!("{source}\n{mistakes:#?}") };
+        assert_eq!(mistake.code, "unknown-key", "{mistake}");
+        assert!(mistake.message.contains("`condition`"), "{mistake}");
+    }
 }
 
 #[test]
