@@ -265,6 +265,18 @@ fn nodes_of_other_types_are_told_and_left_out() {
 }
 
 #[test]
+fn an_iri_that_encodes_no_text_is_told_in_its_place() {
+    // Found by fuzzing: the processor compares IRIs by what they encode, and panics.
+    let source = container("\"pie%ce\": 1, \"g:user\": \"100%\", \"x:%ff\": 1, \"x:%fe\": 2");
+    let mistakes = read(&source, &ReadContext::default()).unwrap_err();
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:#?}") };
+    assert_eq!((mistake.code.as_ref(), mistake.pointer.as_str()), ("unsound-json-ld", "/pieces/0/pie%ce"));
+    assert!(mistake.message.contains("percent signs"), "{mistake}");
+    // In a text it is text.
+    assert!(read(container("\"g:user\": \"100%ff\""), &ReadContext::default()).is_ok());
+}
+
+#[test]
 fn what_the_processor_refuses_is_told_with_its_reason() {
     for (keys, why) in [
         ("\"@context\": {\"a\": {\"@id\": \"x:a\", \"@container\": \"@value\"}}", ""),

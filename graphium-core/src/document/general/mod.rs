@@ -85,6 +85,12 @@ fn owned_by(origin: &Origin) -> String {
 
 fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
     let at = top.get("@context").unwrap_or(top);
+    // What is not UTF-8 behind the percent signs is no IRI to compare, and the processor gives up.
+    if let (Failure::Broken, Some((place, text))) = (&failure, locate::broken_percent(top)) {
+        let message = format!("`{text}` has percent signs that encode no UTF-8, so it is no IRI");
+        let help = "write `%` as `%25`, or the characters themselves";
+        return findings.add(Code::UnsoundJsonLd, place, message, Some(help.to_owned()));
+    }
     let (code, message) = match failure {
         Failure::Unsound(why) => (Code::UnsoundJsonLd, format!("the document cannot be expanded: {why}")),
         Failure::Busy => (Code::Busy, "the machine is busy with other documents; try again in a moment".to_owned()),
