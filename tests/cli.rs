@@ -62,6 +62,14 @@ fn every_mistake_is_shown_at_its_place() {
 }
 
 #[test]
+fn what_the_json_ld_processor_panics_over_is_told_as_any_other_mistake() {
+    let output =
+        Home::new().run_with_input(&["validate", "-"], r#"{"@context": {"a": "urn:a"}, "a%ce": 1, "b%ff": 2}"#);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("percent signs") && !stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
     let home = Home::new();
     let output = home.run_with_input(&["validate", "-"], SHOP);

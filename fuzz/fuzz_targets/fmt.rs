@@ -1,7 +1,7 @@
 //! Whatever is formatted says the same as before, and is in the native form then.
 #![no_main]
 
-use graphium_core::document::{Profile, ReadContext, format, read};
+use graphium_core::document::{PROCESSOR_THREAD, Profile, ReadContext, format, read};
 use libfuzzer_sys::fuzz_target;
 
 /// Why a document that can be read is not formatted: it says so where, and what to do.
@@ -39,7 +39,7 @@ fuzz_target!(init: contain(), |bytes: &[u8]| {
 fn contain() {
     let abort = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("json-ld") {
+        if std::thread::current().name() != Some(PROCESSOR_THREAD) {
             abort(panic);
         }
     }));

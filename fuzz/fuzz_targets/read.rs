@@ -3,7 +3,7 @@
 
 use graphium_core::{
     diagnostic::{Diagnostic, Severity},
-    document::{ReadContext, read},
+    document::{PROCESSOR_THREAD, ReadContext, read},
     stack::Stack,
 };
 use libfuzzer_sys::fuzz_target;
@@ -48,7 +48,7 @@ fn check(bytes: &[u8], found: &[Diagnostic]) {
 fn contain() {
     let abort = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("json-ld") {
+        if std::thread::current().name() != Some(PROCESSOR_THREAD) {
             abort(panic);
         }
     }));

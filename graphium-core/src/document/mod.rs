@@ -72,6 +72,10 @@ use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
 
+/// The name of the threads that the JSON-LD processor runs on. What panics there is answered for in diagnostics: a
+/// program's panic hook may leave it out.
+pub const PROCESSOR_THREAD: &str = "json-ld";
+
 /// What a document is read with: everything that is not in its text.
 #[derive(Clone, Copy)]
 pub struct ReadContext<'a> {
