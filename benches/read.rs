@@ -77,7 +77,7 @@ fn document() -> String {
         r#"{{"@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "stack:large",
         "name": "large", "hasPart": [{parts}]}}"#
     );
-    format(source).unwrap_or_else(|mistakes| panic!("{mistakes:#?}")).text
+    format(source).unwrap().text
 }
 
 fn time(work: impl FnOnce()) -> Duration {
