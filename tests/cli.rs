@@ -62,6 +62,14 @@ fn every_mistake_is_shown_at_its_place() {
 }
 
 #[test]
+fn what_the_json_ld_processor_panics_over_is_told_as_any_other_mistake() {
+    let output =
+        Home::new().run_with_input(&["validate", "-"], r#"{"@context": {"a": "urn:a"}, "a%ce": 1, "b%ff": 2}"#);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("percent signs") && !stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_document_comes_from_stdin_and_its_variables_from_a_file() {
     let home = Home::new();
     let output = home.run_with_input(&["validate", "-"], SHOP);
@@ -131,6 +139,26 @@ fn formatting_prints_checks_or_replaces() {
     assert_eq!((code(&again), stdout(&again).as_str()), (0, "shop.jsonld is unchanged\n"));
     let checked = home.run(&["fmt", "--check", "shop.jsonld"]);
     assert_eq!((code(&checked), stdout(&checked).as_str()), (0, "shop.jsonld is in the native form\n"));
+}
+
+#[test]
+fn any_json_ld_is_formatted_and_what_is_left_out_is_told() {
+    let home = Home::new();
+    let general = r#"{"@context": {"@vocab": "https://graphium.io/vocab/stack#", "dc": "https://graphium.io/vocab/datacenter#",
+        "s": "http://schema.org/", "parts": "s:hasPart"}, "@type": "dc:Stack", "@id": "stack:shop", "s:name": "shop",
+        "parts": {"@type": "dc:Container", "@id": "container:web", "s:name": "web", "image": "nginx:${TAG}",
+        "s:description": {"@value": "Netz", "@language": "de"}}}"#;
+    home.file("shop.jsonld", general);
+    let printed = home.run(&["fmt", "shop.jsonld"]);
+    assert_eq!(code(&printed), 0, "{}", stderr(&printed));
+    assert!(stdout(&printed).contains("\"image\": \"nginx:${TAG}\""), "{}", stdout(&printed));
+    assert!(
+        stderr(&printed).contains("shop.jsonld:4:") && stderr(&printed).contains("language"),
+        "{}",
+        stderr(&printed)
+    );
+    let again = home.run_with_input(&["fmt", "-"], &stdout(&printed));
+    assert_eq!((stdout(&again), stderr(&again).as_str()), (stdout(&printed), ""));
 }
 
 #[test]

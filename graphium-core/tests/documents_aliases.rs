@@ -260,11 +260,14 @@ fn prefixes_of_ours_are_terms_and_foreign_ones_are_annotations() {
     let source = r#"{"@context": ["https://graphium.io/context/v1.jsonld", {"dc": "https://graphium.io/vocab/datacenter#", "x": "https://example.org/x#"}],
         "@type": "dc:Stack", "@id": "stack:s", "schema:name": "s", "x:owner": {"team": [1, 2.5, null]},
         "dc:hasPart": [{"@type": "https://graphium.io/vocab/datacenter#Container", "@id": "c", "name": "c",
-        "docker:image": "i", "x:tier": "front", "http://schema.org/description": "d"}]}"#;
+        "docker:image": "i", "x:tier": "front", "http://schema.org/description": "d",
+        "https://example.org/y#since": 2020, "urn:example:note": ["a"]}]}"#;
     is_formatted(source);
     let stack = stack(source);
     assert_eq!(stack.annotations["x:owner"], serde_json::json!({"team": [1, 2.5, null]}));
     assert_eq!(stack.containers[0].annotations["x:tier"], "front");
+    assert_eq!(stack.containers[0].annotations["https://example.org/y#since"], 2020, "a whole IRI needs no prefix");
+    assert_eq!(stack.containers[0].annotations["urn:example:note"], serde_json::json!(["a"]));
     assert_eq!(stack.containers[0].description.as_deref(), Some("d"));
 }
 

@@ -153,22 +153,6 @@ fn mistakes_are_told_whatever_the_variables_are_and_nothing_is_rewritten() {
 }
 
 #[test]
-fn documents_of_the_general_profile_are_refused_and_nothing_untrue_is_said_of_them() {
-    let own = r#"{"@context": {"@vocab": "https://graphium.io/vocab/datacenter#", "title": "http://schema.org/name"},
-        "@type": "Stack", "title": "s"}"#;
-    let expanded = r#"[{"@type": ["https://graphium.io/vocab/datacenter#Stack"],
-        "http://schema.org/name": [{"@value": "s"}]}]"#;
-    let request = format!(r#"{{"stackDefinition": {own}}}"#);
-    for source in [own, expanded, &request] {
-        let mistakes = format(source).unwrap_err();
-        let told: Vec<_> = mistakes.iter().map(|found| (found.code.as_ref(), found.message.as_ref())).collect();
-        let message =
-            "this is JSON-LD with terms of its own or in expanded form, which is read but cannot be rewritten";
-        assert_eq!(told, [("not-rewritable", message)], "{source}");
-    }
-}
-
-#[test]
 fn what_takes_words_is_compared_and_what_cannot_be_is_told() {
     let compared = [
         r#""restartPolicy": "${POLICY}""#,

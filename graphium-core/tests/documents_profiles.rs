@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[cfg(not(feature = "json-ld"))]
+use graphium_core::document::format;
 use graphium_core::document::{ReadContext, read};
 
 const GRAPH: &str = r##""@graph": [{"@id": "stack:s", "@type": "https://graphium.io/vocab/datacenter#Stack",
@@ -30,6 +32,7 @@ fn without_the_feature_a_general_document_is_refused_and_the_feature_is_named() 
         let [mistake] = mistakes.as_slice() else { panic!("{source}: {mistakes:#?}") };
         assert_eq!(mistake.code, "needs-json-ld", "{source}");
         assert!(mistake.message.contains("`json-ld`") && mistake.help.as_ref().unwrap().contains("--features json-ld"));
+        assert_eq!(format(&source).unwrap_err(), mistakes, "{source}");
     }
 }
 

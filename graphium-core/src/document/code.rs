@@ -97,13 +97,13 @@ codes! {
         ReservationOverLimit "reservation-over-limit" "more is reserved than may be used" "raise the limit or lower the reservation"
         OverlayUnsupported "overlay-unsupported" "overlay networks do not exist yet" "use `host-port`: containers reach each other through published ports"
         // Formatting.
-        NotRewritable "not-rewritable" "the place cannot be written in the native form without knowing a variable, or the document is JSON-LD with terms of its own, which is read and not rewritten" "write it in the native form yourself"
+        NotRewritable "not-rewritable" "the place cannot be written in the native form without knowing a variable" "write it in the native form yourself"
     }
     Warning {
         MissingContext "missing-context" "the document has no `@context`; it is read as an older document" "add `@context`"
         RelativeSource "relative-source" "a bind mount has a relative source, which means nothing on another host" "use an absolute path on the host"
         IgnoredNode "ignored-node" "a node of a foreign type is not part of the stack" "nothing, or remove it"
-        LeftOut "left-out" "formatting leaves out a key that has no effect and no place in the native form" "move it to a key of your own prefix to keep it"
+        LeftOut "left-out" "formatting leaves out what has no effect and no place in the native form" "move it to a key of your own prefix to keep it"
         NotCompared "not-compared" "no values that were tried for the variables make a document that can be read, so formatting could not check its result" "compare the two documents, or give the variables defaults"
         KeptWhole "kept-whole" "formatting takes a variable in an older form for one part of it" "write the parts yourself if its value has several"
     }

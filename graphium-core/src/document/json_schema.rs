@@ -82,7 +82,7 @@ impl Writer {
             "title": place.what.trim_start_matches("a ").trim_start_matches("an ").trim_start_matches("the "),
             "type": "object",
             "properties": properties,
-            "patternProperties": { "^[^@:/]+:[^/]": { "description": "Data of your own, under a prefix that `@context` declares" } },
+            "patternProperties": { "^[^@:/]+:.": { "description": "Data of your own, under a prefix that `@context` declares or as a whole IRI" } },
             "additionalProperties": false,
         });
         let Some(members) = definition.as_object_mut() else { return definition };

@@ -18,7 +18,7 @@
 //!
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
 //! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
-//! `rewrite` goes the same way and writes the native form of what it has seen.
+//! `rewrite` goes the same way and writes the native form of what it has seen, whatever the profile.
 //! Nothing here asks a network or an environment, and no document makes it panic.
 //!
 //! # Three profiles
@@ -71,6 +71,10 @@ pub use rewrite::{Formatted, format};
 use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
+
+/// The name of the threads that the JSON-LD processor runs on. What panics there is answered for in diagnostics: a
+/// program's panic hook may leave it out.
+pub const PROCESSOR_THREAD: &str = "json-ld";
 
 /// What a document is read with: everything that is not in its text.
 #[derive(Clone, Copy)]

@@ -53,11 +53,20 @@ impl<'d> Object<'d> {
     }
 }
 
+/// What to write where people write one value for an object.
+const INSTEAD: [(&Place, &str); 4] = [
+    (&schema::NETWORK, "write {\"name\": \"…\"}"),
+    (&schema::HEALTH_CHECK, "write {\"type\": \"exec\", \"command\": […]}"),
+    (&schema::RESOURCES, "write {\"limits\": {\"cpus\": …, \"memory\": …}}"),
+    (&schema::LOGGING, "write {\"driver\": \"…\"}"),
+];
+
 impl Reader<'_> {
     /// Looks up the keys of an object; says so where the value is none.
     pub(super) fn object<'d>(&mut self, node: Node<'d>, place: &'static Place) -> Option<Object<'d>> {
         if !node.is_object() {
-            self.wrong_type(node, &format!("an object ({})", place.what), "");
+            let known = INSTEAD.iter().find(|(known, _)| std::ptr::eq(*known, place));
+            self.wrong_type(node, &format!("an object ({})", place.what), known.map_or("", |(_, help)| help));
             return None;
         }
         let mut object = Object { node, place, found: Vec::with_capacity(8), foreign: Vec::new() };

@@ -65,7 +65,7 @@ pub(super) struct Context {
 pub(super) enum Key<'k> {
     /// A term, without a prefix or with one of ours.
     Term(&'k str),
-    /// Somebody else's: carried, not read.
+    /// Somebody else's, under a declared prefix or as a whole IRI: carried, not read.
     Foreign,
     /// This prefix is not declared.
     Undeclared(&'k str),
@@ -152,8 +152,9 @@ impl Context {
         if self.profile == Profile::General {
             return Key::Foreign;
         }
-        if local.starts_with("//") {
-            return OURS.iter().find_map(|iri| key.strip_prefix(iri)).map_or(Key::Undeclared(prefix), Key::Term);
+        // What is written whole needs no prefix.
+        if local.starts_with("//") || prefix == "urn" {
+            return OURS.iter().find_map(|iri| key.strip_prefix(iri)).map_or(Key::Foreign, Key::Term);
         }
         match self.prefixes.iter().find(|(declared, _)| declared == prefix) {
             Some((_, iri)) if OURS.contains(&iri.as_str()) => Key::Term(local),

@@ -1,6 +1,8 @@
 //! Documents, and the two processors that the tests compare.
 
-use graphium_core::document::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile, ReadContext, Reading, read};
+use graphium_core::document::{
+    Formatted, NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile, ReadContext, Reading, format, read,
+};
 use json_ld::{
     Context, Expand as _, ExpandedDocument, Flatten as _, IriBuf, RdfQuads as _, RemoteDocument,
     expansion::Options,
@@ -41,11 +43,25 @@ pub(crate) fn reads(source: &str) -> Reading {
     })
 }
 
-/// Reads a document that must be of the general profile.
+/// Reads a document that must be of the general profile, and say the same in the native form.
 pub(crate) fn reads_generally(source: &str) -> Reading {
     let reading = reads(source);
     assert_eq!(reading.profile, Profile::General, "{source}");
+    rewrites(source, &reading);
     reading
+}
+
+/// Formats a document of the general profile, and holds the result to all that every formatted document has.
+pub(crate) fn rewrites(source: &str, reading: &Reading) -> Formatted {
+    let new = format(source).unwrap_or_else(|mistakes| panic!("{source}\n{mistakes:#?}"));
+    assert_eq!(new.profile, Profile::General);
+    let native = reads(&new.text);
+    assert_eq!(native.profile, Profile::Native, "{}", new.text);
+    assert_eq!(native.stack, reading.stack, "{source}\n{}", new.text);
+    assert_eq!(native.options, reading.options, "{source}");
+    let again = format(&new.text).unwrap_or_else(|mistakes| panic!("{}\n{mistakes:#?}", new.text));
+    assert_eq!((again.text.as_str(), again.notes.as_slice()), (new.text.as_str(), &[][..]), "{source}");
+    new
 }
 
 /// The processor's recursion is deep in debug builds, and test threads are small.

@@ -7,5 +7,6 @@ mod expansion;
 mod forms;
 mod hostile;
 mod mistakes;
+mod rewriting;
 mod shared;
 mod terms;

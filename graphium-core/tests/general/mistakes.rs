@@ -221,6 +221,33 @@ fn a_container_that_several_wait_for_has_no_condition_of_its_own() {
     let mistakes = read(source, &ReadContext::default()).unwrap_err();
     assert!(mistakes.iter().all(|mistake| mistake.code == "ambiguous-reference"), "{mistakes:#?}");
     assert_eq!(mistakes.len(), 2);
+    let pointers: Vec<&str> = mistakes.iter().map(|mistake| mistake.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/pieces/1/g:dependsOn", "/pieces/2/g:dependsOn"]);
+    let help = mistakes[0].help.as_deref().unwrap();
+    assert!(help.contains(r#"{"@id": "container:c", "condition": …}"#), "{help}");
+}
+
+#[test]
+fn a_stack_that_is_waited_for_has_no_condition() {
+    let waits = |condition: &str| {
+        let own = OWN.replace("\"id\": \"@id\"", "\"id\": \"@id\", \"dependsOn\": \"g:dependsOn\"");
+        document("\"picture\": \"i\"").replace(OWN, &own).replace(
+            "\"called\": \"s\"",
+            &format!("\"called\": \"s\", \"dependsOn\": {{\"id\": \"stack:base\"{condition}}}"),
+        )
+    };
+    assert_eq!(read(waits(""), &ReadContext::default()).unwrap().stack.depends_on.len(), 1);
+    let nested = waits(", \"g:condition\": \"healthy\"");
+    let flat = format!(
+        "[{}, {{\"@id\": \"stack:base\", \"https://graphium.io/vocab/stack#condition\": \"healthy\"}}]",
+        waits("")
+    );
+    for source in [nested, flat] {
+        let mistakes = read(&source, &ReadContext::default()).unwrap_err();
+        let [mistake] = mistakes.as_slice() else { panic!("{source}\n{mistakes:#?}") };
+        assert_eq!(mistake.code, "unknown-key", "{mistake}");
+        assert!(mistake.message.contains("`condition`"), "{mistake}");
+    }
 }
 
 #[test]
@@ -235,6 +262,18 @@ fn nodes_of_other_types_are_told_and_left_out() {
     // A type of somebody else's is none of a container, whatever it is called.
     let foreign = source.replace("[\"dc:Container\", \"x:App\"]", "\"x:Container\"");
     assert!(read(foreign, &ReadContext::default()).unwrap_err().iter().any(|mistake| mistake.code == "unknown-type"));
+}
+
+#[test]
+fn an_iri_that_encodes_no_text_is_told_in_its_place() {
+    // Found by fuzzing: the processor compares IRIs by what they encode, and panics.
+    let source = container("\"pie%ce\": 1, \"g:user\": \"100%\", \"x:%ff\": 1, \"x:%fe\": 2");
+    let mistakes = read(&source, &ReadContext::default()).unwrap_err();
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:#?}") };
+    assert_eq!((mistake.code.as_ref(), mistake.pointer.as_str()), ("unsound-json-ld", "/pieces/0/pie%ce"));
+    assert!(mistake.message.contains("percent signs"), "{mistake}");
+    // In a text it is text.
+    assert!(read(container("\"g:user\": \"100%ff\""), &ReadContext::default()).is_ok());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 formatted, 1 `--check` found that it would change, 2 usage, 3 invalid document")]
 pub(crate) struct FmtArgs {
-    /// The stack's document, native or legacy; `-` reads it from stdin (other JSON-LD is read, but not rewritten)
+    /// The stack's document, of any profile; `-` reads it from stdin
     file: PathBuf,
     /// Write nothing; fail where the document would change
     #[arg(long, conflicts_with = "write")]

@@ -39,7 +39,8 @@ use crate::{
     demo, doctor, up,
 };
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use graphium_core::document::PROCESSOR_THREAD;
+use std::{panic, process::ExitCode, thread};
 
 /// Deploys stacks of containers over many Docker hosts
 #[derive(Debug, Parser)]
@@ -77,6 +78,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
+    contain_processor();
     let cli = Cli::parse();
     let mut output = Output::new();
     let result = run(cli, &mut output).and_then(|exit| output.flush().map(|()| exit));
@@ -89,6 +91,17 @@ pub(crate) fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Some documents make the JSON-LD processor panic on its own thread; the reader says what is wrong with them, and
+/// nobody needs a trace of it.
+fn contain_processor() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if thread::current().name() != Some(PROCESSOR_THREAD) {
+            tell(panic);
+        }
+    }));
 }
 
 /// Commands that need no server start no threads.

@@ -4,7 +4,7 @@
 //! kilobytes in debug builds: it runs on a thread of its own. Its futures wait for nothing but the loader, and ours
 //! answers at once, so that one poll is the whole of it.
 
-use super::super::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT};
+use super::super::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, PROCESSOR_THREAD};
 use super::permits::Permits;
 use futures::FutureExt as _;
 use json_ld::syntax::{IntoJsonWithContext as _, Parse as _};
@@ -80,7 +80,7 @@ fn start(
             }
         }
     };
-    let thread = thread::Builder::new().name("json-ld".to_owned()).stack_size(STACK_BYTES).spawn(work);
+    let thread = thread::Builder::new().name(PROCESSOR_THREAD.to_owned()).stack_size(STACK_BYTES).spawn(work);
     thread.map(|_| receiver).map_err(|_| Failure::Broken)
 }
 

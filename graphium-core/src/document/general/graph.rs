@@ -1,9 +1,9 @@
 //! The nodes of an expanded document, each with all that is said of it anywhere, linked by `@id`.
 
-use super::super::vocabulary::STACK;
+use super::super::profile::OURS;
 use indexmap::{IndexMap, IndexSet};
 use json_syntax::{Object, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The key under which the second reading of a document says where its objects stand in the text.
 pub(super) const TAG: &str = "graphium:";
@@ -22,6 +22,8 @@ pub(super) struct Entity<'e> {
     pub(super) id: Option<&'e str>,
     pub(super) types: IndexSet<&'e str>,
     pub(super) properties: IndexMap<&'e str, Vec<Item<'e>>>,
+    /// The objects that say something of it.
+    pub(super) descriptions: Vec<&'e Object>,
     /// The object of the source that described it first.
     pub(super) at: Option<usize>,
     /// Whether it stands in the graph itself, not within another node.
@@ -55,6 +57,16 @@ pub(super) enum Content<'e> {
     Node(usize, Vec<Item<'e>>),
 }
 
+impl Item<'_> {
+    /// The node that it is.
+    pub(super) fn node(&self) -> Option<usize> {
+        match self.content {
+            Content::Node(node, _) => Some(node),
+            _ => None,
+        }
+    }
+}
+
 impl<'e> Entity<'e> {
     /// Its `@id`, unless it is blank: those mean nothing outside of a document.
     pub(super) fn name(&self) -> Option<&'e str> {
@@ -64,6 +76,11 @@ impl<'e> Entity<'e> {
     /// Whether anything is said of it.
     pub(super) fn is_described(&self) -> bool {
         !self.types.is_empty() || !self.properties.is_empty()
+    }
+
+    /// What is said of the container itself about those who wait for it.
+    pub(super) fn conditions(&self) -> &[Item<'e>] {
+        self.properties.iter().find(|(iri, _)| is_condition(iri)).map_or(&[], |(_, items)| items)
     }
 
     /// The one string that a property has, if it has one.
@@ -99,7 +116,24 @@ impl<'e> Graph<'e> {
     pub(super) fn read(expanded: &'e Value, tagged: Option<&Value>) -> Self {
         let mut graph = Self::default();
         graph.top(expanded, Tags(tagged));
+        graph.count_dependants();
         graph
+    }
+
+    /// Who depends on a node twice is one dependant.
+    fn count_dependants(&mut self) {
+        let mut edges = HashSet::new();
+        for (dependant, entity) in self.nodes.iter().enumerate() {
+            let items = entity.properties.iter().filter(|(iri, _)| is_dependency(iri)).flat_map(|(_, items)| items);
+            let within = |item: &Item<'e>| match &item.content {
+                Content::List(items) => items.iter().filter_map(Item::node).collect(),
+                _ => Vec::from_iter(item.node()),
+            };
+            edges.extend(items.flat_map(within).map(|node| (node, dependant)));
+        }
+        for (node, _) in edges {
+            self.nodes[node].dependants += 1;
+        }
     }
 
     fn top(&mut self, values: &'e Value, tags: Tags<'_>) {
@@ -132,6 +166,9 @@ impl<'e> Graph<'e> {
             // Where it is only referred to is a worse place than where it is described.
             self.nodes[node].at = own.or(self.nodes[node].at);
         }
+        if object.iter().any(|entry| entry.key != "@id" && entry.key != "@index") {
+            self.nodes[node].descriptions.push(object);
+        }
         let mut edge = Vec::new();
         for entry in object {
             let (key, value) = (entry.key.as_str(), &entry.value);
@@ -149,7 +186,7 @@ impl<'e> Graph<'e> {
                 iri => {
                     let items = self.items(value, tags, own, iri);
                     // The edge is said to be so, not the node that it leads to.
-                    if is_dependency(via) && iri.strip_prefix(STACK) == Some("condition") {
+                    if is_dependency(via) && is_condition(iri) {
                         edge.extend(items);
                     } else {
                         self.nodes[node].properties.entry(iri).or_default().extend(items);
@@ -176,7 +213,6 @@ impl<'e> Graph<'e> {
         } else {
             let (node, edge) = self.node(object, tags, via);
             self.nodes[node].referred_to = true;
-            self.nodes[node].dependants += usize::from(is_dependency(via));
             Content::Node(node, edge)
         };
         Some(Item { content, json, own, holder })
@@ -190,7 +226,6 @@ impl<'e> Graph<'e> {
                 let Some(object) = json.as_object() else { continue };
                 let (subject, _) = self.node(object, tags.get(iri).at(at, subjects.len()), "");
                 self.nodes[node].referred_to = true;
-                self.nodes[node].dependants += usize::from(is_dependency(iri));
                 let item = Item { content: Content::Node(node, Vec::new()), json, own: None, holder };
                 self.nodes[subject].properties.entry(iri).or_default().push(item);
             }
@@ -199,7 +234,11 @@ impl<'e> Graph<'e> {
 }
 
 fn is_dependency(iri: &str) -> bool {
-    iri.strip_prefix(STACK) == Some("dependsOn")
+    OURS.iter().any(|ours| iri.strip_prefix(ours) == Some("dependsOn"))
+}
+
+pub(super) fn is_condition(iri: &str) -> bool {
+    OURS.iter().any(|ours| iri.strip_prefix(ours) == Some("condition"))
 }
 
 /// The value of a key.

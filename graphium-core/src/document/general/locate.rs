@@ -3,7 +3,10 @@
 //! Expansion forgets places. A second expansion of the same document, in which every object says by an `@index`
 //! where it stood, gives the places of objects; strings, numbers and flags are looked for within their object.
 
-use super::super::{findings::Place, node::Node};
+use super::super::{
+    findings::Place,
+    node::{Member, Node},
+};
 use super::graph::TAG;
 use json_syntax::{
     Object, Value,
@@ -161,6 +164,33 @@ fn is_same(source: &Value, canonical: &Value) -> bool {
         (Value::String(source), Value::String(canonical)) => source == canonical,
         _ => false,
     }
+}
+
+/// The first key or string whose percent signs encode something that is not UTF-8.
+pub(super) fn broken_percent<'d>(node: Node<'d>) -> Option<(Place, &'d str)> {
+    if let Some(text) = node.as_str().filter(|text| !decodes(text)) {
+        return Some((node.into(), text));
+    }
+    let in_member = |member: Member<'d>| match decodes(member.key) {
+        true => broken_percent(member.value),
+        false => Some((Place::from(&member), member.key)),
+    };
+    node.elements().find_map(broken_percent).or_else(|| node.members().find_map(in_member))
+}
+
+fn decodes(text: &str) -> bool {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let encoded = match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => u8::try_from(16 * high + low).ok(),
+            _ => None,
+        };
+        bytes.push(encoded.unwrap_or(*first));
+        rest = if encoded.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// The value in which every object says where it stood. Objects that have an `@index` keep theirs.

@@ -13,6 +13,7 @@ mod mistakes;
 mod native;
 mod output;
 mod permits;
+mod rest;
 mod values;
 
 use super::{
@@ -23,15 +24,24 @@ use super::{
     node::Node,
     profile::Context,
     read::{self, Document},
-    syntax,
+    rewrite, syntax,
 };
 use expand::Failure;
 use graph::Graph;
-use json_syntax::{Parse as _, Value};
+use json_syntax::{CodeMap, Parse as _, Value};
 use locate::{Origin, Source};
 use mistakes::Mistake;
 use native::Writer;
 use std::ops::Range;
+
+/// What a document is looked at for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The stack, and nothing else.
+    Read,
+    /// Everything that the native form has a place for, and a word about the rest.
+    Rewrite,
+}
 
 /// Reads a document; `top` is the part of it that describes the stack.
 pub(super) fn document(
@@ -40,64 +50,21 @@ pub(super) fn document(
     environment: &ReadContext<'_>,
     mut findings: Findings,
 ) -> (Option<Document>, Findings) {
-    if !admit::admit(top, &mut findings) {
-        return (None, findings);
-    }
-    let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]);
-    let expanded = match expansions.next() {
-        Some(Ok(expanded)) => expanded,
-        Some(Err(failure)) => {
-            failed(failure, top, &mut findings);
-            return (None, findings);
-        }
-        None => return (None, findings),
-    };
-    // Where the tags change the meaning of the document, as in its maps, there are fewer places and nothing else.
-    let tagged = expansions.next().and_then(Result::ok);
-    let graph = Graph::read(&expanded, tagged.as_ref());
-    let Canonical { text, origins, mistakes, left_out, excess } = Canonical::write(root, &graph);
-    // What comes next relies on bounds, of this text as of any other.
-    if let Some(code) = excess.or_else(|| guard::admit_derived(&text).err().map(|refusal| refusal.code)) {
-        let message = match code {
-            Code::TooLarge => "what the document links would have more bytes than a document may have",
-            Code::TooDeep => "what the document says would be nested more deeply than it may be",
-            _ => "what the document links would have more values than a document may have",
-        };
-        findings.add(code, top, message, None);
-        return (None, findings);
-    }
-    let Ok((value, map)) = syntax::parse(&text) else {
-        failed(Failure::Broken, top, &mut findings);
-        return (None, findings);
-    };
-    let canonical = Node::root(&value, &map);
-    let (document, mut inner) = read::document_in(Context::general(), canonical, environment, Findings::default());
-    let source = Source::new(root, top);
-    let origin_at = |start: usize| {
-        let at = origins.partition_point(|(begins, _)| *begins <= start).saturating_sub(1);
-        origins.get(at).map(|(_, origin)| origin.clone()).unwrap_or_default()
-    };
-    inner.relocate(|mark, index| {
-        let shown = (origin_at(mark.start), shown_at(&text, mark.clone()));
-        let begins = map.get(index).map_or(mark.start, |entry| entry.span.start());
-        // A container is shown by its name, and a value by its key: the first is two places, the second one.
-        let apart = begins < mark.start;
-        let value = if apart { (origin_at(begins), shown_at(&text, begins..begins + 1)) } else { shown.clone() };
-        let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
-        (place(&shown), place(&value), owned_by(&value.0))
-    });
-    findings.absorb(inner);
-    findings.leave_out(left_out);
-    for Mistake { code, origin, value, message, help } in mistakes {
-        if findings.is_full(code.severity()) {
-            // Its place is looked for in vain.
-            findings.leave_out(1);
-            continue;
-        }
-        let message = message + &owned_by(&origin);
-        findings.add(code, source.place(&origin, value.as_ref()), message, help);
-    }
+    let Some(canonical) = Canonical::of(root, top, Purpose::Read, &mut findings) else { return (None, findings) };
+    let nothing = Findings::default();
+    let (document, inner) = read::document_in(Context::general(), canonical.node(), environment, nothing);
+    canonical.give_back(root, top, inner, &mut findings);
     (document, findings)
+}
+
+/// A document in the native form.
+pub(super) fn format(root: Node<'_>, top: Node<'_>) -> (Option<String>, Findings) {
+    let mut findings = Findings::default();
+    syntax::inspect(root, &mut findings);
+    let Some(canonical) = Canonical::of(root, top, Purpose::Rewrite, &mut findings) else { return (None, findings) };
+    let (written, inner) = rewrite::write(&canonical.text, canonical.node());
+    canonical.give_back(root, top, inner, &mut findings);
+    (written.map(|(_, text)| text), findings)
 }
 
 /// The value that stands at a mark of the canonical text; `None` for a key.
@@ -118,6 +85,12 @@ fn owned_by(origin: &Origin) -> String {
 
 fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
     let at = top.get("@context").unwrap_or(top);
+    // What is not UTF-8 behind the percent signs is no IRI to compare, and the processor gives up.
+    if let (Failure::Broken, Some((place, text))) = (&failure, locate::broken_percent(top)) {
+        let message = format!("`{text}` has percent signs that encode no UTF-8, so it is no IRI");
+        let help = "write `%` as `%25`, or the characters themselves";
+        return findings.add(Code::UnsoundJsonLd, place, message, Some(help.to_owned()));
+    }
     let (code, message) = match failure {
         Failure::Unsound(why) => (Code::UnsoundJsonLd, format!("the document cannot be expanded: {why}")),
         Failure::Busy => (Code::Busy, "the machine is busy with other documents; try again in a moment".to_owned()),
@@ -127,20 +100,36 @@ fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
     findings.add(code, at, message, None);
 }
 
-/// The document that the graph amounts to.
+/// The document that a graph amounts to.
 struct Canonical {
     text: String,
+    value: Value,
+    map: CodeMap,
+    /// Where in the source its values and keys came from, by their places.
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
     /// Mistakes beyond those.
     left_out: usize,
-    /// What there is too much of; then the text is not whole.
-    excess: Option<Code>,
 }
 
 impl Canonical {
-    fn write(root: Node<'_>, graph: &Graph<'_>) -> Self {
-        let mut writer = Writer::new(graph);
+    /// Expands the document and writes down what it says; `None` where it cannot be expanded or is too much.
+    fn of(root: Node<'_>, top: Node<'_>, purpose: Purpose, findings: &mut Findings) -> Option<Self> {
+        if !admit::admit(top, findings) {
+            return None;
+        }
+        let mut expansions = expand::expand(vec![top.value().clone(), locate::tagged(top)]);
+        let expanded = match expansions.next()? {
+            Ok(expanded) => expanded,
+            Err(failure) => {
+                failed(failure, top, findings);
+                return None;
+            }
+        };
+        // Where the tags change the meaning of the document, as in its maps, there are fewer places and nothing else.
+        let tagged = expansions.next().and_then(Result::ok);
+        let graph = Graph::read(&expanded, tagged.as_ref());
+        let mut writer = Writer::new(&graph, purpose);
         if root.get("stackDefinition").is_some() {
             writer.envelope(root);
         } else {
@@ -149,6 +138,54 @@ impl Canonical {
         let excess = writer.out.excess();
         let (mistakes, left_out) = writer.mistakes.finish();
         let (text, origins) = writer.out.finish();
-        Self { text, origins, mistakes, left_out, excess }
+        // What comes next relies on bounds, of this text as of any other.
+        if let Some(code) = excess.or_else(|| guard::admit_derived(&text).err().map(|refusal| refusal.code)) {
+            let message = match code {
+                Code::TooLarge => "what the document links would have more bytes than a document may have",
+                Code::TooDeep => "what the document says would be nested more deeply than it may be",
+                _ => "what the document links would have more values than a document may have",
+            };
+            findings.add(code, top, message, None);
+            return None;
+        }
+        let Ok((value, map)) = syntax::parse(&text) else {
+            failed(Failure::Broken, top, findings);
+            return None;
+        };
+        Some(Self { text, value, map, origins, mistakes, left_out })
+    }
+
+    fn node(&self) -> Node<'_> {
+        Node::root(&self.value, &self.map)
+    }
+
+    /// Takes what was found in this text, and what was found when it was written, back to the source.
+    fn give_back(&self, root: Node<'_>, top: Node<'_>, mut inner: Findings, findings: &mut Findings) {
+        let source = Source::new(root, top);
+        let origin_at = |start: usize| {
+            let at = self.origins.partition_point(|(begins, _)| *begins <= start).saturating_sub(1);
+            self.origins.get(at).map(|(_, origin)| origin.clone()).unwrap_or_default()
+        };
+        inner.relocate(|mark, index| {
+            let shown = (origin_at(mark.start), shown_at(&self.text, mark.clone()));
+            let begins = self.map.get(index).map_or(mark.start, |entry| entry.span.start());
+            // A container is shown by its name, and a value by its key: the first is two places, the second one.
+            let apart = begins < mark.start;
+            let value =
+                if apart { (origin_at(begins), shown_at(&self.text, begins..begins + 1)) } else { shown.clone() };
+            let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
+            (place(&shown), place(&value), owned_by(&value.0))
+        });
+        findings.absorb(inner);
+        findings.leave_out(self.left_out);
+        for Mistake { code, origin, value, message, help } in &self.mistakes {
+            if findings.is_full(code.severity()) {
+                // Its place is looked for in vain.
+                findings.leave_out(1);
+                continue;
+            }
+            let message = format!("{message}{}", owned_by(origin));
+            findings.add(*code, source.place(origin, value.as_ref()), message, help.clone());
+        }
     }
 }

@@ -3,12 +3,13 @@
 use super::super::{
     code::Code,
     node::Node,
-    profile::{KNOWN_PREFIXES, OURS},
+    profile::{KNOWN_PREFIXES, NATIVE_CONTEXT, OURS},
     schema::{self, Field, Place},
     suggest,
     vocabulary::{self, DATACENTER, SCHEMA, Shape},
 };
 use super::{
+    Purpose,
     expand::UNDEFINED,
     graph::{Graph, Item},
     locate::Origin,
@@ -16,16 +17,19 @@ use super::{
     output::Output,
 };
 use indexmap::IndexMap;
-use json_syntax::{Print as _, Value};
-use std::rc::Rc;
+use json_syntax::{Object, Print as _, Value};
+use std::{collections::HashSet, rc::Rc};
 
 /// Writes one graph.
 pub(super) struct Writer<'e, 'g> {
     pub(super) graph: &'g Graph<'e>,
     pub(super) out: Output,
     pub(super) mistakes: Mistakes,
-    /// Nodes that stand within another.
+    /// Nodes that are written, within another or not.
     pub(super) embedded: Vec<bool>,
+    /// The objects that are written as they are, within annotations.
+    pub(super) carried: HashSet<*const Object>,
+    pub(super) purpose: Purpose,
 }
 
 /// Whose properties are being written.
@@ -40,11 +44,11 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    fn nobody() -> Self {
+    pub(super) fn nobody() -> Self {
         Self { node: "".into(), path: String::new(), at: None }
     }
 
-    fn named(name: &str, at: Option<usize>) -> Self {
+    pub(super) fn named(name: &str, at: Option<usize>) -> Self {
         /// Letters of a name in a message; every property has the name with it.
         const SHOWN: usize = 100;
         let shown = match name.char_indices().nth(SHOWN) {
@@ -110,12 +114,12 @@ fn meaning<'i>(iri: &'i str, place: &'static Place) -> Meaning<'i> {
 }
 
 /// The prefix of ours that stands where a scheme should.
-fn undeclared(iri: &str) -> Option<&str> {
+pub(super) fn undeclared(iri: &str) -> Option<&str> {
     let (prefix, local) = iri.split_once(':')?;
     (KNOWN_PREFIXES.contains(&prefix) && !local.starts_with("//")).then_some(prefix)
 }
 
-fn is(place: &'static Place, one_of: &[&'static Place]) -> bool {
+pub(super) fn is(place: &'static Place, one_of: &[&'static Place]) -> bool {
     one_of.iter().any(|other| std::ptr::eq(place, *other))
 }
 
@@ -123,9 +127,10 @@ fn is(place: &'static Place, one_of: &[&'static Place]) -> bool {
 const NAMED: [&Place; 4] = [&schema::STACK, &schema::CONTAINER, &schema::HOST, &schema::RACK];
 
 impl<'e, 'g> Writer<'e, 'g> {
-    pub(super) fn new(graph: &'g Graph<'e>) -> Self {
+    pub(super) fn new(graph: &'g Graph<'e>, purpose: Purpose) -> Self {
         let embedded = vec![false; graph.nodes.len()];
-        Self { graph, out: Output::default(), mistakes: Mistakes::default(), embedded }
+        let (out, mistakes) = (Output::default(), Mistakes::default());
+        Self { graph, out, mistakes, embedded, carried: HashSet::new(), purpose }
     }
 
     /// A request around the graph; what it says beside the stack is taken as it is.
@@ -147,6 +152,10 @@ impl<'e, 'g> Writer<'e, 'g> {
     pub(super) fn document(&mut self) {
         let nobody = Owner::nobody();
         self.out.open('{', nobody.key("", None));
+        if self.purpose == Purpose::Rewrite {
+            self.out.key("@context", nobody.key("@context", None));
+            self.out.string(NATIVE_CONTEXT, nobody.key("@context", None));
+        }
         self.out.key("@graph", nobody.key("@graph", None));
         self.out.open('[', nobody.key("@graph", None));
         let is_stack =
@@ -164,6 +173,9 @@ impl<'e, 'g> Writer<'e, 'g> {
             if !self.embedded[node] && !is_stack(self.graph, node) {
                 self.stray(node, &nobody);
             }
+        }
+        if self.purpose == Purpose::Rewrite {
+            self.rest(&nobody);
         }
         self.out.close(']');
         self.out.close('}');
@@ -183,13 +195,13 @@ impl<'e, 'g> Writer<'e, 'g> {
             return;
         }
         if !is_ours && (!entity.types.is_empty() || !entity.properties.keys().any(says_ours)) {
-            if entity.top && entity.is_described() {
+            if entity.top && entity.is_described() && self.purpose == Purpose::Read {
                 let owner = Owner::named(entity.id.unwrap_or("a node without a name"), entity.at);
                 let origin = Origin { own: entity.at, ..owner.key("", entity.at) };
                 let what = suggest::list(entity.types.iter().copied());
                 let what = if what.is_empty() { "no type".to_owned() } else { format!("type {what}") };
                 let message = format!("a node of {what} is not part of the stack");
-                self.mistake(Code::IgnoredNode, origin, Some(Value::Object(json_syntax::Object::new())), message, None);
+                self.mistake(Code::IgnoredNode, origin, Some(Value::Object(Object::new())), message, None);
             }
             return;
         }
@@ -223,6 +235,8 @@ impl<'e, 'g> Writer<'e, 'g> {
                 self.out.string(&short(id), owner.key("@id", entity.at));
             }
             self.types(node, place, &owner);
+        } else if self.purpose == Purpose::Rewrite {
+            self.identity(node, place, &owner);
         }
         let mut fields: IndexMap<&str, (&'static Field, Shape, Vec<&Item<'e>>)> = IndexMap::new();
         for (iri, items) in &entity.properties {
@@ -235,7 +249,7 @@ impl<'e, 'g> Writer<'e, 'g> {
                     fields.entry(field.name).or_insert((field, shape, Vec::new())).2.extend(items);
                 }
                 // A condition that was said of a container is read where somebody waits for it.
-                Meaning::Stray("condition") if entity.dependants > 0 => {}
+                Meaning::Stray("condition") if entity.dependants > 0 && is(place, &[&schema::CONTAINER]) => {}
                 Meaning::Stray(local) => {
                     self.out.key(local, owner.key(local, holder));
                     self.out.raw("null", owner.key(local, holder));
@@ -250,6 +264,9 @@ impl<'e, 'g> Writer<'e, 'g> {
                     self.out.key(iri, owner.key(word, holder));
                     let value = super::values::plain(items.iter().map(|item| item.json));
                     self.out.raw(&value.to_string(), owner.key(word, holder));
+                    if self.purpose == Purpose::Rewrite {
+                        self.carry(items);
+                    }
                 }
             }
         }
@@ -295,6 +312,9 @@ impl<'e, 'g> Writer<'e, 'g> {
             let help = format!("use `{DATACENTER}Container`, beside types of your own");
             self.mistake(Code::UnknownType, owner.key("@type", entity.at), None, message, Some(help));
             known.push("datacenter:Container".to_owned());
+        }
+        if self.purpose == Purpose::Rewrite {
+            known.extend(self.foreign_types(node, place, owner));
         }
         if !known.is_empty() {
             self.out.key("@type", owner.key("@type", entity.at));
@@ -346,7 +366,7 @@ impl<'e, 'g> Writer<'e, 'g> {
 }
 
 /// The end of an IRI of ours.
-fn ours(iri: &str) -> Option<&str> {
+pub(super) fn ours(iri: &str) -> Option<&str> {
     OURS.iter().find_map(|namespace| iri.strip_prefix(namespace))
 }
 

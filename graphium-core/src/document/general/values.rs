@@ -3,10 +3,11 @@
 use super::super::{
     code::Code,
     schema::{Field, Kind},
-    vocabulary::{SCHEMA, STACK, Shape},
+    vocabulary::{SCHEMA, Shape},
 };
 use super::{
-    graph::{Content, Item, member},
+    Purpose,
+    graph::{Content, Graph, Item, member},
     native::{Owner, Writer, short},
     output::quoted,
 };
@@ -32,7 +33,7 @@ const NUMBERS: [&str; 14] = [
     "unsignedByte",
 ];
 
-impl<'e> Writer<'e, '_> {
+impl<'e, 'g> Writer<'e, 'g> {
     pub(super) fn field(&mut self, field: &'static Field, shape: Shape, items: &[&Item<'e>], owner: &Owner) {
         let name = field.name;
         self.out.spend(items.len());
@@ -168,6 +169,11 @@ impl<'e> Writer<'e, '_> {
 
     /// The JSON of a literal, by its datatype.
     fn literal(&mut self, name: &str, literal: &Object, value: &Value, item: &Item<'e>, owner: &Owner) -> String {
+        if self.purpose == Purpose::Rewrite && (literal.contains_key("@language") || literal.contains_key("@direction"))
+        {
+            let message = format!("the language of `{name}` has no place in the native form: it is left out");
+            self.left_out(owner.value(name, item), message);
+        }
         let datatype = member(literal, "@type").and_then(Value::as_str).unwrap_or("");
         let text = match (value, datatype.strip_prefix(XSD)) {
             (Value::String(text), Some(number)) if NUMBERS.contains(&number) => {
@@ -216,8 +222,29 @@ impl<'e> Writer<'e, '_> {
 
     /// The name of a node, where it has one.
     fn reference(&mut self, name: &str, item: &Item<'e>, owner: &Owner) {
-        if let Some(text) = self.name_of(name, item, owner) {
-            self.out.raw(&text, owner.value(name, item));
+        let Some(text) = self.name_of(name, item, owner) else { return };
+        let Some(condition) = self.said_of(item).first().filter(|_| name == "dependsOn") else {
+            return self.out.raw(&text, owner.value(name, item));
+        };
+        // There is none here, and the reader says so.
+        self.out.open('{', owner.value(name, item));
+        self.out.key("@id", owner.value(name, item));
+        self.out.raw(&text, owner.value(name, item));
+        self.out.key("condition", owner.key("condition", condition.holder));
+        self.out.raw("null", owner.key("condition", condition.holder));
+        self.out.close('}');
+    }
+
+    /// The conditions of a dependency: those of the edge, or those of the container.
+    fn said_of<'i>(&self, item: &'i Item<'e>) -> &'i [Item<'e>]
+    where
+        'g: 'i,
+    {
+        let graph: &'g Graph<'e> = self.graph;
+        match &item.content {
+            Content::Node(node, edge) if edge.is_empty() => graph.nodes[*node].conditions(),
+            Content::Node(_, edge) => edge,
+            _ => &[],
         }
     }
 
@@ -247,30 +274,25 @@ impl<'e> Writer<'e, '_> {
         let Content::Node(node, edge) = &item.content else { return self.reference(name, item, owner) };
         let graph = self.graph;
         let entity = &graph.nodes[*node];
-        let condition = format!("{STACK}condition");
-        let said: &[Item<'e>] = match entity.properties.get(condition.as_str()) {
-            Some(said) if edge.is_empty() => said,
-            _ => edge,
-        };
+        let said = self.said_of(item);
         if edge.is_empty() && !said.is_empty() && entity.dependants > 1 {
             let who = entity.id.unwrap_or("this container");
             let message =
                 format!("it cannot be told which of those that wait for `{who}` its `condition` is meant for");
-            let help =
-                "in flattened form conditions stand on the container itself; write this document in expanded form";
-            self.mistake(
-                Code::AmbiguousReference,
-                owner.value(name, item),
-                value_of(item),
-                message,
-                Some(help.to_owned()),
+            let help = format!(
+                "in each `dependsOn` that means it write {{\"@id\": \"{}\", \"condition\": …}}, and none on the container: \
+                the flattened form cannot say it, the expanded form and our own can",
+                short(who)
             );
+            self.mistake(Code::AmbiguousReference, owner.value(name, item), value_of(item), message, Some(help));
             return;
         }
         let said: Vec<&Item<'e>> = said.iter().collect();
         self.out.spend(said.len());
-        let Some(condition) = self.single("condition", &said, owner) else { return self.reference(name, item, owner) };
         let Some(id) = self.name_of(name, item, owner) else { return };
+        let Some(condition) = self.single("condition", &said, owner) else {
+            return self.out.raw(&id, owner.value(name, item));
+        };
         self.out.open('{', owner.value(name, item));
         self.out.key("@id", owner.value(name, item));
         self.out.raw(&id, owner.value(name, item));

@@ -1,4 +1,5 @@
-//! A native or legacy document, written in the native form. One of the general profile is read, and not rewritten.
+//! A document, written in the native form. One of the general profile is first expanded into the canonical document
+//! that it amounts to (`general`), and that is rewritten.
 //!
 //! It is rewritten node by node with the table that the reader has, not written from what was read: variables stay as
 //! they are and need not be set, and so does everything that is carried and not read. That nothing is lost is not only
@@ -26,7 +27,7 @@ use trial::Comparison;
 pub struct Formatted {
     /// The whole text, its last line ended.
     pub text: String,
-    /// The profile that the document had: native or legacy.
+    /// The profile that the document had.
     pub profile: Profile,
     /// What could not be kept, and what was assumed of variables; places are those of the old text.
     pub notes: Vec<Diagnostic>,
@@ -46,20 +47,43 @@ pub struct Formatted {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the document whatever its variables are, or what about it cannot be rewritten: a
-/// document of the general profile is refused whole.
+/// Everything that is wrong with the document whatever its variables are, or what about it cannot be rewritten. Without
+/// the feature `json-ld` that is every document of the general profile.
 pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
     let text = super::admit(source.as_ref())?;
     let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
     let root = Node::root(&value, &map);
     let top = root.get("stackDefinition").unwrap_or(root);
-    if profile::is_general(top) {
-        return Err(refused(text, root, top, GENERAL.0, GENERAL.1));
+    let (written, findings) = match profile::is_general(top) {
+        true => general(root, top),
+        false => write(text, root),
+    };
+    let failed = findings.has_errors();
+    let notes = findings.into_diagnostics(text, Some(root));
+    match written {
+        Some((profile, text)) if !failed => Ok(Formatted { text, profile, notes }),
+        _ => Err(notes),
     }
+}
+
+#[cfg(feature = "json-ld")]
+fn general(root: Node<'_>, top: Node<'_>) -> (Option<(Profile, String)>, Findings) {
+    let (written, findings) = super::general::format(root, top);
+    (written.map(|text| (Profile::General, text)), findings)
+}
+
+#[cfg(not(feature = "json-ld"))]
+fn general(root: Node<'_>, top: Node<'_>) -> (Option<(Profile, String)>, Findings) {
+    let (_, findings) = super::general(root, top, &ReadContext::default(), Findings::default());
+    (None, findings)
+}
+
+/// Rewrites a native or legacy document; `text` is all of it.
+pub(super) fn write(text: &str, root: Node<'_>) -> (Option<(Profile, String)>, Findings) {
     let trials = trial::trials(text);
     let mut findings = trial::mistakes(root, &trials);
     if findings.has_errors() {
-        return Err(findings.into_diagnostics(text, Some(root)));
+        return (None, findings);
     }
     let (profile, formatted) = rewrite(root, &mut findings);
     // The native form says some things with more values, and a document that cannot be read again is none.
@@ -68,14 +92,14 @@ pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
         findings.add(refusal.code, Place::from(root), message, Some(refusal.code.fix().to_owned()));
     }
     if findings.has_errors() {
-        return Err(findings.into_diagnostics(text, Some(root)));
+        return (None, findings);
     }
     match trial::compare(root, &formatted, &trials) {
         Comparison::Same => {}
         Comparison::Different => {
             let message = "this document cannot be written in the native form without changing what it says";
             let help = "this is a shortcoming of the formatter: please report it, with the document";
-            return Err(refused(text, root, root, message, help));
+            findings.add(Code::NotRewritable, root.get("@context").unwrap_or(root), message, Some(help.to_owned()));
         }
         Comparison::Impossible => {
             let message = "the document reads with none of the values that were tried for its variables, \
@@ -84,19 +108,7 @@ pub fn format(source: impl AsRef<[u8]>) -> Result<Formatted, Vec<Diagnostic>> {
             findings.add(Code::NotCompared, root, message, Some(help.to_owned()));
         }
     }
-    Ok(Formatted { text: formatted, profile, notes: findings.into_diagnostics(text, Some(root)) })
-}
-
-/// Why a document of the general profile is refused, and what to do.
-const GENERAL: (&str, &str) = (
-    "this is JSON-LD with terms of its own or in expanded form, which is read but cannot be rewritten",
-    "deploy it as it is, or write it by hand with \"@context\": \"https://graphium.io/context/v1.jsonld\"",
-);
-
-fn refused(text: &str, root: Node<'_>, at: Node<'_>, message: &str, help: &str) -> Vec<Diagnostic> {
-    let mut findings = Findings::default();
-    findings.add(Code::NotRewritable, at.get("@context").unwrap_or(at), message, Some(help.to_owned()));
-    findings.into_diagnostics(text, Some(root))
+    (Some((profile, formatted)), findings)
 }
 
 fn rewrite(root: Node<'_>, findings: &mut Findings) -> (Profile, String) {
