@@ -74,22 +74,35 @@ impl ContainerSpec {
     }
 }
 
-/// Hashes one specification after another, with the same memory.
+/// Hashes one specification after another, with the same memory; labels that several share are hashed once.
 #[derive(Debug)]
-pub(crate) struct SpecHasher(Digest);
+pub(crate) struct SpecHasher {
+    digest: Digest,
+    /// The labels of the last one, and a hasher that has taken them.
+    labels: Option<(Arc<TextMap>, Sha256)>,
+}
 
 impl Default for SpecHasher {
     fn default() -> Self {
         let passed_over =
             &["@id", "description", "applicationCategory", "annotations", "dependsOn", "restartPolicy", "resources"];
-        Self(Digest::without("Container", passed_over))
+        Self { digest: Digest::without("Container", passed_over), labels: None }
     }
 }
 
 impl SpecHasher {
     pub(crate) fn hash(&mut self, spec: &ContainerSpec) -> SpecHash {
         let ContainerSpec { name, container, network, aliases, labels, hash: _ } = spec;
-        SpecHash(Sha256::digest(self.0.of(&(name, &**container, network, aliases, &**labels))).into())
+        let begun = match &self.labels {
+            Some((last, begun)) if Arc::ptr_eq(last, labels) => begun.clone(),
+            _ => {
+                let begun = Sha256::new().chain_update(self.digest.of(&**labels));
+                self.labels = Some((Arc::clone(labels), begun.clone()));
+                begun
+            }
+        };
+        let own = self.digest.of(&(name, &**container, network, aliases));
+        SpecHash(begun.chain_update(own).finalize().into())
     }
 }
 
