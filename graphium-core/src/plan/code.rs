@@ -40,7 +40,7 @@ pub const CODES: &[Explanation] = &[
         code: "host-unsuitable",
         severity: Error,
         meaning: "the host that a container is bound to does not suit it",
-        fix: "change what the message says: the host, its state, or what the container asks for",
+        fix: "make the change that the help names, or bind the container to another host",
     },
     Explanation {
         code: "host-port-clash",
@@ -70,7 +70,7 @@ pub const CODES: &[Explanation] = &[
         code: "no-eligible-host",
         severity: Error,
         meaning: "no host can take a container",
-        fix: "the message says of each host why; add a host, or ask for less",
+        fix: "the message says of each host why, and the help names the smallest change that would let it fit",
     },
     // Accepted.
     Explanation {

@@ -6,6 +6,7 @@
 
 use super::{
     Applied, Endpoint, Options, Plan, PlannedTask,
+    advise::advise,
     before::{Before, BeforeMembers},
     change::{self, Change},
     handover::Handover,
@@ -14,7 +15,7 @@ use super::{
     leftover::{Leftover, leftovers},
     members::Members,
     order::Edge,
-    place::place,
+    place::{Reasons, place},
     retire, seal,
     setup::Setup,
     task::{check_id, task},
@@ -48,9 +49,13 @@ pub fn plan(
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);
-    let placement = place(desired, &members, &hosts, &seen, applied, options);
-    errors.extend(placement.errors);
-    if !errors.is_empty() {
+    let mut placement = place(desired, &members, &hosts, &seen, applied, options, Reasons::Told);
+    if !errors.is_empty() || !placement.errors.is_empty() {
+        // Of a stack that contradicts itself nobody can say what would help.
+        if errors.is_empty() {
+            advise(desired, applied, observed, &members, &hosts, &mut placement);
+        }
+        errors.extend(placement.errors);
         return Err(errors);
     }
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
