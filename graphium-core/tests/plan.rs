@@ -204,7 +204,7 @@ fn a_single_host_takes_all_or_none() {
 
 #[test]
 fn tasks_come_once_per_host_and_wait_for_what_they_need() {
-    let mut db = pinned("db", "vm1");
+    let mut db = checked(pinned("db", "vm1"));
     db.volume_mounts.push(Mount {
         kind: MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None },
         target: "/data".to_owned(),
@@ -419,7 +419,7 @@ fn what_is_only_seen_is_removed_too() {
 
 #[test]
 fn a_stack_stops_in_reverse_and_starts_in_order() {
-    let mut stack = stack("s", vec![container("db"), container("web")]);
+    let mut stack = stack("s", vec![checked(container("db")), container("web")]);
     Arc::make_mut(&mut stack.containers[1])
         .depends_on
         .push(Dependency { container: "db".to_owned(), condition: Condition::Healthy });

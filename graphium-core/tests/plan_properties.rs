@@ -50,7 +50,7 @@ fn some_container(number: usize, circular: bool) -> impl Strategy<Value = Contai
             })
             .into_iter()
             .collect(),
-        ..container(&format!("c{number}"))
+        ..checked(container(&format!("c{number}")))
     })
 }
 

@@ -29,6 +29,24 @@ pub const CODES: &[Explanation] = &[
         meaning: "the replicas of the stack are more containers than one plan may have",
         fix: "ask for fewer replicas, or split the stack",
     },
+    Explanation {
+        code: "healthy-without-check",
+        severity: Error,
+        meaning: "something waits for a container to be healthy that has no health check",
+        fix: "give it a `healthCheck` (one that its image has is not seen here), or wait for `started`",
+    },
+    Explanation {
+        code: "never-completes",
+        severity: Error,
+        meaning: "something waits for a container to complete that its engine always starts again",
+        fix: "let it restart `no` or `on-failure`, or wait for `started`",
+    },
+    Explanation {
+        code: "start-first-port",
+        severity: Error,
+        meaning: "in an update the new container is to start before the old one stops, and both would publish one port of one host",
+        fix: "use the order `stop-first`, or leave `hostPort` out",
+    },
     // Of its places.
     Explanation {
         code: "unknown-host",

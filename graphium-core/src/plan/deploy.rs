@@ -14,6 +14,7 @@ use super::{
     layout::Layout,
     leftover::{Leftover, leftovers},
     members::Members,
+    never,
     order::Edge,
     place::{Reasons, place},
     retire, seal,
@@ -62,6 +63,10 @@ pub fn plan(
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
     let mut draft = Draft::new(layout, applied, &hosts, &seen);
+    let errors = never::of_updates(&draft);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     // What was before is only asked where something is to be done.
     let before_members = applied.filter(|_| draft.has_work()).map(BeforeMembers::of);
     let before = before_members.as_ref().map(|members| members.laid_out(&hosts));

@@ -7,7 +7,8 @@ use crate::{
     inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::ContainerSpec,
     stack::{
-        Condition, Container, Dependency, Deployment, Port, Protocol, Reservations, Resources, Stack, Strategy, TextMap,
+        Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Port, Protocol, Reservations, Resources,
+        Stack, Strategy, TextMap,
     },
 };
 use indexmap::IndexMap;
@@ -64,6 +65,14 @@ pub fn on(name: &str) -> Dependency {
 /// A port that is published under a fixed number.
 pub fn published(container_port: u16, host_port: u16) -> Port {
     Port { container_port, host_port: Some(host_port), protocol: Protocol::Tcp, host_ip: None }
+}
+
+/// The same with a health check, for others to wait for.
+#[must_use]
+pub fn checked(container: Container) -> Container {
+    let test = HealthTest::Exec { command: vec!["true".to_owned()] };
+    let check = HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None };
+    Container { health_check: Some(check), ..container }
 }
 
 /// A container that reserves so many processors and bytes of memory.

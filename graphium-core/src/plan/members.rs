@@ -1,9 +1,12 @@
 //! The containers of a stack as they will be: replicas counted out, dependencies resolved, in order.
 
-use super::order::{Edge, Graph};
+use super::{
+    never::of_dependency,
+    order::{Edge, Graph},
+};
 use crate::{
     diagnostic::Diagnostic,
-    stack::{Container, Stack},
+    stack::{Condition, Container, Stack},
     suggest,
 };
 use indexmap::IndexMap;
@@ -92,6 +95,10 @@ fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &
         for dependency in &member.definition.depends_on {
             match ranges.get(dependency.container.as_str()) {
                 Some(range) => {
+                    if first_of_its_kind && dependency.condition != Condition::Started {
+                        let target = list.get(range.start).map(|target| &**target.definition);
+                        errors.extend(target.and_then(|target| of_dependency(member.definition, dependency, target)));
+                    }
                     range.clone().for_each(|on| graph.depend(Edge { on, condition: dependency.condition }));
                 }
                 None if first_of_its_kind => errors.push(

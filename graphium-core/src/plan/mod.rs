@@ -68,6 +68,7 @@ mod leftover;
 mod lifecycle;
 mod members;
 mod model;
+mod never;
 mod order;
 mod place;
 mod ports;
