@@ -9,7 +9,7 @@ use super::{
 use crate::{
     inventory::HostStatus,
     runtime::label,
-    stack::{Container, HostConstraint, Stack},
+    stack::{Container, HostConstraint, Reservations, Stack},
 };
 use indexmap::IndexMap;
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -63,6 +63,13 @@ pub(super) struct Load {
     memory: u64,
 }
 
+impl Load {
+    fn of_others(reserved: &Reservations) -> Self {
+        let (cpus, memory) = (reserved.cpus.unwrap_or(0.0), reserved.memory.unwrap_or(0));
+        Self { cpus, memory, ..Self::default() }
+    }
+}
+
 /// The room on every host.
 #[derive(Debug)]
 pub(super) struct Room<'a, 'p> {
@@ -87,7 +94,7 @@ impl<'a, 'p> Room<'a, 'p> {
             constraints: IndexMap::new(),
             names: BTreeSet::new(),
             ports: Ports::new(),
-            loads: vec![Load::default(); hosts.list.len()],
+            loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),
         };
         for constraint in &stack.deployment.host_constraints {
             room.constraints.entry(&constraint.container_name).or_default().push(constraint);
