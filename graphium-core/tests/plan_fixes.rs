@@ -6,7 +6,7 @@ use graphium_core::{
     inventory::{HostStatus, Inventory},
     plan::{Fix, FixStep, Options, fixtures::*, plan},
     runtime::label,
-    stack::{Container, HostConstraint, Mode, Resources, Stack, Strategy as Placement, TextMap},
+    stack::{Container, HostConstraint, Mode, Reservations, Resources, Stack, Strategy as Placement, TextMap},
 };
 use std::sync::Arc;
 
@@ -206,7 +206,7 @@ fn replicas_share_what_a_host_has_left() {
     let mut big = reserving("big", Some(5.0), None);
     big.replicas = Some(2);
     let (_, fix) = fixed(&stack("s", vec![big]), &hosts(1));
-    assert_eq!(fix.steps, [FixStep::Processors { container: "big".to_owned(), from: 5000, to: 4000 }]);
+    assert_eq!(fix.steps, [FixStep::Processors { container: "big".to_owned(), from: 5000, to: 4000, reserved: 0 }]);
 }
 
 #[test]
@@ -291,4 +291,34 @@ fn of_a_single_host_that_is_bound_and_closed_one_thing_is_told() {
     let mut inventory = hosts(1);
     inventory.hosts[0].status = HostStatus::Draining;
     assert_eq!(help(&stack, &inventory), "to run it on `vm1`, let it take work again: `graphium host activate vm1`");
+}
+
+#[test]
+fn more_is_not_to_be_freed_than_others_have() {
+    let stack = stack("s", vec![reserving("a", None, Some(20 * GIB))]);
+    let lower = "to run it on `vm1`, lower the memory reservation of `a` from 20 GiB to 16 GiB";
+    assert_eq!(help(&stack, &hosts(1)), lower);
+    let message = &refused(&stack, &hosts(1))[0].message;
+    assert_eq!(message, "`a` fits on no host: `vm1` has 16 GiB of memory, 20 GiB are asked for");
+}
+
+#[test]
+fn what_others_reserve_beyond_what_there_is_leaves_nothing_to_ask_for() {
+    let mut inventory = hosts(1);
+    inventory.hosts[0].reserved = Reservations { cpus: Some(9.0), memory: Some(17 * GIB) };
+    let leave_out = |what| format!("to run it on `vm1`, leave out the {what} of `a`, or free ");
+    let told = help(&stack("s", vec![reserving("a", Some(1.0), None)]), &inventory);
+    assert_eq!(told, leave_out("reservation of processors") + "1 of its processors");
+    let told = help(&stack("s", vec![reserving("a", None, Some(GIB))]), &inventory);
+    assert_eq!(told, leave_out("memory reservation") + "1 GiB there");
+}
+
+#[test]
+fn of_figures_the_part_counts_by_which_they_change() {
+    let mut inventory = hosts(2);
+    // Half of the memory and a tenth of the processors, or a fifth of both.
+    (inventory.hosts[0].memory, inventory.hosts[0].cpu) = (5 * GIB, 9.0);
+    (inventory.hosts[1].memory, inventory.hosts[1].cpu) = (8 * GIB, 8.0);
+    let told = help(&stack("s", vec![reserving("a", Some(10.0), Some(10 * GIB))]), &inventory);
+    assert!(told.starts_with("to run it on `vm2`, "), "{told}");
 }

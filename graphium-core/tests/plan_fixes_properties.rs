@@ -153,12 +153,17 @@ fn one_step_changes(definition: &Container, stack: &Stack, inventory: &Inventory
     }
     let reserved = &definition.resources.reservations;
     if let Some(from) = reserved.memory {
-        let less = |to| FixStep::Memory { container: name(), from, to: to * GIB };
+        let less = |to| FixStep::Memory { container: name(), from, to: to * GIB, reserved: 0 };
         steps.extend((0..from / GIB).rev().map(less));
     }
     if let Some(cpus) = reserved.cpus {
         let from = (cpus * 1000.0) as u64;
-        steps.extend((0..from / 500).rev().map(|to| FixStep::Processors { container: name(), from, to: to * 500 }));
+        steps.extend((0..from / 500).rev().map(|to| FixStep::Processors {
+            container: name(),
+            from,
+            to: to * 500,
+            reserved: 0,
+        }));
     }
     for key in definition.requirements.labels.keys() {
         let label = |host: &Host| FixStep::Label {
@@ -215,8 +220,8 @@ proptest! {
                     prop_assert!(order(found) <= order(&step), "{step} beats {fix}");
                     // The figure is as near to what was asked for as can be: a mebibyte or a thousandth more does not fit.
                     let more = match found.clone() {
-                        FixStep::Memory { container, from, to } => FixStep::Memory { container, from, to: to + (1 << 20) },
-                        FixStep::Processors { container, from, to } => FixStep::Processors { container, from, to: to + 1 },
+                        FixStep::Memory { container, from, to, reserved } => FixStep::Memory { container, from, to: to + (1 << 20), reserved },
+                        FixStep::Processors { container, from, to, reserved } => FixStep::Processors { container, from, to: to + 1, reserved },
                         _ => continue,
                     };
                     let (mut changed, mut estate) = (stack.clone(), inventory.clone());

@@ -90,7 +90,19 @@ pub const CODES: &[Explanation] = &[
         meaning: "no host can take a container",
         fix: "the message says of each host why, and the help names the smallest change that would let it fit",
     },
+    Explanation {
+        code: "left-out-dependency",
+        severity: Error,
+        meaning: "of a plan for some hosts a task waits for one of another host",
+        fix: "plan for that host too, or first",
+    },
     // Accepted.
+    Explanation {
+        code: "nothing-there",
+        severity: Warning,
+        meaning: "a plan was asked for a host on which the stack has nothing and nothing is to be done",
+        fix: "look whether the name of the host is right",
+    },
     Explanation {
         code: "unknown-address",
         severity: Warning,

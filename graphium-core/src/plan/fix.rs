@@ -55,6 +55,8 @@ pub enum FixStep {
         from: u64,
         /// Bytes that there are; 0: ask for none.
         to: u64,
+        /// Bytes of the host that others reserve.
+        reserved: u64,
     },
     /// Reserve less of the processors.
     Processors {
@@ -64,6 +66,8 @@ pub enum FixStep {
         from: u64,
         /// Thousandths that there are; 0: ask for none.
         to: u64,
+        /// Thousandths of the host that others reserve.
+        reserved: u64,
     },
     /// Lower a constraint's `minMemory`.
     MinMemory {
@@ -284,8 +288,10 @@ impl fmt::Display for Fix {
             write!(f, "{joint}{step}")?;
         }
         match (self.steps.as_slice(), &self.host) {
-            ([FixStep::Memory { from, to, .. }], Some(_)) => write!(f, ", or free {} there", bytes(from - to)),
-            ([FixStep::Processors { from, to, .. }], Some(_)) => {
+            ([FixStep::Memory { from, to, reserved, .. }], Some(_)) if from - to <= *reserved => {
+                write!(f, ", or free {} there", bytes(from - to))
+            }
+            ([FixStep::Processors { from, to, reserved, .. }], Some(_)) if from - to <= *reserved => {
                 write!(f, ", or free {} of its processors", processors(from - to))
             }
             ([FixStep::Label { .. }], Some(_)) => f.write_str(": it lacks only that"),
@@ -307,14 +313,14 @@ impl fmt::Display for FixStep {
             }
             Self::MaxInstances { from, to } => write!(f, "raise `maxInstancesPerHost` from {from} to {to}"),
             Self::Memory { container, to: 0, .. } => write!(f, "leave out the memory reservation of `{container}`"),
-            Self::Memory { container, from, to } => {
+            Self::Memory { container, from, to, .. } => {
                 let (from, to) = (bytes(*from), bytes(*to));
                 write!(f, "lower the memory reservation of `{container}` from {from} to {to}")
             }
             Self::Processors { container, to: 0, .. } => {
                 write!(f, "leave out the reservation of processors of `{container}`")
             }
-            Self::Processors { container, from, to } => {
+            Self::Processors { container, from, to, .. } => {
                 let (from, to) = (processors(*from), processors(*to));
                 write!(f, "lower the reservation of processors of `{container}` from {from} to {to}")
             }

@@ -45,6 +45,7 @@
 //!   only of those that it depends on.
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
 //!   values of variables are hidden.
+//! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`].
@@ -82,6 +83,7 @@ mod room;
 mod score;
 mod seal;
 mod setup;
+mod subset;
 mod task;
 mod verdict;
 mod warn;

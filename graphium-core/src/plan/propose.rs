@@ -189,11 +189,12 @@ impl Asking<'_, '_, '_> {
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
                 let others = reserved - beside as f64 * wanted;
                 let to = thousandths((of - others) / (beside + 1) as f64);
-                FixStep::Processors { container: name(), from: thousandths(wanted), to }
+                FixStep::Processors { container: name(), from: thousandths(wanted), to, reserved: thousandths(others) }
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
                 let others = reserved.saturating_sub(wanted.saturating_mul(beside));
-                FixStep::Memory { container: name(), from: wanted, to: plain(of.saturating_sub(others) / (beside + 1)) }
+                let to = plain(of.saturating_sub(others) / (beside + 1));
+                FixStep::Memory { container: name(), from: wanted, to, reserved: others }
             }
         })
     }

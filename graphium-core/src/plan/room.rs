@@ -312,8 +312,14 @@ impl<'a, 'p> Room<'a, 'p> {
             Refusal::Instances { there, .. } => {
                 format!("has {there} containers of this stack already (maxInstancesPerHost)")
             }
+            Refusal::ProcessorsReserved { wanted, reserved: 0.0, of } => {
+                format!("has {of} processors, {wanted} are asked for")
+            }
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
                 format!("has {} of {of} processors reserved, {wanted} more are asked for", rounded(reserved))
+            }
+            Refusal::MemoryReserved { wanted, reserved: 0, of } => {
+                format!("has {} of memory, {} are asked for", bytes(of), bytes(wanted))
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
                 let (reserved, of, wanted) = (bytes(reserved), bytes(of), bytes(wanted));

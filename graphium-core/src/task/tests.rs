@@ -1,5 +1,6 @@
 use super::{
-    Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus, advance, back_off,
+    Gate, Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus, advance,
+    back_off,
 };
 use crate::{
     action::Action,
@@ -192,4 +193,43 @@ fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
     assert_eq!(summary["status"], "assigned");
     assert_eq!(summary["agentId"], "vm1#1");
     Ok(())
+}
+
+#[test]
+fn a_gate_opens_as_it_says_and_the_usual_one_is_not_written() -> Result<(), serde_json::Error> {
+    let ends = [TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled];
+    assert_eq!(ends.map(|end| Gate::Completed.is_opened_by(end)), [true, false, false]);
+    assert_eq!(ends.map(|end| Gate::Ended.is_opened_by(end)), [true, true, true]);
+    let open = [TaskStatus::Pending, TaskStatus::Assigned, TaskStatus::Running];
+    assert!(open.iter().all(|status| !Gate::Completed.is_opened_by(*status) && !Gate::Ended.is_opened_by(*status)));
+    let mut task = task();
+    assert_eq!(serde_json::to_value(&task)?.get("gate"), None);
+    task.gate = Gate::Ended;
+    assert_eq!(serde_json::to_value(&task)?["gate"], "ended");
+    Ok(())
+}
+
+#[test]
+fn the_text_of_a_status_is_that_of_its_json() -> Result<(), serde_json::Error> {
+    use TaskStatus::{Assigned, Cancelled, Completed, Failed, Pending, Running};
+    for status in [Pending, Assigned, Running, Completed, Failed, Cancelled] {
+        assert_eq!(serde_json::to_value(status)?, status.as_str());
+    }
+    Ok(())
+}
+
+#[test]
+fn leases_are_of_one_grant_whenever_they_end_and_of_no_other() {
+    let lease = |task: &str, attempt, epoch, claim: &str, end| Lease {
+        task: task.into(),
+        attempt,
+        epoch,
+        claim: claim.into(),
+        expires_at: at(end),
+    };
+    let one = lease("t", 1, 1, "c", 10);
+    assert!(one.is_same_grant(&lease("t", 1, 1, "c", 20)));
+    let others =
+        [lease("u", 1, 1, "c", 10), lease("t", 2, 1, "c", 10), lease("t", 1, 2, "c", 10), lease("t", 1, 1, "d", 10)];
+    assert!(others.iter().all(|other| !one.is_same_grant(other)));
 }
