@@ -471,27 +471,3 @@ fn options_pull_what_changes_and_leave_the_rest() {
     assert!(matches!(pull, Action::Pull { policy: PullPolicy::Always, .. }));
     assert!(plan_of(&carried_out(&first, hosts(1))).is_empty());
 }
-
-#[test]
-fn a_stack_that_is_renamed_moves_nowhere() {
-    let before = stack("s", vec![container("a")]);
-    let running = carried_out(&planned(&before, &hosts(1)), hosts(1));
-    let renamed = Stack { name: "t".to_owned(), ..before };
-    let plan = planned(&renamed, &running);
-    assert_eq!(task(&plan, "deploy:a").why, "is not there yet");
-    assert_eq!(task(&plan, "delete:a@vm1").why, "is replaced under another name");
-}
-
-#[test]
-fn what_has_done_its_work_is_not_started_again() {
-    let job = Dependency { container: "job".to_owned(), condition: Condition::Completed };
-    let web = Container { depends_on: vec![job], ..container("web") };
-    let stack = stack("s", vec![container("job"), web]);
-    let first = planned(&stack, &hosts(1));
-    let mut ended = carried_out(&first, hosts(1));
-    ended.containers.iter_mut().for_each(|seen| (seen.status, seen.exit_code) = (ContainerStatus::Exited, Some(0)));
-    let applied = Applied { stack: stack.clone(), placements: first.placements };
-    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &ended);
-    assert_eq!(ids(&start), ["start:web@vm1"]);
-    assert_eq!(start.unchanged, ["job"]);
-}

@@ -322,3 +322,29 @@ fn of_figures_the_part_counts_by_which_they_change() {
     let told = help(&stack("s", vec![reserving("a", Some(10.0), Some(10 * GIB))]), &inventory);
     assert!(told.starts_with("to run it on `vm2`, "), "{told}");
 }
+
+#[test]
+fn two_labels_and_two_containers_are_two_changes() {
+    let mut db = labelled("db");
+    db.requirements.labels.insert("zone".to_owned(), "a".to_owned());
+    assert_eq!(
+        help(&stack("s", vec![db]), &hosts(1)),
+        "to run it on `vm1`, give `vm1` the label `disk=ssd` and give `vm1` the label `zone=a`"
+    );
+    let mut both = stack("s", vec![reserving("a", Some(1.0), None), reserving("b", Some(1.0), None)]);
+    both.deployment.mode = Mode::SingleHost;
+    both.deployment.host_constraints =
+        ["a", "b"].map(|name| HostConstraint { min_cpu: Some(9.0), ..constraint(name) }).to_vec();
+    let mut inventory = hosts(1);
+    assert_eq!(
+        help(&both, &inventory),
+        "to run it on `vm1`, lower the `minCpu` of `a` from 9 to 8 and lower the `minCpu` of `b` from 9 to 8"
+    );
+    both.deployment.host_constraints.clear();
+    inventory.hosts[0].cpu = 0.5;
+    assert_eq!(
+        help(&both, &inventory),
+        "to run it on `vm1`, lower the reservation of processors of `a` from 1 to 0.5 and leave out the reservation of \
+         processors of `b`"
+    );
+}
