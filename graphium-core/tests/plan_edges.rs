@@ -118,11 +118,15 @@ fn endpoints_are_told_to_all_up_to_a_bound_and_beyond_it_to_dependants() {
 
 #[test]
 fn who_cannot_be_reached_is_named_up_to_five_times() {
-    let users = (0..7).map(|number| Container { depends_on: vec![on("db")], ..pinned(&format!("u{number}"), "vm2") });
-    let plan = planned(&stack("s", users.chain([pinned("db", "vm1")]).collect()), &hosts(2));
-    let [(code, message)] = told(&plan)[..] else { panic!("{:?}", plan.warnings) };
-    assert_eq!(code, "no-way-across");
-    assert!(message.ends_with("`db` from `u4` and 2 more"), "{message}");
+    let message = |count: usize| {
+        let user = |number| Container { depends_on: vec![on("db")], ..pinned(&format!("u{number}"), "vm2") };
+        let plan = planned(&stack("s", (0..count).map(user).chain([pinned("db", "vm1")]).collect()), &hosts(2));
+        let [(code, message)] = told(&plan)[..] else { panic!("{:?}", plan.warnings) };
+        assert_eq!(code, "no-way-across");
+        message.to_owned()
+    };
+    assert!(message(5).ends_with("`db` from `u3`, `db` from `u4`"), "{}", message(5));
+    assert!(message(7).ends_with("`db` from `u4` and 2 more"), "{}", message(7));
     // One whose end alone is awaited need not be reached, and on one host all are.
     let job = Dependency { container: "db".to_owned(), condition: Condition::Completed };
     let waits = Container { depends_on: vec![job], ..pinned("u", "vm2") };
@@ -166,7 +170,13 @@ fn a_network_goes_with_the_last_that_used_it_and_never_where_it_is_external() {
     let (running, applied) = deployed(&before, hosts(2));
     let plan_of =
         |applied: &Applied, running: &Inventory| plan(&after, Some(applied), running, &Options::default()).unwrap();
-    assert_eq!(ids(&plan_of(&applied, &running)), ["delete:a@vm1", "remove-network:vm1"]);
+    let plan_after = plan_of(&applied, &running);
+    assert_eq!(ids(&plan_after), ["delete:a@vm1", "remove-network:vm1"]);
+    let Some(Action::Network { spec }) = &task(&plan_after, "remove-network:vm1").undo else { panic!() };
+    assert_eq!(spec.name, "s");
+    // One that no revision tells of cannot be made again.
+    let unknown = plan_removal(&before.id, "s", None, &running, &Options::default());
+    assert_eq!(task(&unknown, "remove-network:vm1").undo, None);
     before.network = Some(Network { external: true, name: Some("theirs".to_owned()), ..Network::default() });
     let (running, applied) = deployed(&before, hosts(2));
     let removal = plan_removal(&before.id, "s", Some(&applied), &running, &Options::default());

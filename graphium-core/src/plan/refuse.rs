@@ -136,7 +136,6 @@ impl<'a> Placer<'a, '_> {
     /// What has to change for a host to take all of these, one after the other.
     fn proposal_together(&mut self, free: &[usize], host: usize, status: Option<Refusal<'a>>) -> Option<Proposal> {
         let mut proposal = Proposal::on(host);
-        let load = self.room.load(host);
         let mut answered = Some(());
         for (done, &number) in free.iter().enumerate() {
             let first = status.filter(|_| done == 0);
@@ -145,11 +144,11 @@ impl<'a> Placer<'a, '_> {
             self.room.occupy_as_proposed(number, host, &refusals);
             self.placed[number] = Some(host);
         }
+        // How full the host is matters to nobody after this; who has its ports would, and who is placed does.
         for &number in free {
             self.room.vacate(number, host);
             self.placed[number] = None;
         }
-        self.room.restore(host, load);
         answered.map(|()| proposal)
     }
 

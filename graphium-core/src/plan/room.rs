@@ -56,7 +56,7 @@ impl Refusal<'_> {
 
 /// What a host bears: containers of others and, as they are placed, those of the plan.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Load {
+struct Load {
     containers: usize,
     instances: u32,
     cpus: f64,
@@ -157,15 +157,6 @@ impl<'a, 'p> Room<'a, 'p> {
                 _ => {}
             }
         }
-    }
-
-    pub(super) fn load(&self, host: usize) -> Load {
-        self.loads[host]
-    }
-
-    /// Makes a host bear what it bore.
-    pub(super) fn restore(&mut self, host: usize, load: Load) {
-        self.loads[host] = load;
     }
 
     pub(super) fn vacate(&mut self, number: usize, host: usize) {

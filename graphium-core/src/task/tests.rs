@@ -233,3 +233,50 @@ fn leases_are_of_one_grant_whenever_they_end_and_of_no_other() {
         [lease("u", 1, 1, "c", 10), lease("t", 2, 1, "c", 10), lease("t", 1, 2, "c", 10), lease("t", 1, 1, "d", 10)];
     assert!(others.iter().all(|other| !one.is_same_grant(other)));
 }
+
+fn claimed(until: i64) -> Result<Task, Refusal> {
+    let mut task = task();
+    advance(&mut task, &Input::Claim { epoch: 3, claim: "c".into(), expires_at: at(until) }, at(0))?;
+    Ok(task)
+}
+
+#[test]
+fn a_task_that_is_put_off_is_given_at_its_moment_and_not_before() {
+    let mut task = task();
+    task.not_before = Some(at(10));
+    let claim = Input::Claim { epoch: 1, claim: "c".into(), expires_at: at(60) };
+    assert_eq!(advance(&mut task, &claim, at(9)), Err(Refusal::NotClaimable(TaskStatus::Pending)));
+    assert_eq!(advance(&mut task, &claim, at(10)), Ok(()));
+}
+
+#[test]
+fn a_lease_runs_out_at_its_end_and_not_before() -> Result<(), Refusal> {
+    let mut task = claimed(60)?;
+    assert_eq!(advance(&mut task, &Input::Expire, at(59)), Err(Refusal::NotExpired));
+    advance(&mut task, &Input::Expire, at(60))?;
+    assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 1, 0));
+    Ok(())
+}
+
+#[test]
+fn an_attempt_that_outlives_its_deadline_has_failed_and_one_within_it_has_not() -> Result<(), Refusal> {
+    let mut task = claimed(100_000)?;
+    let Some(deadline) = super::deadline(&task) else { return Err(Refusal::NotExpired) };
+    let before = deadline.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(deadline);
+    assert_eq!(advance(&mut task, &Input::Expire, before), Err(Refusal::NotExpired));
+    advance(&mut task, &Input::Expire, deadline)?;
+    assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 0, 1));
+    Ok(())
+}
+
+#[test]
+fn a_newer_session_alone_ends_the_leases_of_an_older_one() -> Result<(), Refusal> {
+    let mut task = claimed(60)?;
+    for epoch in [2, 3] {
+        assert_eq!(advance(&mut task, &Input::Supersede { epoch }, at(1)), Err(Refusal::NotExpired));
+    }
+    advance(&mut task, &Input::Supersede { epoch: 4 }, at(1))?;
+    assert_eq!((task.status, task.lost_count), (TaskStatus::Pending, 1));
+    assert_eq!(advance(&mut task, &Input::Supersede { epoch: 5 }, at(1)), Err(Refusal::NotExpired));
+    Ok(())
+}
