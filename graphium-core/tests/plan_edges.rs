@@ -251,3 +251,44 @@ fn a_dependency_with_a_fixed_port_is_reached_from_everywhere_and_one_without_is_
     let chosen = planned(&stack("s", vec![user(), db(None)]), &hosts(2));
     assert_eq!((told(&chosen)[0].0, variables(&chosen)), ("no-way-across", 0));
 }
+
+#[test]
+fn no_part_of_a_plan_can_change_and_keep_its_hash() {
+    let web = mounted(Container { ports: vec![published(80, 8080)], ..pinned("web", "vm1") }, "data");
+    let before = stack("s", vec![web, pinned("db", "vm1"), pinned("old", "vm1")]);
+    let (running, applied) = deployed(&before, hosts(1));
+    let mut after = Stack { containers: before.containers[..2].to_vec(), ..before };
+    std::sync::Arc::make_mut(&mut after.containers[0]).image = "nginx:2".to_owned();
+    let mut whole = plan(&after, Some(&applied), &running, &Options::default()).unwrap();
+    whole.warnings = planned(
+        &stack("t", vec![Container { depends_on: vec![on("b")], ..pinned("a", "vm1") }, pinned("b", "vm2")]),
+        &hosts(2),
+    )
+    .warnings;
+    let whole = whole.sealed();
+    let changes: [(&str, fn(&mut Plan)); 12] = [
+        ("stack", |plan| plan.stack = "stack:t".into()),
+        ("name", |plan| plan.stack_name.push('t')),
+        ("tasks", |plan| drop(plan.tasks.pop())),
+        ("id", |plan| plan.tasks[0].id.push('t')),
+        ("host", |plan| plan.tasks[0].host = HostId::new("vm9")),
+        ("why", |plan| plan.tasks[0].why.push('t')),
+        ("order", |plan| plan.tasks.iter_mut().for_each(|task| drop(task.depends_on.pop()))),
+        ("undo", |plan| plan.tasks.iter_mut().for_each(|task| task.undo = None)),
+        ("action", |plan| {
+            let Action::Network { spec } = &mut plan.tasks[1].action else { panic!("{:?}", plan.tasks[1].id) };
+            spec.name.push('t');
+        }),
+        ("placements", |plan| plan.placements.clear()),
+        ("unchanged", |plan| plan.unchanged.clear()),
+        ("warnings, changes and endpoints", |plan| {
+            assert!(!plan.warnings.is_empty() && !plan.changes.is_empty() && !plan.endpoints.is_empty());
+            plan.warnings.clear();
+        }),
+    ];
+    for (part, change) in changes {
+        let mut other = whole.clone();
+        change(&mut other);
+        assert_ne!(other.sealed().hash, whole.hash, "{part}");
+    }
+}

@@ -280,3 +280,39 @@ fn a_newer_session_alone_ends_the_leases_of_an_older_one() -> Result<(), Refusal
     assert_eq!(advance(&mut task, &Input::Supersede { epoch: 5 }, at(1)), Err(Refusal::NotExpired));
     Ok(())
 }
+
+#[test]
+fn a_failure_is_tried_again_as_often_as_the_task_may_and_where_that_may_help() -> Result<(), Refusal> {
+    let attempts = |retryable: bool, cancelled: bool| -> Result<(TaskStatus, u32), Refusal> {
+        let mut task = task();
+        task.max_retries = 2;
+        let mut now = 0;
+        while task.status == TaskStatus::Pending {
+            now += 1000;
+            advance(&mut task, &Input::Claim { epoch: 1, claim: "c".into(), expires_at: at(now + 60) }, at(now))?;
+            if cancelled {
+                advance(&mut task, &Input::Cancel { reason: "enough".to_owned() }, at(now))?;
+            }
+            let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+            advance(&mut task, &Input::Report { lease, outcome: failure(retryable) }, at(now))?;
+        }
+        Ok((task.status, task.attempt))
+    };
+    assert_eq!(attempts(true, false)?, (TaskStatus::Failed, 3));
+    assert_eq!(attempts(false, false)?, (TaskStatus::Failed, 1));
+    assert_eq!(attempts(true, true)?, (TaskStatus::Failed, 1));
+    Ok(())
+}
+
+#[test]
+fn a_deadline_counts_from_the_begin_and_is_of_attempts_alone() -> Result<(), Refusal> {
+    assert_eq!(super::deadline(&task()), None);
+    let mut task = claimed(60)?;
+    task.timeout_seconds = 100;
+    let after = |seconds: i64| Some(at(seconds + 100 + super::DEADLINE_MARGIN.as_secs()));
+    assert_eq!(super::deadline(&task), after(0));
+    let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+    advance(&mut task, &Input::Renew { lease, expires_at: at(90), progress: None }, at(7))?;
+    assert_eq!(super::deadline(&task), after(7));
+    Ok(())
+}
