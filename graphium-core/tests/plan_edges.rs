@@ -266,7 +266,8 @@ fn no_part_of_a_plan_can_change_and_keep_its_hash() {
     )
     .warnings;
     let whole = whole.sealed();
-    let changes: [(&str, fn(&mut Plan)); 12] = [
+    type Tampering = fn(&mut Plan);
+    let changes: [(&str, Tampering); 12] = [
         ("stack", |plan| plan.stack = "stack:t".into()),
         ("name", |plan| plan.stack_name.push('t')),
         ("tasks", |plan| drop(plan.tasks.pop())),
