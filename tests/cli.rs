@@ -213,6 +213,44 @@ fn a_plan_is_offline_deterministic_and_has_its_form() {
 }
 
 #[test]
+fn a_plan_for_one_host_has_its_tasks_alone_and_refuses_to_wait_for_another() {
+    let home = Home::new();
+    let host = |name: &str, host: &str| {
+        (
+            format!("\"name\": \"{name}\","),
+            format!("\"name\": \"{name}\", \"locatedInHost\": {{\"@id\": \"host:{host}\"}},"),
+        )
+    };
+    let pairs = [host("db", "vm1"), host("web", "vm2")];
+    home.file("shop.jsonld", &pairs.iter().fold(SHOP.to_owned(), |text, (from, to)| text.replace(from, to)));
+    home.file("hosts.json", HOSTS);
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "--host", "vm1", "-o", "json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let plan = json(&output);
+    let tasks = plan["tasks"].as_array().unwrap();
+    assert!(!tasks.is_empty() && tasks.iter().all(|task| task["host"] == "vm1"), "{tasks:?}");
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "--host", "vm2"]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
+    assert!(stderr(&output).contains("plan for `vm1` too"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_fits_nowhere_comes_with_the_smallest_change_that_helps() {
+    let home = Home::new();
+    let greedy = "\"name\": \"db\", \"resources\": {\"reservations\": {\"memory\": \"64G\"}},";
+    home.file("shop.jsonld", &SHOP.replace("\"name\": \"db\",", greedy));
+    home.file("hosts.json", r#"[{"@id": "vm1", "memory": 8589934592}, {"@id": "vm2", "memory": 17179869184}]"#);
+    let plan = ["plan", "shop.jsonld", "--inventory", "hosts.json"];
+    let output = home.run(&plan);
+    let hint = "hint: to run it on `vm2`, lower the memory reservation of `db` from 64 GiB to 16 GiB";
+    assert!(code(&output) == 3 && stderr(&output).contains(hint), "{}", stderr(&output));
+    let output = home.run(&[&plan[..], &["-o", "json"]].concat());
+    let fix = &json(&output)["diagnostics"][0]["fix"];
+    assert_eq!((&fix["host"], &fix["steps"][0]["kind"]), (&Value::from("vm2"), &Value::from("memory")));
+    assert_eq!(fix["steps"][0]["to"], 16_u64 << 30);
+}
+
+#[test]
 fn what_cannot_be_planned_is_refused_with_every_reason() {
     let home = Home::new();
     home.file(

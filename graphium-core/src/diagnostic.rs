@@ -1,5 +1,6 @@
 //! What is wrong with a document or cannot be planned, told all at once.
 
+use crate::plan::Fix;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
@@ -36,6 +37,9 @@ pub struct Diagnostic {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub help: Option<String>,
+    /// The smallest change that would help, where the planner knows it; the help tells the same in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fix: Option<Box<Fix>>,
 }
 
 /// What a code means, for documentation.
@@ -63,6 +67,7 @@ impl Diagnostic {
             length: 0,
             message: message.into(),
             help: None,
+            fix: None,
         }
     }
 

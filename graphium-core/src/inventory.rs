@@ -3,7 +3,7 @@
 use crate::{
     id::{HostId, StackId},
     runtime::LiveSettings,
-    stack::{Protocol, TextMap},
+    stack::{Protocol, Reservations, TextMap},
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -58,6 +58,9 @@ pub struct Host {
     /// Labels, matched by constraints.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub labels: TextMap,
+    /// What containers of other stacks than the one that is planned reserve of it.
+    #[serde(default, skip_serializing_if = "Reservations::is_empty")]
+    pub reserved: Reservations,
     /// Processors in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_usage: Option<f64>,
@@ -100,6 +103,7 @@ impl Host {
             location: None,
             rack: None,
             labels: TextMap::new(),
+            reserved: Reservations::default(),
             cpu_usage: None,
             memory_usage: None,
             memory_usage_percent: None,

@@ -5,7 +5,7 @@ use graphium_core::{
     action::{Action, TaskType},
     diagnostic::Diagnostic,
     id::{HostId, StackId},
-    inventory::{ContainerStatus, HostStatus, Inventory, ObservedContainer, ObservedPort},
+    inventory::{ContainerStatus, HostStatus, Inventory},
     plan::{
         Applied, Options, Plan, PlannedTask, StackAction, dot, fixtures::*, plan, plan_action, plan_removal, waves,
     },
@@ -52,23 +52,6 @@ fn pinned(name: &str, host: &str) -> Container {
     Container { host: Some(HostId::new(host)), ..container(name) }
 }
 
-fn foreign(name: &str, host: &str, port: u16) -> ObservedContainer {
-    ObservedContainer {
-        id: name.to_owned(),
-        name: name.to_owned(),
-        image: "x".to_owned(),
-        status: ContainerStatus::Running,
-        hosted_on: HostId::new(host),
-        ports: vec![ObservedPort { container_port: 80, host_port: Some(port), protocol: Protocol::Tcp, host_ip: None }],
-        labels: TextMap::new(),
-        health: None,
-        exit_code: None,
-        ip_address: None,
-        date_created: None,
-        settings: None,
-    }
-}
-
 fn placements(plan: &Plan) -> Vec<(&str, &str)> {
     plan.placements.iter().map(|(name, host)| (name.as_str(), host.as_str())).collect()
 }
@@ -77,7 +60,7 @@ fn placements(plan: &Plan) -> Vec<(&str, &str)> {
 fn containers_spread_over_the_emptiest_hosts() {
     let stack = stack("s", ["a", "b", "c", "d"].map(container).to_vec());
     let mut inventory = hosts(3);
-    inventory.containers.push(foreign("other", "vm1", 1));
+    inventory.containers.push(foreign("other", "vm1", Some(1)));
     assert_eq!(placements(&planned(&stack, &inventory)), [("a", "vm2"), ("b", "vm3"), ("c", "vm1"), ("d", "vm2")]);
 }
 
@@ -105,8 +88,10 @@ fn everything_about_hosts_is_told_at_once() {
         told,
         [
             "`a` is to run on the host `vm11`, which is not known [unknown-host]; did you mean `vm1`? known hosts: vm1, vm2",
-            "`b` is bound to the host `vm2`, which is draining [host-unsuitable]",
-            "`c` names no host, and the placement strategy is `manual` [no-host]",
+            "`b` is bound to the host `vm2`, which is draining [host-unsuitable]; to run it on `vm2`, let it take work \
+             again: `graphium host activate vm2`",
+            "`c` names no host, and the placement strategy is `manual` [no-host]; add `locatedInHost`, or use another \
+             `placementStrategy`",
         ]
     );
 }
@@ -130,8 +115,8 @@ fn what_fits_nowhere_is_told_host_by_host() {
     for host in [2, 3] {
         inventory.hosts[host].labels.insert("disk".to_owned(), "ssd".to_owned());
     }
-    inventory.containers.push(foreign("old", "vm3", 8080));
-    let mut theirs = foreign("shop-front", "vm4", 8080);
+    inventory.containers.push(foreign("old", "vm3", Some(8080)));
+    let mut theirs = foreign("shop-front", "vm4", Some(8080));
     theirs.labels.insert(label::STACK.to_owned(), "stack:shop".to_owned());
     theirs.labels.insert(label::STACK_NAME.to_owned(), "shop".to_owned());
     theirs.labels.insert(label::CONTAINER.to_owned(), "front".to_owned());
@@ -142,7 +127,7 @@ fn what_fits_nowhere_is_told_host_by_host() {
         errors[0].to_string(),
         "`web` fits on no host: `vm1` is offline; `vm2` has the label `disk=hdd`, not `disk=ssd`; `vm3` has port \
          8080/tcp taken by `old`, which is not Graphium's; `vm4` has port 8080/tcp taken by `front` of the stack `shop` \
-         [no-eligible-host]"
+         [no-eligible-host]; to run it on `vm3`, publish `web` on another host port than 8080, e.g. 8081"
     );
 }
 
@@ -182,7 +167,8 @@ fn reservations_and_the_bound_per_host_limit_a_host() {
     assert_eq!(placements(&plan), [("big-1", "vm1"), ("big-2", "vm2"), ("big-3", "vm1")]);
     big.resources.reservations.cpus = Some(5.0);
     let errors = refused(&stack("s", vec![big]), &hosts(2));
-    assert!(errors[0].message.contains("`vm1` has 5 of 8 processors reserved, 5 more are asked for"), "{}", errors[0]);
+    let why = "each of `vm1`, `vm2` has 5 of 8 processors reserved, 5 more are asked for";
+    assert!(errors[0].message.ends_with(why), "{}", errors[0]);
     let mut stack = stack("s", ["a", "b", "c"].map(container).to_vec());
     stack.deployment.max_instances_per_host = Some(1);
     assert_eq!(refused(&stack, &hosts(2)).len(), 1);
@@ -194,7 +180,8 @@ fn the_strategy_datacenter_stays_within_one() {
     stack.deployment.placement_strategy = Some(Strategy::Datacenter);
     let mut inventory = hosts(3);
     inventory.hosts[2].location = Some("eu".to_owned());
-    assert_eq!(refused(&stack, &inventory)[0].code, "missing-datacenter");
+    let error = &refused(&stack, &inventory)[0];
+    assert_eq!((&*error.code, error.help.as_deref()), ("missing-datacenter", Some("known datacenters: eu")));
     stack.deployment.target_datacenter = Some("eu".to_owned());
     assert_eq!(placements(&planned(&stack, &inventory)), [("a", "vm3"), ("b", "vm3")]);
     stack.deployment.target_datacenter = Some("us".to_owned());
@@ -208,17 +195,16 @@ fn a_single_host_takes_all_or_none() {
     let mut stack = stack("s", vec![container("db"), web]);
     stack.deployment.mode = Mode::SingleHost;
     let mut inventory = hosts(2);
-    inventory.containers.push(foreign("old", "vm1", 8080));
+    inventory.containers.push(foreign("old", "vm1", Some(8080)));
     assert_eq!(placements(&planned(&stack, &inventory)), [("db", "vm2"), ("web", "vm2")]);
-    inventory.containers.push(foreign("old", "vm2", 8080));
-    assert!(
-        refused(&stack, &inventory)[0].message.starts_with("no host takes all containers of the stack: `vm1` has port")
-    );
+    inventory.containers.push(foreign("old", "vm2", Some(8080)));
+    let told = "no host takes all containers of the stack: each of `vm1`, `vm2` has port 8080/tcp taken by `old`";
+    assert!(refused(&stack, &inventory)[0].message.starts_with(told));
 }
 
 #[test]
 fn tasks_come_once_per_host_and_wait_for_what_they_need() {
-    let mut db = pinned("db", "vm1");
+    let mut db = checked(pinned("db", "vm1"));
     db.volume_mounts.push(Mount {
         kind: MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None },
         target: "/data".to_owned(),
@@ -354,7 +340,7 @@ fn what_has_stopped_is_made_again() {
 fn a_container_stays_where_it_is_and_moves_when_it_must() {
     let stack = stack("s", vec![container("a")]);
     let mut inventory = carried_out(&planned(&stack, &hosts(2)), hosts(2));
-    inventory.containers.push(foreign("x", "vm1", 1));
+    inventory.containers.push(foreign("x", "vm1", Some(1)));
     assert!(planned(&stack, &inventory).is_empty());
     inventory.hosts[0].status = HostStatus::Draining;
     let plan = planned(&stack, &inventory);
@@ -433,7 +419,7 @@ fn what_is_only_seen_is_removed_too() {
 
 #[test]
 fn a_stack_stops_in_reverse_and_starts_in_order() {
-    let mut stack = stack("s", vec![container("db"), container("web")]);
+    let mut stack = stack("s", vec![checked(container("db")), container("web")]);
     Arc::make_mut(&mut stack.containers[1])
         .depends_on
         .push(Dependency { container: "db".to_owned(), condition: Condition::Healthy });
@@ -466,8 +452,9 @@ fn circles_and_loose_ends_are_refused_with_their_path() {
     assert_eq!(
         told,
         [
-            "two containers of the stack are named `a` [duplicate-name]",
-            "`c` depends on `ghost`, which is no container of this stack [unresolved-reference]",
+            "two containers of the stack are named `a` [duplicate-name]; rename one of them",
+            "`c` depends on `ghost`, which is no container of this stack [unresolved-reference]; add it, or remove the \
+             dependency",
             "containers depend on each other in a circle: `b` → `c` → `b` [dependency-cycle]; take one of these \
              dependencies away",
         ]

@@ -203,3 +203,25 @@ fn the_hash_of_a_plan_counts_settings() {
     let of = |mib| planned(&stack("s", vec![limited(pinned("web", "vm1"), mib)]), 1).hash;
     assert_ne!(of(256), of(512));
 }
+
+#[test]
+fn of_a_variable_that_appears_all_but_its_value_is_told() {
+    let mut new = set(pinned("web", "vm1"), "PLAIN", "s3cret");
+    let value = EnvValue::FromHost("address".to_owned());
+    new.environment.push(EnvVar { name: "HOST".to_owned(), value });
+    let plan = changed(vec![pinned("web", "vm1")], vec![new]);
+    let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
+    let told: Vec<_> = change.properties.iter().map(|property| (property.path.as_str(), &property.new)).collect();
+    let shown = serde_json::json!({
+        "PLAIN": {"name": "PLAIN", "value": "•••"},
+        "HOST": {"name": "HOST", "fromHost": "address"},
+    });
+    assert_eq!(told, [("environment", &Some(shown))]);
+    let old = set(pinned("web", "vm1"), "PLAIN", "s3cret");
+    let mut new = old.clone();
+    new.environment.push(EnvVar { name: "HOST".to_owned(), value: EnvValue::FromHost("address".to_owned()) });
+    let plan = changed(vec![old], vec![new]);
+    let property = &plan.changes[0].properties[0];
+    assert_eq!(property.path, "environment.HOST");
+    assert_eq!(property.new, Some(serde_json::json!({"name": "HOST", "fromHost": "address"})));
+}

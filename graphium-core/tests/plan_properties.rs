@@ -68,7 +68,7 @@ fn some_container(number: usize, circular: bool) -> impl Strategy<Value = Contai
                 })
                 .into_iter()
                 .collect(),
-            ..container(&format!("c{number}"))
+            ..checked(container(&format!("c{number}")))
         },
     )
 }
@@ -309,6 +309,42 @@ proptest! {
             serde_json::to_string(&plan(&desired, applied.as_ref(), inventory, &Options::default())).unwrap()
         };
         prop_assert_eq!(bytes(&inventory), bytes(&shuffled));
+    }
+
+    #[test]
+    fn a_plan_for_some_hosts_touches_no_other_and_waits_for_no_other(
+        desired in some_stack(false),
+        (applied, inventory) in some_past(),
+        asked in proptest::collection::btree_set(1..6_u32, 1..4),
+    ) {
+        let asked: BTreeSet<HostId> = asked.into_iter().map(|host| HostId::new(format!("vm{host}"))).collect();
+        if let Ok(whole) = plan(&desired, applied.as_ref(), &inventory, &Options { explain: true, ..Options::default() }) {
+            let crosses = whole.tasks.iter().filter(|task| asked.contains(&task.host)).any(|task| {
+                let first = |id: &String| whole.tasks.iter().find(|task| task.id == *id).unwrap();
+                task.depends_on.iter().any(|id| !asked.contains(&first(id).host))
+            });
+            match whole.clone().limited_to(&asked) {
+                Err(errors) => prop_assert!(crosses && errors.iter().all(|error| error.code == "left-out-dependency")),
+                Ok(part) => {
+                    prop_assert!(!crosses);
+                    check_graph(&part)?;
+                    let hosts = part.tasks.iter().map(|task| &task.host).chain(part.placements.values());
+                    let hosts = hosts.chain(part.endpoints.iter().map(|endpoint| &endpoint.host));
+                    let mut hosts = hosts.chain(part.choices.iter().map(|choice| &choice.host));
+                    prop_assert!(hosts.all(|host| asked.contains(host)));
+                    let elsewhere = |inventory: &Inventory| {
+                        let elsewhere = inventory.containers.iter().filter(|seen| !asked.contains(&seen.hosted_on));
+                        let elsewhere = elsewhere.map(|seen| ((seen.hosted_on.clone(), seen.name.clone()), seen.clone()));
+                        elsewhere.collect::<BTreeMap<_, _>>()
+                    };
+                    prop_assert_eq!(elsewhere(&carried_out(&part, inventory.clone())), elsewhere(&inventory));
+                    prop_assert_eq!(part.clone().sealed().hash, part.hash);
+                }
+            }
+            let every: BTreeSet<HostId> = (0..9).map(|host| HostId::new(format!("vm{host}"))).collect();
+            let all = whole.clone().limited_to(&every).unwrap();
+            prop_assert_eq!((all.tasks, all.placements, all.unchanged), (whole.tasks, whole.placements, whole.unchanged));
+        }
     }
 
     #[test]

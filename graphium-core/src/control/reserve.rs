@@ -5,7 +5,7 @@ use crate::{
     id::{HostId, StackId},
     inventory::{ContainerStatus, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
-    stack::{Container, Stack},
+    stack::{Container, Reservations, Stack},
     store::{Kind, RecordQuery, TaskStoreExt, Versioned},
 };
 use std::collections::BTreeMap;
@@ -24,16 +24,24 @@ impl Control {
         })
     }
 
-    /// The inventory with what other stacks have placed: a place-holder where nobody has seen the container yet.
+    /// The inventory with what other stacks have placed and reserved: a place-holder where nobody has seen the container yet.
     pub(super) async fn planning_inventory(&self, planned: &StackId) -> Result<Inventory, ControlError> {
         let mut inventory = self.inventory().await?;
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        for host in &mut inventory.hosts {
+            host.reserved = Reservations::default();
+        }
+        let by_id: BTreeMap<HostId, usize> =
+            inventory.hosts.iter().enumerate().map(|(index, host)| (host.id.clone(), index)).collect();
         let mut seen: BTreeMap<(HostId, String), usize> = BTreeMap::new();
         for (index, container) in inventory.containers.iter().enumerate() {
             seen.insert((container.hosted_on.clone(), container.name.clone()), index);
         }
         for Versioned { value: stack, .. } in stacks.iter().filter(|stack| stack.value.id != *planned) {
-            for taken in reserved(stack) {
+            for (definition, taken) in reserved(stack) {
+                if let Some(&host) = by_id.get(&taken.hosted_on) {
+                    inventory.hosts[host].reserved.add(&definition.resources.reservations);
+                }
                 match seen.get(&(taken.hosted_on.clone(), taken.name.clone())) {
                     // Between its making and its start an engine shows a container without its ports.
                     Some(index) => add_ports(&mut inventory.containers[*index], taken.ports),
@@ -54,11 +62,11 @@ fn add_ports(seen: &mut ObservedContainer, ports: Vec<ObservedPort>) {
     }
 }
 
-fn reserved(record: &StackRecord) -> impl Iterator<Item = ObservedContainer> + '_ {
+fn reserved(record: &StackRecord) -> impl Iterator<Item = (&Container, ObservedContainer)> {
     let stack = &record.applied.stack;
     record.applied.placements.iter().filter_map(move |(name, host)| {
         let container = definition(stack, name)?;
-        Some(ObservedContainer {
+        let taken = ObservedContainer {
             id: String::new(),
             name: stack.engine_name(name),
             image: container.image.clone(),
@@ -87,7 +95,8 @@ fn reserved(record: &StackRecord) -> impl Iterator<Item = ObservedContainer> + '
             ip_address: None,
             date_created: None,
             settings: None,
-        })
+        };
+        Some((container, taken))
     })
 }
 

@@ -172,6 +172,7 @@ impl Findings {
                     length: source.get(finding.mark).map_or(1, |text| text.chars().count().max(1) as u32),
                     message: finding.message,
                     help: finding.help,
+                    fix: None,
                 }
             })
             .collect()

@@ -29,6 +29,24 @@ pub const CODES: &[Explanation] = &[
         meaning: "the replicas of the stack are more containers than one plan may have",
         fix: "ask for fewer replicas, or split the stack",
     },
+    Explanation {
+        code: "healthy-without-check",
+        severity: Error,
+        meaning: "something waits for a container to be healthy that has no health check",
+        fix: "give it a `healthCheck` (one that its image has is not seen here), or wait for `started`",
+    },
+    Explanation {
+        code: "never-completes",
+        severity: Error,
+        meaning: "something waits for a container to complete that its engine always starts again",
+        fix: "let it restart `no` or `on-failure`, or wait for `started`",
+    },
+    Explanation {
+        code: "start-first-port",
+        severity: Error,
+        meaning: "in an update the new container is to start before the old one stops, and both would publish one port of one host",
+        fix: "use the order `stop-first`, or leave `hostPort` out",
+    },
     // Of its places.
     Explanation {
         code: "unknown-host",
@@ -40,7 +58,7 @@ pub const CODES: &[Explanation] = &[
         code: "host-unsuitable",
         severity: Error,
         meaning: "the host that a container is bound to does not suit it",
-        fix: "change what the message says: the host, its state, or what the container asks for",
+        fix: "make the change that the help names, or bind the container to another host",
     },
     Explanation {
         code: "host-port-clash",
@@ -70,9 +88,21 @@ pub const CODES: &[Explanation] = &[
         code: "no-eligible-host",
         severity: Error,
         meaning: "no host can take a container",
-        fix: "the message says of each host why; add a host, or ask for less",
+        fix: "the message says of each host why, and the help names the smallest change that would let it fit",
+    },
+    Explanation {
+        code: "left-out-dependency",
+        severity: Error,
+        meaning: "of a plan for some hosts a task waits for one of another host",
+        fix: "plan for that host too, or first",
     },
     // Accepted.
+    Explanation {
+        code: "nothing-there",
+        severity: Warning,
+        meaning: "a plan was asked for a host on which the stack has nothing and nothing is to be done",
+        fix: "look whether the name of the host is right",
+    },
     Explanation {
         code: "unknown-address",
         severity: Warning,

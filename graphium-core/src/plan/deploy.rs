@@ -6,6 +6,7 @@
 
 use super::{
     Applied, Endpoint, Options, Plan, PlannedTask,
+    advise::advise,
     before::{Before, BeforeMembers},
     change::{self, Change},
     handover::Handover,
@@ -14,8 +15,9 @@ use super::{
     leftover::{Leftover, leftovers},
     live::{self, AppliedSettings},
     members::Members,
+    never,
     order::Edge,
-    place::place,
+    place::{Reasons, place},
     retire, seal,
     setup::Setup,
     task::{check_id, task},
@@ -49,15 +51,23 @@ pub fn plan(
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);
-    let placement = place(desired, &members, &hosts, &seen, applied, options);
-    errors.extend(placement.errors);
-    if !errors.is_empty() {
+    let mut placement = place(desired, &members, &hosts, &seen, applied, options, Reasons::Told);
+    if !errors.is_empty() || !placement.errors.is_empty() {
+        // Of a stack that contradicts itself nobody can say what would help.
+        if errors.is_empty() {
+            advise(desired, applied, observed, &members, &hosts, &mut placement);
+        }
+        errors.extend(placement.errors);
         return Err(errors);
     }
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
     let mut draft = Draft::new(layout, applied, &hosts, &seen);
+    let errors = never::of_updates(&draft);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     // What was before is only asked where something is to be done.
     let before_members = applied.filter(|_| draft.has_work()).map(BeforeMembers::of);
     let before = before_members.as_ref().map(|members| members.laid_out(&hosts));

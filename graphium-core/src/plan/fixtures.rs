@@ -6,7 +6,10 @@ use crate::{
     id::{HostId, StackId},
     inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::{ContainerSpec, LiveSettings},
-    stack::{Condition, Container, Dependency, Deployment, Port, Protocol, Stack, Strategy, TextMap},
+    stack::{
+        Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Port, Protocol, Reservations, Resources,
+        Stack, Strategy, TextMap,
+    },
 };
 use indexmap::IndexMap;
 use std::{
@@ -62,6 +65,40 @@ pub fn on(name: &str) -> Dependency {
 /// A port that is published under a fixed number.
 pub fn published(container_port: u16, host_port: u16) -> Port {
     Port { container_port, host_port: Some(host_port), protocol: Protocol::Tcp, host_ip: None }
+}
+
+/// The same with a health check, for others to wait for.
+#[must_use]
+pub fn checked(container: Container) -> Container {
+    let test = HealthTest::Exec { command: vec!["true".to_owned()] };
+    let check = HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None };
+    Container { health_check: Some(check), ..container }
+}
+
+/// A container that reserves so many processors and bytes of memory.
+pub fn reserving(name: &str, cpus: Option<f64>, memory: Option<u64>) -> Container {
+    let reservations = Reservations { cpus, memory };
+    Container { resources: Resources { reservations, ..Resources::default() }, ..container(name) }
+}
+
+/// A container that runs on a host, bears no label of ours and holds this port.
+pub fn foreign(name: &str, host: &str, host_port: Option<u16>) -> ObservedContainer {
+    let port =
+        |number| ObservedPort { container_port: 80, host_port: Some(number), protocol: Protocol::Tcp, host_ip: None };
+    ObservedContainer {
+        id: format!("{host}/{name}"),
+        name: name.to_owned(),
+        image: "x".to_owned(),
+        status: ContainerStatus::Running,
+        hosted_on: HostId::new(host),
+        ports: host_port.map(port).into_iter().collect(),
+        labels: TextMap::new(),
+        health: None,
+        exit_code: None,
+        ip_address: None,
+        date_created: None,
+        settings: None,
+    }
 }
 
 /// The stack of the benchmark: spread, of ten images, each container but the first ones depending on two earlier ones.

@@ -1,9 +1,13 @@
 //! The containers of a stack as they will be: replicas counted out, dependencies resolved, in order.
 
-use super::order::{Edge, Graph};
+use super::{
+    never::of_dependency,
+    order::{Edge, Graph},
+};
 use crate::{
     diagnostic::Diagnostic,
-    stack::{Container, Stack},
+    stack::{Condition, Container, Stack},
+    suggest,
 };
 use indexmap::IndexMap;
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
@@ -41,11 +45,14 @@ impl<'a> Members<'a> {
             let first = list.len();
             replicated |= definition.replicas.is_some();
             if first.saturating_add(definition.replicas.unwrap_or(1) as usize) > MOST {
-                errors.push(Diagnostic::error(
-                    "too-many-containers",
-                    "",
-                    format!("with `{}` the stack would have more than {MOST} containers", definition.name),
-                ));
+                errors.push(
+                    Diagnostic::error(
+                        "too-many-containers",
+                        "",
+                        format!("with `{}` the stack would have more than {MOST} containers", definition.name),
+                    )
+                    .with_help("ask for fewer replicas, or split the stack"),
+                );
                 break;
             }
             match definition.replicas {
@@ -79,21 +86,32 @@ impl<'a> Members<'a> {
 
 fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {
     let mut graph = Graph::with_capacity(list.len());
+    let help = |missing: &str| match suggest::nearest(missing, ranges.keys().copied()) {
+        Some(near) => format!("did you mean `{near}`? add it, or remove the dependency"),
+        None => "add it, or remove the dependency".to_owned(),
+    };
     for (number, member) in list.iter().enumerate() {
         let first_of_its_kind = number == 0 || !Arc::ptr_eq(list[number - 1].definition, member.definition);
         for dependency in &member.definition.depends_on {
             match ranges.get(dependency.container.as_str()) {
                 Some(range) => {
+                    if first_of_its_kind && dependency.condition != Condition::Started {
+                        let target = list.get(range.start).map(|target| &**target.definition);
+                        errors.extend(target.and_then(|target| of_dependency(member.definition, dependency, target)));
+                    }
                     range.clone().for_each(|on| graph.depend(Edge { on, condition: dependency.condition }));
                 }
-                None if first_of_its_kind => errors.push(Diagnostic::error(
-                    "unresolved-reference",
-                    "",
-                    format!(
-                        "`{}` depends on `{}`, which is no container of this stack",
-                        member.definition.name, dependency.container
-                    ),
-                )),
+                None if first_of_its_kind => errors.push(
+                    Diagnostic::error(
+                        "unresolved-reference",
+                        "",
+                        format!(
+                            "`{}` depends on `{}`, which is no container of this stack",
+                            member.definition.name, dependency.container
+                        ),
+                    )
+                    .with_help(help(&dependency.container)),
+                ),
                 None => {}
             }
         }
@@ -104,6 +122,7 @@ fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &
 
 fn duplicate(name: &str) -> Diagnostic {
     Diagnostic::error("duplicate-name", "", format!("two containers of the stack are named `{name}`"))
+        .with_help("rename one of them")
 }
 
 fn circular(list: &[Member<'_>], circle: &[usize]) -> Diagnostic {

@@ -22,7 +22,8 @@
 //!
 //! # The way of a plan
 //!
-//! `members` counts out replicas and resolves dependencies; `place` gives each member a host out of the `room` there is;
+//! `members` counts out replicas and resolves dependencies; `place` gives each member a host out of the `room` there is
+//! (or `refuse` says why not, `propose` what could change, and `advise` tries that out);
 //! `layout` says what each engine is asked to make, with what `reach` tells containers of each other; `verdict` compares
 //! that with what was seen; `deploy` makes the tasks, after those of `setup` and `handover` and before those of `retire`.
 //!
@@ -34,6 +35,8 @@
 //! * `auto` gives each container, dependencies first, the eligible host with the highest [`Score`].
 //! * A container that is somewhere already stays there while its host is active and suits it.
 //! * A host that a document names may be offline: its tasks wait. In maintenance or draining it takes nothing new.
+//! * What fits nowhere is refused host by host, with the smallest change that would let it fit as data: [`Fix`]. Each
+//!   is found by placing everything anew with it, so it helps, and takes no other container its place.
 //! * A container that exited with 0 has done its work if another waits for its completion, or if its policy restarts
 //!   failures only. Any other one that does not run is made again.
 //! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
@@ -45,16 +48,20 @@
 //!   only of those that it depends on.
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
 //!   values of variables are hidden.
+//! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`].
 
+mod advise;
+mod amount;
 mod before;
 mod change;
 mod code;
 mod deploy;
 mod difference;
 mod explain;
+mod fix;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod graph;
@@ -66,17 +73,22 @@ mod lifecycle;
 mod live;
 mod members;
 mod model;
+mod never;
 mod order;
 mod place;
 mod ports;
+mod propose;
 mod rank;
 mod reach;
+mod reasons;
+mod refuse;
 mod removal;
 mod retire;
 mod room;
 mod score;
 mod seal;
 mod setup;
+mod subset;
 mod task;
 mod verdict;
 mod warn;
@@ -87,6 +99,7 @@ pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
 pub use explain::{Candidate, Choice};
+pub use fix::{Fix, FixStep};
 pub use graph::{dot, waves};
 pub use lifecycle::{StackAction, plan_action};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask};

@@ -8,6 +8,7 @@ use super::{
     Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
     members::Members,
+    propose::Proposal,
     rank::Ranking,
     room::{Refusal, Room},
 };
@@ -16,12 +17,11 @@ use crate::{
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
     stack::{Mode, Stack, Strategy},
-    suggest,
 };
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 /// More errors of placement than these are counted, not listed.
-const LISTED: usize = 100;
+pub(super) const LISTED: usize = 100;
 
 /// The number of the host of each member.
 #[derive(Debug)]
@@ -29,18 +29,40 @@ pub(super) struct Placement {
     pub(super) hosts: Vec<Option<usize>>,
     pub(super) errors: Vec<Diagnostic>,
     pub(super) choices: Vec<Choice>,
+    /// What could be changed for those that have none.
+    pub(super) wanting: Vec<Wanting>,
 }
 
-struct Placer<'a, 'p> {
-    room: Room<'a, 'p>,
+/// Members without a host, and what might help them.
+#[derive(Debug)]
+pub(super) struct Wanting {
+    /// The number of the error that tells of them.
+    pub(super) error: usize,
+    pub(super) members: Vec<usize>,
+    /// The smallest first.
+    pub(super) proposals: Vec<Proposal>,
+}
+
+/// Whether the reasons of a refusal are of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reasons {
+    Told,
+    /// Only who gets a host is asked.
+    Kept,
+}
+
+pub(super) struct Placer<'a, 'p> {
+    pub(super) room: Room<'a, 'p>,
     applied: Option<&'a Applied>,
     /// The datacenter that the strategy asks for.
-    within: Option<&'a str>,
-    placed: Vec<Option<usize>>,
+    pub(super) within: Option<&'a str>,
+    pub(super) placed: Vec<Option<usize>>,
     /// Why, if that is asked for.
     choices: Option<Vec<Choice>>,
-    errors: Vec<Diagnostic>,
-    unlisted: usize,
+    pub(super) errors: Vec<Diagnostic>,
+    pub(super) unlisted: usize,
+    pub(super) reasons: Reasons,
+    pub(super) wanting: Vec<Wanting>,
 }
 
 /// Places every member, or says why one cannot be placed.
@@ -51,6 +73,7 @@ pub(super) fn place<'a>(
     seen: &Seen<'a>,
     applied: Option<&'a Applied>,
     options: &Options,
+    reasons: Reasons,
 ) -> Placement {
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
@@ -60,23 +83,23 @@ pub(super) fn place<'a>(
         choices: options.explain.then(Vec::new),
         errors: Vec::new(),
         unlisted: 0,
+        reasons,
+        wanting: Vec::new(),
     };
     let mut free = placer.place_bound();
     match stack.deployment.placement_strategy {
         Some(Strategy::Manual) => {
             for &number in &free {
-                placer.refuse("no-host", || {
-                    format!("`{}` names no host, and the placement strategy is `manual`", members.list[number].name)
-                });
+                let message =
+                    || format!("`{}` names no host, and the placement strategy is `manual`", members.list[number].name);
+                placer.refuse("no-host", message, "add `locatedInHost`, or use another `placementStrategy`");
             }
             free.clear();
         }
         Some(Strategy::Datacenter) => {
             placer.within = stack.deployment.target_datacenter.as_deref();
             if placer.within.is_none() && !free.is_empty() {
-                placer.refuse("missing-datacenter", || {
-                    "the placement strategy `datacenter` needs a `targetDatacenter`".to_owned()
-                });
+                placer.refuse_without_datacenter();
                 free.clear();
             }
         }
@@ -97,24 +120,21 @@ pub(super) fn place<'a>(
         let more = format!("{} more containers cannot be placed", placer.unlisted);
         placer.errors.push(Diagnostic::error("no-eligible-host", "", more));
     }
-    Placement { hosts: placer.placed, errors: placer.errors, choices: placer.choices.unwrap_or_default() }
+    Placement {
+        hosts: placer.placed,
+        errors: placer.errors,
+        choices: placer.choices.unwrap_or_default(),
+        wanting: placer.wanting,
+    }
 }
 
 impl<'a> Placer<'a, '_> {
-    fn name(&self, number: usize) -> &str {
+    pub(super) fn name(&self, number: usize) -> &str {
         &self.room.members.list[number].name
     }
 
-    fn host_name(&self, host: usize) -> &HostId {
+    pub(super) fn host_name(&self, host: usize) -> &HostId {
         &self.room.hosts.list[host].host.id
-    }
-
-    fn refuse(&mut self, code: &'static str, message: impl FnOnce() -> String) {
-        if self.errors.len() < LISTED {
-            self.errors.push(Diagnostic::error(code, "", message()));
-        } else {
-            self.unlisted += 1;
-        }
     }
 
     fn settle(&mut self, number: usize, host: usize, why: &str) {
@@ -150,14 +170,11 @@ impl<'a> Placer<'a, '_> {
             };
             let status = self.room.hosts.list[host].host.status;
             let closed = matches!(status, HostStatus::Maintenance | HostStatus::Draining);
-            let refusal = if closed && !self.is_at(number, id) {
-                Some(Refusal::Status(status))
+            let closed = (closed && !self.is_at(number, id)).then_some(Refusal::Status(status));
+            if closed.is_none() && self.room.refusal(number, host, None).is_none() {
+                self.settle(number, host, "the document names it");
             } else {
-                self.room.refusal(number, host, None)
-            };
-            match refusal {
-                None => self.settle(number, host, "the document names it"),
-                Some(refusal) => self.refuse_bound(number, id, refusal),
+                self.refuse_bound(number, host, closed);
             }
         }
         free
@@ -254,7 +271,7 @@ impl<'a> Placer<'a, '_> {
                         self.name(other),
                         self.host_name(elsewhere)
                     );
-                    self.errors.push(Diagnostic::error("host-conflict", "", message));
+                    self.refuse("host-conflict", || message, "name one host, or use the mode `multi-host`");
                     return;
                 }
                 vec![host]
@@ -266,27 +283,13 @@ impl<'a> Placer<'a, '_> {
                 candidates.into_iter().map(|(_, host)| host).collect()
             }
         };
-        let mut reasons = Vec::new();
-        for &host in &candidates {
-            match self.try_together(free, host) {
-                Ok(()) => return,
-                Err((number, refusal)) => {
-                    let reason = format!("{} for `{}`", self.room.words(refusal), self.name(number));
-                    reasons.push((host, reason));
-                }
-            }
+        if free.is_empty() || candidates.iter().any(|&host| self.try_together(free, host).is_ok()) {
+            return;
         }
-        for (host, site) in self.room.hosts.list.iter().enumerate() {
-            if !candidates.contains(&host) && !site.is_active() {
-                reasons.push((host, self.room.words(Refusal::Status(site.host.status))));
-            }
-        }
-        reasons.sort_by_key(|(host, _)| *host);
-        let reasons = self.host_by_host(&reasons);
-        self.refuse("no-eligible-host", || format!("no host takes all containers of the stack: {reasons}"));
+        self.refuse_together(free, &candidates);
     }
 
-    fn try_together(&mut self, free: &[usize], host: usize) -> Result<(), (usize, Refusal<'a>)> {
+    pub(super) fn try_together(&mut self, free: &[usize], host: usize) -> Result<(), (usize, Refusal<'a>)> {
         for (done, &number) in free.iter().enumerate() {
             if let Some(refusal) = self.room.refusal(number, host, self.within) {
                 for &placed in &free[..done] {
@@ -299,60 +302,5 @@ impl<'a> Placer<'a, '_> {
             self.settle(number, host, "all of the stack on one host");
         }
         Ok(())
-    }
-
-    fn refuse_unknown(&mut self, number: usize, id: &HostId) {
-        let known: Vec<&str> = self.room.hosts.list.iter().map(|site| site.host.id.as_str()).collect();
-        let name = Cow::Owned::<str>(self.name(number).to_owned());
-        let list = match known.len() {
-            0 => "no host is known".to_owned(),
-            1..=20 => format!("known hosts: {}", known.join(", ")),
-            more => format!("known hosts: {} and {} more", known[..20].join(", "), more - 20),
-        };
-        let help = match suggest::nearest(id.as_str(), known.iter().copied()) {
-            Some(nearest) => format!("did you mean `{nearest}`? {list}"),
-            None => list,
-        };
-        self.refuse("unknown-host", || format!("`{name}` is to run on the host `{id}`, which is not known"));
-        if self.unlisted == 0
-            && let Some(error) = self.errors.last_mut()
-        {
-            error.help = Some(help);
-        }
-    }
-
-    fn refuse_bound(&mut self, number: usize, id: &HostId, refusal: Refusal<'a>) {
-        let code = match refusal {
-            Refusal::Port { .. } => "host-port-clash",
-            _ => "host-unsuitable",
-        };
-        let message =
-            format!("`{}` is bound to the host `{id}`, which {}", self.name(number), self.room.words(refusal));
-        self.refuse(code, || message);
-    }
-
-    fn refuse_everywhere(&mut self, number: usize) {
-        if self.errors.len() >= LISTED {
-            self.unlisted += 1;
-            return;
-        }
-        let mut reasons = Vec::new();
-        for (host, site) in self.room.hosts.list.iter().enumerate() {
-            let status = (!site.is_active()).then_some(Refusal::Status(site.host.status));
-            if let Some(refusal) = status.or_else(|| self.room.refusal(number, host, self.within)) {
-                reasons.push((host, self.room.words(refusal)));
-            }
-        }
-        let message = format!("`{}` fits on no host: {}", self.name(number), self.host_by_host(&reasons));
-        self.refuse("no-eligible-host", || message);
-    }
-
-    fn host_by_host(&self, reasons: &[(usize, String)]) -> String {
-        if reasons.is_empty() {
-            return "no host is known".to_owned();
-        }
-        let each: Vec<String> =
-            reasons.iter().map(|(host, reason)| format!("`{}` {reason}", self.host_name(*host))).collect();
-        each.join("; ")
     }
 }

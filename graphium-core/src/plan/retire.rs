@@ -98,11 +98,13 @@ fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str
         let users = members.filter(|(_, member)| member.definition.network_mode.is_none());
         gone.extend(users.filter_map(|(number, _)| Some((before.layout.host(number)?, name))));
     }
-    // Of what was never applied nobody knows whether it used the network; to remove one that is absent does no harm.
-    let unknown = draft
-        .leftovers
-        .iter()
-        .filter(|leftover| draft.before.and_then(|before| before.number(leftover.name)).is_none());
+    // Of what was never applied there nobody knows whether it used the network; to remove one that is absent does no harm.
+    let applied_there = |leftover: &&Leftover<'_>| {
+        draft.before.is_some_and(|before| {
+            before.number(leftover.name).and_then(|number| before.layout.host(number)) == Some(leftover.host)
+        })
+    };
+    let unknown = draft.leftovers.iter().filter(|leftover| !applied_there(leftover));
     gone.extend(unknown.map(|leftover| (leftover.host, name)));
     for (number, member) in draft.layout.members.list.iter().enumerate() {
         if gone.is_empty() {

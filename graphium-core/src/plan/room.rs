@@ -1,6 +1,7 @@
 //! What a host still has to give, and why it may refuse a container.
 
 use super::{
+    amount::{bytes, rounded},
     hosts::{Hosts, Seen, Site},
     members::{Member, Members},
     ports::{HostPort, Ports},
@@ -8,10 +9,10 @@ use super::{
 use crate::{
     inventory::HostStatus,
     runtime::label,
-    stack::{Container, HostConstraint, Stack},
+    stack::{Container, HostConstraint, Reservations, Stack},
 };
 use indexmap::IndexMap;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 /// Who holds a port: a container of this plan or one that was seen, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +26,32 @@ pub(super) enum Holder {
 pub(super) enum Refusal<'a> {
     Status(HostStatus),
     Label { key: &'a str, wanted: &'a str, found: Option<&'a str> },
-    Datacenter { wanted: &'a str, found: Option<&'a str> },
+    Datacenter { wanted: &'a str, found: Option<&'a str>, strategy: bool },
     FewProcessors { wanted: f64, found: f64 },
     LittleMemory { wanted: u64, found: u64 },
     Port { port: HostPort, holder: Holder },
     Name,
-    Instances { most: u32 },
+    Instances { most: u32, there: u32 },
     ProcessorsReserved { wanted: f64, reserved: f64, of: f64 },
     MemoryReserved { wanted: u64, reserved: u64, of: u64 },
+}
+
+impl Refusal<'_> {
+    /// The kind in words that follow a number of hosts.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "take no work now",
+            Self::Label { .. } => "lack a label",
+            Self::Datacenter { .. } => "are in another datacenter",
+            Self::FewProcessors { .. } => "have too few processors",
+            Self::LittleMemory { .. } => "have too little memory",
+            Self::Port { .. } => "have the port taken",
+            Self::Name => "have a container of the same name",
+            Self::Instances { .. } => "have as many containers of this stack as they may",
+            Self::ProcessorsReserved { .. } => "have too few processors left",
+            Self::MemoryReserved { .. } => "have too little memory left",
+        }
+    }
 }
 
 /// What a host bears: containers of others and, as they are placed, those of the plan.
@@ -42,6 +61,13 @@ struct Load {
     instances: u32,
     cpus: f64,
     memory: u64,
+}
+
+impl Load {
+    fn of_others(reserved: &Reservations) -> Self {
+        let (cpus, memory) = (reserved.cpus.unwrap_or(0.0), reserved.memory.unwrap_or(0));
+        Self { cpus, memory, ..Self::default() }
+    }
 }
 
 /// The room on every host.
@@ -68,7 +94,7 @@ impl<'a, 'p> Room<'a, 'p> {
             constraints: IndexMap::new(),
             names: BTreeSet::new(),
             ports: Ports::new(),
-            loads: vec![Load::default(); hosts.list.len()],
+            loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),
         };
         for constraint in &stack.deployment.host_constraints {
             room.constraints.entry(&constraint.container_name).or_default().push(constraint);
@@ -125,6 +151,20 @@ impl<'a, 'p> Room<'a, 'p> {
         }
     }
 
+    /// Takes a container in as if what stands against it had been changed.
+    pub(super) fn occupy_as_proposed(&mut self, number: usize, host: usize, refusals: &[Refusal<'_>]) {
+        self.occupy(number, host);
+        let load = &mut self.loads[host];
+        for refusal in refusals {
+            match *refusal {
+                // It asks for what is left, if there is anything.
+                Refusal::ProcessorsReserved { reserved, of, .. } => load.cpus = reserved.max(of),
+                Refusal::MemoryReserved { reserved, of, .. } => load.memory = reserved.max(of),
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn vacate(&mut self, number: usize, host: usize) {
         let definition = self.members.list[number].definition;
         let load = &mut self.loads[host];
@@ -139,63 +179,107 @@ impl<'a, 'p> Room<'a, 'p> {
 
     /// Why a host, active or not, does not take a container; `within` is the datacenter that the strategy asks for.
     pub(super) fn refusal(&self, number: usize, host: usize, within: Option<&'a str>) -> Option<Refusal<'a>> {
-        let member = &self.members.list[number];
-        let site = &self.hosts.list[host];
-        self.unsuitable(member, site, within).or_else(|| self.occupied(member, host, site))
+        self.examine(number, host, within, ControlFlow::Break).break_value()
     }
 
-    fn unsuitable(&self, member: &Member<'a>, site: &Site<'a>, within: Option<&'a str>) -> Option<Refusal<'a>> {
+    /// Everything that stands against a host, active or not.
+    pub(super) fn refusals(&self, number: usize, host: usize, within: Option<&'a str>) -> Vec<Refusal<'a>> {
+        let mut refusals = Vec::new();
+        let all: ControlFlow<()> = self.examine(number, host, within, |refusal| {
+            refusals.push(refusal);
+            ControlFlow::Continue(())
+        });
+        debug_assert!(all.is_continue());
+        refusals
+    }
+
+    /// Tells what stands against a host, one thing after the other, until that is enough.
+    fn examine<B>(
+        &self,
+        number: usize,
+        host: usize,
+        within: Option<&'a str>,
+        mut found: impl FnMut(Refusal<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let member = &self.members.list[number];
+        let site = &self.hosts.list[host];
+        self.unsuitable(member, site, within, &mut found)?;
+        self.occupied(member, host, site, &mut found)
+    }
+
+    fn unsuitable<B>(
+        &self,
+        member: &Member<'a>,
+        site: &Site<'a>,
+        within: Option<&'a str>,
+        found: &mut impl FnMut(Refusal<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         let constraints = self.constraints(member.definition);
         let labels = constraints.iter().flat_map(|constraint| &constraint.labels);
         for (key, wanted) in labels.chain(&member.definition.requirements.labels) {
-            let found = site.host.labels.get(key).map(String::as_str);
-            if found != Some(wanted) {
-                return Some(Refusal::Label { key, wanted, found });
+            let is = site.host.labels.get(key).map(String::as_str);
+            if is != Some(wanted) {
+                found(Refusal::Label { key, wanted, found: is })?;
             }
         }
         let required = constraints.iter().filter_map(|constraint| constraint.required_datacenter.as_deref());
-        if let Some(wanted) = required.chain(within).find(|wanted| site.datacenter != Some(wanted)) {
-            return Some(Refusal::Datacenter { wanted, found: site.datacenter });
+        for wanted in required.filter(|wanted| site.datacenter != Some(wanted)) {
+            found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: false })?;
+        }
+        if let Some(wanted) = within.filter(|wanted| site.datacenter != Some(wanted)) {
+            found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: true })?;
         }
         for constraint in constraints {
             if let Some(wanted) = constraint.min_cpu.filter(|&wanted| site.host.cpu < wanted) {
-                return Some(Refusal::FewProcessors { wanted, found: site.host.cpu });
+                found(Refusal::FewProcessors { wanted, found: site.host.cpu })?;
             }
             if let Some(wanted) = constraint.min_memory.filter(|&wanted| site.host.memory < wanted) {
-                return Some(Refusal::LittleMemory { wanted, found: site.host.memory });
+                found(Refusal::LittleMemory { wanted, found: site.host.memory })?;
             }
         }
-        None
+        ControlFlow::Continue(())
     }
 
-    fn occupied(&self, member: &Member<'a>, host: usize, site: &Site<'a>) -> Option<Refusal<'a>> {
+    fn occupied<B>(
+        &self,
+        member: &Member<'a>,
+        host: usize,
+        site: &Site<'a>,
+        found: &mut impl FnMut(Refusal<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         for port in fixed_ports(member.definition) {
             if let Some(holder) = self.ports.against(host, port).next() {
-                return Some(Refusal::Port { port, holder });
+                found(Refusal::Port { port, holder })?;
             }
         }
         if !self.names.is_empty() && self.names.contains(&(host, &*member.name)) {
-            return Some(Refusal::Name);
+            found(Refusal::Name)?;
         }
         let load = self.loads[host];
         if let Some(most) = self.stack.deployment.max_instances_per_host.filter(|&most| load.instances >= most) {
-            return Some(Refusal::Instances { most });
+            found(Refusal::Instances { most, there: load.instances })?;
         }
         let asked = &member.definition.resources.reservations;
         if let Some(wanted) = asked.cpus {
             let of = site.host.cpu;
             // A billionth of a processor is lost to the sums, not to a container.
             if of > 0.0 && load.cpus + wanted > of + 1e-9 {
-                return Some(Refusal::ProcessorsReserved { wanted, reserved: load.cpus, of });
+                found(Refusal::ProcessorsReserved { wanted, reserved: load.cpus, of })?;
             }
         }
         if let Some(wanted) = asked.memory {
             let of = site.host.memory;
             if of > 0 && load.memory.saturating_add(wanted) > of {
-                return Some(Refusal::MemoryReserved { wanted, reserved: load.memory, of });
+                found(Refusal::MemoryReserved { wanted, reserved: load.memory, of })?;
             }
         }
-        None
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a port is free on a host, and no container of the stack asks for it anywhere.
+    pub(super) fn is_spare(&self, host: usize, port: HostPort) -> bool {
+        let asked = || self.stack.containers.iter().flat_map(|definition| fixed_ports(definition));
+        self.ports.against(host, port).next().is_none() && !asked().any(|other| other.clashes(port))
     }
 
     /// A refusal in words that follow the host's name and "is" or "has".
@@ -209,24 +293,34 @@ impl<'a, 'p> Room<'a, 'p> {
             Refusal::Label { key, wanted, found: Some(found) } => {
                 format!("has the label `{key}={found}`, not `{key}={wanted}`")
             }
-            Refusal::Datacenter { wanted, found: None } => format!("is in no known datacenter, not in `{wanted}`"),
-            Refusal::Datacenter { wanted, found: Some(found) } => {
+            Refusal::Datacenter { wanted, found: None, .. } => format!("is in no known datacenter, not in `{wanted}`"),
+            Refusal::Datacenter { wanted, found: Some(found), .. } => {
                 format!("is in the datacenter `{found}`, not in `{wanted}`")
             }
             Refusal::FewProcessors { wanted, found } => format!("has {} processors, not {wanted}", known(found)),
             Refusal::LittleMemory { wanted, found } => {
-                format!("has {} bytes of memory, not {wanted}", known(found as f64))
+                let found = if found > 0 { bytes(found) } else { "an unknown amount".to_owned() };
+                format!("has {found} of memory, not {}", bytes(wanted))
             }
             Refusal::Port { port, holder } => {
                 format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
             }
             Refusal::Name => "has a container of the same name that is not this stack's".to_owned(),
-            Refusal::Instances { most } => format!("has {most} containers of this stack already (maxInstancesPerHost)"),
+            Refusal::Instances { there, .. } => {
+                format!("has {there} containers of this stack already (maxInstancesPerHost)")
+            }
+            Refusal::ProcessorsReserved { wanted, reserved: 0.0, of } => {
+                format!("has {of} processors, {wanted} are asked for")
+            }
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
-                format!("has {reserved} of {of} processors reserved, {wanted} more are asked for")
+                format!("has {} of {of} processors reserved, {wanted} more are asked for", rounded(reserved))
+            }
+            Refusal::MemoryReserved { wanted, reserved: 0, of } => {
+                format!("has {} of memory, {} are asked for", bytes(of), bytes(wanted))
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
-                format!("has {reserved} of {of} bytes of memory reserved, {wanted} more are asked for")
+                let (reserved, of, wanted) = (bytes(reserved), bytes(of), bytes(wanted));
+                format!("has {reserved} of {of} of memory reserved, {wanted} more are asked for")
             }
         }
     }

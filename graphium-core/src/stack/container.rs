@@ -381,6 +381,24 @@ pub struct Reservations {
     pub memory: Option<u64>,
 }
 
+impl Reservations {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if let Some(cpus) = other.cpus {
+            *self.cpus.get_or_insert(0.0) += cpus;
+        }
+        if let Some(memory) = other.memory {
+            let sum = self.memory.get_or_insert(0);
+            *sum = sum.saturating_add(memory);
+        }
+    }
+}
+
 /// What a container asks of its host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -51,6 +51,13 @@ pub enum PullPolicy {
     Never,
 }
 
+impl RestartPolicy {
+    /// Whether the engine starts the container again however it ended.
+    pub fn is_endless(self) -> bool {
+        matches!(self, Self::Always | Self::UnlessStopped)
+    }
+}
+
 impl fmt::Display for RestartPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

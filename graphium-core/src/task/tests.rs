@@ -1,5 +1,6 @@
 use super::{
-    Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus, advance, back_off,
+    Gate, Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus, advance,
+    back_off,
 };
 use crate::{
     action::Action,
@@ -192,5 +193,127 @@ fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
     assert!(!summary.to_string().contains("secret"), "{summary}");
     assert_eq!(summary["status"], "assigned");
     assert_eq!(summary["agentId"], "vm1#1");
+    Ok(())
+}
+
+#[test]
+fn a_gate_opens_as_it_says_and_the_usual_one_is_not_written() -> Result<(), serde_json::Error> {
+    let ends = [TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled];
+    assert_eq!(ends.map(|end| Gate::Completed.is_opened_by(end)), [true, false, false]);
+    assert_eq!(ends.map(|end| Gate::Ended.is_opened_by(end)), [true, true, true]);
+    let open = [TaskStatus::Pending, TaskStatus::Assigned, TaskStatus::Running];
+    assert!(open.iter().all(|status| !Gate::Completed.is_opened_by(*status) && !Gate::Ended.is_opened_by(*status)));
+    let mut task = task();
+    assert_eq!(serde_json::to_value(&task)?.get("gate"), None);
+    task.gate = Gate::Ended;
+    assert_eq!(serde_json::to_value(&task)?["gate"], "ended");
+    Ok(())
+}
+
+#[test]
+fn the_text_of_a_status_is_that_of_its_json() -> Result<(), serde_json::Error> {
+    use TaskStatus::{Assigned, Cancelled, Completed, Failed, Pending, Running};
+    for status in [Pending, Assigned, Running, Completed, Failed, Cancelled] {
+        assert_eq!(serde_json::to_value(status)?, status.as_str());
+    }
+    Ok(())
+}
+
+#[test]
+fn leases_are_of_one_grant_whenever_they_end_and_of_no_other() {
+    let lease = |task: &str, attempt, epoch, claim: &str, end| Lease {
+        task: task.into(),
+        attempt,
+        epoch,
+        claim: claim.into(),
+        expires_at: at(end),
+    };
+    let one = lease("t", 1, 1, "c", 10);
+    assert!(one.is_same_grant(&lease("t", 1, 1, "c", 20)));
+    let others =
+        [lease("u", 1, 1, "c", 10), lease("t", 2, 1, "c", 10), lease("t", 1, 2, "c", 10), lease("t", 1, 1, "d", 10)];
+    assert!(others.iter().all(|other| !one.is_same_grant(other)));
+}
+
+fn claimed(until: i64) -> Result<Task, Refusal> {
+    let mut task = task();
+    advance(&mut task, &Input::Claim { epoch: 3, claim: "c".into(), expires_at: at(until) }, at(0))?;
+    Ok(task)
+}
+
+#[test]
+fn a_task_that_is_put_off_is_given_at_its_moment_and_not_before() {
+    let mut task = task();
+    task.not_before = Some(at(10));
+    let claim = Input::Claim { epoch: 1, claim: "c".into(), expires_at: at(60) };
+    assert_eq!(advance(&mut task, &claim, at(9)), Err(Refusal::NotClaimable(TaskStatus::Pending)));
+    assert_eq!(advance(&mut task, &claim, at(10)), Ok(()));
+}
+
+#[test]
+fn a_lease_runs_out_at_its_end_and_not_before() -> Result<(), Refusal> {
+    let mut task = claimed(60)?;
+    assert_eq!(advance(&mut task, &Input::Expire, at(59)), Err(Refusal::NotExpired));
+    advance(&mut task, &Input::Expire, at(60))?;
+    assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 1, 0));
+    Ok(())
+}
+
+#[test]
+fn an_attempt_that_outlives_its_deadline_has_failed_and_one_within_it_has_not() -> Result<(), Refusal> {
+    let mut task = claimed(100_000)?;
+    let Some(deadline) = super::deadline(&task) else { return Err(Refusal::NotExpired) };
+    let before = deadline.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(deadline);
+    assert_eq!(advance(&mut task, &Input::Expire, before), Err(Refusal::NotExpired));
+    advance(&mut task, &Input::Expire, deadline)?;
+    assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 0, 1));
+    Ok(())
+}
+
+#[test]
+fn a_newer_session_alone_ends_the_leases_of_an_older_one() -> Result<(), Refusal> {
+    let mut task = claimed(60)?;
+    for epoch in [2, 3] {
+        assert_eq!(advance(&mut task, &Input::Supersede { epoch }, at(1)), Err(Refusal::NotExpired));
+    }
+    advance(&mut task, &Input::Supersede { epoch: 4 }, at(1))?;
+    assert_eq!((task.status, task.lost_count), (TaskStatus::Pending, 1));
+    assert_eq!(advance(&mut task, &Input::Supersede { epoch: 5 }, at(1)), Err(Refusal::NotExpired));
+    Ok(())
+}
+
+#[test]
+fn a_failure_is_tried_again_as_often_as_the_task_may_and_where_that_may_help() -> Result<(), Refusal> {
+    let attempts = |retryable: bool, cancelled: bool| -> Result<(TaskStatus, u32), Refusal> {
+        let mut task = task();
+        task.max_retries = 2;
+        let mut now = 0;
+        while task.status == TaskStatus::Pending {
+            now += 1000;
+            advance(&mut task, &Input::Claim { epoch: 1, claim: "c".into(), expires_at: at(now + 60) }, at(now))?;
+            if cancelled {
+                advance(&mut task, &Input::Cancel { reason: "enough".to_owned() }, at(now))?;
+            }
+            let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+            advance(&mut task, &Input::Report { lease, outcome: failure(retryable) }, at(now))?;
+        }
+        Ok((task.status, task.attempt))
+    };
+    assert_eq!(attempts(true, false)?, (TaskStatus::Failed, 3));
+    assert_eq!(attempts(false, false)?, (TaskStatus::Failed, 1));
+    assert_eq!(attempts(true, true)?, (TaskStatus::Failed, 1));
+    Ok(())
+}
+
+#[test]
+fn a_deadline_counts_from_the_begin_and_is_of_attempts_alone() -> Result<(), Refusal> {
+    assert_eq!(super::deadline(&task()), None);
+    let mut task = claimed(60)?;
+    task.timeout_seconds = 100;
+    let after = |seconds: i64| Some(at(seconds + 100 + super::DEADLINE_MARGIN.as_secs()));
+    assert_eq!(super::deadline(&task), after(0));
+    let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+    advance(&mut task, &Input::Renew { lease, expires_at: at(90), progress: None }, at(7))?;
+    assert_eq!(super::deadline(&task), after(7));
     Ok(())
 }

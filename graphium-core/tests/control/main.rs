@@ -78,6 +78,33 @@ fn a_taken_port_is_refused_by_name_also_before_anybody_saw_it() {
 }
 
 #[test]
+fn what_other_stacks_reserve_is_not_given_twice() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let memory = world.run(world.control.hosts()).unwrap()[0].memory;
+    let reserving = |part: u64| {
+        let mut container = container("db", "vm1", None, &[]);
+        container.resources.reservations.memory = Some(memory / 4 * part);
+        container
+    };
+    world.run(world.control.deploy(stack("first", vec![reserving(3)]), DeployOptions::default())).unwrap();
+    let second = || stack("second", vec![reserving(2)]);
+    let refused = || match world.run(world.control.deploy(second(), DeployOptions::default())) {
+        Err(ControlError::Invalid(found)) => found[0].message.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(memory > 0 && refused().contains("of memory reserved"), "{}", refused());
+    while one.work() > 0 {}
+    assert!(refused().contains("of memory reserved"), "once it is seen, too: {}", refused());
+    // A stack does not stand in its own way, and what is gone gives back its room.
+    world.run(world.control.deploy(stack("first", vec![reserving(4)]), DeployOptions::default())).unwrap();
+    world.run(world.control.remove("first", RemoveOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    world.run(world.control.deploy(second(), DeployOptions::default())).unwrap();
+}
+
+#[test]
 fn a_container_seen_before_its_start_holds_its_port_already() {
     let world = World::new();
     let one = world.agent("vm1");

@@ -106,6 +106,60 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "`healthCheck`",
         ),
         (
+            "healthy-without-check",
+            containers(
+                "",
+                &[
+                    ("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"healthy\"}]"),
+                    ("b", ", \"healthCheck\": {\"command\": [\"NONE\"]}"),
+                ],
+            ),
+            "/hasPart/0/dependsOn/0",
+            "one that its image has is not seen here",
+        ),
+        (
+            "never-completes",
+            containers(
+                "",
+                &[
+                    ("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"completed\"}]"),
+                    ("b", ", \"restartPolicy\": \"always\""),
+                ],
+            ),
+            "/hasPart/0/dependsOn/0",
+            "its restart policy is `always` let `b` restart `no` or `on-failure`",
+        ),
+        (
+            "never-completes",
+            containers(
+                "",
+                &[
+                    ("job", ", \"restartPolicy\": \"unless-stopped\""),
+                    ("b", ", \"dependsOn\": [«{»\"@id\": \"job\", \"condition\": \"completed\"}]"),
+                ],
+            ),
+            "/hasPart/1/dependsOn/0",
+            "`unless-stopped`",
+        ),
+        (
+            "start-first-port",
+            containers(
+                ", \"locatedInHost\": \"vm1\", \"deployment\": {\"update\": {\"order\": \"start-first\"}}",
+                &[("a", MARKED)],
+            ),
+            "/hasPart/0/ports/0/hostPort",
+            "port 80 on one host use the update order `stop-first`",
+        ),
+        (
+            "start-first-port",
+            containers(
+                ", \"deployment\": {\"mode\": \"single-host\", \"update\": {\"order\": \"start-first\"}}",
+                &[("a", MARKED)],
+            ),
+            "/hasPart/0/ports/0/hostPort",
+            "`stop-first`",
+        ),
+        (
             "host-port-clash",
             containers(", \"locatedInHost\": \"vm1\"", &[("a", PUBLISHED), ("b", MARKED)]),
             "/hasPart/1/ports/0/hostPort",

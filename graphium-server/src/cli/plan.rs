@@ -14,6 +14,7 @@ use crate::{
 };
 use graphium_core::{
     diagnostic::Diagnostic,
+    id::HostId,
     plan::{self, Options, Plan},
 };
 use graphium_server::client::DeployRequest;
@@ -36,6 +37,9 @@ pub(crate) struct PlanArgs {
     /// Say why each container is where it is, and how every host stood
     #[arg(long)]
     explain: bool,
+    /// Plan for this host alone; refused where a task there waits for one elsewhere; may be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Exit with 7 where there is something to do, and with 0 where there is nothing
     #[arg(long)]
     detailed_exitcode: bool,
@@ -68,7 +72,8 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     let planned = document.read().and_then(|reading| {
         let pull_images = args.pull || reading.options.pull_images.unwrap_or_default();
         let options = Options { pull_images, explain: args.explain, ..Options::default() };
-        plan::plan(&reading.stack, None, &inventory, &options).map(|plan| (plan, reading.notes))
+        let plan = plan::plan(&reading.stack, None, &inventory, &options)?;
+        Ok((limited(args, plan)?, reading.notes))
     });
     match planned {
         Ok((plan, notes)) => {
@@ -99,13 +104,24 @@ fn ask_server(
     let client = connect::client(config)?;
     let answer = connect::run(async { Ok(client.plan(document.bytes().to_vec(), &request).await?) });
     match answer {
-        Ok(plan) => show(args, &plan, format, document, output),
+        Ok(plan) => match limited(args, plan) {
+            Ok(plan) => show(args, &plan, format, document, output),
+            Err(diagnostics) => refuse(&diagnostics, format, document, output),
+        },
         Err(failure) if !failure.diagnostics.is_empty() => refuse(&failure.diagnostics, format, document, output),
         Err(failure) if failure.exit == Exit::Unreachable => {
             Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// The part of the plan that was asked for.
+fn limited(args: &PlanArgs, plan: Plan) -> Result<Plan, Vec<Diagnostic>> {
+    if args.hosts.is_empty() {
+        return Ok(plan);
+    }
+    plan.limited_to(&args.hosts.iter().map(|name| HostId::new(name.as_str())).collect())
 }
 
 fn show(

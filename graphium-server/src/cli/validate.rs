@@ -9,7 +9,10 @@ use crate::{
     config::{Config, Format},
     render::count,
 };
-use graphium_core::diagnostic::{Diagnostic, Severity};
+use graphium_core::{
+    diagnostic::{Diagnostic, Severity},
+    plan::Fix,
+};
 use serde::Serialize;
 
 /// Checks a stack's document, offline
@@ -38,6 +41,8 @@ struct Finding<'a> {
     column: u32,
     message: &'a str,
     help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a Fix>,
 }
 
 impl<'a> Verdict<'a> {
@@ -51,6 +56,7 @@ impl<'a> Verdict<'a> {
             column: found.column,
             message: &found.message,
             help: found.help.as_deref(),
+            fix: found.fix.as_deref(),
         };
         Self {
             valid: !diagnostics.iter().any(Diagnostic::is_error),

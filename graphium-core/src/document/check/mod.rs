@@ -138,8 +138,17 @@ fn dependencies<'d>(
                     target.container.health_check.as_ref().is_some_and(|check| check.test != HealthTest::None);
                 if wait.condition == Condition::Healthy && !checked {
                     let message = format!("{who} `{name}` to be healthy, which has no health check");
-                    let help = format!("give `{name}` a `healthCheck`, or wait for `started`");
+                    let help = format!(
+                        "give `{name}` a `healthCheck` (one that its image has is not seen here), or wait for `started`"
+                    );
                     reader.error(Code::HealthyWithoutCheck, wait.node, message, help);
+                }
+                if wait.condition == Condition::Completed && target.container.restart_policy.is_endless() {
+                    let policy = target.container.restart_policy;
+                    let message =
+                        format!("{who} `{name}` to complete, which never does: its restart policy is `{policy}`");
+                    let help = format!("let `{name}` restart `no` or `on-failure`, or wait for `started`");
+                    reader.error(Code::NeverCompletes, wait.node, message, help);
                 }
                 match resolved.iter_mut().find(|other| other.on == on) {
                     // Twice the same container: the stricter condition holds.

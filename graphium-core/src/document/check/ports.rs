@@ -1,7 +1,7 @@
 //! Two containers that publish the same port where they are known to share a host.
 
 use super::{Code, ContainerDraft, Node, Reader, Stack};
-use crate::stack::{Mode, Port, Protocol};
+use crate::stack::{Mode, Port, Protocol, UpdateOrder};
 use std::{collections::HashMap, net::IpAddr};
 
 /// Where a container will run, as far as the document decides it.
@@ -50,6 +50,15 @@ pub(super) fn refuse_clashes(reader: &mut Reader<'_>, stack: &Stack, drafts: &[C
                     message,
                     "leave `hostPort` out, or spread the replicas over hosts",
                 );
+            }
+            if stack.deployment.update.order == UpdateOrder::StartFirst && !matches!(host, Host::Unknown(_)) {
+                let message = format!(
+                    "container `{}` cannot be updated `start-first`: old and new would both publish port {host_port} on \
+                     one host",
+                    container.name
+                );
+                let help = "use the update order `stop-first`, or leave `hostPort` out";
+                reader.error(Code::StartFirstPort, node.get("hostPort").unwrap_or(*node), message, help);
             }
             taken.push((address, number, *node));
         }

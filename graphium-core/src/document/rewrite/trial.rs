@@ -45,7 +45,7 @@ const WORDS: [&str; 18] = [
     "multi-host",
     "host-port",
     "spread",
-    "start-first",
+    "stop-first",
     "rollback",
     "rprivate",
 ];

@@ -1,0 +1,59 @@
+//! Processors and memory in words.
+
+const MIB: u64 = 1 << 20;
+
+/// Bytes as a document may say them, exact where two decimals or whole mebibytes are enough.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (MIB, "MiB")];
+    let Some((size, unit)) = units.into_iter().find(|(size, _)| bytes >= *size) else {
+        return format!("{bytes} bytes");
+    };
+    let is_round = u128::from(bytes) * 100 % u128::from(size) == 0;
+    if !is_round && bytes.is_multiple_of(MIB) {
+        return format!("{} MiB", bytes / MIB);
+    }
+    format!("{} {unit}", (bytes as f64 / size as f64 * 100.0).round() / 100.0)
+}
+
+/// As much of some bytes as can be said exactly: whole mebibytes where there is one.
+pub(super) fn plain(bytes: u64) -> u64 {
+    if bytes < MIB { bytes } else { bytes - bytes % MIB }
+}
+
+/// Thousandths of a processor as processors.
+pub(super) fn processors(thousandths: u64) -> f64 {
+    thousandths as f64 / 1000.0
+}
+
+/// Processors in thousandths, rounded down.
+pub(super) fn thousandths(processors: f64) -> u64 {
+    // What is a billionth short of the next is the next: sums of decimals are.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and saturating")]
+    let whole = (processors.max(0.0) * 1000.0 + 1e-6).floor() as u64;
+    whole
+}
+
+/// A figure without what sums of decimals leave behind.
+pub(super) fn rounded(figure: f64) -> f64 {
+    (figure * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_exactly_where_that_is_short() {
+        let told = [0, 1023, MIB, 5632 * MIB, 8 << 30, (8 << 30) + MIB, 3 << 39, 16_723_345_408].map(bytes);
+        let expected = ["0 bytes", "1023 bytes", "1 MiB", "5.5 GiB", "8 GiB", "8193 MiB", "1.5 TiB", "15.57 GiB"];
+        assert_eq!(told, expected);
+        assert_eq!([5, MIB, MIB + 5, 3 * MIB - 1].map(plain), [5, MIB, MIB, 2 * MIB]);
+    }
+
+    #[test]
+    fn processors_are_rounded_down_but_for_what_a_sum_lost() {
+        assert_eq!([1.0, 0.3 - 0.1, 2.9999, -1.0, 1.0005].map(thousandths), [1000, 200, 2999, 0, 1000]);
+        assert_eq!(processors(2500).to_string(), "2.5");
+        assert_eq!(rounded(0.1 + 0.2).to_string(), "0.3");
+    }
+}

@@ -1,0 +1,185 @@
+//! Saying that a container has no place: why, host by host, and what might help.
+
+use super::{
+    place::{LISTED, Placer, Reasons, Wanting},
+    propose::{Asking, Proposal, best},
+    reasons::{Reason, host_by_host},
+    room::Refusal,
+};
+use crate::{diagnostic::Diagnostic, id::HostId, stack::Mode, suggest};
+use std::collections::BTreeSet;
+
+/// More hosts than these are counted where all that are known are listed.
+const KNOWN: usize = 20;
+
+/// What is advised where no change is known to help.
+const OTHERWISE: &str = "add a host, ask for less, or bind containers to hosts with `locatedInHost`";
+
+impl<'a> Placer<'a, '_> {
+    /// Takes an error down, and gives its number if it is listed.
+    pub(super) fn refuse(
+        &mut self,
+        code: &'static str,
+        message: impl FnOnce() -> String,
+        help: impl Into<String>,
+    ) -> Option<usize> {
+        if self.errors.len() >= LISTED {
+            self.unlisted += 1;
+            return None;
+        }
+        self.errors.push(Diagnostic::error(code, "", message()).with_help(help));
+        Some(self.errors.len() - 1)
+    }
+
+    /// Whether one more error would be told with its reasons; it is counted if not.
+    fn tells(&mut self) -> bool {
+        let tells = self.reasons == Reasons::Told && self.errors.len() < LISTED;
+        self.unlisted += usize::from(!tells);
+        tells
+    }
+
+    fn asking(&self) -> Asking<'_, 'a, '_> {
+        let together = self.room.stack.deployment.mode == Mode::SingleHost;
+        Asking { room: &self.room, placed: &self.placed, together }
+    }
+
+    pub(super) fn refuse_unknown(&mut self, number: usize, id: &HostId) {
+        if !self.tells() {
+            return;
+        }
+        let known = self.room.hosts.list.iter().map(|site| site.host.id.as_str());
+        let near = suggest::nearest(id.as_str(), known.clone());
+        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let help = near + &listed("host", &known.collect::<Vec<_>>());
+        let message = format!("`{}` is to run on the host `{id}`, which is not known", self.name(number));
+        self.refuse("unknown-host", || message, help);
+    }
+
+    pub(super) fn refuse_without_datacenter(&mut self) {
+        let known: BTreeSet<&str> = self.room.hosts.list.iter().filter_map(|site| site.datacenter).collect();
+        let help = listed("datacenter", &known.into_iter().collect::<Vec<_>>());
+        let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
+        self.refuse("missing-datacenter", || message.to_owned(), help);
+    }
+
+    /// `closed` is why the host takes nothing at all.
+    pub(super) fn refuse_bound(&mut self, number: usize, host: usize, closed: Option<Refusal<'a>>) {
+        if !self.tells() {
+            return;
+        }
+        let refusals: Vec<_> = closed.into_iter().chain(self.room.refusals(number, host, None)).collect();
+        let code = match refusals.as_slice() {
+            [Refusal::Port { .. }, ..] => "host-port-clash",
+            _ => "host-unsuitable",
+        };
+        let words = self.words(&refusals);
+        let message = format!("`{}` is bound to the host `{}`, which {words}", self.name(number), self.host_name(host));
+        let mut proposal = Proposal::on(host);
+        let answered = self.asking().answer(&mut proposal, number, host, &refusals);
+        let fewer = self.asking().fewer_replicas(number).map(Proposal::of);
+        let proposals = best(answered.map(|()| proposal).into_iter().collect(), fewer);
+        self.want(code, message, vec![number], proposals);
+    }
+
+    pub(super) fn refuse_everywhere(&mut self, number: usize) {
+        if !self.tells() {
+            return;
+        }
+        let (mut reasons, mut proposals) = (Vec::new(), Vec::new());
+        for host in 0..self.room.hosts.list.len() {
+            let status = self.status(host);
+            let refusals: Vec<_> = status.into_iter().chain(self.room.refusals(number, host, self.within)).collect();
+            // Of a host that takes nothing at all the rest is of no interest.
+            let told = if status.is_some() { &refusals[..1] } else { &refusals[..] };
+            reasons.extend(self.reason(host, told, String::new()));
+            let mut proposal = Proposal::on(host);
+            if self.asking().answer(&mut proposal, number, host, &refusals).is_some() {
+                proposals.push(proposal);
+            }
+        }
+        let message = format!("`{}` fits on no host: {}", self.name(number), host_by_host(reasons));
+        let asking = self.asking();
+        let elsewhere = asking.fewer_replicas(number).into_iter().chain(asking.new_host(&[number], self.within));
+        let proposals = best(proposals, elsewhere.map(Proposal::of).collect::<Vec<_>>());
+        self.want("no-eligible-host", message, vec![number], proposals);
+    }
+
+    /// None of these hosts takes all of these members.
+    pub(super) fn refuse_together(&mut self, free: &[usize], candidates: &[usize]) {
+        if !self.tells() {
+            return;
+        }
+        let (mut reasons, mut proposals) = (Vec::new(), Vec::new());
+        let is_bound = self.placed.iter().any(Option::is_some);
+        for host in 0..self.room.hosts.list.len() {
+            let status = self.status(host);
+            if is_bound && !candidates.contains(&host) || !is_bound && status.is_none() && !candidates.contains(&host) {
+                continue;
+            }
+            match status.filter(|_| !is_bound) {
+                Some(status) => reasons.extend(self.reason(host, &[status], String::new())),
+                None => {
+                    if let Err((number, refusal)) = self.try_together(free, host) {
+                        let for_whom = format!(" for `{}`", self.name(number));
+                        reasons.extend(self.reason(host, &[refusal], for_whom));
+                    }
+                }
+            }
+            proposals.extend(self.proposal_together(free, host, status.filter(|_| !is_bound)));
+        }
+        let message = format!("no host takes all containers of the stack: {}", host_by_host(reasons));
+        let new_host = self.asking().new_host(free, self.within).filter(|_| !is_bound);
+        let proposals = best(proposals, new_host.map(Proposal::of));
+        self.want("no-eligible-host", message, free.to_vec(), proposals);
+    }
+
+    /// What has to change for a host to take all of these, one after the other.
+    fn proposal_together(&mut self, free: &[usize], host: usize, status: Option<Refusal<'a>>) -> Option<Proposal> {
+        let mut proposal = Proposal::on(host);
+        let mut answered = Some(());
+        for (done, &number) in free.iter().enumerate() {
+            let first = status.filter(|_| done == 0);
+            let refusals: Vec<_> = first.into_iter().chain(self.room.refusals(number, host, self.within)).collect();
+            answered = answered.and_then(|()| self.asking().answer(&mut proposal, number, host, &refusals));
+            self.room.occupy_as_proposed(number, host, &refusals);
+            self.placed[number] = Some(host);
+        }
+        // How full the host is matters to nobody after this; who has its ports would, and who is placed does.
+        for &number in free {
+            self.room.vacate(number, host);
+            self.placed[number] = None;
+        }
+        answered.map(|()| proposal)
+    }
+
+    fn status(&self, host: usize) -> Option<Refusal<'a>> {
+        let site = &self.room.hosts.list[host];
+        (!site.is_active()).then_some(Refusal::Status(site.host.status))
+    }
+
+    fn words(&self, refusals: &[Refusal<'_>]) -> String {
+        let words: Vec<String> = refusals.iter().map(|refusal| self.room.words(*refusal)).collect();
+        words.join(" and ")
+    }
+
+    fn reason(&self, host: usize, refusals: &[Refusal<'_>], more: String) -> Option<Reason<'a>> {
+        let kind = refusals.first()?.kind();
+        let host = &self.room.hosts.list[host].host.id;
+        Some(Reason { host, words: self.words(refusals) + &more, kind })
+    }
+
+    fn want(&mut self, code: &'static str, message: String, members: Vec<usize>, proposals: Vec<Proposal>) {
+        if let Some(error) = self.refuse(code, || message, OTHERWISE) {
+            self.wanting.push(Wanting { error, members, proposals });
+        }
+    }
+}
+
+/// All that are known of something, or the first of them.
+fn listed(what: &str, known: &[&str]) -> String {
+    match known.len() {
+        0 => format!("no {what} is known"),
+        1..=KNOWN => format!("known {what}s: {}", known.join(", ")),
+        more => format!("known {what}s: {} and {} more", known[..KNOWN].join(", "), more - KNOWN),
+    }
+}

@@ -1,0 +1,68 @@
+//! The part of a plan that is on some hosts.
+
+use super::{Plan, seal, warn::warning};
+use crate::{diagnostic::Diagnostic, id::HostId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More errors than these are counted, not listed.
+const LISTED: usize = 100;
+
+impl Plan {
+    /// What of the plan is on these hosts, and nothing else: no task of another host is part of it.
+    ///
+    /// Placements, changes, endpoints and choices are those of these hosts, too; warnings stay. The result bears a hash of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where a task waits for one of another host that is still to be done, for then it could never begin.
+    pub fn limited_to(mut self, hosts: &BTreeSet<HostId>) -> Result<Self, Vec<Diagnostic>> {
+        let crossing = self.crossing(hosts);
+        if !crossing.is_empty() {
+            return Err(crossing);
+        }
+        let used: BTreeSet<&HostId> =
+            self.tasks.iter().map(|task| &task.host).chain(self.placements.values()).collect();
+        let idle = hosts.iter().filter(|host| !used.contains(host)).map(|host| {
+            let message = format!("nothing of the stack is on `{host}`, and nothing is to be done there");
+            warning("nothing-there", message).with_help("look whether its name is right: `graphium host list`")
+        });
+        let idle: Vec<Diagnostic> = idle.collect();
+        self.warnings.extend(idle);
+        let placements = std::mem::take(&mut self.placements);
+        self.unchanged.retain(|name| placements.get(name).is_some_and(|host| hosts.contains(host)));
+        self.placements = placements.into_iter().filter(|(_, host)| hosts.contains(host)).collect();
+        self.tasks.retain(|task| hosts.contains(&task.host));
+        self.changes.retain(|change| hosts.contains(&change.host));
+        self.endpoints.retain(|endpoint| hosts.contains(&endpoint.host));
+        self.choices.retain(|choice| hosts.contains(&choice.host));
+        Ok(seal::sealed(self))
+    }
+
+    /// What stands against doing the tasks of these hosts alone, once for each pair of tasks.
+    fn crossing(&self, hosts: &BTreeSet<HostId>) -> Vec<Diagnostic> {
+        let outside = self.tasks.iter().filter(|task| !hosts.contains(&task.host));
+        let outside: BTreeMap<&str, &HostId> = outside.map(|task| (task.id.as_str(), &task.host)).collect();
+        let inside = self.tasks.iter().filter(|task| hosts.contains(&task.host));
+        let crossing = inside.flat_map(|task| {
+            let first = task.depends_on.iter().filter_map(|id| Some((id, *outside.get(id.as_str())?)));
+            first.map(move |(id, host)| (task, id, host))
+        });
+        let mut errors: Vec<Diagnostic> = Vec::new();
+        let mut more = 0_usize;
+        for (task, id, host) in crossing {
+            if errors.len() == LISTED {
+                more += 1;
+                continue;
+            }
+            let message = format!("`{}` on `{}` waits for `{id}` on `{host}`, which is left out", task.id, task.host);
+            let help = format!("plan for `{host}` too, or first alone");
+            errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help));
+        }
+        if more > 0 {
+            let message = format!("{more} more tasks wait for tasks of hosts that are left out");
+            let help = "plan for all hosts, or for the others first";
+            errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help));
+        }
+        errors
+    }
+}

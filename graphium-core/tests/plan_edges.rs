@@ -1,0 +1,295 @@
+//! What the planner does at the edges: what mutants showed that nobody had asserted.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use graphium_core::{
+    action::Action,
+    id::HostId,
+    inventory::{ContainerStatus, Inventory},
+    plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
+    runtime::label,
+    stack::{Condition, Container, Dependency, Mount, MountKind, Network, Port, Protocol, Stack, Volume},
+};
+
+fn planned(stack: &Stack, inventory: &Inventory) -> Plan {
+    plan(stack, None, inventory, &Options::default()).unwrap()
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.tasks.iter().map(|task| task.id.as_str()).collect()
+}
+
+fn task<'p>(plan: &'p Plan, id: &str) -> &'p PlannedTask {
+    plan.tasks.iter().find(|task| task.id == id).unwrap_or_else(|| panic!("no {id} in {:?}", ids(plan)))
+}
+
+fn pinned(name: &str, host: &str) -> Container {
+    Container { host: Some(host.into()), ..container(name) }
+}
+
+fn mounted(mut container: Container, source: &str) -> Container {
+    let kind = MountKind::Volume { source: Some(source.to_owned()), no_copy: false, subpath: None };
+    container.volume_mounts.push(Mount { kind, target: format!("/{source}"), read_only: false });
+    container
+}
+
+fn told(plan: &Plan) -> Vec<(&str, &str)> {
+    plan.warnings.iter().map(|warning| (&*warning.code, warning.message.as_str())).collect()
+}
+
+/// A stack, what runs once it was deployed, and its revision.
+fn deployed(stack: &Stack, inventory: Inventory) -> (Inventory, Applied) {
+    let first = planned(stack, &inventory);
+    let running = carried_out(&first, inventory);
+    (running, Applied { stack: stack.clone(), placements: first.placements })
+}
+
+#[test]
+fn a_stack_that_is_renamed_moves_nowhere() {
+    let before = stack("s", vec![container("a")]);
+    let running = carried_out(&planned(&before, &hosts(1)), hosts(1));
+    let renamed = Stack { name: "t".to_owned(), ..before };
+    let plan = planned(&renamed, &running);
+    assert_eq!(task(&plan, "deploy:a").why, "is not there yet");
+    assert_eq!(task(&plan, "delete:a@vm1").why, "is replaced under another name");
+}
+
+#[test]
+fn what_has_done_its_work_is_not_started_again() {
+    let job = Dependency { container: "job".to_owned(), condition: Condition::Completed };
+    let web = Container { depends_on: vec![job], ..container("web") };
+    let stack = stack("s", vec![container("job"), web]);
+    let first = planned(&stack, &hosts(1));
+    let mut ended = carried_out(&first, hosts(1));
+    ended.containers.iter_mut().for_each(|seen| (seen.status, seen.exit_code) = (ContainerStatus::Exited, Some(0)));
+    let applied = Applied { stack: stack.clone(), placements: first.placements };
+    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &ended);
+    assert_eq!(ids(&start), ["start:web@vm1"]);
+    assert_eq!(start.unchanged, ["job"]);
+}
+
+#[test]
+fn a_volume_that_is_declared_is_the_stacks_own_unless_it_is_external() {
+    let declared = |name: &str, external| Volume { name: name.to_owned(), external, ..Volume::default() };
+    let mut stack = stack("s", vec![mounted(mounted(pinned("db", "vm1"), "own"), "shared")]);
+    stack.volumes = vec![declared("own", false), declared("shared", true)];
+    let plan = planned(&stack, &hosts(1));
+    assert_eq!(ids(&plan), ["pull:vm1:nginx:alpine", "network:vm1", "volume:vm1:own", "deploy:db"]);
+    let Action::Deploy { spec } = &task(&plan, "deploy:db").action else { panic!() };
+    let sources = spec.container.volume_mounts.iter().map(|mount| match &mount.kind {
+        MountKind::Volume { source: Some(source), .. } => source.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(sources.collect::<Vec<_>>(), ["s_own", "shared"]);
+    let (running, applied) = deployed(&stack, hosts(1));
+    let options = Options { remove_volumes: true, ..Options::default() };
+    let removal = plan_removal(&stack.id, "s", Some(&applied), &running, &options);
+    assert_eq!(ids(&removal), ["delete:db@vm1", "remove-network:vm1", "remove-volume:vm1:s_own"]);
+}
+
+#[test]
+fn what_is_as_asked_has_no_task_and_is_listed() {
+    let stack = stack("s", vec![pinned("a", "vm1"), pinned("b", "vm1"), pinned("c", "vm2")]);
+    let (mut running, applied) = deployed(&stack, hosts(2));
+    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    running
+        .containers
+        .iter_mut()
+        .filter(|seen| seen.name == "s-a")
+        .for_each(|seen| seen.status = ContainerStatus::Stopped);
+    let stop = act(StackAction::Stop, &running);
+    assert_eq!((ids(&stop), stop.unchanged.clone()), (vec!["stop:c@vm2", "stop:b@vm1"], vec!["a".to_owned()]));
+    let start = act(StackAction::Start, &running);
+    assert_eq!((ids(&start), start.unchanged.clone()), (vec!["start:a@vm1"], vec!["b".to_owned(), "c".to_owned()]));
+    assert_eq!(start.placements["a"], HostId::new("vm1"));
+}
+
+#[test]
+fn endpoints_are_told_to_all_up_to_a_bound_and_beyond_it_to_dependants() {
+    let service =
+        |number: u16| Container { ports: vec![published(80, 1000 + number)], ..container(&format!("c{number}")) };
+    let variables = |count: u16| {
+        let plan = planned(&stack("s", (0..count).map(service).collect()), &hosts(1));
+        let Action::Deploy { spec } = &task(&plan, "deploy:c1").action else { panic!() };
+        (spec.container.environment.len(), plan.warnings.len())
+    };
+    assert_eq!(variables(64), (63 * 4, 0));
+    assert_eq!(variables(65), (0, 1));
+}
+
+#[test]
+fn who_cannot_be_reached_is_named_up_to_five_times() {
+    let message = |count: usize| {
+        let user = |number| Container { depends_on: vec![on("db")], ..pinned(&format!("u{number}"), "vm2") };
+        let plan = planned(&stack("s", (0..count).map(user).chain([pinned("db", "vm1")]).collect()), &hosts(2));
+        let [(code, message)] = told(&plan)[..] else { panic!("{:?}", plan.warnings) };
+        assert_eq!(code, "no-way-across");
+        message.to_owned()
+    };
+    assert!(message(5).ends_with("`db` from `u3`, `db` from `u4`"), "{}", message(5));
+    assert!(message(7).ends_with("`db` from `u4` and 2 more"), "{}", message(7));
+    // One whose end alone is awaited need not be reached, and on one host all are.
+    let job = Dependency { container: "db".to_owned(), condition: Condition::Completed };
+    let waits = Container { depends_on: vec![job], ..pinned("u", "vm2") };
+    assert!(planned(&stack("s", vec![waits, pinned("db", "vm1")]), &hosts(2)).warnings.is_empty());
+    let beside = Container { depends_on: vec![on("db")], ..pinned("u", "vm1") };
+    assert!(planned(&stack("s", vec![beside, pinned("db", "vm1")]), &hosts(2)).warnings.is_empty());
+}
+
+#[test]
+fn a_port_of_the_loopback_is_told_to_nobody() {
+    let local = Port { host_ip: Some([127, 0, 0, 1].into()), ..published(80, 8080) };
+    let web = Container { ports: vec![local], ..pinned("web", "vm1") };
+    let user = Container { depends_on: vec![on("web")], ..pinned("user", "vm2") };
+    let plan = planned(&stack("s", vec![web, user]), &hosts(2));
+    assert_eq!(told(&plan)[0].0, "no-way-across");
+    assert_eq!(plan.endpoints[0].ip_address, Some([127, 0, 0, 1].into()));
+    let Action::Deploy { spec } = &task(&plan, "deploy:user").action else { panic!() };
+    assert!(spec.container.environment.is_empty() && spec.container.extra_hosts.is_empty());
+}
+
+#[test]
+fn a_volume_stays_while_anybody_on_the_host_mounts_it() {
+    let before = stack("s", vec![mounted(pinned("a", "vm1"), "data"), mounted(pinned("b", "vm1"), "data")]);
+    let (running, applied) = deployed(&before, hosts(1));
+    let without = |name: &str| {
+        let mut after = before.clone();
+        after.containers.retain(|container| container.name != name);
+        plan(&after, Some(&applied), &running, &Options::default()).unwrap()
+    };
+    assert!(told(&without("a")).is_empty());
+    let mut neither = before.clone();
+    neither.containers = vec![pinned("c", "vm1").into()];
+    let plan = plan(&neither, Some(&applied), &running, &Options::default()).unwrap();
+    assert_eq!(told(&plan), [("volume-kept", "the volume `s_data` stays on `vm1` with its data")]);
+}
+
+#[test]
+fn a_network_goes_with_the_last_that_used_it_and_never_where_it_is_external() {
+    let mut before = stack("s", vec![pinned("a", "vm1"), pinned("b", "vm2")]);
+    let after = Stack { containers: before.containers[1..].to_vec(), ..before.clone() };
+    let (running, applied) = deployed(&before, hosts(2));
+    let plan_of =
+        |applied: &Applied, running: &Inventory| plan(&after, Some(applied), running, &Options::default()).unwrap();
+    let plan_after = plan_of(&applied, &running);
+    assert_eq!(ids(&plan_after), ["delete:a@vm1", "remove-network:vm1"]);
+    let Some(Action::Network { spec }) = &task(&plan_after, "remove-network:vm1").undo else { panic!() };
+    assert_eq!(spec.name, "s");
+    // One that no revision tells of cannot be made again.
+    let unknown = plan_removal(&before.id, "s", None, &running, &Options::default());
+    assert_eq!(task(&unknown, "remove-network:vm1").undo, None);
+    before.network = Some(Network { external: true, name: Some("theirs".to_owned()), ..Network::default() });
+    let (running, applied) = deployed(&before, hosts(2));
+    let removal = plan_removal(&before.id, "s", Some(&applied), &running, &Options::default());
+    assert_eq!(ids(&removal), ["delete:b@vm2", "delete:a@vm1"]);
+}
+
+#[test]
+fn one_that_is_in_two_places_stays_where_it_runs_or_was_applied() {
+    let stack = stack("s", vec![container("a")]);
+    let (mut running, applied) = deployed(&stack, hosts(3));
+    let twin = |host: &str, status| {
+        let mut twin = running.containers[0].clone();
+        (twin.hosted_on, twin.status) = (HostId::new(host), status);
+        twin
+    };
+    let (two, three) = (twin("vm2", ContainerStatus::Running), twin("vm3", ContainerStatus::Exited));
+    running.containers.extend([two, three]);
+    let again = plan(&stack, Some(&applied), &running, &Options::default()).unwrap();
+    assert_eq!(ids(&again), ["delete:a@vm2", "delete:a@vm3", "remove-network:vm2", "remove-network:vm3"]);
+    running.containers.remove(0);
+    running.containers.reverse();
+    assert_eq!(planned(&stack, &running).placements["a"], HostId::new("vm2"), "that one runs");
+}
+
+#[test]
+fn ports_of_two_protocols_or_addresses_live_side_by_side() {
+    let udp = Port { protocol: Protocol::Udp, ..published(53, 53) };
+    let address = |last| Port { host_ip: Some([10, 0, 0, last].into()), ..published(53, 5353) };
+    let ports = |name: &str, ports: Vec<Port>| Container { ports, ..pinned(name, "vm1") };
+    let stack = stack("s", vec![ports("a", vec![udp, address(1)]), ports("b", vec![published(53, 53), address(2)])]);
+    assert_eq!(planned(&stack, &hosts(1)).placements.len(), 2);
+}
+
+#[test]
+fn what_bears_our_label_alone_is_ours_and_what_bears_another_stacks_is_not() {
+    let stack = stack("s", vec![container("a")]);
+    let mut inventory = hosts(1);
+    for (name, owner) in [("x", "stack:s"), ("y", "stack:other")] {
+        let mut seen = foreign(name, "vm1", None);
+        seen.labels.insert(label::STACK.to_owned(), owner.to_owned());
+        inventory.containers.push(seen);
+    }
+    let plan = planned(&stack, &inventory);
+    let deletions: Vec<_> = plan.tasks.iter().filter(|task| matches!(task.action, Action::Delete { .. })).collect();
+    assert_eq!(deletions.iter().map(|task| task.action.subject()).collect::<Vec<_>>(), ["x"]);
+}
+
+#[test]
+fn a_container_is_spread_over_the_datacenter_that_it_prefers_while_there_is_room() {
+    let mut web = container("web");
+    web.requirements.preferred_datacenter = Some("eu".to_owned());
+    web.replicas = Some(3);
+    web.ports.push(published(80, 8080));
+    let mut inventory = hosts(3);
+    inventory.hosts[1].location = Some("eu".to_owned());
+    inventory.hosts[2].location = Some("eu".to_owned());
+    let plan = planned(&stack("s", vec![web]), &inventory);
+    let places: Vec<_> = plan.placements.values().map(HostId::as_str).collect();
+    assert_eq!(places, ["vm2", "vm3", "vm1"]);
+}
+
+#[test]
+fn a_dependency_with_a_fixed_port_is_reached_from_everywhere_and_one_without_is_not() {
+    let user = || Container { depends_on: vec![on("db")], ..pinned("user", "vm2") };
+    let db = |host_port| Container { ports: vec![Port { host_port, ..published(5432, 1) }], ..pinned("db", "vm1") };
+    let variables = |plan: &Plan| match &task(plan, "deploy:user").action {
+        Action::Deploy { spec } => spec.container.environment.len(),
+        other => panic!("{other:?}"),
+    };
+    let fixed = planned(&stack("s", vec![user(), db(Some(5432))]), &hosts(2));
+    assert_eq!((told(&fixed).len(), variables(&fixed)), (0, 4));
+    let chosen = planned(&stack("s", vec![user(), db(None)]), &hosts(2));
+    assert_eq!((told(&chosen)[0].0, variables(&chosen)), ("no-way-across", 0));
+}
+
+#[test]
+fn no_part_of_a_plan_can_change_and_keep_its_hash() {
+    let web = mounted(Container { ports: vec![published(80, 8080)], ..pinned("web", "vm1") }, "data");
+    let before = stack("s", vec![web, pinned("db", "vm1"), pinned("old", "vm1")]);
+    let (running, applied) = deployed(&before, hosts(1));
+    let mut after = Stack { containers: before.containers[..2].to_vec(), ..before };
+    std::sync::Arc::make_mut(&mut after.containers[0]).image = "nginx:2".to_owned();
+    let mut whole = plan(&after, Some(&applied), &running, &Options::default()).unwrap();
+    whole.warnings = planned(
+        &stack("t", vec![Container { depends_on: vec![on("b")], ..pinned("a", "vm1") }, pinned("b", "vm2")]),
+        &hosts(2),
+    )
+    .warnings;
+    let whole = whole.sealed();
+    type Tampering = fn(&mut Plan);
+    let changes: [(&str, Tampering); 12] = [
+        ("stack", |plan| plan.stack = "stack:t".into()),
+        ("name", |plan| plan.stack_name.push('t')),
+        ("tasks", |plan| drop(plan.tasks.pop())),
+        ("id", |plan| plan.tasks[0].id.push('t')),
+        ("host", |plan| plan.tasks[0].host = HostId::new("vm9")),
+        ("why", |plan| plan.tasks[0].why.push('t')),
+        ("order", |plan| plan.tasks.iter_mut().for_each(|task| drop(task.depends_on.pop()))),
+        ("undo", |plan| plan.tasks.iter_mut().for_each(|task| task.undo = None)),
+        ("action", |plan| {
+            let Action::Network { spec } = &mut plan.tasks[1].action else { panic!("{:?}", plan.tasks[1].id) };
+            spec.name.push('t');
+        }),
+        ("placements", |plan| plan.placements.clear()),
+        ("unchanged", |plan| plan.unchanged.clear()),
+        ("warnings, changes and endpoints", |plan| {
+            assert!(!plan.warnings.is_empty() && !plan.changes.is_empty() && !plan.endpoints.is_empty());
+            plan.warnings.clear();
+        }),
+    ];
+    for (part, change) in changes {
+        let mut other = whole.clone();
+        change(&mut other);
+        assert_ne!(other.sealed().hash, whole.hash, "{part}");
+    }
+}
