@@ -185,6 +185,30 @@ fn a_plan_is_offline_deterministic_and_has_its_form() {
 }
 
 #[test]
+fn a_plan_shows_what_takes_it_back_where_that_is_asked_for() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", HOSTS);
+    let args = ["plan", "shop.jsonld", "--inventory", "hosts.json"];
+    let output = home.run(&[&args[..], &["--undo"]].concat());
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    for part in ["what takes it back, in this order", "what cannot be taken back", "an image that was pulled is kept"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let steps = text.split("what takes it back").nth(1).unwrap();
+    assert!(steps.find("web").unwrap() < steps.find("db").unwrap(), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("in the end: stack `shop` is gone again from "), "{text}");
+
+    let plain = json(&home.run(&[&args[..], &["-o", "json"]].concat()));
+    let mut with_undo = json(&home.run(&[&args[..], &["-o", "json", "--undo"]].concat()));
+    let undo = with_undo.as_object_mut().unwrap().remove("undo").unwrap();
+    assert_eq!(with_undo, plain);
+    assert_eq!(undo["steps"][0]["task"], "deploy:web");
+    assert_eq!(undo["lasting"][0]["kind"], "image");
+}
+
+#[test]
 fn what_cannot_be_planned_is_refused_with_every_reason() {
     let home = Home::new();
     home.file(

@@ -4,6 +4,7 @@ use super::{
     Applied, Plan, PlannedTask,
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
+    lasting::{LastingKind, is_running},
     leftover::{Leftover, leftovers},
     seal,
     task::{check_id, task},
@@ -137,7 +138,11 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Start { name: name.clone() };
             let task = task(id.clone(), Action::Stop { name }, part.host, why);
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
+            let lasting = match self.status(number) {
+                None => Some(LastingKind::Unseen),
+                Some(status) => (!is_running(status)).then_some(LastingKind::State),
+            };
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
             self.stops.insert(number, id);
         }
     }
@@ -156,7 +161,9 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
             let task = task(id.clone(), Action::Start { name }, part.host, why);
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
+            // Undone it is stopped, which one that was frozen was not.
+            let lasting = (self.status(number) == Some(ContainerStatus::Paused)).then_some(LastingKind::State);
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
             self.starts.insert(number, id);
         }
     }

@@ -1,6 +1,6 @@
 //! Plans as data.
 
-use super::{Change, Choice};
+use super::{Change, Choice, LastingKind};
 use crate::{
     action::Action,
     diagnostic::Diagnostic,
@@ -62,6 +62,9 @@ pub struct PlannedTask {
     /// What takes it back; absent where nothing needs to be, or can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
+    /// What `undo` does not bring back, as far as only what was seen tells; the hash does not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<LastingKind>,
 }
 
 /// A published port of a container, as others reach it.

@@ -14,7 +14,7 @@ use crate::{
 };
 use graphium_core::{
     diagnostic::Diagnostic,
-    plan::{self, Options, Plan},
+    plan::{self, Options, Plan, Undo},
 };
 use graphium_server::client::DeployRequest;
 use std::path::PathBuf;
@@ -36,6 +36,9 @@ pub(crate) struct PlanArgs {
     /// Say why each container is where it is, and how every host stood
     #[arg(long)]
     explain: bool,
+    /// Show what takes the plan back, step by step, what cannot be taken back and why, and what the end is
+    #[arg(long)]
+    undo: bool,
     /// Exit with 7 where there is something to do, and with 0 where there is nothing
     #[arg(long)]
     detailed_exitcode: bool,
@@ -53,6 +56,14 @@ enum PlanFormat {
     Json,
     /// For Graphviz
     Dot,
+}
+
+/// A plan and what takes it back.
+#[derive(serde::Serialize)]
+struct WithUndo<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    undo: Undo,
 }
 
 pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
@@ -116,6 +127,7 @@ fn show(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     match format {
+        PlanFormat::Json if args.undo => output.json(&WithUndo { plan, undo: plan.undo() })?,
         PlanFormat::Json => output.json(plan)?,
         PlanFormat::Dot => output.line(plan::dot(plan).trim_end())?,
         PlanFormat::Table => {
@@ -123,7 +135,8 @@ fn show(
             let style = output.data_style();
             let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
             let choices = render::choices(plan, style);
-            let lines = render::plan(plan, style).into_iter().chain(differences).chain(choices);
+            let undo = if args.undo { render::undo(&plan.undo(), style) } else { Vec::new() };
+            let lines = render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(undo);
             lines.into_iter().try_for_each(|line| output.line(&line))?;
         }
     }

@@ -12,6 +12,7 @@ mod table;
 mod text;
 mod time;
 mod tree;
+mod undo;
 
 pub(crate) use board::{Board, State};
 pub(crate) use changes::Changes;
@@ -25,3 +26,4 @@ pub(crate) use table::Table;
 pub(crate) use text::{clip, count, pad, printable, width};
 pub(crate) use time::{Clock, bytes, span};
 pub(crate) use tree::{Frame, tree};
+pub(crate) use undo::undo;
