@@ -182,6 +182,9 @@ fn a_plan_is_offline_deterministic_and_has_its_form() {
     let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "--detailed-exitcode", "--explain"]);
     assert_eq!(code(&output), 7, "there is something to do");
     assert!(stdout(&output).contains("web on "), "{}", stdout(&output));
+    // The image of `db` and then both containers are the longest way; the image of `web` can wait for one container.
+    assert!(stdout(&output).contains("deploy:web            0, on the critical path"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("pull:vm2:nginx:1.27   2"), "{}", stdout(&output));
 }
 
 #[test]

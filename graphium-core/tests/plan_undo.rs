@@ -306,16 +306,18 @@ fn what_waits_for_a_check_is_taken_back_before_what_is_checked() {
     assert_eq!(ids[..2], [("undo:deploy:web", vec![]), ("undo:deploy:db", vec!["undo:deploy:web"])]);
 }
 
+fn end(action: StackAction, old: &Applied, inventory: &Inventory) -> String {
+    plan_action(action, &StackId::new("stack:s"), "s", Some(old), inventory).undo().end
+}
+
 #[test]
 fn the_end_says_what_is_there_in_words() {
-    let (old, there) = applied(stack("s", vec![container("web")]), hosts(1));
-    let end = |action, inventory| plan_action(action, &StackId::new("stack:s"), "s", Some(&old), inventory).undo().end;
-    assert_eq!(end(StackAction::Stop, &there), "stack `s` runs again on vm1");
-    assert_eq!(end(StackAction::Start, &there), "nothing is done, so there is nothing to take back");
-    let mut stopped = there.clone();
-    stopped.containers[0].status = ContainerStatus::Exited;
-    assert_eq!(end(StackAction::Start, &stopped), "stack `s` is stopped again on vm1");
-    let unknown = plan_removal(&StackId::new("stack:s"), "s", None, &stopped, &Options::default());
+    let (old, mut there) = applied(stack("s", vec![container("web")]), hosts(1));
+    assert_eq!(end(StackAction::Stop, &old, &there), "stack `s` runs again on vm1");
+    assert_eq!(end(StackAction::Start, &old, &there), "nothing is done, so there is nothing to take back");
+    there.containers[0].status = ContainerStatus::Exited;
+    assert_eq!(end(StackAction::Start, &old, &there), "stack `s` is stopped again on vm1");
+    let unknown = plan_removal(&StackId::new("stack:s"), "s", None, &there, &Options::default());
     assert_eq!(
         unknown.undo().end,
         "nothing of this plan can be taken back; these stay changed: `s` on vm1, `s-web` on vm1"

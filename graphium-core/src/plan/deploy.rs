@@ -19,6 +19,7 @@ use super::{
     place::place,
     retire, seal,
     setup::Setup,
+    slack,
     task::{check_id, task},
     verdict::Verdict,
     warn,
@@ -241,6 +242,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             }
         }
         retire::retire(self, &handover, &mut tasks);
+        slack::give(&mut tasks);
         tasks
     }
 
@@ -263,7 +265,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         };
         let id = self.id(number)?;
         let container = Some(name.to_owned());
-        Some(PlannedTask { id, action, host: host.clone(), container, depends_on, why, undo, lasting })
+        Some(PlannedTask { id, action, host: host.clone(), container, depends_on, slack: 0, why, undo, lasting })
     }
 
     /// What puts the container that was there in a member's place again, and what that does not bring back.

@@ -6,7 +6,7 @@ use super::{
     hosts::{Hosts, Seen},
     lasting::{LastingKind, is_running},
     leftover::{Leftover, leftovers},
-    seal,
+    seal, slack,
     task::{check_id, task},
     verdict::has_done_its_work,
 };
@@ -60,6 +60,7 @@ pub fn plan_action(
         sequence.tasks.iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
     };
     let unchanged = sequence.parts.iter().filter(|part| !touched(part)).map(|part| part.name.to_string()).collect();
+    slack::give(&mut sequence.tasks);
     seal::sealed(Plan {
         hash: String::new(),
         stack: stack.clone(),

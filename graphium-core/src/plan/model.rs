@@ -57,6 +57,10 @@ pub struct PlannedTask {
     pub container: Option<String>,
     /// Ids of the tasks that come first.
     pub depends_on: Vec<String>,
+    /// How long it can wait before the whole takes longer, in [weights](super::weight); 0 is on the critical path. The hash
+    /// does not count it.
+    #[serde(default)]
+    pub slack: u32,
     /// Why it is part of the plan, in a few words.
     pub why: String,
     /// What takes it back; absent where nothing needs to be, or can be.

@@ -7,7 +7,7 @@ use super::{
     layout,
     leftover::leftovers,
     retire::{deletions, remove_network},
-    seal,
+    seal, slack,
     task::task,
     warn,
 };
@@ -71,6 +71,7 @@ pub fn plan_removal(
             warnings.push(warn::volume_kept(host, &name));
         }
     }
+    slack::give(&mut tasks);
     seal::sealed(Plan {
         hash: String::new(),
         stack: stack.clone(),

@@ -11,6 +11,7 @@ pub(super) fn task(id: String, action: Action, host: &HostId, why: impl Into<Str
         host: host.clone(),
         container: None,
         depends_on: Vec::new(),
+        slack: 0,
         why: why.into(),
         undo: None,
         lasting: None,

@@ -194,3 +194,12 @@ fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
     assert_eq!(summary["agentId"], "vm1#1");
     Ok(())
 }
+
+#[test]
+fn a_task_that_was_stored_before_there_was_slack_has_none() -> Result<(), serde_json::Error> {
+    let mut stored = serde_json::to_value(Task { slack: 7, ..task() })?;
+    assert_eq!(serde_json::from_value::<Task>(stored.clone())?.slack, 7);
+    stored.as_object_mut().map(|fields| fields.remove("slack"));
+    assert_eq!(serde_json::from_value::<Task>(stored)?.slack, 0);
+    Ok(())
+}

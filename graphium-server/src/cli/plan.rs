@@ -33,7 +33,7 @@ pub(crate) struct PlanArgs {
     /// Show what changes property by property; values of variables stay hidden
     #[arg(long)]
     diff: bool,
-    /// Say why each container is where it is, and how every host stood
+    /// Say why each container is where it is, how every host stood, and how long each task can wait
     #[arg(long)]
     explain: bool,
     /// Show what takes the plan back, step by step, what cannot be taken back and why, and what the end is
@@ -135,8 +135,10 @@ fn show(
             let style = output.data_style();
             let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
             let choices = render::choices(plan, style);
+            let slack = if args.explain { render::slack(plan, style) } else { Vec::new() };
             let undo = if args.undo { render::undo(&plan.undo(), style) } else { Vec::new() };
-            let lines = render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(undo);
+            let lines =
+                render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(slack).chain(undo);
             lines.into_iter().try_for_each(|line| output.line(&line))?;
         }
     }
