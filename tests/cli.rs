@@ -210,6 +210,33 @@ fn a_plan_is_offline_deterministic_and_has_its_form() {
     let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "--detailed-exitcode", "--explain"]);
     assert_eq!(code(&output), 7, "there is something to do");
     assert!(stdout(&output).contains("web on "), "{}", stdout(&output));
+    // The image of `db` and then both containers are the longest way; the image of `web` can wait for one container.
+    assert!(stdout(&output).contains("deploy:web            0, on the critical path"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("pull:vm2:nginx:1.27   2"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_plan_shows_what_takes_it_back_where_that_is_asked_for() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", HOSTS);
+    let args = ["plan", "shop.jsonld", "--inventory", "hosts.json"];
+    let output = home.run(&[&args[..], &["--undo"]].concat());
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    for part in ["what takes it back, in this order", "what cannot be taken back", "an image that was pulled is kept"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let steps = text.split("what takes it back").nth(1).unwrap();
+    assert!(steps.find("web").unwrap() < steps.find("db").unwrap(), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("in the end: stack `shop` is gone again from "), "{text}");
+
+    let plain = json(&home.run(&[&args[..], &["-o", "json"]].concat()));
+    let mut with_undo = json(&home.run(&[&args[..], &["-o", "json", "--undo"]].concat()));
+    let undo = with_undo.as_object_mut().unwrap().remove("undo").unwrap();
+    assert_eq!(with_undo, plain);
+    assert_eq!(undo["steps"][0]["task"], "deploy:web");
+    assert_eq!(undo["lasting"][0]["kind"], "image");
 }
 
 #[test]

@@ -201,6 +201,7 @@ impl Draft<'_> {
                 deployment_id: Some(self.deployment.clone()),
                 plan_id: planned.id.clone(),
                 undo: planned.undo.clone().map(Arc::new),
+                slack: planned.slack,
                 why: planned.why.clone(),
                 depends_on: first.map(|number| id(*number)).collect(),
                 gate: if self.kind == DeploymentKind::Remove { Gate::Ended } else { Gate::Completed },

@@ -7,6 +7,7 @@ use crate::{
     stack::{Condition, Container},
 };
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 
 /// The members of the revision that was applied last; it may be hand-made, so its mistakes are passed over.
 #[derive(Debug)]
@@ -48,6 +49,13 @@ impl Before<'_, '_> {
     pub(super) fn container(&self, name: &str, host: &HostId) -> Option<Box<ContainerSpec>> {
         let number = self.number(name)?;
         (self.layout.host(number) == Some(host)).then(|| self.layout.container(number, &mut SpecHasher::default()))
+    }
+
+    /// The hosts that bore the stack's network.
+    pub(super) fn network_hosts(&self) -> BTreeSet<&HostId> {
+        let members = self.layout.members.list.iter().enumerate();
+        let users = members.filter(|(_, member)| member.definition.network_mode.is_none());
+        users.filter_map(|(number, _)| self.layout.host(number)).collect()
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<&Container> {

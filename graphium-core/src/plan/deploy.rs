@@ -11,6 +11,7 @@ use super::{
     change::{self, Change},
     handover::Handover,
     hosts::{Hosts, Seen},
+    lasting::{LastingKind, drift},
     layout::Layout,
     leftover::{Leftover, leftovers},
     live::{self, AppliedSettings},
@@ -20,6 +21,7 @@ use super::{
     place::{Reasons, place},
     retire, seal,
     setup::Setup,
+    slack,
     task::{check_id, task},
     verdict::Verdict,
     warn,
@@ -250,6 +252,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             }
         }
         retire::retire(self, &handover, &mut tasks);
+        slack::give(&mut tasks);
         tasks
     }
 
@@ -257,12 +260,8 @@ impl<'a, 'p> Draft<'a, 'p> {
     fn container(&mut self, number: usize, depends_on: Vec<String>) -> Option<PlannedTask> {
         let spec = self.specs[number].take()?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
-        let (action, why, undo) = match &self.verdicts[number] {
-            Verdict::Differs(why) => {
-                let undo =
-                    self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec });
-                (Action::Update { spec }, why.clone(), undo)
-            }
+        let (action, why, (undo, lasting)) = match &self.verdicts[number] {
+            Verdict::Differs(why) => (Action::Update { spec }, why.clone(), self.back(number)),
             Verdict::Unchanged | Verdict::Adjustable(_) | Verdict::Absent => {
                 let why = match self.seen.named(name).first() {
                     Some(own) if own.container.hosted_on != *host => {
@@ -271,11 +270,20 @@ impl<'a, 'p> Draft<'a, 'p> {
                     _ => "is not there yet".to_owned(),
                 };
                 let undo = Action::Delete { name: spec.name.clone() };
-                (Action::Deploy { spec }, why, Some(undo))
+                (Action::Deploy { spec }, why, (Some(undo), None))
             }
         };
         let id = self.id(number)?;
-        Some(PlannedTask { id, action, host: host.clone(), container: Some(name.to_owned()), depends_on, why, undo })
+        let container = Some(name.to_owned());
+        Some(PlannedTask { id, action, host: host.clone(), container, depends_on, slack: 0, why, undo, lasting })
+    }
+
+    /// What puts the container that was there in a member's place again, and what that does not bring back.
+    fn back(&self, number: usize) -> (Option<Action>, Option<LastingKind>) {
+        let host = self.layout.host(number);
+        let old = self.before.zip(host).and_then(|(before, host)| before.container(self.name(number), host));
+        let lasting = old.as_ref().and_then(|old| drift(self.there[number], old));
+        (old.map(|spec| Action::Update { spec }), lasting)
     }
 
     /// The task that gives a member other settings in place: it stops nothing, so it waits for nothing.
@@ -283,15 +291,13 @@ impl<'a, 'p> Draft<'a, 'p> {
         let (present, wanted) = self.adjusted(number)?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let engine_name = self.layout.stack.engine_name(name);
-        let undo = match wanted.step_to(&present) {
-            LiveStep::Anew(_) => {
-                self.before.and_then(|before| before.container(name, host)).map(|spec| Action::Update { spec })
-            }
-            _ => Some(Action::Adjust { name: engine_name.clone(), settings: present }),
+        let (undo, lasting) = match wanted.step_to(&present) {
+            LiveStep::Anew(_) => self.back(number),
+            _ => (Some(Action::Adjust { name: engine_name.clone(), settings: present }), None),
         };
         let action = Action::Adjust { name: engine_name, settings: wanted };
         let why = live::reason(&live::differences(&present, &wanted));
-        Some(task(self.id(number)?, action, host, why).of_container(name).undone_by(undo))
+        Some(task(self.id(number)?, action, host, why).of_container(name).undone_by(undo).leaving(lasting))
     }
 
     /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.

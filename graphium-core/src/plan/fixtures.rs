@@ -13,6 +13,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -119,43 +120,80 @@ pub fn layered(count: usize) -> Stack {
 /// What would be seen once a plan has been carried out without a fault.
 #[must_use]
 pub fn carried_out(plan: &Plan, mut inventory: Inventory) -> Inventory {
-    let seen = std::mem::take(&mut inventory.containers).into_iter();
-    let mut there: IndexMap<_, _> = seen.map(|seen| ((seen.hosted_on.clone(), seen.name.clone()), seen)).collect();
-    for task in &plan.tasks {
-        let key = (task.host.clone(), task.action.subject().to_owned());
-        let turned = |seen: Option<&mut ObservedContainer>, status, exit_code| {
-            if let Some(seen) = seen {
-                (seen.status, seen.exit_code) = (status, exit_code);
-            }
-        };
-        match &task.action {
+    let mut estate = Estate::of(std::mem::take(&mut inventory.containers));
+    plan.tasks.iter().for_each(|task| estate.carry_out(&task.host, &task.action));
+    inventory.containers = estate.containers.into_values().collect();
+    inventory
+}
+
+/// Something on a host, by its name there.
+pub type Key = (HostId, String);
+
+/// What hosts bear, as actions change it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Estate {
+    /// The containers.
+    pub containers: IndexMap<Key, ObservedContainer>,
+    /// The networks.
+    pub networks: BTreeSet<Key>,
+    /// The volumes, each with a number of its own: one that is made again has none of the data.
+    pub volumes: BTreeMap<Key, usize>,
+    /// The images.
+    pub images: BTreeSet<Key>,
+    made: usize,
+}
+
+impl Estate {
+    /// These containers, and nothing else.
+    pub fn of(containers: Vec<ObservedContainer>) -> Self {
+        let named = containers.into_iter().map(|seen| ((seen.hosted_on.clone(), seen.name.clone()), seen));
+        Self { containers: named.collect(), ..Self::default() }
+    }
+
+    /// Does one thing on one host, without a fault.
+    pub fn carry_out(&mut self, host: &HostId, action: &Action) {
+        let key = (host.clone(), action.subject().to_owned());
+        match action {
             Action::Deploy { spec } | Action::Update { spec } => {
-                there.insert(key, running(spec, &task.host));
+                self.containers.insert(key, running(spec, host));
             }
             Action::Adjust { settings, .. } => {
-                if let Some(seen) = there.get_mut(&key) {
+                if let Some(seen) = self.containers.get_mut(&key) {
                     seen.settings = Some(settings.or(seen.settings.unwrap_or_default()));
                 }
             }
             Action::Delete { .. } => {
-                there.swap_remove(&key);
+                self.containers.swap_remove(&key);
             }
             Action::Check { condition: Condition::Completed, .. } | Action::Stop { .. } => {
-                turned(there.get_mut(&key), ContainerStatus::Exited, Some(0));
+                self.turn(&key, ContainerStatus::Exited, Some(0));
             }
-            Action::Start { .. } | Action::Restart { .. } => {
-                turned(there.get_mut(&key), ContainerStatus::Running, None);
+            Action::Start { .. } | Action::Restart { .. } => self.turn(&key, ContainerStatus::Running, None),
+            Action::Check { .. } => {}
+            Action::Pull { .. } => {
+                self.images.insert(key);
             }
-            Action::Pull { .. }
-            | Action::Network { .. }
-            | Action::Volume { .. }
-            | Action::Check { .. }
-            | Action::RemoveNetwork { .. }
-            | Action::RemoveVolume { .. } => {}
+            Action::Network { .. } => {
+                self.networks.insert(key);
+            }
+            Action::Volume { .. } => {
+                self.made += 1;
+                self.volumes.entry(key).or_insert(self.made);
+            }
+            Action::RemoveNetwork { .. } => {
+                self.networks.remove(&key);
+            }
+            Action::RemoveVolume { .. } => {
+                self.volumes.remove(&key);
+            }
         }
     }
-    inventory.containers = there.into_values().collect();
-    inventory
+
+    fn turn(&mut self, key: &Key, status: ContainerStatus, exit_code: Option<i64>) {
+        if let Some(seen) = self.containers.get_mut(key) {
+            (seen.status, seen.exit_code) = (status, exit_code);
+        }
+    }
 }
 
 /// A container as it is seen after it was made from a specification.

@@ -4,8 +4,9 @@ use super::{
     Applied, Plan, PlannedTask,
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
+    lasting::{LastingKind, is_running},
     leftover::{Leftover, leftovers},
-    seal,
+    seal, slack,
     task::{check_id, task},
     verdict::has_done_its_work,
 };
@@ -59,6 +60,7 @@ pub fn plan_action(
         sequence.tasks.iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
     };
     let unchanged = sequence.parts.iter().filter(|part| !touched(part)).map(|part| part.name.to_string()).collect();
+    slack::give(&mut sequence.tasks);
     seal::sealed(Plan {
         hash: String::new(),
         stack: stack.clone(),
@@ -137,7 +139,11 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Start { name: name.clone() };
             let task = task(id.clone(), Action::Stop { name }, part.host, why);
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
+            let lasting = match self.status(number) {
+                None => Some(LastingKind::Unseen),
+                Some(status) => (!is_running(status)).then_some(LastingKind::State),
+            };
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
             self.stops.insert(number, id);
         }
     }
@@ -156,7 +162,9 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
             let task = task(id.clone(), Action::Start { name }, part.host, why);
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).after(first));
+            // Undone it is stopped, which one that was frozen was not.
+            let lasting = (self.status(number) == Some(ContainerStatus::Paused)).then_some(LastingKind::State);
+            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
             self.starts.insert(number, id);
         }
     }

@@ -1,6 +1,6 @@
 //! Plans as data.
 
-use super::{Change, Choice};
+use super::{Change, Choice, LastingKind};
 use crate::{
     action::Action,
     diagnostic::Diagnostic,
@@ -57,11 +57,18 @@ pub struct PlannedTask {
     pub container: Option<String>,
     /// Ids of the tasks that come first.
     pub depends_on: Vec<String>,
+    /// How long it can wait before the whole takes longer, in [weights](super::weight); 0 is on the critical path. The hash
+    /// does not count it.
+    #[serde(default)]
+    pub slack: u32,
     /// Why it is part of the plan, in a few words.
     pub why: String,
     /// What takes it back; absent where nothing needs to be, or can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
+    /// What `undo` does not bring back, as far as only what was seen tells; the hash does not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<LastingKind>,
 }
 
 /// A published port of a container, as others reach it.

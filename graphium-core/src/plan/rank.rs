@@ -9,9 +9,10 @@ use super::{
     room::{Refusal, Room},
     score::{Score, score, standing},
 };
+use indexmap::IndexMap;
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap, HashMap, binary_heap::PeekMut},
+    collections::{BTreeSet, BinaryHeap, binary_heap::PeekMut},
 };
 
 /// Hosts by points, of equals the first by number.
@@ -30,13 +31,13 @@ struct Demand<'a> {
 /// The hosts that may still be given to containers of one demand: all, and those of some datacenters.
 #[derive(Debug, Default)]
 struct Ranks<'a> {
-    of: HashMap<Option<&'a str>, Heap>,
+    of: IndexMap<Option<&'a str>, Heap>,
 }
 
 /// Hosts by score.
 #[derive(Debug, Default)]
 pub(super) struct Ranking<'a> {
-    ranks: HashMap<Demand<'a>, Ranks<'a>>,
+    ranks: IndexMap<Demand<'a>, Ranks<'a>>,
 }
 
 impl<'a> Ranking<'a> {

@@ -2,12 +2,12 @@
 
 use super::{
     Applied, Options, Plan,
-    before::BeforeMembers,
+    before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
     layout,
     leftover::leftovers,
     retire::{deletions, remove_network},
-    seal,
+    seal, slack,
     task::task,
     warn,
 };
@@ -17,6 +17,9 @@ use crate::{
     inventory::Inventory,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A volume's name in the document, and the tasks that remove who mounts it.
+type Users<'b> = (&'b str, BTreeSet<String>);
 
 /// Plans the removal of a stack: of every container that was applied or is seen, then of its networks and, if asked for, its volumes.
 ///
@@ -41,28 +44,34 @@ pub fn plan_removal(
         None => Some(name.to_owned()),
     };
     if let Some(network) = network {
+        let was_on = before.as_ref().map(Before::network_hosts).unwrap_or_default();
         for (host, ids) in &deletions.by_host {
-            tasks.push(remove_network(host, &network, before.as_ref()).after(ids.clone()));
+            tasks.push(remove_network(host, &network, before.as_ref(), &was_on).after(ids.clone()));
         }
     }
-    let mut volumes: BTreeMap<(&HostId, String), BTreeSet<String>> = BTreeMap::new();
+    let mut volumes: BTreeMap<(&HostId, String), Users<'_>> = BTreeMap::new();
     if let Some(before) = &before {
         for leftover in &leftovers {
             for volume in warn::volumes_of(before, leftover) {
-                volumes.entry((leftover.host, volume)).or_default().insert(leftover.task_id("delete"));
+                let name = layout::volume_name(before.layout.stack, volume).into_owned();
+                let (_, users) = volumes.entry((leftover.host, name)).or_insert((volume, BTreeSet::new()));
+                users.insert(leftover.task_id("delete"));
             }
         }
     }
-    for ((host, volume), users) in volumes {
+    for ((host, name), (volume, users)) in volumes {
         if options.remove_volumes {
             let why = "the stack is removed with its data";
-            let id = format!("remove-volume:{host}:{volume}");
-            let action = Action::RemoveVolume { name: volume };
-            tasks.push(task(id, action, host, why).after(users));
+            let id = format!("remove-volume:{host}:{name}");
+            // An empty one, but of the same driver and options: what is made again mounts it.
+            let spec = before.as_ref().and_then(|before| layout::volume(before.layout.stack, volume));
+            let undo = spec.map(|spec| Action::Volume { spec: Box::new(spec) });
+            tasks.push(task(id, Action::RemoveVolume { name }, host, why).undone_by(undo).after(users));
         } else {
-            warnings.push(warn::volume_kept(host, &volume));
+            warnings.push(warn::volume_kept(host, &name));
         }
     }
+    slack::give(&mut tasks);
     seal::sealed(Plan {
         hash: String::new(),
         stack: stack.clone(),

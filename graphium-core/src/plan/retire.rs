@@ -1,6 +1,15 @@
 //! Taking away what is left over: containers in reverse order, then networks that nobody uses.
 
-use super::{PlannedTask, before::Before, deploy::Draft, handover::Handover, layout, leftover::Leftover, task::task};
+use super::{
+    PlannedTask,
+    before::Before,
+    deploy::Draft,
+    handover::Handover,
+    lasting::{LastingKind, drift},
+    layout,
+    leftover::Leftover,
+    task::task,
+};
 use crate::{action::Action, id::HostId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,13 +48,14 @@ pub(super) fn deletions(
             ids.extend(by_name.get(dependant).into_iter().flatten().map(|other| other.task_id("delete")));
         }
         let old = before.and_then(|before| before.container(leftover.name, leftover.host));
-        let undo = old.filter(|spec| spec.name == leftover.engine_name).map(|spec| Action::Deploy { spec });
+        let old = old.filter(|spec| spec.name == leftover.engine_name);
+        let lasting = old.as_ref().and_then(|old| drift(leftover.seen, old));
+        let undo = old.map(|spec| Action::Deploy { spec });
         let id = leftover.task_id("delete");
         deletions.by_host.entry(leftover.host.clone()).or_default().push(id.clone());
         let action = Action::Delete { name: leftover.engine_name.to_string() };
-        deletions.tasks.push(
-            task(id, action, leftover.host, why(leftover)).of_container(leftover.name).undone_by(undo).after(ids),
-        );
+        let task = task(id, action, leftover.host, why(leftover)).of_container(leftover.name);
+        deletions.tasks.push(task.undone_by(undo).leaving(lasting).after(ids));
     }
     deletions
 }
@@ -73,6 +83,7 @@ pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, tasks: &mut Vec
     };
     let deletions = deletions(&draft.leftovers, draft.before, first, why);
     tasks.extend(deletions.tasks);
+    let was_on = draft.before.map(Before::network_hosts).unwrap_or_default();
     for (host, name) in networks {
         let mut ids: Vec<String> = tasks
             .iter()
@@ -80,7 +91,7 @@ pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, tasks: &mut Vec
             .map(|task| task.id.clone())
             .collect();
         ids.extend(deletions.by_host.get(host).into_iter().flatten().cloned());
-        tasks.push(remove_network(host, name, draft.before).after(ids));
+        tasks.push(remove_network(host, name, draft.before, &was_on).after(ids));
     }
 }
 
@@ -94,9 +105,7 @@ fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str
     let mut gone: BTreeSet<(&HostId, &str)> = BTreeSet::new();
     let name = layout::network_name(was);
     if let Some(before) = draft.before {
-        let members = before.layout.members.list.iter().enumerate();
-        let users = members.filter(|(_, member)| member.definition.network_mode.is_none());
-        gone.extend(users.filter_map(|(number, _)| Some((before.layout.host(number)?, name))));
+        gone.extend(before.network_hosts().into_iter().map(|host| (host, name)));
     }
     // Of what was never applied there nobody knows whether it used the network; to remove one that is absent does no harm.
     let applied_there = |leftover: &&Leftover<'_>| {
@@ -118,9 +127,16 @@ fn networks_to_go<'d>(draft: &'d Draft<'_, '_>) -> BTreeSet<(&'d HostId, &'d str
 }
 
 /// The removal of a network from a host.
-pub(super) fn remove_network(host: &HostId, name: &str, before: Option<&Before<'_, '_>>) -> PlannedTask {
+pub(super) fn remove_network(
+    host: &HostId,
+    name: &str,
+    before: Option<&Before<'_, '_>>,
+    was_on: &BTreeSet<&HostId>,
+) -> PlannedTask {
     let spec = before.and_then(|before| layout::network(before.layout.stack)).filter(|spec| spec.name == name);
+    let lasting = (spec.is_some() && !was_on.contains(host)).then_some(LastingKind::Network);
     let action = Action::RemoveNetwork { name: name.to_owned() };
     task(format!("remove-network:{host}"), action, host, "no container of the stack uses it any more")
         .undone_by(spec.map(|spec| Action::Network { spec: Box::new(spec) }))
+        .leaving(lasting)
 }

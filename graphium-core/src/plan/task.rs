@@ -1,11 +1,21 @@
 //! How the tasks of every plan are made.
 
-use super::PlannedTask;
+use super::{LastingKind, PlannedTask};
 use crate::{action::Action, id::HostId, stack::Condition};
 
 /// A task without dependencies.
 pub(super) fn task(id: String, action: Action, host: &HostId, why: impl Into<String>) -> PlannedTask {
-    PlannedTask { id, action, host: host.clone(), container: None, depends_on: Vec::new(), why: why.into(), undo: None }
+    PlannedTask {
+        id,
+        action,
+        host: host.clone(),
+        container: None,
+        depends_on: Vec::new(),
+        slack: 0,
+        why: why.into(),
+        undo: None,
+        lasting: None,
+    }
 }
 
 impl PlannedTask {
@@ -16,6 +26,11 @@ impl PlannedTask {
 
     pub(super) fn undone_by(mut self, undo: Option<Action>) -> Self {
         self.undo = undo;
+        self
+    }
+
+    pub(super) fn leaving(mut self, lasting: Option<LastingKind>) -> Self {
+        self.lasting = lasting;
         self
     }
 

@@ -102,7 +102,8 @@ pub(super) fn of_leftovers(
     let Some(before) = before else { return warnings };
     let mut kept: BTreeSet<(&HostId, String)> = BTreeSet::new();
     for leftover in leftovers {
-        kept.extend(volumes_of(before, leftover).map(|volume| (leftover.host, volume)));
+        let engine_name = |volume| layout::volume_name(before.layout.stack, volume).into_owned();
+        kept.extend(volumes_of(before, leftover).map(|volume| (leftover.host, engine_name(volume))));
     }
     if kept.is_empty() {
         return warnings;
@@ -118,15 +119,14 @@ pub(super) fn of_leftovers(
     warnings
 }
 
-/// Names on the engine of the volumes that a leftover has mounted, as far as they are the stack's own.
+/// Names in the document of the volumes that a leftover has mounted, as far as they are the stack's own.
 pub(super) fn volumes_of<'b>(
     before: &'b Before<'_, '_>,
     leftover: &Leftover<'_>,
-) -> impl Iterator<Item = String> + use<'b> {
+) -> impl Iterator<Item = &'b str> + use<'b> {
     let layout = &before.layout;
     let definition = before.number(leftover.name).map(|number| layout.members.list[number].definition);
-    let volumes = definition.into_iter().flat_map(|definition| layout::own_volumes(layout.stack, definition));
-    volumes.map(|volume| layout::volume_name(layout.stack, volume).into_owned())
+    definition.into_iter().flat_map(|definition| layout::own_volumes(layout.stack, definition))
 }
 
 pub(super) fn volume_kept(host: &HostId, volume: &str) -> Diagnostic {

@@ -59,7 +59,8 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
     async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError>;
 
     /// Hands out up to `max` tasks of a host that may begin: pending, their time has come, everything that they wait for has ended well
-    /// (for [`Gate::Ended`](crate::task::Gate): has ended). Order: priority, then age, then id.
+    /// (for [`Gate::Ended`](crate::task::Gate): has ended). Order: priority, then age,
+    /// then [slack](Task::slack), the least first, then id.
     ///
     /// *Idempotency*: the same claim id again returns what it was granted before, as far as it still holds that.
     /// A claim that is granted nothing writes nothing.

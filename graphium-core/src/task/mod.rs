@@ -46,6 +46,10 @@ pub struct Task {
     pub container_id: Option<String>,
     /// 0–10; higher is sooner.
     pub priority: u8,
+    /// How long it can wait before its deployment takes longer, in the [weights](crate::plan::weight) of its plan; 0 where it
+    /// has none. Of tasks of one priority and age the one with the least begins first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slack: u32,
     /// What is done; shared, for it is most of a task and never changes.
     pub payload: Arc<Action>,
     /// What takes it back.
@@ -119,6 +123,11 @@ pub enum Gate {
     Ended,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl Gate {
     fn is_default(&self) -> bool {
         *self == Self::default()
@@ -149,6 +158,7 @@ impl Task {
             plan_id: format!("{task_type}:{}", payload.subject()),
             container_id: Some(payload.subject().to_owned()),
             priority: defaults.priority,
+            slack: 0,
             payload: Arc::new(payload),
             undo: None,
             why: String::new(),

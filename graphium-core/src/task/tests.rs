@@ -197,6 +197,15 @@ fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
 }
 
 #[test]
+fn a_task_that_was_stored_before_there_was_slack_has_none() -> Result<(), serde_json::Error> {
+    let mut stored = serde_json::to_value(Task { slack: 7, ..task() })?;
+    assert_eq!(serde_json::from_value::<Task>(stored.clone())?.slack, 7);
+    stored.as_object_mut().map(|fields| fields.remove("slack"));
+    assert_eq!(serde_json::from_value::<Task>(stored)?.slack, 0);
+    Ok(())
+}
+
+#[test]
 fn a_gate_opens_as_it_says_and_the_usual_one_is_not_written() -> Result<(), serde_json::Error> {
     let ends = [TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled];
     assert_eq!(ends.map(|end| Gate::Completed.is_opened_by(end)), [true, false, false]);

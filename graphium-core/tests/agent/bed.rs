@@ -120,6 +120,7 @@ impl Bed {
             plan_id: String::new(),
             container_id: Some(action.subject().to_owned()),
             priority: defaults.priority,
+            slack: 0,
             payload: Arc::new(action),
             undo: None,
             why: String::new(),

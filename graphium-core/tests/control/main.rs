@@ -43,6 +43,20 @@ fn a_stack_runs_when_its_agents_have_done_their_tasks_and_goes_when_they_confirm
 }
 
 #[test]
+fn tasks_carry_the_slack_of_their_plan() {
+    let world = World::new();
+    let _agents = (world.agent("vm1"), world.agent("vm2"));
+    let plan = world.run(world.control.preview(&shop(), &DeployOptions::default())).unwrap();
+    let planned: Vec<(&str, u32)> = plan.tasks.iter().map(|task| (task.id.as_str(), task.slack)).collect();
+    assert!(planned.iter().any(|(_, slack)| *slack > 0), "{planned:?}");
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    let status = world.run(world.control.status("shop")).unwrap();
+    let stored: Vec<(&str, u32)> =
+        status.tasks.iter().map(|shown| (shown.task.plan_id.as_str(), shown.task.slack)).collect();
+    assert_eq!(stored, planned);
+}
+
+#[test]
 fn a_task_of_a_silent_host_says_that_it_waits_for_it_and_since_when() {
     let world = World::new();
     let (one, two) = (world.agent("vm1"), world.agent("vm2"));

@@ -15,7 +15,7 @@ use crate::{
 use graphium_core::{
     diagnostic::Diagnostic,
     id::HostId,
-    plan::{self, Options, Plan},
+    plan::{self, Options, Plan, Undo},
 };
 use graphium_server::client::DeployRequest;
 use std::path::PathBuf;
@@ -34,12 +34,15 @@ pub(crate) struct PlanArgs {
     /// Show what changes property by property; values of variables stay hidden
     #[arg(long)]
     diff: bool,
-    /// Say why each container is where it is, and how every host stood
+    /// Say why each container is where it is, how every host stood, and how long each task can wait
     #[arg(long)]
     explain: bool,
     /// Plan for this host alone; refused where a task there waits for one elsewhere; may be repeated
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Show what takes the plan back, step by step, what cannot be taken back and why, and what the end is
+    #[arg(long)]
+    undo: bool,
     /// Exit with 7 where there is something to do, and with 0 where there is nothing
     #[arg(long)]
     detailed_exitcode: bool,
@@ -57,6 +60,14 @@ enum PlanFormat {
     Json,
     /// For Graphviz
     Dot,
+}
+
+/// A plan and what takes it back.
+#[derive(serde::Serialize)]
+struct WithUndo<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    undo: Undo,
 }
 
 pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
@@ -132,6 +143,7 @@ fn show(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     match format {
+        PlanFormat::Json if args.undo => output.json(&WithUndo { plan, undo: plan.undo() })?,
         PlanFormat::Json => output.json(plan)?,
         PlanFormat::Dot => output.line(plan::dot(plan).trim_end())?,
         PlanFormat::Table => {
@@ -139,7 +151,10 @@ fn show(
             let style = output.data_style();
             let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
             let choices = render::choices(plan, style);
-            let lines = render::plan(plan, style).into_iter().chain(differences).chain(choices);
+            let slack = if args.explain { render::slack(plan, style) } else { Vec::new() };
+            let undo = if args.undo { render::undo(&plan.undo(), style) } else { Vec::new() };
+            let lines =
+                render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(slack).chain(undo);
             lines.into_iter().try_for_each(|line| output.line(&line))?;
         }
     }

@@ -132,6 +132,7 @@ fn task(number: u32, action: Action) -> Task {
         plan_id: String::new(),
         container_id: None,
         priority: 5,
+        slack: 0,
         payload: Arc::new(action),
         undo: None,
         why: String::new(),

@@ -14,8 +14,11 @@ use std::{
 /// Claims that a host's agent may still ask for again: it has a few under way at most.
 const CLAIMS: usize = 64;
 
-/// A place in the queue of a host: priority, then age, then id.
-pub(super) type Place = (Reverse<u8>, Timestamp, TaskId);
+/// A place in the queue of a host: priority, then age, then slack, then id.
+///
+/// The tasks of a deployment are of one age: among them its critical path goes first, and no newer deployment goes before
+/// an older one.
+pub(super) type Place = (Reverse<u8>, Timestamp, u32, TaskId);
 
 #[derive(Debug, Default)]
 pub(super) struct Desk {
@@ -78,7 +81,7 @@ impl Desk {
 
     /// The next task to hand out.
     pub(super) fn first(&self) -> Option<&TaskId> {
-        self.ready.first().map(|(_, _, id)| id)
+        self.ready.first().map(|(_, _, _, id)| id)
     }
 
     pub(super) fn held(&self) -> impl Iterator<Item = &TaskId> {
@@ -111,5 +114,5 @@ impl Desk {
 }
 
 fn place(task: &Task) -> Place {
-    (Reverse(task.priority), task.date_created, task.id.clone())
+    (Reverse(task.priority), task.date_created, task.slack, task.id.clone())
 }

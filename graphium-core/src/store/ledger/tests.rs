@@ -27,6 +27,7 @@ fn task(name: &str, action: Action, after: &[&str]) -> Task {
         plan_id: name.to_owned(),
         container_id: None,
         priority: defaults.priority,
+        slack: 0,
         payload: Arc::new(action),
         undo: None,
         why: String::new(),

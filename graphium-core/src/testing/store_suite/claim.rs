@@ -56,6 +56,19 @@ pub(super) async fn tasks_come_by_priority_then_age_then_id(trial: Trial<'_>) ->
     equal("order", &order, &["a", "b", "c", "d", "e"])
 }
 
+pub(super) async fn of_one_age_those_with_the_least_slack_come_first(trial: Trial<'_>) -> Verdict {
+    let task = |id, slack, seconds| Task { slack, date_created: at(seconds), ..start(id) };
+    trial.submit(vec![task("a", 20, 3), task("c", 3, 3), task("b", 3, 3), task("d", 0, 3), task("e", 30, 0)]).await?;
+    equal("slack", &trial.task("a").await?.slack, &20)?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let mut order = Vec::new();
+    for claim in ["1", "2", "3", "4", "5"] {
+        let held = trial.claim_up_to(1, &session, claim, 10).await?;
+        order.extend(held.into_iter().map(|task| task.id.as_str().to_owned()));
+    }
+    equal("order", &order, &["e", "d", "b", "c", "a"])
+}
+
 pub(super) async fn the_same_claim_is_granted_the_same(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("a"), start("b"), start("c")]).await?;
     let session = trial.session("vm1", "n", 0).await?;

@@ -31,6 +31,7 @@ pub(super) fn task(id: &str, action: Action) -> Task {
         plan_id: format!("plan:{id}"),
         container_id: Some(action.subject().to_owned()),
         priority: 5,
+        slack: 0,
         payload: Arc::new(action),
         undo: None,
         why: String::new(),

@@ -134,6 +134,7 @@ macro_rules! store_suite_cases {
             claim::a_failure_cancels_what_waits_for_it_and_so_on,
             claim::a_removal_waits_for_an_end_however_it_comes,
             claim::tasks_come_by_priority_then_age_then_id,
+            claim::of_one_age_those_with_the_least_slack_come_first,
             claim::the_same_claim_is_granted_the_same,
             claim::a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks,
             claim::nothing_is_granted_twice,

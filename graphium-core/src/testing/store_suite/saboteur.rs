@@ -24,6 +24,8 @@ pub enum Sabotage {
     SkipsAnEvent,
     /// It does not look at what a writer expects.
     IgnoresExpectations,
+    /// It does not look at slack.
+    IgnoresSlack,
     /// It forgets idempotency keys.
     ForgetsKeys,
 }
@@ -48,6 +50,8 @@ impl TaskStore for Saboteur {
     async fn submit(&self, mut submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
         match self.sabotage {
             Sabotage::IgnoresExpectations => submission.records.iter_mut().for_each(|write| write.expect = Expect::Any),
+            // All of them alike, so that the order is as if nobody looked, though each still has some.
+            Sabotage::IgnoresSlack => submission.tasks.iter_mut().for_each(|task| task.slack = 20),
             Sabotage::ForgetsKeys => submission.idempotency_key = None,
             _ => {}
         }

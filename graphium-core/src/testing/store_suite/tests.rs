@@ -57,6 +57,11 @@ fn a_store_that_ignores_expectations_is_found() -> Verdict {
 }
 
 #[test]
+fn a_store_that_ignores_slack_is_found() -> Verdict {
+    is_found(Sabotage::IgnoresSlack, "of_one_age_those_with_the_least_slack_come_first")
+}
+
+#[test]
 fn a_store_that_forgets_keys_is_found() -> Verdict {
     is_found(Sabotage::ForgetsKeys, "a_repeated_key_changes_nothing_and_answers_as_before")
 }
