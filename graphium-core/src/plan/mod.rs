@@ -45,6 +45,8 @@
 //!   only of those that it depends on.
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
 //!   values of variables are hidden.
+//! * A [`SavedPlan`] carries the [`Facts`] that it rests on. Planned again with [`Options::keep`] from the same facts it is
+//!   the same plan, whatever else has changed.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`].
@@ -55,6 +57,8 @@ mod code;
 mod deploy;
 mod difference;
 mod explain;
+mod fact_change;
+mod facts;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod graph;
@@ -74,6 +78,7 @@ mod reach;
 mod removal;
 mod retire;
 mod room;
+mod saved;
 mod score;
 mod seal;
 mod setup;
@@ -87,8 +92,11 @@ pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
 pub use explain::{Candidate, Choice};
+pub use fact_change::FactChange;
+pub use facts::{AppliedFact, ContainerFact, Facts, HostFact};
 pub use graph::{dot, waves};
 pub use lifecycle::{StackAction, plan_action};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask};
 pub use removal::plan_removal;
+pub use saved::{SavedOptions, SavedPlan, SavedPlanError};
 pub use score::Score;

@@ -18,7 +18,10 @@ use crate::{
     stack::{Mode, Stack, Strategy},
     suggest,
 };
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// More errors of placement than these are counted, not listed.
 const LISTED: usize = 100;
@@ -34,6 +37,8 @@ pub(super) struct Placement {
 struct Placer<'a, 'p> {
     room: Room<'a, 'p>,
     applied: Option<&'a Applied>,
+    /// Where an earlier plan placed what.
+    planned: &'p BTreeMap<String, HostId>,
     /// The datacenter that the strategy asks for.
     within: Option<&'a str>,
     placed: Vec<Option<usize>>,
@@ -55,6 +60,7 @@ pub(super) fn place<'a>(
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
         applied,
+        planned: &options.keep,
         within: None,
         placed: vec![None; members.list.len()],
         choices: options.explain.then(Vec::new),
@@ -170,9 +176,12 @@ impl<'a> Placer<'a, '_> {
             || self.applied.and_then(|applied| applied.placements.get(name)) == Some(host)
     }
 
-    /// Where a container is already: seen running before seen, seen before applied.
+    /// Where a container is already: planned before seen running, that before seen, seen before applied.
     fn current(&self, number: usize) -> Option<usize> {
         let name = self.name(number);
+        if let Some(host) = self.planned.get(name) {
+            return self.room.hosts.find(host);
+        }
         let applied = || self.applied.and_then(|applied| applied.placements.get(name));
         let seen = match self.room.seen.named(name) {
             [] => applied(),
