@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
+    diagnostic::Diagnostic,
     id::HostId,
     inventory::{ContainerStatus, Health, HostStatus, Inventory, ObservedContainer, ObservedPort},
     plan::{Applied, AppliedFact, Facts, Options, Plan, SavedOptions, SavedPlan, SavedPlanError, fixtures::*, plan},
@@ -216,7 +217,9 @@ fn saved() -> SavedPlan {
     let options = Options { explain: true, ..Options::default() };
     let plan = plan(&stack, Some(&applied), &world, &options).unwrap();
     let facts = Facts::of(&plan, &stack, &world, applied_fact(1, &applied));
-    SavedPlan::new(stack, SavedOptions::new(&options, Some(std::time::Duration::from_millis(1500))), plan, facts)
+    let options = SavedOptions::new(&options, Some(std::time::Duration::from_millis(1500)));
+    let note = Diagnostic::error("volume-kept", "/name", "a volume stays").with_help("nothing");
+    SavedPlan::new(stack, options, plan, facts).with_notes(vec![note])
 }
 
 #[test]

@@ -35,6 +35,17 @@ async fn a_saved_plan_is_taken_on_as_a_deployment_is() {
 }
 
 #[tokio::test]
+async fn what_was_found_in_the_document_is_told_to_whoever_applies_its_plan() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    let request = DeployRequest { rollback_on_error: Some(true), ..DeployRequest::default() };
+    let saved = bed.admin.save_plan(stack("shop", "vm1").to_string(), &request).await.unwrap();
+    assert!(saved.notes.iter().any(|note| note.code == "rollback-by-hand"), "{:?}", saved.notes);
+    let started = bed.admin.apply(saved.to_text()).await.unwrap();
+    assert!(started.warnings.ends_with(&saved.notes), "{:?}", started.warnings);
+}
+
+#[tokio::test]
 async fn a_plan_that_does_not_fit_any_more_is_refused_by_what_has_changed() {
     let bed = Bed::new().await;
     let _host = bed.host("vm1").await;

@@ -64,7 +64,9 @@ impl Control {
             explain: false,
             ..options
         };
-        self.carry_out(saved.stack, plan, existing.as_ref(), options).await
+        let mut started = self.carry_out(saved.stack, plan, existing.as_ref(), options).await?;
+        started.warnings.extend(saved.notes);
+        Ok(started)
     }
 }
 

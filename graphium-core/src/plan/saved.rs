@@ -1,7 +1,7 @@
 //! A plan that is kept: to be looked at, and carried out later as it is or not at all.
 
 use super::{Facts, Plan};
-use crate::{runtime::hex, stack::Stack};
+use crate::{diagnostic::Diagnostic, runtime::hex, stack::Stack};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -31,6 +31,9 @@ pub struct SavedPlan {
     pub plan: Plan,
     /// What must still be so when it is done.
     pub facts: Facts,
+    /// What the reader found in the document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Diagnostic>,
 }
 
 /// What was asked beside the stack of a saved plan.
@@ -87,11 +90,20 @@ pub enum SavedPlanError {
 impl SavedPlan {
     /// Saves a plan as it was made: with the hash that it got then.
     pub fn new(stack: Stack, options: SavedOptions, plan: Plan, facts: Facts) -> Self {
-        let mut saved =
-            Self { kind: KIND.to_owned(), format: FORMAT, hash: String::new(), stack, options, plan, facts };
+        let (kind, notes) = (KIND.to_owned(), Vec::new());
+        Self { kind, format: FORMAT, hash: String::new(), stack, options, plan, facts, notes }.hashed()
+    }
+
+    /// The same with what the reader found in the document, for whoever applies it.
+    #[must_use]
+    pub fn with_notes(self, notes: Vec<Diagnostic>) -> Self {
+        Self { notes, ..self }.hashed()
+    }
+
+    fn hashed(mut self) -> Self {
         // Only strings, finite numbers and maps with text keys: it always serialises.
-        saved.hash = content_hash(&serde_json::to_value(&saved).unwrap_or_default());
-        saved
+        self.hash = content_hash(&serde_json::to_value(&self).unwrap_or_default());
+        self
     }
 
     /// Reads a saved plan, and takes it only as it was written.
@@ -125,7 +137,7 @@ impl SavedPlan {
 
     /// The text of the file: JSON, indented.
     pub fn to_text(&self) -> String {
-        // As in `new`: it always serialises.
+        // As for the hash: it always serialises.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text

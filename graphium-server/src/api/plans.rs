@@ -17,7 +17,8 @@ pub(super) async fn save(
     Source(body): Source,
 ) -> Result<Json<SavedPlan>, Problem> {
     let Submission { reading, options } = submission(body, query).await?.map_err(refused)?;
-    Ok(Json(state.control.save(reading.stack, &options).await?))
+    let saved = state.control.save(reading.stack, &options).await?;
+    Ok(Json(saved.with_notes(reading.notes)))
 }
 
 pub(super) async fn apply(

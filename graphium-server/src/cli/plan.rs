@@ -71,7 +71,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
             let saved = args.file().map(|path| {
                 let facts = Facts::of(&plan, &reading.stack, &inventory, None);
                 let options = SavedOptions::new(&options, reading.options.timeout);
-                (path, SavedPlan::new(reading.stack, options, plan.clone(), facts))
+                (path, SavedPlan::new(reading.stack, options, plan.clone(), facts).with_notes(reading.notes))
             });
             view.conclude(&plan, saved)
         }
@@ -82,10 +82,9 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
 /// Plans against what the server knows of its hosts and their containers.
 fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     let (args, document) = (view.args, view.document);
-    let reading = match document.read() {
-        Ok(reading) => reading,
-        Err(diagnostics) => return view.refuse(&diagnostics),
-    };
+    if let Err(diagnostics) = document.read() {
+        return view.refuse(&diagnostics);
+    }
     let request = DeployRequest {
         variables: document.used_variables(),
         pull_images: args.pull.then_some(true),
@@ -101,8 +100,8 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     });
     match answer {
         Ok((plan, saved)) => {
-            if saved.is_some() {
-                document.warn(&reading.notes, view.output);
+            if let Some((_, saved)) = &saved {
+                document.warn(&saved.notes, view.output);
             }
             view.conclude(&plan, saved)
         }
