@@ -321,3 +321,71 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
         assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
     }
 }
+
+#[test]
+fn a_plan_is_saved_for_its_owner_alone_and_read_only_as_it_was_written() {
+    let home = Home::new();
+    home.file("shop.jsonld", &SHOP.replace("${TAG:-1.27}", "${TAG}"));
+    home.file("shop.env", "TAG=hunter2\n");
+    home.file("hosts.json", HOSTS);
+    let path = home.file("shop.plan", "what was there before");
+    let plan = ["plan", "shop.jsonld", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "shop.plan"];
+    let output = home.run(&plan);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("stack `shop`: "), "{}", stdout(&output));
+    assert!(stderr(&output).ends_with("the plan is saved; carry it out: graphium apply shop.plan\n"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("nginx:hunter2"));
+    for (text, expected) in [
+        (text.replace("hunter2", "hunter3"), "was changed after it was written"),
+        (text[..text.len() / 2].to_owned(), "is cut off at line "),
+        (text.replacen("\"format\": 1", "\"format\": 2", 1), "has format 2, and this version reads up to 1"),
+        (SHOP.to_owned(), "this is no plan that `graphium plan -o FILE` has written"),
+    ] {
+        home.file("bad.plan", &text);
+        let output = home.run(&["apply", "bad.plan"]);
+        let told = stderr(&output);
+        assert_eq!((code(&output), stdout(&output).as_str()), (3, ""), "{told}");
+        assert!(
+            told.starts_with("error: `bad.plan`: ") && told.contains(expected) && !told.contains("hunter"),
+            "{told}"
+        );
+    }
+    assert_eq!(code(&home.run(&["apply", "none.plan"])), 2);
+    let output = home.run(&["apply", "shop.plan", "--server", "http://127.0.0.1:1"]);
+    assert_eq!(code(&output), 5, "{}", stderr(&output));
+}
+
+#[test]
+fn an_output_that_is_neither_format_nor_path_is_refused_with_what_was_meant() {
+    let home = Home::new();
+    home.file("shop.jsonld", SHOP);
+    home.file("hosts.json", HOSTS);
+    let plan = |output: &str| home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", output]);
+    let output = plan("josn");
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    let told = stderr(&output);
+    assert!(told.contains("a similar value exists: 'json'") && told.contains("as `./josn`"), "{told}");
+    assert!(!home.path().join("josn").exists());
+    let output = plan("nowhere/shop.plan");
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("cannot be saved at `nowhere/shop.plan`"), "{}", stderr(&output));
+
+    std::fs::create_dir(home.path().join("plans")).unwrap();
+    let before = std::fs::read_dir(home.path()).unwrap().count();
+    for folder in ["plans/", "./plans", ".", ".."] {
+        assert_eq!(code(&plan(folder)), 1, "{folder}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), before, "no draft is left");
+
+    home.file("broken.jsonld", "{}");
+    let output = home.run(&["plan", "broken.jsonld", "--inventory", "hosts.json", "-o", "broken.plan"]);
+    assert_eq!(code(&output), 3);
+    assert!(!home.path().join("broken.plan").exists(), "what is refused is not saved");
+}

@@ -216,3 +216,45 @@ async fn a_plan_shows_what_becomes_of_what_runs() {
     }
     assert_eq!(world.stdout(&["stack", "list"]).await.matches("running").count(), 1, "planning changes nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_applied_and_runs() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+    let output = world.run(&["plan", &file, "-o", "shop.plan"]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("deploy   web"), "the plan is shown, too: {}", stdout(&output));
+    assert_eq!(stderr(&output).lines().last(), Some("the plan is saved; carry it out: graphium apply shop.plan"));
+    assert_eq!(world.stdout(&["stack", "list"]).await, "", "saving changes nothing");
+
+    let output = world.run(&["apply", "shop.plan", "--wait", "--timeout", "30s"]).await;
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "stack `shop` is running\n"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("vm2  web  running"), "{}", stderr(&output));
+
+    let output = world.run(&["plan", &file, "-o", "shop.plan", "--detailed-exitcode"]).await;
+    assert_eq!(code(&output), 0, "the file is written anew: {}", stderr(&output));
+    let output = world.run(&["apply", "shop.plan", "-o", "json"]).await;
+    assert_eq!((code(&output), &json(&output)["taskCount"]), (0, &value!(0)), "{}", stderr(&output));
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_refused_by_the_name_of_what_changed_and_nothing_is_done() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+    world.run(&["plan", &file, "-o", "./saved"]).await;
+    let other = world.document("shop", &[("db", "db:2", "vm1")]);
+    assert_eq!(code(&world.run(&["stack", "deploy", &other, "--wait", "--timeout", "30s"]).await), 0);
+    let output = world.run(&["apply", "./saved", "--wait"]).await;
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+    assert_eq!(
+        stderr(&output),
+        "error: the plan does not fit any more, and nothing was done\n  \
+         the stack `shop` was not there and is at revision 1 now\n  \
+         container `shop-db` on `vm1` was not there and runs now\n\
+         hint: plan again: `graphium plan DOCUMENT -o FILE`\n"
+    );
+    let status = world.stdout(&["stack", "status", "shop"]).await;
+    assert!(status.contains("db  running") && !status.contains("web"), "{status}");
+    world.server.shutdown().await;
+}

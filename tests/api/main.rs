@@ -5,6 +5,7 @@
 mod agent;
 mod bed;
 mod limits;
+mod plans;
 mod roles;
 mod routes;
 mod streams;

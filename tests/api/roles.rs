@@ -26,6 +26,8 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/stacks", May::Admin),
     ("POST", "/api/v1/stacks/jsonld", May::Admin),
     ("POST", "/api/v1/stacks/plan", May::Admin),
+    ("POST", "/api/v1/stacks/plan/save", May::Admin),
+    ("POST", "/api/v1/stacks/plan/apply", May::Admin),
     ("POST", "/api/v1/stacks/jsonld/validate", May::Admin),
     ("GET", "/api/v1/stacks/jsonld/deployments", May::People),
     ("GET", "/api/v1/stacks/jsonld/deployments/none", May::People),

@@ -11,6 +11,12 @@ pub const CODES: &[Explanation] = &[
         fix: "rename this one, or remove the other first",
     },
     Explanation {
+        code: "fact-changed",
+        severity: Error,
+        meaning: "a saved plan rests on something that is not so any more; nothing was done",
+        fix: "plan again, look at the plan, and apply that",
+    },
+    Explanation {
         code: "rollback-by-hand",
         severity: Warning,
         meaning: "a failure is to roll back, which does not happen by itself yet",

@@ -43,7 +43,18 @@ impl Control {
             }
         }
         let plan = self.plan_for(&stack, existing.as_ref(), &options).await?;
-        if let Some(record) = existing.as_ref().map(|record| &record.value)
+        self.carry_out(stack, plan, existing.as_ref(), options).await
+    }
+
+    /// Stores a plan that was just made, with all that belongs to it, in one step.
+    pub(super) async fn carry_out(
+        &self,
+        stack: Stack,
+        plan: Plan,
+        existing: Option<&Versioned<StackRecord>>,
+        options: DeployOptions,
+    ) -> Result<Started, ControlError> {
+        if let Some(record) = existing.map(|record| &record.value)
             && plan.is_empty()
             && record.definition == stack
             && record.status == StackStatus::Running
@@ -52,7 +63,7 @@ impl Control {
         }
         let now = self.environment.now();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
-        let record = deployed_record(&stack, &plan, existing.as_ref(), &deployment, &options, now);
+        let record = deployed_record(&stack, &plan, existing, &deployment, &options, now);
         let deadline = options.timeout.and_then(|limit| now.checked_add(SignedDuration::try_from(limit).ok()?).ok());
         let draft =
             Draft { kind: DeploymentKind::Deploy, deployment: &deployment, plan: &plan, by: options.by.as_ref() };
@@ -66,7 +77,7 @@ impl Control {
             created_by: options.by,
         };
         submission.records.push(revision.write(Expect::Any)?);
-        let submitted = self.commit(submission, existing.as_ref(), &record, EventType::StackDeploying).await?;
+        let submitted = self.commit(submission, existing, &record, EventType::StackDeploying).await?;
         if submitted.repeated {
             return self.first_answer(&submitted).await;
         }
@@ -87,7 +98,7 @@ impl Control {
     }
 
     /// The record of the same id, if there is one; another stack of the same name is a mistake of the document.
-    async fn existing(&self, stack: &Stack) -> Result<Option<Versioned<StackRecord>>, ControlError> {
+    pub(super) async fn existing(&self, stack: &Stack) -> Result<Option<Versioned<StackRecord>>, ControlError> {
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
         let namesake = stacks.iter().find(|other| other.value.name == stack.name && other.value.id != stack.id);
         if let Some(other) = namesake {

@@ -1,6 +1,6 @@
 //! Why the control plane does not do what it is asked.
 
-use crate::{diagnostic::Diagnostic, store::StoreError};
+use crate::{diagnostic::Diagnostic, plan::FactChange, store::StoreError};
 
 /// Why the control plane does not do what it is asked, by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,22 @@ pub enum ControlError {
         /// Why.
         message: String,
     },
+    /// A saved plan rests on what is not so any more: every change at once. Nothing was done.
+    #[error("the plan of the stack `{stack}` does not fit any more, and nothing was done: {}; plan again", listed(.changes))]
+    Outdated {
+        /// The stack's name.
+        stack: String,
+        /// What has changed; none: all that it names is as it was, and yet the plan would be another today.
+        changes: Vec<FactChange>,
+    },
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn listed(changes: &[FactChange]) -> String {
+    if changes.is_empty() {
+        return "it would be another plan now".to_owned();
+    }
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

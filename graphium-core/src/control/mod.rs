@@ -5,6 +5,7 @@
 //! have, but for who was heard last and who waits.
 
 mod agents;
+mod apply;
 mod code;
 mod credential;
 mod deploy;

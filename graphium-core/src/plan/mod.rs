@@ -49,6 +49,8 @@
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
 //!   values of variables are hidden.
 //! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
+//! * A [`SavedPlan`] carries the [`Facts`] that it rests on. Planned again with [`Options::keep`] from the same facts it is
+//!   the same plan, whatever else has changed.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`].
@@ -61,6 +63,8 @@ mod code;
 mod deploy;
 mod difference;
 mod explain;
+mod fact_change;
+mod facts;
 mod fix;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
@@ -86,6 +90,7 @@ mod refuse;
 mod removal;
 mod retire;
 mod room;
+mod saved;
 mod score;
 mod seal;
 mod setup;
@@ -102,12 +107,15 @@ pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
 pub use explain::{Candidate, Choice};
+pub use fact_change::FactChange;
+pub use facts::{AppliedFact, ContainerFact, Facts, HostFact};
 pub use fix::{Fix, FixStep};
 pub use graph::{dot, waves};
 pub use lasting::{Lasting, LastingKind};
 pub use lifecycle::{StackAction, plan_action};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask};
 pub use removal::plan_removal;
+pub use saved::{SavedOptions, SavedPlan, SavedPlanError};
 pub use score::Score;
 pub use slack::weight;
 pub use undo::{Undo, UndoStep};

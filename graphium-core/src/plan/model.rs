@@ -108,6 +108,9 @@ pub struct Options {
     pub pull_images: bool,
     /// Say why each container is where it is: [`Plan::choices`].
     pub explain: bool,
+    /// Containers (by name within the stack) and the hosts that an earlier plan gave them: there they stay if they still
+    /// may, wherever one would be placed today. What the document binds it binds.
+    pub keep: BTreeMap<String, HostId>,
     /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
     pub remove_volumes: bool,
 }

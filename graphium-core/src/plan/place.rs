@@ -18,7 +18,7 @@ use crate::{
     inventory::{ContainerStatus, HostStatus},
     stack::{Mode, Stack, Strategy},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More errors of placement than these are counted, not listed.
 pub(super) const LISTED: usize = 100;
@@ -54,6 +54,8 @@ pub(super) enum Reasons {
 pub(super) struct Placer<'a, 'p> {
     pub(super) room: Room<'a, 'p>,
     applied: Option<&'a Applied>,
+    /// Where an earlier plan placed what.
+    planned: &'p BTreeMap<String, HostId>,
     /// The datacenter that the strategy asks for.
     pub(super) within: Option<&'a str>,
     pub(super) placed: Vec<Option<usize>>,
@@ -78,6 +80,7 @@ pub(super) fn place<'a>(
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
         applied,
+        planned: &options.keep,
         within: None,
         placed: vec![None; members.list.len()],
         choices: options.explain.then(Vec::new),
@@ -187,9 +190,12 @@ impl<'a> Placer<'a, '_> {
             || self.applied.and_then(|applied| applied.placements.get(name)) == Some(host)
     }
 
-    /// Where a container is already: seen running before seen, seen before applied.
+    /// Where a container is already: planned before seen running, that before seen, seen before applied.
     fn current(&self, number: usize) -> Option<usize> {
         let name = self.name(number);
+        if let Some(host) = self.planned.get(name) {
+            return self.room.hosts.find(host);
+        }
         let applied = || self.applied.and_then(|applied| applied.placements.get(name));
         let seen = match self.room.seen.named(name) {
             [] => applied(),

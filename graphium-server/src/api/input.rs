@@ -36,6 +36,17 @@ impl<S: Sync> FromRequest<S> for Source {
     }
 }
 
+/// A saved plan's bytes: at most 64 MiB, for a plan is larger than its document.
+pub(super) struct SavedText(pub(super) Bytes);
+
+impl<S: Sync> FromRequest<S> for SavedText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read(request, 64 * MIB).await?))
+    }
+}
+
 /// The query of a URL.
 pub(super) struct Params<T>(pub(super) T);
 

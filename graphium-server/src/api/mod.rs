@@ -12,6 +12,7 @@ mod health;
 mod hosts;
 mod input;
 mod page;
+mod plans;
 pub mod problem;
 mod refusal;
 mod repeat;

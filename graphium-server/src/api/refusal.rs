@@ -1,7 +1,10 @@
 //! What the core's errors are on the wire.
 
 use super::problem::Problem;
-use graphium_core::{agent::LinkError, control::ControlError, store::StoreError, task::Refusal};
+use graphium_core::{
+    agent::LinkError, control::ControlError, diagnostic::Diagnostic, plan::SavedPlanError, store::StoreError,
+    task::Refusal,
+};
 
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
@@ -12,9 +15,25 @@ impl From<ControlError> for Problem {
             }
             ControlError::NotFound { .. } => Self::new(404, "not-found", text),
             ControlError::Conflict { code, .. } => Self::new(409, code, text),
+            ControlError::Outdated { changes, .. } => {
+                let told = changes.iter().map(|change| Diagnostic::error("fact-changed", "", change.to_string()));
+                Self::new(409, "plan-outdated", text).with_diagnostics(told.collect())
+            }
             ControlError::Store(error) => error.into(),
             _ => Self::new(500, "internal", text),
         }
+    }
+}
+
+impl From<SavedPlanError> for Problem {
+    fn from(error: SavedPlanError) -> Self {
+        let code = match error {
+            SavedPlanError::CutOff { .. } => "plan-cut-off",
+            SavedPlanError::Newer { .. } => "plan-too-new",
+            SavedPlanError::Changed => "plan-changed",
+            _ => "not-a-plan",
+        };
+        Self::new(422, code, error.to_string())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, problem::Problem, repeat, socket, stacks, tasks,
-    tokens, trace,
+    AppState, agents, containers, deployments, events, health, hosts, plans, problem::Problem, repeat, socket, stacks,
+    tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -20,6 +20,8 @@ pub fn router(state: AppState) -> Router {
         .route("/stacks", get(stacks::list).post(stacks::deploy))
         .route("/stacks/jsonld", post(stacks::deploy))
         .route("/stacks/plan", post(stacks::plan))
+        .route("/stacks/plan/save", post(plans::save))
+        .route("/stacks/plan/apply", post(plans::apply))
         .route("/stacks/jsonld/validate", post(stacks::validate))
         .route("/stacks/jsonld/deployments", get(deployments::list))
         .route("/stacks/jsonld/deployments/{id}", get(deployments::one))

@@ -16,7 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use graphium_core::{
-    control::{ControlError, DeploymentKind, DeploymentState, RemoveOptions, StackView, Started, StatusView},
+    control::{
+        ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, StackView, Started, StatusView,
+    },
     diagnostic::{Diagnostic, Severity},
     plan::Plan,
     stack::Stack,
@@ -32,13 +34,17 @@ pub(super) async fn deploy(
     Source(body): Source,
 ) -> Result<Response, Problem> {
     let Submission { reading, mut options } = submission(body, query).await?.map_err(refused)?;
-    options.by = Some(caller.name);
-    // Keys of two callers are never the same key.
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    options.idempotency_key = key.map(|key| format!("{}:{key}", caller.hash));
+    asked_by(&mut options, caller, &headers);
     let mut started = state.control.deploy(reading.stack, options).await?;
     started.warnings.extend(reading.notes);
     Ok(taken_on(started))
+}
+
+/// Who asks, and with which key; keys of two callers are never the same key.
+pub(super) fn asked_by(options: &mut DeployOptions, caller: Identity, headers: &HeaderMap) {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    options.idempotency_key = key.map(|key| format!("{}:{key}", caller.hash));
+    options.by = Some(caller.name);
 }
 
 pub(super) async fn plan(
@@ -191,12 +197,12 @@ pub(super) async fn rollback(
     Ok(taken_on(state.control.rollback(&id, query.to, Some(caller.name)).await?))
 }
 
-fn refused(findings: Vec<Diagnostic>) -> Problem {
+pub(super) fn refused(findings: Vec<Diagnostic>) -> Problem {
     ControlError::Invalid(findings).into()
 }
 
 /// 202, and where to look how it goes.
-fn taken_on(started: Started) -> Response {
+pub(super) fn taken_on(started: Started) -> Response {
     let place = format!("/api/v1/stacks/jsonld/deployments/{}", started.deployment_id);
     (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(started)).into_response()
 }

@@ -13,6 +13,7 @@ mod token;
 
 pub use admin::{AdminTokenError, admin_token};
 pub use policy::{Needs, needs};
+pub use private::write as write_private;
 pub use token::Token;
 
 pub(crate) use gate::gate;

@@ -16,7 +16,10 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file in one step: whoever reads it sees the old or the new content, and nobody but the owner sees any.
-pub(super) fn write(path: &Path, content: &str) -> io::Result<()> {
+///
+/// # Errors
+/// What the file system says; the old content is still there then.
+pub fn write(path: &Path, content: &str) -> io::Result<()> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     // A draft that a crash left may have other rights.
     match fs::remove_file(&draft) {
@@ -28,7 +31,9 @@ pub(super) fn write(path: &Path, content: &str) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&draft)?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)
+    let written = file.write_all(content.as_bytes()).and_then(|()| file.sync_all());
+    written.and_then(|()| fs::rename(&draft, path)).inspect_err(|_| {
+        // What nobody but the owner may see does not lie about under another name.
+        let _ = fs::remove_file(&draft);
+    })
 }

@@ -61,6 +61,14 @@ impl From<ClientError> for Failure {
                 Self { what: detail, diagnostics, ..Self::quiet(Exit::Invalid) }
             }
             ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail),
+            ClientError::Outdated { detail, changes } if changes.is_empty() => Self::new(Exit::Failed, detail),
+            ClientError::Outdated { changes, .. } => changes
+                .into_iter()
+                .fold(
+                    Self::new(Exit::Failed, "the plan does not fit any more, and nothing was done"),
+                    |failure, change| failure.because(change),
+                )
+                .hint("plan again: `graphium plan DOCUMENT -o FILE`"),
             ClientError::Conflict { code, detail } => Self::new(Exit::Failed, format!("{detail} [{code}]")),
             ClientError::Problem { url, problem } => {
                 Self::new(Exit::Failed, format!("{url} answers {}: {}", problem.status, problem.detail))

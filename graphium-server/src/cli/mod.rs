@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod agent;
+mod apply;
 pub(crate) mod connect;
 mod duration;
 mod env_file;
@@ -13,6 +14,7 @@ mod inventory;
 mod logging;
 mod output;
 mod plan;
+mod plan_output;
 mod schema;
 mod screen;
 mod server;
@@ -62,6 +64,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     Schema(schema::SchemaArgs),
     Server(server::ServerArgs),
     Agent(agent::AgentArgs),
@@ -111,6 +114,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &config, output),
         Command::Fmt(args) => fmt::run(&args, output),
         Command::Plan(args) => plan::run(&args, &config, output),
+        Command::Apply(args) => apply::run(&args, &config, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Up(args) => up::run(&args, &config, output),
         Command::Demo(args) => demo::run(&args, output),

@@ -5,6 +5,7 @@ use super::{
     exit::{Exit, Failure},
     inventory,
     output::Output,
+    plan_output::{PlanFormat, PlanOutput, PlanOutputParser},
     source::{Document, DocumentArgs},
     validate::{self, Verdict},
 };
@@ -15,10 +16,10 @@ use crate::{
 use graphium_core::{
     diagnostic::Diagnostic,
     id::HostId,
-    plan::{self, Options, Plan, Undo},
+    plan::{self, Facts, Options, Plan, SavedOptions, SavedPlan, Undo},
 };
-use graphium_server::client::DeployRequest;
-use std::path::PathBuf;
+use graphium_server::{auth, client::DeployRequest};
+use std::path::{Path, PathBuf};
 
 /// Shows what a deployment would do; with an inventory offline, otherwise by asking the server
 #[derive(Debug, clap::Args)]
@@ -46,20 +47,11 @@ pub(crate) struct PlanArgs {
     /// Exit with 7 where there is something to do, and with 0 where there is nothing
     #[arg(long)]
     detailed_exitcode: bool,
-    /// How the plan is written
-    #[arg(short, long, value_enum)]
-    output: Option<PlanFormat>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum PlanFormat {
-    /// For people
-    #[value(alias = "text")]
-    Table,
-    /// For programs
-    Json,
-    /// For Graphviz
-    Dot,
+    /// How the plan is written; or a file (its name has a `.` or a `/`) to save it in for `graphium apply`
+    ///
+    /// The file is for your eyes alone: values of variables are in it.
+    #[arg(short, long, value_name = "FORMAT|FILE", value_parser = PlanOutputParser)]
+    output: Option<PlanOutput>,
 }
 
 /// A plan and what takes it back.
@@ -71,40 +63,46 @@ struct WithUndo<'a> {
 }
 
 pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
-    let format = args.output.unwrap_or(match config.output.value {
-        Format::Json => PlanFormat::Json,
-        Format::Table | Format::Wide => PlanFormat::Table,
-    });
+    if args.file().is_some() && !args.hosts.is_empty() {
+        return Err(Failure::new(Exit::Usage, "a part of a plan cannot be saved: applying carries out the whole")
+            .hint("leave out `--host`, or write the part as `-o json`"));
+    }
+    let format = match (&args.output, config.output.value) {
+        (Some(PlanOutput::Format(format)), _) => *format,
+        (Some(PlanOutput::File(_)), _) | (None, Format::Table | Format::Wide) => PlanFormat::Table,
+        (None, Format::Json) => PlanFormat::Json,
+    };
     let document = args.document.load()?;
+    let mut view = View { args, format, document: &document, output };
     let Some(inventory) = &args.inventory else {
-        return ask_server(args, format, &document, config, output);
+        return ask_server(&mut view, config);
     };
     let inventory = inventory::load(inventory)?;
     let planned = document.read().and_then(|reading| {
         let pull_images = args.pull || reading.options.pull_images.unwrap_or_default();
         let options = Options { pull_images, explain: args.explain, ..Options::default() };
-        let plan = plan::plan(&reading.stack, None, &inventory, &options)?;
-        Ok((limited(args, plan)?, reading.notes))
+        let plan = args.limited(plan::plan(&reading.stack, None, &inventory, &options)?)?;
+        Ok((plan, reading, options))
     });
     match planned {
-        Ok((plan, notes)) => {
-            document.warn(&notes, output);
-            show(args, &plan, format, &document, output)
+        Ok((plan, reading, options)) => {
+            document.warn(&reading.notes, view.output);
+            let saved = args.file().map(|path| {
+                let facts = Facts::of(&plan, &reading.stack, &inventory, None);
+                let options = SavedOptions::new(&options, reading.options.timeout);
+                (path, SavedPlan::new(reading.stack, options, plan.clone(), facts).with_notes(reading.notes))
+            });
+            view.conclude(&plan, saved)
         }
-        Err(diagnostics) => refuse(&diagnostics, format, &document, output),
+        Err(diagnostics) => view.refuse(&diagnostics),
     }
 }
 
 /// Plans against what the server knows of its hosts and their containers.
-fn ask_server(
-    args: &PlanArgs,
-    format: PlanFormat,
-    document: &Document,
-    config: &Config,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
+fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
+    let (args, document) = (view.args, view.document);
     if let Err(diagnostics) = document.read() {
-        return refuse(&diagnostics, format, document, output);
+        return view.refuse(&diagnostics);
     }
     let request = DeployRequest {
         variables: document.used_variables(),
@@ -113,13 +111,23 @@ fn ask_server(
         ..DeployRequest::default()
     };
     let client = connect::client(config)?;
-    let answer = connect::run(async { Ok(client.plan(document.bytes().to_vec(), &request).await?) });
+    let answer = connect::run(async {
+        let text = document.bytes().to_vec();
+        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?, None)) };
+        let saved = client.save_plan(text, &request).await?;
+        Ok((saved.plan.clone(), Some((path, saved))))
+    });
     match answer {
-        Ok(plan) => match limited(args, plan) {
-            Ok(plan) => show(args, &plan, format, document, output),
-            Err(diagnostics) => refuse(&diagnostics, format, document, output),
-        },
-        Err(failure) if !failure.diagnostics.is_empty() => refuse(&failure.diagnostics, format, document, output),
+        Ok((plan, saved)) => {
+            if let Some((_, saved)) = &saved {
+                document.warn(&saved.notes, view.output);
+            }
+            match args.limited(plan) {
+                Ok(plan) => view.conclude(&plan, saved),
+                Err(diagnostics) => view.refuse(&diagnostics),
+            }
+        }
+        Err(failure) if !failure.diagnostics.is_empty() => view.refuse(&failure.diagnostics),
         Err(failure) if failure.exit == Exit::Unreachable => {
             Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
         }
@@ -127,45 +135,74 @@ fn ask_server(
     }
 }
 
-/// The part of the plan that was asked for.
-fn limited(args: &PlanArgs, plan: Plan) -> Result<Plan, Vec<Diagnostic>> {
-    if args.hosts.is_empty() {
-        return Ok(plan);
-    }
-    plan.limited_to(&args.hosts.iter().map(|name| HostId::new(name.as_str())).collect())
-}
-
-fn show(
-    args: &PlanArgs,
-    plan: &Plan,
-    format: PlanFormat,
-    document: &Document,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    match format {
-        PlanFormat::Json if args.undo => output.json(&WithUndo { plan, undo: plan.undo() })?,
-        PlanFormat::Json => output.json(plan)?,
-        PlanFormat::Dot => output.line(plan::dot(plan).trim_end())?,
-        PlanFormat::Table => {
-            document.warn(&plan.warnings, output);
-            let style = output.data_style();
-            let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
-            let choices = render::choices(plan, style);
-            let slack = if args.explain { render::slack(plan, style) } else { Vec::new() };
-            let undo = if args.undo { render::undo(&plan.undo(), style) } else { Vec::new() };
-            let lines =
-                render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(slack).chain(undo);
-            lines.into_iter().try_for_each(|line| output.line(&line))?;
+impl PlanArgs {
+    /// The file to save the plan in.
+    fn file(&self) -> Option<&Path> {
+        match &self.output {
+            Some(PlanOutput::File(path)) => Some(path),
+            _ => None,
         }
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+
+    /// The part of the plan that was asked for.
+    fn limited(&self, plan: Plan) -> Result<Plan, Vec<Diagnostic>> {
+        if self.hosts.is_empty() {
+            return Ok(plan);
+        }
+        plan.limited_to(&self.hosts.iter().map(|name| HostId::new(name.as_str())).collect())
+    }
 }
 
-fn refuse(found: &[Diagnostic], format: PlanFormat, document: &Document, output: &mut Output) -> Result<Exit, Failure> {
-    if format == PlanFormat::Json {
-        output.json(&Verdict::of(found))?;
-        return Ok(Exit::Invalid);
+/// What a plan is shown with.
+struct View<'a> {
+    args: &'a PlanArgs,
+    format: PlanFormat,
+    document: &'a Document,
+    output: &'a mut Output,
+}
+
+impl View<'_> {
+    /// Shows a plan, and saves it where that was asked for.
+    fn conclude(&mut self, plan: &Plan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
+        self.show(plan)?;
+        if let Some((path, saved)) = saved {
+            let name = path.display();
+            auth::write_private(path, &saved.to_text()).map_err(|error| {
+                Failure::new(Exit::Failed, format!("the plan cannot be saved at `{name}`: {error}"))
+                    .hint("name a file in a folder that is there and may be written to")
+            })?;
+            self.output.flush()?;
+            self.output.say(format_args!("the plan is saved; carry it out: graphium apply {name}"));
+        }
+        Ok(if self.args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
     }
-    document.warn(found, output);
-    Err(validate::refusal(document, found))
+
+    fn show(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let args = self.args;
+        match self.format {
+            PlanFormat::Json if args.undo => self.output.json(&WithUndo { plan, undo: plan.undo() }),
+            PlanFormat::Json => self.output.json(plan),
+            PlanFormat::Dot => self.output.line(plan::dot(plan).trim_end()),
+            PlanFormat::Table => {
+                self.document.warn(&plan.warnings, self.output);
+                let style = self.output.data_style();
+                let differences = if args.diff { render::differences(plan, style) } else { Vec::new() };
+                let choices = render::choices(plan, style);
+                let slack = if args.explain { render::slack(plan, style) } else { Vec::new() };
+                let undo = if args.undo { render::undo(&plan.undo(), style) } else { Vec::new() };
+                let lines =
+                    render::plan(plan, style).into_iter().chain(differences).chain(choices).chain(slack).chain(undo);
+                lines.into_iter().try_for_each(|line| self.output.line(&line))
+            }
+        }
+    }
+
+    fn refuse(&mut self, found: &[Diagnostic]) -> Result<Exit, Failure> {
+        if self.format == PlanFormat::Json {
+            self.output.json(&Verdict::of(found))?;
+            return Ok(Exit::Invalid);
+        }
+        self.document.warn(found, self.output);
+        Err(validate::refusal(self.document, found))
+    }
 }

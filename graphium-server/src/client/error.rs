@@ -59,6 +59,14 @@ pub enum ClientError {
         /// Why, and what to do.
         detail: String,
     },
+    /// A saved plan rests on what is not so any more; nothing was done.
+    #[error("{detail}")]
+    Outdated {
+        /// In one line, every change and what to do.
+        detail: String,
+        /// The changes, each a sentence; none: only that it would be another plan is known.
+        changes: Vec<String>,
+    },
     /// Another answer that says no.
     #[error("{url} answers {}: {problem}", .problem.status)]
     Problem {
@@ -75,6 +83,10 @@ impl ClientError {
         match problem.status {
             status @ (401 | 403) => Self::Denied { url, status, detail: problem.detail },
             404 => Self::NotFound { url, detail: problem.detail },
+            409 if problem.code == "plan-outdated" => Self::Outdated {
+                detail: problem.detail,
+                changes: problem.diagnostics.into_iter().map(|found| found.message).collect(),
+            },
             409 => Self::Conflict { code: problem.code.into_owned(), detail: problem.detail },
             422 if !problem.diagnostics.is_empty() => {
                 Self::Invalid { detail: problem.detail, diagnostics: problem.diagnostics }

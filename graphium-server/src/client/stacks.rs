@@ -5,7 +5,7 @@ use crate::api::wire::{DeploymentList, Envelope, StackList, Validation};
 use bytes::Bytes;
 use graphium_core::{
     control::{DeploymentState, StackView, Started, StatusView},
-    plan::Plan,
+    plan::{Plan, SavedPlan},
 };
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -53,6 +53,27 @@ impl Client {
     /// As [`deploy`](Self::deploy).
     pub async fn plan(&self, document: impl Into<Bytes>, request: &DeployRequest) -> Result<Plan, ClientError> {
         self.submit(&["stacks", "plan"], document.into(), request).await
+    }
+
+    /// The plan of a document with all that it rests on, to be [applied](Self::apply) later. Nothing is stored.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy).
+    pub async fn save_plan(
+        &self,
+        document: impl Into<Bytes>,
+        request: &DeployRequest,
+    ) -> Result<SavedPlan, ClientError> {
+        self.submit(&["stacks", "plan", "save"], document.into(), request).await
+    }
+
+    /// Carries out a saved plan, the text of its file: precisely that one, or nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Outdated`] with every fact that has changed, and what any call can fail with.
+    pub async fn apply(&self, saved: impl Into<Bytes>) -> Result<Started, ClientError> {
+        let call = self.call(Method::POST, &["stacks", "plan", "apply"]).deadline(DOCUMENT_DEADLINE);
+        call.bytes("application/json", saved.into()).json().await
     }
 
     /// What is found in a document. What is wrong with it is in the answer, not an error.

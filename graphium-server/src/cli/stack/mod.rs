@@ -58,19 +58,24 @@ pub(crate) fn run(args: &StackArgs, config: &Config, output: &mut Output) -> Res
 }
 
 /// What every command about stacks has at hand.
-struct Call<'a> {
-    client: Client,
-    config: &'a Config,
-    output: &'a mut Output,
+pub(super) struct Call<'a> {
+    pub(super) client: Client,
+    pub(super) config: &'a Config,
+    pub(super) output: &'a mut Output,
 }
 
 impl Call<'_> {
-    fn format(&self, asked: Option<Format>) -> Format {
+    pub(super) fn format(&self, asked: Option<Format>) -> Format {
         asked.unwrap_or(self.config.output.value)
     }
 
     /// Tells of work that was taken on: at once, or when it has ended.
-    async fn conclude(&mut self, started: &Started, wait: WaitArgs, format: Format) -> Result<Exit, Failure> {
+    pub(super) async fn conclude(
+        &mut self,
+        started: &Started,
+        wait: WaitArgs,
+        format: Format,
+    ) -> Result<Exit, Failure> {
         for warning in &started.warnings {
             self.output.say(format_args!(
                 "{} {}",

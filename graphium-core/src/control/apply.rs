@@ -1,0 +1,76 @@
+//! Plans that are saved, and carried out later.
+
+use super::{Control, ControlError, DeployOptions, StackRecord, Started, deploy::refuse_while_deleting};
+use crate::{
+    plan::{self, AppliedFact, Facts, SavedOptions, SavedPlan},
+    stack::Stack,
+    store::Versioned,
+};
+use std::time::Duration;
+
+impl Control {
+    /// What a deployment would do, with all that it rests on. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] with every reason why it cannot be.
+    pub async fn save(&self, stack: Stack, options: &DeployOptions) -> Result<SavedPlan, ControlError> {
+        // Between stack and inventory nothing is deployed.
+        let _planning = self.planning.lock().await;
+        let existing = self.existing(&stack).await?;
+        let inventory = self.planning_inventory(&stack.id).await?;
+        let planning =
+            plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
+        let applied = existing.as_ref().map(|record| &record.value.applied);
+        let plan = plan::plan(&stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?;
+        let facts = Facts::of(&plan, &stack, &inventory, applied_fact(existing.as_ref()));
+        Ok(SavedPlan::new(stack, SavedOptions::new(&planning, options.timeout), plan, facts))
+    }
+
+    /// Carries a saved plan out: precisely that one, or nothing.
+    ///
+    /// It is planned anew from what is there, each container on the host that the saved plan gives it, and the hash must be
+    /// the saved one's. So what is done is what was looked at, and never what a file says by itself.
+    ///
+    /// Of `options` counts who asks, and with which key; all else is as it was saved.
+    ///
+    /// # Errors
+    /// [`ControlError::Outdated`] when something that it rests on has changed; those of [`deploy`](Self::deploy).
+    pub async fn apply(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
+        let _planning = self.planning.lock().await;
+        let existing = self.existing(&saved.stack).await?;
+        if let Some(record) = &existing {
+            refuse_while_deleting(&record.value)?;
+        }
+        let inventory = self.planning_inventory(&saved.stack.id).await?;
+        let present = Facts::of(&saved.plan, &saved.stack, &inventory, applied_fact(existing.as_ref()));
+        let outdated = |changes| ControlError::Outdated { stack: saved.stack.name.clone(), changes };
+        let changes = saved.facts.changes(&present, &saved.stack.name);
+        if !changes.is_empty() {
+            return Err(outdated(changes));
+        }
+        let planning = plan::Options {
+            pull_images: saved.options.pull_images,
+            keep: saved.plan.placements.clone(),
+            ..plan::Options::default()
+        };
+        let applied = existing.as_ref().map(|record| &record.value.applied);
+        let plan = plan::plan(&saved.stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?;
+        if plan.hash != saved.plan.hash {
+            return Err(outdated(Vec::new()));
+        }
+        let options = DeployOptions {
+            pull_images: saved.options.pull_images,
+            timeout: saved.options.timeout.map(Duration::from_secs),
+            explain: false,
+            ..options
+        };
+        let mut started = self.carry_out(saved.stack, plan, existing.as_ref(), options).await?;
+        started.warnings.extend(saved.notes);
+        Ok(started)
+    }
+}
+
+fn applied_fact(existing: Option<&Versioned<StackRecord>>) -> Option<AppliedFact> {
+    let record = &existing?.value;
+    Some(AppliedFact { revision: record.revision, placements: record.applied.placements.clone() })
+}
