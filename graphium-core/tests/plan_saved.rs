@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 /// A database and a page that waits until it is healthy, on two hosts that are asked for things.
 fn shop() -> Stack {
-    let mut db = Container { host: Some("vm1".into()), image: "db:1".to_owned(), ..container("db") };
+    let mut db = Container { host: Some("vm1".into()), image: "db:1".to_owned(), ..checked(container("db")) };
     db.resources.reservations = Reservations { cpus: Some(1.0), memory: Some(1 << 20) };
     let mut web = Container { host: Some("vm2".into()), ports: vec![published(80, 8080)], ..container("web") };
     web.requirements.labels.insert("disk".to_owned(), "ssd".to_owned());
