@@ -301,7 +301,8 @@ fn an_undo_shows_no_value_of_a_variable() {
 fn what_waits_for_a_check_is_taken_back_before_what_is_checked() {
     let mut web = container("web");
     web.depends_on = vec![Dependency { container: "db".to_owned(), condition: Condition::Healthy }];
-    let undo = plan(&stack("s", vec![container("db"), web]), None, &hosts(1), &Options::default()).unwrap().undo();
+    let undo =
+        plan(&stack("s", vec![checked(container("db")), web]), None, &hosts(1), &Options::default()).unwrap().undo();
     let ids = undo_ids(&undo);
     assert_eq!(ids[..2], [("undo:deploy:web", vec![]), ("undo:deploy:db", vec!["undo:deploy:web"])]);
 }
