@@ -45,7 +45,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands that wait for the writer before those who bring more have to wait themselves.
+/// Commands that wait to be decided, and decisions that wait to be written, before those who bring more have to wait.
 const QUEUE: usize = 1024;
 
 /// A [`TaskStore`] in one SQLite file.
@@ -84,13 +84,13 @@ impl SqliteStore {
         Ok(Self { path, commands: Some(commands), readers, _threads: threads })
     }
 
-    /// Hands a command to the writer and waits for its answer.
+    /// Hands a command to the thread that decides and waits for its answer.
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || StoreError::Unavailable("its writer has ended".to_owned());
+        let gone = || StoreError::Unavailable("its threads have ended".to_owned());
         let commands = self.commands.as_ref().ok_or_else(gone)?;
         commands.send(command(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
