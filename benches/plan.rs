@@ -2,7 +2,8 @@
 //!
 //! Both are measured in one run, turn by turn, so that a slow moment of the machine strikes both.
 //! The reference takes the ids of the plan's tasks and of what they wait for, builds the graph and sorts it: what a
-//! planner could not do without. The last column leaves even the ids out and takes numbers. A second table places by
+//! planner could not do without. The last column leaves even the ids out and takes numbers. Sealing gives every specification
+//! and the whole plan their hashes, for who submits or saves it. A second table places by
 //! score instead, every container with a reservation, over ten times as many hosts.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may panic")]
 
@@ -31,13 +32,17 @@ struct Figures {
     plan: Duration,
     again: Duration,
     numbered: Duration,
+    seal: Duration,
     ratio: f64,
     ratio_again: f64,
+    ratio_seal: f64,
 }
 
 fn main() {
     println!("plan: spread over {HOSTS} hosts, each container after up to two others; medians of {ROUNDS} rounds\n");
-    println!("containers   tasks   edges   petgraph       plan   ratio   unchanged   ratio   petgraph of numbers");
+    println!(
+        "containers   tasks   edges   petgraph       plan   ratio   unchanged   ratio     sealing   ratio   petgraph of numbers"
+    );
     let mut sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     if sizes.is_empty() {
         sizes = vec![1_000, 10_000, 100_000];
@@ -96,12 +101,14 @@ fn measure(containers: usize) -> Figures {
     let running = fixtures::carried_out(&first, inventory.clone());
     let applied = Applied { stack: stack.clone(), placements: first.placements.clone() };
     assert!(planned(&stack, Some(&applied), &running).is_empty());
-    let mut times = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    let mut times: [Vec<Duration>; 5] = Default::default();
     for _ in 0..rounds {
         times[0].push(timed(|| sorted(&first)));
         times[1].push(timed(|| planned(&stack, None, &inventory)));
         times[2].push(timed(|| planned(&stack, Some(&applied), &running)));
         times[3].push(timed(|| sorted_numbers(first.tasks.len(), &edges)));
+        let fresh = planned(&stack, None, &inventory);
+        times[4].push(timed(|| fresh.sealed()));
     }
     let ratio = |of: usize| {
         let each = times[of].iter().zip(&times[0]).map(|(plan, petgraph)| plan.as_secs_f64() / petgraph.as_secs_f64());
@@ -116,11 +123,13 @@ fn measure(containers: usize) -> Figures {
         plan: time(1),
         again: time(2),
         numbered: time(3),
+        seal: time(4),
         ratio: ratio(1),
         ratio_again: ratio(2),
+        ratio_seal: ratio(4),
     };
     println!(
-        "{:>10} {:>7} {:>7} {:>7.2} ms {:>7.2} ms {:>7.1} {:>8.2} ms {:>7.1} {:>16.2} ms",
+        "{:>10} {:>7} {:>7} {:>7.2} ms {:>7.2} ms {:>7.1} {:>8.2} ms {:>7.1} {:>8.2} ms {:>7.1} {:>16.2} ms",
         figures.containers,
         figures.tasks,
         figures.edges,
@@ -129,6 +138,8 @@ fn measure(containers: usize) -> Figures {
         figures.ratio,
         milliseconds(figures.again),
         figures.ratio_again,
+        milliseconds(figures.seal),
+        figures.ratio_seal,
         milliseconds(figures.numbered)
     );
     figures
@@ -143,7 +154,7 @@ fn sorted(plan: &Plan) -> usize {
     let mut graph: DiGraph<&str, ()> = DiGraph::new();
     let mut nodes = HashMap::with_capacity(plan.tasks.len());
     for task in &plan.tasks {
-        nodes.insert(task.id.as_str(), graph.add_node(&task.id));
+        nodes.insert(task.id.as_str(), graph.add_node(task.id.as_str()));
     }
     for task in &plan.tasks {
         for first in &task.depends_on {

@@ -45,7 +45,7 @@ pub enum Action {
         /// Its name on the engine.
         name: String,
         /// What it is to have; absent: as it is.
-        settings: LiveSettings,
+        settings: Box<LiveSettings>,
     },
     /// Waits until a container has come as far as asked.
     Check {

@@ -40,6 +40,18 @@ macro_rules! id {
             }
         }
 
+        impl PartialEq<&str> for $name {
+            fn eq(&self, text: &&str) -> bool {
+                &*self.0 == *text
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self::new(text)
+            }
+        }
+
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -59,6 +71,10 @@ id!(
 id!(
     /// One task of a deployment: `task:<uuid of the deployment>.<number>`.
     TaskId
+);
+id!(
+    /// One task within its plan, unique there and readable: `deploy:web`, `pull:vm1:nginx:alpine`.
+    PlanTaskId
 );
 id!(
     /// One run of an agent's claim request; the agent chooses it at random.

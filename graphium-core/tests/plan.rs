@@ -247,7 +247,8 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
         (label::HASH, &hash),
     ];
     assert_eq!(labels, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
-    assert_eq!(plan.clone().sealed().hash, plan.hash);
+    let sealed = plan.sealed();
+    assert_eq!(sealed.plan.clone().sealed(), sealed);
 }
 
 #[test]
@@ -377,10 +378,10 @@ fn containers_can_change_places_on_a_port() {
     assert_eq!(&ids(&plan)[..2], ["stop:b@vm1", "stop:a@vm1"]);
     for id in ["update:a", "update:b"] {
         let first = &task(&plan, id).depends_on;
-        assert!(first.contains(&"stop:a@vm1".to_owned()) && first.contains(&"stop:b@vm1".to_owned()), "{first:?}");
+        assert!(first.contains(&"stop:a@vm1".into()) && first.contains(&"stop:b@vm1".into()), "{first:?}");
     }
     let (plan, _) = replanned(&stack("s", vec![with("c", 8001), with("b", 8002)]), &before, &hosts(1));
-    assert!(task(&plan, "deploy:c").depends_on.contains(&"stop:a@vm1".to_owned()));
+    assert!(task(&plan, "deploy:c").depends_on.contains(&"stop:a@vm1".into()));
     assert_eq!(task(&plan, "delete:a@vm1").depends_on, ["stop:a@vm1"]);
 }
 

@@ -59,12 +59,16 @@ fn what_changes_is_told_property_by_property_and_no_value_of_a_variable() {
 }
 
 #[test]
-fn what_is_for_people_changes_and_asks_for_nothing() {
-    let new = Container { description: Some("the page".to_owned()), ..pinned("web", "vm1") };
-    let plan = changed(vec![pinned("web", "vm1")], vec![new]);
-    assert!(plan.is_empty());
-    let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
-    assert_eq!((change.kind, change.properties[0].path.as_str()), (ChangeKind::Cosmetic, "description"));
+fn what_is_for_people_or_for_the_next_pull_changes_and_asks_for_nothing() {
+    for (new, path) in [
+        (Container { description: Some("the page".to_owned()), ..pinned("web", "vm1") }, "description"),
+        (Container { pull_policy: PullPolicy::Always, ..pinned("web", "vm1") }, "pullPolicy"),
+    ] {
+        let plan = changed(vec![pinned("web", "vm1")], vec![new]);
+        assert!(plan.is_empty());
+        let [change] = plan.changes.as_slice() else { panic!("{:?}", plan.changes) };
+        assert_eq!((change.kind, change.properties[0].path.as_str()), (ChangeKind::Cosmetic, path));
+    }
 }
 
 #[test]
@@ -118,11 +122,11 @@ fn a_change_of_settings_alone_is_made_in_place_and_stops_nothing() {
     let plan = changed(vec![old.clone(), api], vec![new.clone(), next]);
     let adjust = task(&plan, "adjust:web");
     let name = "s-web".to_owned();
-    assert_eq!(adjust.action, Action::Adjust { name: name.clone(), settings: LiveSettings::of(&new) });
-    assert_eq!(adjust.undo, Some(Action::Adjust { name, settings: LiveSettings::of(&old) }));
+    assert_eq!(adjust.action, Action::Adjust { name: name.clone(), settings: Box::new(LiveSettings::of(&new)) });
+    assert_eq!(adjust.undo, Some(Action::Adjust { name, settings: Box::new(LiveSettings::of(&old)) }));
     assert_eq!(adjust.why, "live update: restart policy no → always, memory 256 MiB → 512 MiB");
     assert!(adjust.depends_on.is_empty());
-    assert!(task(&plan, "update:api").depends_on.contains(&"adjust:web".to_owned()));
+    assert!(task(&plan, "update:api").depends_on.contains(&"adjust:web".into()));
     assert!(plan.tasks.iter().filter(|task| task.container.as_deref() == Some("web")).count() == 1);
     let change = &plan.changes[0];
     assert_eq!((change.container.as_str(), change.kind), ("web", ChangeKind::LiveUpdate));
@@ -200,7 +204,7 @@ fn where_nobody_has_looked_the_revision_that_was_applied_tells() {
 
 #[test]
 fn the_hash_of_a_plan_counts_settings() {
-    let of = |mib| planned(&stack("s", vec![limited(pinned("web", "vm1"), mib)]), 1).hash;
+    let of = |mib| planned(&stack("s", vec![limited(pinned("web", "vm1"), mib)]), 1).sealed().hash;
     assert_ne!(of(256), of(512));
 }
 

@@ -27,7 +27,7 @@ fn gates(on: Container, condition: Condition, change: impl Fn(&mut Inventory)) -
     let again = planned(&stack, &after).unwrap();
     let gates = |plan: &Plan| {
         let task = plan.tasks.iter().find(|task| task.id == "deploy:web").unwrap();
-        task.depends_on.iter().filter(|id| id.contains(":db")).cloned().collect::<Vec<_>>()
+        task.depends_on.iter().map(ToString::to_string).filter(|id| id.contains(":db")).collect::<Vec<_>>()
     };
     (gates(&first), gates(&again))
 }

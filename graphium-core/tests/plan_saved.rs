@@ -219,7 +219,7 @@ fn saved() -> SavedPlan {
     let facts = Facts::of(&plan, &stack, &world, applied_fact(1, &applied));
     let options = SavedOptions::new(&options, Some(std::time::Duration::from_millis(1500)));
     let note = Diagnostic::error("volume-kept", "/name", "a volume stays").with_help("nothing");
-    SavedPlan::new(stack, options, plan, facts).with_notes(vec![note])
+    SavedPlan::new(stack, options, plan.sealed(), facts).with_notes(vec![note])
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_saved_plan_that_was_changed_anywhere_is_refused_without_quoting_it() {
 #[test]
 fn tasks_that_do_not_have_the_hash_of_their_plan_are_refused() {
     let SavedPlan { stack, options, mut plan, facts, .. } = saved();
-    plan.tasks.pop();
+    plan.plan.tasks.pop();
     let forged = SavedPlan::new(stack, options, plan, facts);
     assert_eq!(SavedPlan::read(forged.to_text().as_bytes()), Err(SavedPlanError::Changed));
 }
@@ -345,7 +345,7 @@ proptest! {
         let now = Facts::of(&plan, &stack, &later, None);
         prop_assert_eq!(then.changes(&now, "layered"), vec![]);
         let keep = Options { keep: plan.placements.clone(), ..Options::default() };
-        prop_assert_eq!(planned_with(&stack, &later, &keep).hash, plan.hash);
+        prop_assert_eq!(planned_with(&stack, &later, &keep).sealed().hash, plan.sealed().hash);
     }
 }
 

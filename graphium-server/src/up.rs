@@ -15,7 +15,7 @@ use graphium_core::{
     control::StackStatus,
     id::HostId,
     inventory::HostStatus,
-    plan::Plan,
+    plan::SealedPlan,
     runtime::ContainerRuntime,
 };
 use graphium_server::{
@@ -139,7 +139,7 @@ async fn bring_up(
 }
 
 /// A stack that runs as the document says needs no deployment.
-async fn up_to_date(client: &Client, plan: &Plan, output: &mut Output) -> Result<Option<Outcome>, Failure> {
+async fn up_to_date(client: &Client, plan: &SealedPlan, output: &mut Output) -> Result<Option<Outcome>, Failure> {
     if !plan.is_empty() {
         return Ok(None);
     }

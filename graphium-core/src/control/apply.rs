@@ -21,7 +21,7 @@ impl Control {
         let planning =
             plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
         let applied = existing.as_ref().map(|record| &record.value.applied);
-        let plan = plan::plan(&stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?;
+        let plan = plan::plan(&stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?.sealed();
         let facts = Facts::of(&plan, &stack, &inventory, applied_fact(existing.as_ref()));
         Ok(SavedPlan::new(stack, SavedOptions::new(&planning, options.timeout), plan, facts))
     }
@@ -54,7 +54,7 @@ impl Control {
             ..plan::Options::default()
         };
         let applied = existing.as_ref().map(|record| &record.value.applied);
-        let plan = plan::plan(&saved.stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?;
+        let plan = plan::plan(&saved.stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?.sealed();
         if plan.hash != saved.plan.hash {
             return Err(outdated(Vec::new()));
         }

@@ -8,7 +8,7 @@ use crate::{
     diagnostic::Diagnostic,
     event::{EventType, NewEvent},
     id::{DeploymentId, TaskId},
-    plan::{self, Applied, Plan},
+    plan::{self, Applied, Plan, SealedPlan},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
     task::{Gate, Task},
@@ -42,7 +42,7 @@ impl Control {
                 return self.repeat(record).await;
             }
         }
-        let plan = self.plan_for(&stack, existing.as_ref(), &options).await?;
+        let plan = self.plan_for(&stack, existing.as_ref(), &options).await?.sealed();
         self.carry_out(stack, plan, existing.as_ref(), options).await
     }
 
@@ -50,7 +50,7 @@ impl Control {
     pub(super) async fn carry_out(
         &self,
         stack: Stack,
-        plan: Plan,
+        plan: SealedPlan,
         existing: Option<&Versioned<StackRecord>>,
         options: DeployOptions,
     ) -> Result<Started, ControlError> {
@@ -59,7 +59,7 @@ impl Control {
             && record.definition == stack
             && record.status == StackStatus::Running
         {
-            return Ok(Started { warnings: plan.warnings, ..started(record, 0) });
+            return Ok(Started { warnings: plan.plan.warnings, ..started(record, 0) });
         }
         let now = self.environment.now();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
@@ -81,7 +81,7 @@ impl Control {
         if submitted.repeated {
             return self.first_answer(&submitted).await;
         }
-        Ok(Started { warnings: plan.warnings, ..started(&record, plan.tasks.len()) })
+        Ok(Started { task_count: plan.tasks.len(), warnings: plan.plan.warnings, ..started(&record, 0) })
     }
 
     async fn plan_for(
@@ -166,7 +166,7 @@ impl Control {
 pub(super) struct Draft<'a> {
     pub(super) kind: DeploymentKind,
     pub(super) deployment: &'a DeploymentId,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a SealedPlan,
     pub(super) by: Option<&'a String>,
 }
 
@@ -210,10 +210,10 @@ impl Draft<'_> {
             Task {
                 stack_id: Some(plan.stack.clone()),
                 deployment_id: Some(self.deployment.clone()),
-                plan_id: planned.id.clone(),
+                plan_id: planned.id.to_string(),
                 undo: planned.undo.clone().map(Arc::new),
                 slack: planned.slack,
-                why: planned.why.clone(),
+                why: planned.why.to_string(),
                 depends_on: first.map(|number| id(*number)).collect(),
                 gate: if self.kind == DeploymentKind::Remove { Gate::Ended } else { Gate::Completed },
                 created_by: self.by.cloned(),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::EventType,
     id::{DeploymentId, StackId},
-    plan::{self, Plan, StackAction},
+    plan::{self, SealedPlan, StackAction},
     store::{Kind, Page, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
 };
 
@@ -34,7 +34,7 @@ impl Control {
         let inventory = self.inventory().await?;
         let plan_options = plan::Options { remove_volumes: options.remove_volumes, ..plan::Options::default() };
         let plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
-        self.take_on(&existing, DeploymentKind::Remove, &plan, options.by).await
+        self.take_on(&existing, DeploymentKind::Remove, &plan.sealed(), options.by).await
     }
 
     /// Takes on to stop, start or restart every container of a stack.
@@ -63,7 +63,7 @@ impl Control {
         refuse_while_deleting(&existing.value)?;
         let inventory = self.inventory().await?;
         let record = &existing.value;
-        let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory);
+        let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
         self.take_on(&existing, kind, &plan, by).await
     }
 
@@ -86,7 +86,7 @@ impl Control {
         &self,
         existing: &Versioned<StackRecord>,
         kind: DeploymentKind,
-        plan: &Plan,
+        plan: &SealedPlan,
         by: Option<String>,
     ) -> Result<Started, ControlError> {
         let now = self.environment.now();

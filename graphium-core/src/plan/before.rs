@@ -1,12 +1,11 @@
 //! The revision that was applied last, laid out where it was: what undoing goes back to.
 
-use super::{Applied, hosts::Hosts, layout::Layout, members::Members, order::Graph};
+use super::{Applied, hosts::Hosts, layout::Layout, map::Map, members::Members, order::Graph};
 use crate::{
     id::HostId,
-    runtime::{ContainerSpec, SpecHasher},
+    runtime::ContainerSpec,
     stack::{Condition, Container},
 };
-use indexmap::IndexMap;
 use std::collections::BTreeSet;
 
 /// The members of the revision that was applied last; it may be hand-made, so its mistakes are passed over.
@@ -20,7 +19,7 @@ pub(super) struct BeforeMembers<'a> {
 #[derive(Debug)]
 pub(super) struct Before<'a, 'p> {
     pub(super) layout: Layout<'a, 'p>,
-    by_name: IndexMap<&'p str, usize>,
+    by_name: Map<&'p str, usize>,
     dependants: Graph,
 }
 
@@ -48,7 +47,7 @@ impl Before<'_, '_> {
     /// What the engine of a host was asked for under a name within the stack.
     pub(super) fn container(&self, name: &str, host: &HostId) -> Option<Box<ContainerSpec>> {
         let number = self.number(name)?;
-        (self.layout.host(number) == Some(host)).then(|| self.layout.container(number, &mut SpecHasher::default()))
+        (self.layout.host(number) == Some(host)).then(|| self.layout.container(number))
     }
 
     /// The hosts that bore the stack's network.

@@ -6,13 +6,13 @@ use super::{
     deploy::Draft,
     difference::{self, PropertyChange},
     live,
+    map::Map,
 };
 use crate::{
     id::HostId,
     runtime::{ContainerSpec, LiveSettings, label},
     stack::{Container, MountKind},
 };
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of one container that was there before, and does not stay as it was.
@@ -134,7 +134,7 @@ fn cosmetic(draft: &Draft<'_, '_>, applied: &Applied) -> Vec<Change> {
     if layout.stack.containers == applied.stack.containers {
         return Vec::new();
     }
-    let was: IndexMap<&str, &Container> =
+    let was: Map<&str, &Container> =
         applied.stack.containers.iter().map(|container| (container.name.as_str(), &**container)).collect();
     let stay = layout.members.list.iter().enumerate().filter(|(number, _)| !draft.changes(*number));
     stay.filter_map(|(number, member)| {

@@ -19,10 +19,9 @@ use super::{
     never,
     order::Edge,
     place::{Reasons, place},
-    retire, seal,
+    retire,
     setup::Setup,
-    slack,
-    task::{check_id, task},
+    task::{Tasks, check_id, task},
     verdict::Verdict,
     warn,
 };
@@ -34,7 +33,7 @@ use crate::{
     runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
     stack::{Condition, Stack},
 };
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Plans what makes the desired stack of what is there.
 ///
@@ -80,8 +79,7 @@ pub fn plan(
     let changes = change::changes(&draft, applied);
     draft.explain(&changes);
     let tasks = draft.tasks(options);
-    Ok(seal::sealed(Plan {
-        hash: String::new(),
+    Ok(Plan {
         stack: desired.id.clone(),
         stack_name: desired.name.clone(),
         tasks,
@@ -91,7 +89,7 @@ pub fn plan(
         choices: placement.choices,
         endpoints: draft.endpoints(),
         warnings,
-    }))
+    })
 }
 
 /// A plan while it is made.
@@ -128,8 +126,10 @@ impl<'a, 'p> Draft<'a, 'p> {
         let settings = AppliedSettings::of(applied);
         for (number, awaited) in awaited.into_iter().enumerate() {
             let name = &*draft.layout.members.list[number].name;
-            let spec = draft.layout.container(number, &mut hasher);
+            let mut spec = draft.layout.container(number);
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
+            // Where nothing is there is nothing to compare with, and hashing can wait until the plan is sealed.
+            spec.hash = there.map(|_| hasher.hash(&spec));
             let verdict = Verdict::on(&spec, there, awaited, || settings.get(&draft.layout, number));
             draft.specs.push(verdict.makes().then_some(spec));
             draft.verdicts.push(verdict);
@@ -161,21 +161,11 @@ impl<'a, 'p> Draft<'a, 'p> {
 
     /// The settings that a member has and is to have, where it gets others in place.
     pub(super) fn adjusted(&self, number: usize) -> Option<(LiveSettings, LiveSettings)> {
-        match self.verdicts[number] {
+        match &self.verdicts[number] {
             Verdict::Adjustable(present) => {
-                Some((present, LiveSettings::of(self.layout.members.list[number].definition)))
+                Some((**present, LiveSettings::of(self.layout.members.list[number].definition)))
             }
             _ => None,
-        }
-    }
-
-    /// The id of a member's task, if it has one.
-    pub(super) fn id(&self, number: usize) -> Option<String> {
-        match self.verdicts[number] {
-            Verdict::Unchanged => None,
-            Verdict::Adjustable(_) => Some(["adjust:", self.name(number)].concat()),
-            Verdict::Absent => Some(["deploy:", self.name(number)].concat()),
-            Verdict::Differs(_) => Some(["update:", self.name(number)].concat()),
         }
     }
 
@@ -186,11 +176,14 @@ impl<'a, 'p> Draft<'a, 'p> {
 
     /// Says in the tasks' reasons what has changed in a definition.
     fn explain(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
         let told: BTreeMap<&str, &Change> = changes.iter().map(|change| (change.container.as_str(), change)).collect();
         for number in 0..self.verdicts.len() {
             let properties = told.get(self.name(number)).map_or(&[][..], |change| &change.properties);
             if self.verdicts[number] == Verdict::redefined() && !properties.is_empty() {
-                self.verdicts[number] = Verdict::Differs(format!("changed: {}", change::brief(properties)));
+                self.verdicts[number] = Verdict::Differs(Cow::Owned(format!("changed: {}", change::brief(properties))));
             }
         }
     }
@@ -229,35 +222,40 @@ impl<'a, 'p> Draft<'a, 'p> {
     fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
         let members = self.layout.members;
         let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.makes(number)).collect();
-        let handover = Handover::of(self, &changing);
+        let mut handover = Handover::of(self, &changing);
         let setup = Setup::of(self, &changing, options);
-        let checks = self.checks(&changing);
-        let mut tasks = Vec::with_capacity(changing.len() + checks.len());
-        tasks.extend(handover.tasks());
-        setup.tasks(self, &mut tasks);
+        let mut checks = self.checks(&changing);
+        let mut tasks = Tasks::with_capacity(setup.len() + changing.len() + checks.len());
+        handover.begin(&mut tasks);
+        let ready = setup.add(self, &mut tasks);
+        let mut made = vec![None; members.list.len()];
+        let mut first = Vec::new();
         for &number in &members.order {
-            tasks.extend(self.adjustment(number));
-            if self.makes(number) {
-                let dependencies = members.graph.dependencies(number);
-                let mut first = Vec::with_capacity(2 + dependencies.len());
-                setup.needed(number, &mut first);
-                first.extend(handover.before(number).map(str::to_owned));
-                first.extend(dependencies.iter().filter_map(|edge| self.gate(*edge)));
-                tasks.extend(self.container(number, first));
+            if let Some(task) = self.adjustment(number, &mut tasks) {
+                made[number] = Some(tasks.add(task, []));
+            }
+            if let Some(task) = self.container(number, &mut tasks) {
+                first.clear();
+                first.extend(ready.before(number).chain(handover.before(number)));
+                first.extend(members.graph.dependencies(number).iter().filter_map(|edge| match edge.condition {
+                    Condition::Started => made[edge.on],
+                    condition => checks.get(&(edge.on, condition))?.task,
+                }));
+                made[number] = Some(tasks.add(task, first.iter().copied()));
             }
             for condition in [Condition::Healthy, Condition::Completed] {
-                if let Some(&waiting) = checks.get(&(number, condition)) {
-                    tasks.extend(self.check(number, condition, waiting));
+                if let Some(check) = checks.get_mut(&(number, condition)) {
+                    let task = self.check(number, condition, check.waiting);
+                    check.task = task.map(|task| tasks.add(task, made[number]));
                 }
             }
         }
-        retire::retire(self, &handover, &mut tasks);
-        slack::give(&mut tasks);
-        tasks
+        retire::retire(self, &handover, &made, &mut tasks);
+        tasks.finish()
     }
 
-    /// The task of a member, with the ids that it waits for.
-    fn container(&mut self, number: usize, depends_on: Vec<String>) -> Option<PlannedTask> {
+    /// The task of a member of which a new container is made.
+    fn container(&mut self, number: usize, tasks: &mut Tasks) -> Option<PlannedTask> {
         let spec = self.specs[number].take()?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let (action, why, (undo, lasting)) = match &self.verdicts[number] {
@@ -265,17 +263,16 @@ impl<'a, 'p> Draft<'a, 'p> {
             Verdict::Unchanged | Verdict::Adjustable(_) | Verdict::Absent => {
                 let why = match self.seen.named(name).first() {
                     Some(own) if own.container.hosted_on != *host => {
-                        format!("moves from `{}`", own.container.hosted_on)
+                        Cow::Owned(format!("moves from `{}`", own.container.hosted_on))
                     }
-                    _ => "is not there yet".to_owned(),
+                    _ => Cow::Borrowed("is not there yet"),
                 };
                 let undo = Action::Delete { name: spec.name.clone() };
                 (Action::Deploy { spec }, why, (Some(undo), None))
             }
         };
-        let id = self.id(number)?;
-        let container = Some(name.to_owned());
-        Some(PlannedTask { id, action, host: host.clone(), container, depends_on, slack: 0, why, undo, lasting })
+        let verb = if matches!(action, Action::Update { .. }) { "update:" } else { "deploy:" };
+        Some(task(tasks.id([verb, name]), action, host, why).of_container(name).undone_by(undo).leaving(lasting))
     }
 
     /// What puts the container that was there in a member's place again, and what that does not bring back.
@@ -287,17 +284,18 @@ impl<'a, 'p> Draft<'a, 'p> {
     }
 
     /// The task that gives a member other settings in place: it stops nothing, so it waits for nothing.
-    fn adjustment(&self, number: usize) -> Option<PlannedTask> {
+    fn adjustment(&self, number: usize, tasks: &mut Tasks) -> Option<PlannedTask> {
         let (present, wanted) = self.adjusted(number)?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let engine_name = self.layout.stack.engine_name(name);
         let (undo, lasting) = match wanted.step_to(&present) {
             LiveStep::Anew(_) => self.back(number),
-            _ => (Some(Action::Adjust { name: engine_name.clone(), settings: present }), None),
+            _ => (Some(Action::Adjust { name: engine_name.clone(), settings: Box::new(present) }), None),
         };
-        let action = Action::Adjust { name: engine_name, settings: wanted };
         let why = live::reason(&live::differences(&present, &wanted));
-        Some(task(self.id(number)?, action, host, why).of_container(name).undone_by(undo).leaving(lasting))
+        let action = Action::Adjust { name: engine_name, settings: Box::new(wanted) };
+        let id = tasks.id(["adjust:", name]);
+        Some(task(id, action, host, why).of_container(name).undone_by(undo).leaving(lasting))
     }
 
     /// Whether anything of the stack was on a host before, by sight or by the revision that was applied.
@@ -306,13 +304,13 @@ impl<'a, 'p> Draft<'a, 'p> {
             || self.before.is_some_and(|before| before.layout.places.iter().flatten().any(|(used, _)| *used == host))
     }
 
-    /// Checks that changing members wait for, each with the first that does.
-    fn checks(&self, changing: &[usize]) -> BTreeMap<(usize, Condition), usize> {
+    /// Checks that changing members wait for.
+    fn checks(&self, changing: &[usize]) -> BTreeMap<(usize, Condition), Check> {
         let mut checks = BTreeMap::new();
         for &number in changing {
             for edge in self.layout.members.graph.dependencies(number) {
                 if edge.condition != Condition::Started && !self.is_met(*edge) {
-                    checks.entry((edge.on, edge.condition)).or_insert(number);
+                    checks.entry((edge.on, edge.condition)).or_insert(Check { waiting: number, task: None });
                 }
             }
         }
@@ -324,8 +322,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         let action = Action::Check { name: self.layout.stack.engine_name(name), condition };
         let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
         let why = format!("`{}` waits until it {until}", self.name(waiting));
-        let first = self.id(number);
-        Some(task(check_id(name, condition), action, host, why).of_container(name).after(first))
+        Some(task(check_id(name, condition), action, host, why).of_container(name))
     }
 
     /// Whether a condition holds already and will not be disturbed.
@@ -337,14 +334,14 @@ impl<'a, 'p> Draft<'a, 'p> {
                 Condition::Completed => there.status == ContainerStatus::Exited && there.exit_code == Some(0),
             })
     }
+}
 
-    /// The task that a dependant waits for.
-    fn gate(&self, edge: Edge) -> Option<String> {
-        match edge.condition {
-            Condition::Started => self.id(edge.on),
-            condition => (!self.is_met(edge)).then(|| check_id(self.name(edge.on), condition)),
-        }
-    }
+/// A check that members wait for.
+struct Check {
+    /// The first of them.
+    waiting: usize,
+    /// Its task, once there is one.
+    task: Option<usize>,
 }
 
 /// Whether an engine's name is that of a container of the stack; compared in place, for it is asked of everything that is seen.

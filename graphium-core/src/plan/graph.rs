@@ -10,7 +10,7 @@ pub fn waves(plan: &Plan) -> Vec<Vec<&PlannedTask>> {
     for task in &plan.tasks {
         let first = task.depends_on.iter().filter_map(|id| depth.get(id.as_str()));
         let wave = first.map(|depth| depth + 1).max().unwrap_or(0);
-        depth.insert(&task.id, wave);
+        depth.insert(task.id.as_str(), wave);
         if waves.len() <= wave {
             waves.resize_with(wave + 1, Vec::new);
         }
@@ -30,13 +30,13 @@ pub fn dot(plan: &Plan) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  subgraph cluster_{number} {{\n    label={};", quoted(host));
         for task in tasks {
-            let _ = writeln!(text, "    {} [tooltip={}];", quoted(&task.id), quoted(&task.why));
+            let _ = writeln!(text, "    {} [tooltip={}];", quoted(task.id.as_str()), quoted(&task.why));
         }
         text.push_str("  }\n");
     }
     for task in &plan.tasks {
         for first in &task.depends_on {
-            let _ = writeln!(text, "  {} -> {};", quoted(first), quoted(&task.id));
+            let _ = writeln!(text, "  {} -> {};", quoted(first.as_str()), quoted(task.id.as_str()));
         }
     }
     text.push_str("}\n");

@@ -8,7 +8,7 @@ use super::{
     deploy::Draft,
     ports::{HostPort, Ports},
     room::fixed_ports,
-    task::task,
+    task::{Tasks, task},
 };
 use crate::{action::Action, id::HostId};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ struct Giver<'a> {
     ports: Vec<HostPort>,
 }
 
-/// The stops that free ports, and who waits for them.
+/// The stops that free ports, and who waits for them, by the numbers of the stops among themselves.
 #[derive(Debug, Default)]
 pub(super) struct Handover {
     stops: Vec<PlannedTask>,
@@ -73,23 +73,26 @@ impl Handover {
         handover
     }
 
-    pub(super) fn tasks(&self) -> impl Iterator<Item = PlannedTask> + '_ {
-        self.stops.iter().cloned()
+    /// Adds the stops before all other tasks, so that their numbers stay what they are.
+    pub(super) fn begin(&mut self, tasks: &mut Tasks) {
+        debug_assert!(tasks.list().is_empty(), "stops come first");
+        for stop in self.stops.drain(..) {
+            tasks.add(stop, []);
+        }
     }
 
     /// The stops that a member's task waits for: those of others, and its own.
-    pub(super) fn before(&self, member: usize) -> impl Iterator<Item = &str> {
+    pub(super) fn before(&self, member: usize) -> impl Iterator<Item = usize> + '_ {
         let others = self.by_taker.get(&member).into_iter().flatten();
-        others.chain(self.by_member.get(&member)).map(|&stop| self.stops[stop].id.as_str())
+        others.chain(self.by_member.get(&member)).copied()
     }
 
     /// The stop that a removal waits for.
-    pub(super) fn before_removal(&self, host: &HostId, engine_name: &str) -> Option<&str> {
+    pub(super) fn before_removal(&self, host: &HostId, engine_name: &str) -> Option<usize> {
         if self.by_leftover.is_empty() {
             return None;
         }
-        let stop = *self.by_leftover.get(&(host.clone(), engine_name.to_owned()))?;
-        Some(&self.stops[stop].id)
+        self.by_leftover.get(&(host.clone(), engine_name.to_owned())).copied()
     }
 }
 

@@ -1,12 +1,12 @@
 //! The hosts of the inventory in the planner's own order, and what they were seen to run.
 
+use super::map::{self, Map};
 use crate::{
     id::{HostId, StackId},
     inventory::{Host, HostStatus, Inventory, ObservedContainer},
     runtime::label,
     stack::Stack,
 };
-use indexmap::IndexMap;
 use std::{net::IpAddr, ops::Range};
 
 /// A host with what the document adds to the inventory's knowledge of it.
@@ -70,7 +70,7 @@ pub(super) struct Own<'a> {
 pub(super) struct Seen<'a> {
     /// Sorted by name within the stack, then by host and name.
     own: Vec<Own<'a>>,
-    by_name: IndexMap<&'a str, Range<usize>>,
+    by_name: Map<&'a str, Range<usize>>,
     /// Those of other stacks and of nobody, sorted by host and name.
     pub(super) others: Vec<&'a ObservedContainer>,
 }
@@ -92,7 +92,7 @@ impl<'a> Seen<'a> {
         others.dedup_by_key(|seen| (&seen.hosted_on, &seen.name));
         own.sort_by_key(|own| (own.name, key(own.container)));
         own.dedup_by_key(|own| (own.name, &own.container.hosted_on, &own.container.name));
-        let mut by_name = IndexMap::with_capacity(own.len());
+        let mut by_name = map::with_capacity(own.len());
         let mut start = 0;
         for same in own.chunk_by(|a, b| a.name == b.name) {
             by_name.insert(same[0].name, start..start + same.len());

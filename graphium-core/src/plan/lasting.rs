@@ -3,7 +3,7 @@
 use super::PlannedTask;
 use crate::{
     action::Action,
-    id::HostId,
+    id::{HostId, PlanTaskId},
     inventory::{ContainerStatus, ObservedContainer},
     runtime::{ContainerSpec, LiveSettings, LiveStep, label},
     stack::MountKind,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Lasting {
     /// The id of the plan's task that leaves it.
-    pub task: String,
+    pub task: PlanTaskId,
     /// Where.
     pub host: HostId,
     /// What: the name of a container, network or volume on its engine, or the reference of an image.

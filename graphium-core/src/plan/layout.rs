@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     id::HostId,
-    runtime::{ContainerSpec, NetworkSpec, SpecHasher, VolumeSpec, label},
+    runtime::{ContainerSpec, NetworkSpec, VolumeSpec, label},
     stack::{Container, MountKind, Stack, TextMap, Volume},
 };
 use std::{borrow::Cow, sync::Arc};
@@ -21,6 +21,8 @@ pub(super) struct Layout<'a, 'p> {
     pub(super) stack: &'a Stack,
     /// What every container of the stack bears.
     labels: Arc<TextMap>,
+    /// The network that they share on each host, by its name there.
+    network: Arc<str>,
     pub(super) members: &'p Members<'a>,
     pub(super) places: Vec<Place<'a>>,
     pub(super) reach: Reach,
@@ -31,7 +33,7 @@ impl<'a, 'p> Layout<'a, 'p> {
         let reach = Reach::of(members, &places);
         let mut labels = labels(stack, &TextMap::new());
         labels.sort_keys();
-        Self { stack, labels: Arc::new(labels), members, places, reach }
+        Self { stack, labels: Arc::new(labels), network: network_name(stack).into(), members, places, reach }
     }
 
     pub(super) fn host(&self, number: usize) -> Option<&'a HostId> {
@@ -39,19 +41,17 @@ impl<'a, 'p> Layout<'a, 'p> {
     }
 
     /// What the engine is asked for.
-    pub(super) fn container(&self, number: usize, hasher: &mut SpecHasher) -> Box<ContainerSpec> {
+    pub(super) fn container(&self, number: usize) -> Box<ContainerSpec> {
         let member = &self.members.list[number];
-        let network = member.definition.network_mode.is_none().then(|| network_name(self.stack).to_owned());
-        let mut spec = Box::new(ContainerSpec {
+        let network = member.definition.network_mode.is_none().then(|| Arc::clone(&self.network));
+        Box::new(ContainerSpec {
             name: self.stack.engine_name(&member.name),
             container: self.definition(number),
             aliases: if network.is_some() { aliases(member) } else { Vec::new() },
             network,
             labels: Arc::clone(&self.labels),
             hash: None,
-        });
-        spec.hash = Some(hasher.hash(&spec));
-        spec
+        })
     }
 
     /// A member's definition with everything filled in; the document's own where nothing is to be.

@@ -1,13 +1,12 @@
 //! Stopping and starting a whole stack as it stands.
 
 use super::{
-    Applied, Plan, PlannedTask,
+    Applied, Plan,
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
     lasting::{LastingKind, is_running},
     leftover::{Leftover, leftovers},
-    seal, slack,
-    task::{check_id, task},
+    task::{Tasks, check_id, task},
     verdict::has_done_its_work,
 };
 use crate::{
@@ -57,12 +56,10 @@ pub fn plan_action(
         }
     }
     let touched = |part: &Leftover<'_>| {
-        sequence.tasks.iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
+        sequence.tasks.list().iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
     };
     let unchanged = sequence.parts.iter().filter(|part| !touched(part)).map(|part| part.name.to_string()).collect();
-    slack::give(&mut sequence.tasks);
-    seal::sealed(Plan {
-        hash: String::new(),
+    Plan {
         stack: stack.clone(),
         stack_name: name.to_owned(),
         placements: parts.iter().map(|part| (part.name.to_string(), part.host.clone())).collect(),
@@ -71,8 +68,8 @@ pub fn plan_action(
         choices: Vec::new(),
         endpoints: Vec::new(),
         warnings: Vec::new(),
-        tasks: sequence.tasks,
-    })
+        tasks: sequence.tasks.finish(),
+    }
 }
 
 /// The tasks as they are found, part by part.
@@ -81,10 +78,11 @@ struct Sequence<'a, 'p> {
     /// Everything there is of the stack, dependencies first.
     parts: Vec<&'p Leftover<'a>>,
     by_name: BTreeMap<&'p str, Vec<usize>>,
-    /// The ids of each part's tasks so far; the last one counts.
-    stops: BTreeMap<usize, String>,
-    starts: BTreeMap<usize, String>,
-    tasks: Vec<PlannedTask>,
+    /// The tasks of each part so far, by number.
+    stops: BTreeMap<usize, usize>,
+    starts: BTreeMap<usize, usize>,
+    checks: BTreeMap<(usize, Condition), usize>,
+    tasks: Tasks,
 }
 
 impl<'a, 'p> Sequence<'a, 'p> {
@@ -101,7 +99,15 @@ impl<'a, 'p> Sequence<'a, 'p> {
         for (number, part) in sorted.iter().enumerate() {
             by_name.entry(part.name).or_default().push(number);
         }
-        Self { before, parts: sorted, by_name, stops: BTreeMap::new(), starts: BTreeMap::new(), tasks: Vec::new() }
+        Self {
+            before,
+            parts: sorted,
+            by_name,
+            stops: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            tasks: Tasks::default(),
+        }
     }
 
     fn status(&self, number: usize) -> Option<ContainerStatus> {
@@ -133,64 +139,62 @@ impl<'a, 'p> Sequence<'a, 'p> {
             }
             let dependants = self.before.into_iter().flat_map(|before| before.dependants(part.name));
             let others = dependants.filter_map(|name| self.by_name.get(name)).flatten();
-            let first: Vec<String> = others.filter_map(|other| self.stops.get(other).cloned()).collect();
-            let id = part.task_id("stop");
+            let first: Vec<usize> = others.filter_map(|other| self.stops.get(other).copied()).collect();
             let why = if again { "the stack is restarted" } else { "the stack is stopped" };
             let name = part.engine_name.to_string();
             let undo = Action::Start { name: name.clone() };
-            let task = task(id.clone(), Action::Stop { name }, part.host, why);
+            let task = task(part.task_id("stop"), Action::Stop { name }, part.host, why);
             let lasting = match self.status(number) {
                 None => Some(LastingKind::Unseen),
                 Some(status) => (!is_running(status)).then_some(LastingKind::State),
             };
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
-            self.stops.insert(number, id);
+            let task = task.of_container(part.name).undone_by(Some(undo)).leaving(lasting);
+            self.stops.insert(number, self.tasks.add(task, first));
         }
     }
 
     fn start(&mut self) {
         for number in 0..self.parts.len() {
             let part = self.parts[number];
-            let stopped = self.stops.get(&number).cloned();
+            let stopped = self.stops.get(&number).copied();
             let runs = matches!(self.status(number), Some(ContainerStatus::Running | ContainerStatus::Restarting));
             if stopped.is_none() && (runs || self.is_done(number)) {
                 continue;
             }
             let why = if stopped.is_some() { "the stack is restarted" } else { "the stack is started" };
             let first = stopped.into_iter().chain(self.gates(number));
-            let id = part.task_id("start");
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
-            let task = task(id.clone(), Action::Start { name }, part.host, why);
+            let task = task(part.task_id("start"), Action::Start { name }, part.host, why);
             // Undone it is stopped, which one that was frozen was not.
             let lasting = (self.status(number) == Some(ContainerStatus::Paused)).then_some(LastingKind::State);
-            self.tasks.push(task.of_container(part.name).undone_by(Some(undo)).leaving(lasting).after(first));
-            self.starts.insert(number, id);
+            let task = task.of_container(part.name).undone_by(Some(undo)).leaving(lasting);
+            self.starts.insert(number, self.tasks.add(task, first));
         }
     }
 
     /// The tasks that a start waits for; checks are made as they are asked for.
-    fn gates(&mut self, number: usize) -> Vec<String> {
+    fn gates(&mut self, number: usize) -> Vec<usize> {
         let name = self.parts[number].name;
         let edges = self.before.map(|before| before.dependencies(name)).unwrap_or_default();
-        let mut ids = Vec::new();
+        let mut gates = Vec::new();
         for (on, condition) in edges {
             for &other in self.by_name.get(on).into_iter().flatten() {
-                let started = self.starts.get(&other).cloned();
+                let started = self.starts.get(&other).copied();
                 if condition == Condition::Started || self.is_done(other) && started.is_none() {
-                    ids.extend(started);
+                    gates.extend(started);
                     continue;
                 }
                 let part = self.parts[other];
-                let id = format!("{}@{}", check_id(&part.label, condition), part.host);
-                if !self.tasks.iter().any(|task| task.id == id) {
+                let tasks = &mut self.tasks;
+                gates.push(*self.checks.entry((other, condition)).or_insert_with(|| {
+                    let id = format!("{}@{}", check_id(&part.label, condition), part.host);
                     let action = Action::Check { name: part.engine_name.to_string(), condition };
-                    let task = task(id.clone(), action, part.host, format!("`{name}` waits for it"));
-                    self.tasks.push(task.of_container(part.name).after(started));
-                }
-                ids.push(id);
+                    let task = task(id, action, part.host, format!("`{name}` waits for it"));
+                    tasks.add(task.of_container(part.name), started)
+                }));
             }
         }
-        ids
+        gates
     }
 }

@@ -1,8 +1,7 @@
 //! Live updates: what of a container changes in place, told in the words of its document.
 
-use super::{Applied, difference::PropertyChange, layout::Layout};
+use super::{Applied, difference::PropertyChange, layout::Layout, map::Map};
 use crate::runtime::{LIMITS, LiveSettings, NANO, SHARES_PER_CPU};
-use indexmap::IndexMap;
 use serde_json::Value;
 use std::cell::OnceCell;
 
@@ -19,7 +18,7 @@ const KEPT_MEMORY: &str = LIMITS[5];
 #[derive(Debug)]
 pub(super) struct AppliedSettings<'a> {
     applied: Option<&'a Applied>,
-    by_name: OnceCell<IndexMap<&'a str, LiveSettings>>,
+    by_name: OnceCell<Map<&'a str, LiveSettings>>,
 }
 
 impl<'a> AppliedSettings<'a> {

@@ -1,6 +1,7 @@
 //! The containers of a stack as they will be: replicas counted out, dependencies resolved, in order.
 
 use super::{
+    map::{self, Map},
     never::of_dependency,
     order::{Edge, Graph},
 };
@@ -9,7 +10,6 @@ use crate::{
     stack::{Condition, Container, Stack},
     suggest,
 };
-use indexmap::IndexMap;
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
 /// More containers than any stack has; a count of replicas beyond it is a slip.
@@ -39,7 +39,7 @@ impl<'a> Members<'a> {
     pub(super) fn of(stack: &'a Stack) -> (Self, Vec<Diagnostic>) {
         let mut errors = Vec::new();
         let mut list = Vec::with_capacity(stack.containers.len());
-        let mut ranges: IndexMap<&str, Range<usize>> = IndexMap::with_capacity(stack.containers.len());
+        let mut ranges: Map<&str, Range<usize>> = map::with_capacity(stack.containers.len());
         let mut replicated = false;
         for definition in &stack.containers {
             let first = list.len();
@@ -79,12 +79,12 @@ impl<'a> Members<'a> {
     }
 
     /// Members by name.
-    pub(super) fn by_name(&self) -> IndexMap<&str, usize> {
+    pub(super) fn by_name(&self) -> Map<&str, usize> {
         self.list.iter().enumerate().map(|(number, member)| (&*member.name, number)).collect()
     }
 }
 
-fn resolve(list: &[Member<'_>], ranges: &IndexMap<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {
+fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {
     let mut graph = Graph::with_capacity(list.len());
     let help = |missing: &str| match suggest::nearest(missing, ranges.keys().copied()) {
         Some(near) => format!("did you mean `{near}`? add it, or remove the dependency"),

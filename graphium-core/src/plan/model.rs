@@ -4,19 +4,16 @@ use super::{Change, Choice, LastingKind};
 use crate::{
     action::Action,
     diagnostic::Diagnostic,
-    id::{HostId, StackId},
+    id::{HostId, PlanTaskId, StackId},
     stack::Stack,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
 
 /// What shall be done, in an order that a graph leaves open: a task may begin when those that it depends on are done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// SHA-256 over everything else, in hexadecimal.
-    #[serde(default)]
-    pub hash: String,
     /// The stack.
     pub stack: StackId,
     /// Its name.
@@ -42,12 +39,31 @@ pub struct Plan {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// A plan that leaves its planner: every specification bears its [hash](crate::runtime::ContainerSpec::hash), and the whole
+/// its own. Made by [`Plan::sealed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SealedPlan {
+    /// SHA-256 over everything else, in hexadecimal.
+    pub hash: String,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+impl Deref for SealedPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
 /// One task of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedTask {
-    /// Unique within the plan and readable: `deploy:web`, `pull:vm1:nginx:alpine`.
-    pub id: String,
+    /// Unique within the plan.
+    pub id: PlanTaskId,
     /// What is done.
     #[serde(flatten)]
     pub action: Action,
@@ -56,13 +72,13 @@ pub struct PlannedTask {
     /// The container, by its name within the stack, where there is one.
     pub container: Option<String>,
     /// Ids of the tasks that come first.
-    pub depends_on: Vec<String>,
+    pub depends_on: Vec<PlanTaskId>,
     /// How long it can wait before the whole takes longer, in [weights](super::weight); 0 is on the critical path. The hash
     /// does not count it.
     #[serde(default)]
     pub slack: u32,
     /// Why it is part of the plan, in a few words.
-    pub why: String,
+    pub why: Cow<'static, str>,
     /// What takes it back; absent where nothing needs to be, or can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -119,13 +135,5 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
-    }
-
-    /// The plan with its hash filled in, every specification counted anew by its [own hash](crate::runtime::ContainerSpec::hash).
-    ///
-    /// A plan is as it was made if sealing it again gives the hash that it bears.
-    #[must_use]
-    pub fn sealed(self) -> Self {
-        super::seal::sealed_anew(self)
     }
 }

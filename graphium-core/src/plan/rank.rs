@@ -6,10 +6,10 @@
 //! its dependencies are asked one by one, and a datacenter that gives points has a heap of its own.
 
 use super::{
+    map::Map,
     room::{Refusal, Room},
     score::{Score, score, standing},
 };
-use indexmap::IndexMap;
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap, binary_heap::PeekMut},
@@ -31,13 +31,13 @@ struct Demand<'a> {
 /// The hosts that may still be given to containers of one demand: all, and those of some datacenters.
 #[derive(Debug, Default)]
 struct Ranks<'a> {
-    of: IndexMap<Option<&'a str>, Heap>,
+    of: Map<Option<&'a str>, Heap>,
 }
 
 /// Hosts by score.
 #[derive(Debug, Default)]
 pub(super) struct Ranking<'a> {
-    ranks: IndexMap<Demand<'a>, Ranks<'a>>,
+    ranks: Map<Demand<'a>, Ranks<'a>>,
 }
 
 impl<'a> Ranking<'a> {

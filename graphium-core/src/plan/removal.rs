@@ -5,10 +5,9 @@ use super::{
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
     layout,
-    leftover::leftovers,
+    leftover::{Leftover, leftovers},
     retire::{deletions, remove_network},
-    seal, slack,
-    task::task,
+    task::{Tasks, task},
     warn,
 };
 use crate::{
@@ -18,8 +17,8 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A volume's name in the document, and the tasks that remove who mounts it.
-type Users<'b> = (&'b str, BTreeSet<String>);
+/// A volume's name in the document, and the numbers of the tasks that remove who mounts it.
+type Users<'b> = (&'b str, BTreeSet<usize>);
 
 /// Plans the removal of a stack: of every container that was applied or is seen, then of its networks and, if asked for, its volumes.
 ///
@@ -37,16 +36,17 @@ pub fn plan_removal(
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
     let leftovers = leftovers(&seen, applied, |_, _, _| false);
     let mut warnings = warn::of_unknown_hosts(&leftovers, &hosts);
-    let deletions = deletions(&leftovers, before.as_ref(), |_, _| {}, |_| "the stack is removed".to_owned());
-    let mut tasks = deletions.tasks;
+    let mut tasks = Tasks::default();
+    let why = |_: &Leftover<'_>| "the stack is removed".to_owned();
+    let deletions = deletions(&leftovers, before.as_ref(), |_, _| {}, why, &mut tasks);
     let network = match applied {
         Some(applied) => layout::network(&applied.stack).map(|spec| spec.name),
         None => Some(name.to_owned()),
     };
     if let Some(network) = network {
         let was_on = before.as_ref().map(Before::network_hosts).unwrap_or_default();
-        for (host, ids) in &deletions.by_host {
-            tasks.push(remove_network(host, &network, before.as_ref(), &was_on).after(ids.clone()));
+        for (host, first) in &deletions.by_host {
+            tasks.add(remove_network(host, &network, before.as_ref(), &was_on), first.iter().copied());
         }
     }
     let mut volumes: BTreeMap<(&HostId, String), Users<'_>> = BTreeMap::new();
@@ -55,7 +55,7 @@ pub fn plan_removal(
             for volume in warn::volumes_of(before, leftover) {
                 let name = layout::volume_name(before.layout.stack, volume).into_owned();
                 let (_, users) = volumes.entry((leftover.host, name)).or_insert((volume, BTreeSet::new()));
-                users.insert(leftover.task_id("delete"));
+                users.extend(deletions.by_leftover.get(&(leftover.host, &*leftover.engine_name)));
             }
         }
     }
@@ -66,22 +66,20 @@ pub fn plan_removal(
             // An empty one, but of the same driver and options: what is made again mounts it.
             let spec = before.as_ref().and_then(|before| layout::volume(before.layout.stack, volume));
             let undo = spec.map(|spec| Action::Volume { spec: Box::new(spec) });
-            tasks.push(task(id, Action::RemoveVolume { name }, host, why).undone_by(undo).after(users));
+            tasks.add(task(id, Action::RemoveVolume { name }, host, why).undone_by(undo), users);
         } else {
             warnings.push(warn::volume_kept(host, &name));
         }
     }
-    slack::give(&mut tasks);
-    seal::sealed(Plan {
-        hash: String::new(),
+    Plan {
         stack: stack.clone(),
         stack_name: name.to_owned(),
-        tasks,
+        tasks: tasks.finish(),
         placements: BTreeMap::new(),
         unchanged: Vec::new(),
         changes: Vec::new(),
         choices: Vec::new(),
         endpoints: Vec::new(),
         warnings,
-    })
+    }
 }

@@ -8,29 +8,29 @@ use super::{
     lasting::{LastingKind, drift},
     layout,
     leftover::Leftover,
-    task::task,
+    task::{Tasks, task},
 };
 use crate::{action::Action, id::HostId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Deletions in the order in which they may be done, each after those that depended on it.
-pub(super) struct Deletions {
-    pub(super) tasks: Vec<PlannedTask>,
-    /// Their ids, by host.
-    pub(super) by_host: BTreeMap<HostId, Vec<String>>,
+/// The numbers of deletions.
+#[derive(Default)]
+pub(super) struct Deletions<'l> {
+    /// By host.
+    pub(super) by_host: BTreeMap<HostId, Vec<usize>>,
+    /// By host and name on the engine.
+    pub(super) by_leftover: BTreeMap<(&'l HostId, &'l str), usize>,
 }
 
-/// Plans deletions; `first` adds what else one waits for, `why` gives its reason.
-pub(super) fn deletions(
-    leftovers: &[Leftover<'_>],
+/// Adds deletions, each after those of what depended on it; `first` adds what else one waits for, `why` gives its reason.
+pub(super) fn deletions<'l>(
+    leftovers: &'l [Leftover<'_>],
     before: Option<&Before<'_, '_>>,
-    first: impl Fn(&Leftover<'_>, &mut Vec<String>),
+    first: impl Fn(&Leftover<'_>, &mut Vec<usize>),
     why: impl Fn(&Leftover<'_>) -> String,
-) -> Deletions {
-    let mut by_name: BTreeMap<&str, Vec<&Leftover<'_>>> = BTreeMap::new();
-    for leftover in leftovers {
-        by_name.entry(leftover.name).or_default().push(leftover);
-    }
+    tasks: &mut Tasks,
+) -> Deletions<'l> {
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut position = BTreeMap::new();
     if let Some(before) = before {
         for (place, &number) in before.layout.members.order.iter().enumerate() {
@@ -40,58 +40,56 @@ pub(super) fn deletions(
     let mut sorted: Vec<&Leftover<'_>> = leftovers.iter().collect();
     // Those that no revision tells of come first; nothing is known to depend on them.
     sorted.sort_by_key(|leftover| std::cmp::Reverse(position.get(leftover.name).copied().unwrap_or(usize::MAX)));
-    let mut deletions = Deletions { tasks: Vec::with_capacity(sorted.len()), by_host: BTreeMap::new() };
+    let mut deletions = Deletions::default();
     for leftover in sorted {
-        let mut ids = Vec::new();
-        first(leftover, &mut ids);
+        let mut awaited = Vec::new();
+        first(leftover, &mut awaited);
         for dependant in before.into_iter().flat_map(|before| before.dependants(leftover.name)) {
-            ids.extend(by_name.get(dependant).into_iter().flatten().map(|other| other.task_id("delete")));
+            awaited.extend(by_name.get(dependant).into_iter().flatten());
         }
         let old = before.and_then(|before| before.container(leftover.name, leftover.host));
         let old = old.filter(|spec| spec.name == leftover.engine_name);
         let lasting = old.as_ref().and_then(|old| drift(leftover.seen, old));
         let undo = old.map(|spec| Action::Deploy { spec });
-        let id = leftover.task_id("delete");
-        deletions.by_host.entry(leftover.host.clone()).or_default().push(id.clone());
         let action = Action::Delete { name: leftover.engine_name.to_string() };
-        let task = task(id, action, leftover.host, why(leftover)).of_container(leftover.name);
-        deletions.tasks.push(task.undone_by(undo).leaving(lasting).after(ids));
+        let task = task(leftover.task_id("delete"), action, leftover.host, why(leftover)).of_container(leftover.name);
+        let number = tasks.add(task.undone_by(undo).leaving(lasting), awaited);
+        by_name.entry(leftover.name).or_default().push(number);
+        deletions.by_host.entry(leftover.host.clone()).or_default().push(number);
+        deletions.by_leftover.insert((leftover.host, &leftover.engine_name), number);
     }
     deletions
 }
 
-/// Adds to a deployment's tasks those that take away what is left over.
-pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, tasks: &mut Vec<PlannedTask>) {
+/// Adds to a deployment's tasks those that take away what is left over; `made` are the tasks of its members.
+pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, made: &[Option<usize>], tasks: &mut Tasks) {
     let members = draft.layout.members;
     let networks = networks_to_go(draft);
     if draft.leftovers.is_empty() && networks.is_empty() {
         return;
     }
     let by_name = members.by_name();
-    let task_of = |name: &str| by_name.get(name).and_then(|&number| draft.id(number));
-    let first = |leftover: &Leftover<'_>, ids: &mut Vec<String>| {
-        ids.extend(handover.before_removal(leftover.host, &leftover.engine_name).map(str::to_owned));
+    let task_of = |name: &str| by_name.get(name).and_then(|&number| made[number]);
+    let first = |leftover: &Leftover<'_>, first: &mut Vec<usize>| {
+        first.extend(handover.before_removal(leftover.host, &leftover.engine_name));
         // The new one first, and those that used the old one.
-        ids.extend(task_of(leftover.name));
+        first.extend(task_of(leftover.name));
         let dependants = draft.before.into_iter().flat_map(|before| before.dependants(leftover.name));
-        ids.extend(dependants.filter_map(task_of));
+        first.extend(dependants.filter_map(task_of));
     };
     let why = |leftover: &Leftover<'_>| match by_name.get(leftover.name).and_then(|&number| draft.layout.host(number)) {
         None => "is no longer part of the stack".to_owned(),
         Some(host) if host == leftover.host => "is replaced under another name".to_owned(),
         Some(host) => format!("moves to `{host}`"),
     };
-    let deletions = deletions(&draft.leftovers, draft.before, first, why);
-    tasks.extend(deletions.tasks);
+    let deletions = deletions(&draft.leftovers, draft.before, first, why, tasks);
     let was_on = draft.before.map(Before::network_hosts).unwrap_or_default();
     for (host, name) in networks {
-        let mut ids: Vec<String> = tasks
-            .iter()
-            .filter(|task| task.host == *host && matches!(task.action, Action::Update { .. }))
-            .map(|task| task.id.clone())
-            .collect();
-        ids.extend(deletions.by_host.get(host).into_iter().flatten().cloned());
-        tasks.push(remove_network(host, name, draft.before, &was_on).after(ids));
+        let is_update = |task: &PlannedTask| task.host == *host && matches!(task.action, Action::Update { .. });
+        let updates = tasks.list().iter().enumerate().filter(|(_, task)| is_update(task)).map(|(number, _)| number);
+        let mut first: Vec<usize> = updates.collect();
+        first.extend(deletions.by_host.get(host).into_iter().flatten());
+        tasks.add(remove_network(host, name, draft.before, &was_on), first);
     }
 }
 

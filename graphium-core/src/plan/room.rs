@@ -3,6 +3,7 @@
 use super::{
     amount::{bytes, rounded},
     hosts::{Hosts, Seen, Site},
+    map::Map,
     members::{Member, Members},
     ports::{HostPort, Ports},
 };
@@ -11,7 +12,6 @@ use crate::{
     runtime::label,
     stack::{Container, HostConstraint, Reservations, Stack},
 };
-use indexmap::IndexMap;
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 /// Who holds a port: a container of this plan or one that was seen, by number.
@@ -77,7 +77,7 @@ pub(super) struct Room<'a, 'p> {
     pub(super) members: &'p Members<'a>,
     pub(super) hosts: &'p Hosts<'a>,
     pub(super) seen: &'p Seen<'a>,
-    constraints: IndexMap<&'a str, Vec<&'a HostConstraint>>,
+    constraints: Map<&'a str, Vec<&'a HostConstraint>>,
     /// Names within this stack that others have taken on the engine.
     names: BTreeSet<(usize, &'a str)>,
     ports: Ports<Holder>,
@@ -91,7 +91,7 @@ impl<'a, 'p> Room<'a, 'p> {
             members,
             hosts,
             seen,
-            constraints: IndexMap::new(),
+            constraints: Map::default(),
             names: BTreeSet::new(),
             ports: Ports::new(),
             loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),

@@ -1,6 +1,6 @@
 //! A plan that is kept: to be looked at, and carried out later as it is or not at all.
 
-use super::{Facts, Plan};
+use super::{Facts, SealedPlan};
 use crate::{diagnostic::Diagnostic, runtime::hex, stack::Stack};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub struct SavedPlan {
     /// What was asked beside it.
     pub options: SavedOptions,
     /// What is to be done.
-    pub plan: Plan,
+    pub plan: SealedPlan,
     /// What must still be so when it is done.
     pub facts: Facts,
     /// What the reader found in the document.
@@ -89,7 +89,7 @@ pub enum SavedPlanError {
 
 impl SavedPlan {
     /// Saves a plan as it was made: with the hash that it got then.
-    pub fn new(stack: Stack, options: SavedOptions, plan: Plan, facts: Facts) -> Self {
+    pub fn new(stack: Stack, options: SavedOptions, plan: SealedPlan, facts: Facts) -> Self {
         let (kind, notes) = (KIND.to_owned(), Vec::new());
         Self { kind, format: FORMAT, hash: String::new(), stack, options, plan, facts, notes }.hashed()
     }
@@ -129,7 +129,7 @@ impl SavedPlan {
         }
         let saved: Self = serde_json::from_value(value).map_err(|_| SavedPlanError::NotAPlan)?;
         // Whoever looks at the tasks must see those that the plan's own hash stands for.
-        if saved.plan.clone().sealed().hash != saved.plan.hash {
+        if saved.plan.plan.clone().sealed().hash != saved.plan.hash {
             return Err(SavedPlanError::Changed);
         }
         Ok(saved)

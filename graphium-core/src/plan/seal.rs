@@ -1,68 +1,68 @@
 //! The hash of a plan.
 
-use super::{Plan, PlannedTask};
+use super::{Plan, PlannedTask, SealedPlan};
 use crate::{
     action::Action,
-    runtime::{ContainerSpec, LiveSettings, SpecHash, hex},
+    runtime::{LiveSettings, SpecHasher, hex, push_count},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::io::Write as _;
 
-/// Seals a plan whose specifications were just given their hashes.
-pub(super) fn sealed(plan: Plan) -> Plan {
-    seal(plan, ContainerSpec::planned_hash)
-}
-
-/// Seals a plan from anywhere: every specification is hashed anew.
-pub(super) fn sealed_anew(plan: Plan) -> Plan {
-    seal(plan, ContainerSpec::digest)
-}
-
-fn seal(mut plan: Plan, of: impl Fn(&ContainerSpec) -> SpecHash) -> Plan {
-    let mut seal = Seal { hasher: Sha256::new(), pending: Vec::with_capacity(Seal::CHUNK * 2) };
-    seal.text(plan.stack.as_str());
-    seal.text(&plan.stack_name);
-    for task in &plan.tasks {
-        seal.task(task, &of);
+impl Plan {
+    /// The plan with its hash, and every specification with its [own](crate::runtime::ContainerSpec::hash), all made anew.
+    ///
+    /// A sealed plan is as it was made if sealing it again gives the hash that it bears. Linear in the plan's size; planning
+    /// itself hashes only what it compares.
+    #[must_use]
+    pub fn sealed(mut self) -> SealedPlan {
+        let mut seal = Seal::default();
+        seal.text(self.stack.as_str());
+        seal.text(&self.stack_name);
+        for task in &mut self.tasks {
+            seal.task(task);
+        }
+        for (container, host) in &self.placements {
+            seal.text(container);
+            seal.text(host.as_str());
+        }
+        seal.json(&(&self.unchanged, &self.changes, &self.endpoints, &self.warnings));
+        SealedPlan { hash: seal.finish(), plan: self }
     }
-    for (container, host) in &plan.placements {
-        seal.text(container);
-        seal.text(host.as_str());
-    }
-    seal.json(&(&plan.unchanged, &plan.changes, &plan.endpoints, &plan.warnings));
-    plan.hash = seal.finish();
-    plan
 }
 
 /// Feeds a hasher in chunks: many short texts cost a call each otherwise.
+#[derive(Default)]
 struct Seal {
     hasher: Sha256,
     pending: Vec<u8>,
+    specs: SpecHasher,
 }
 
 impl Seal {
     const CHUNK: usize = 4096;
 
-    fn task(&mut self, task: &PlannedTask, of: &impl Fn(&ContainerSpec) -> SpecHash) {
-        self.text(&task.id);
-        self.action(Some(&task.action), of);
+    fn task(&mut self, task: &mut PlannedTask) {
+        self.text(task.id.as_str());
+        self.action(Some(&mut task.action));
         self.text(task.host.as_str());
         self.text(task.container.as_deref().unwrap_or_default());
         self.count(task.depends_on.len());
-        task.depends_on.iter().for_each(|id| self.text(id));
+        task.depends_on.iter().for_each(|id| self.text(id.as_str()));
         self.text(&task.why);
-        self.action(task.undo.as_ref(), of);
+        self.action(task.undo.as_mut());
     }
 
     /// A specification counts by its hash; everything else is small enough to be written out.
-    fn action(&mut self, action: Option<&Action>, of: &impl Fn(&ContainerSpec) -> SpecHash) {
+    fn action(&mut self, action: Option<&mut Action>) {
         let Some(action) = action else { return self.text("") };
         self.text(action.task_type().as_str());
         match action {
             Action::Deploy { spec } | Action::Update { spec } => {
-                self.text(&spec.name);
-                self.pending.extend_from_slice(of(spec).as_bytes());
+                let hash = self.specs.hash(spec);
+                spec.hash = Some(hash);
+                self.pending.extend_from_slice(hash.as_bytes());
+                self.json(&spec.container.pull_policy);
                 self.settings(&LiveSettings::of(&spec.container));
             }
             Action::Delete { name } => self.text(name),
@@ -78,12 +78,12 @@ impl Seal {
         }
         self.text("");
         for limit in settings.limits() {
-            self.pending.extend_from_slice(&limit.unwrap_or(0).to_le_bytes());
+            push_count(&mut self.pending, limit.unwrap_or(0).cast_unsigned());
         }
     }
 
     fn count(&mut self, count: usize) {
-        self.pending.extend_from_slice(&(count as u64).to_le_bytes());
+        push_count(&mut self.pending, count as u64);
     }
 
     /// A text behind its length, so that no two sequences of texts look alike.

@@ -1,20 +1,17 @@
 //! What a host needs before its containers: images, the network, volumes; each once.
 
-use super::{Options, PlannedTask, deploy::Draft, layout, task::task};
+use super::{
+    Options,
+    deploy::Draft,
+    layout,
+    map::Map,
+    task::{Tasks, task},
+};
 use crate::{
     action::Action,
     id::HostId,
     stack::{PullPolicy, Stack},
 };
-use indexmap::IndexMap;
-
-/// Something that a host needs.
-#[derive(Debug)]
-struct Need {
-    id: String,
-    /// The member that asked first.
-    by: usize,
-}
 
 /// What one member needs, by position.
 #[derive(Clone, Debug, Default)]
@@ -24,14 +21,23 @@ struct Needed {
     volumes: Vec<usize>,
 }
 
-/// Everything that hosts need, in the order in which it is first asked for.
+/// Everything that hosts need, in the order in which it is first asked for, each with the member that asked first.
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
     stack: &'a Stack,
-    pulls: IndexMap<(&'a HostId, &'a str), (Need, PullPolicy)>,
-    networks: IndexMap<&'a HostId, Need>,
-    volumes: IndexMap<(&'a HostId, &'a str), Need>,
+    pulls: Map<(&'a HostId, &'a str), (usize, PullPolicy)>,
+    networks: Map<&'a HostId, usize>,
+    volumes: Map<(&'a HostId, &'a str), usize>,
     by_member: Vec<Needed>,
+}
+
+/// The numbers of the tasks that give hosts what they need.
+#[derive(Debug)]
+pub(super) struct Ready<'a> {
+    setup: Setup<'a>,
+    pulls: Vec<usize>,
+    networks: Vec<Option<usize>>,
+    volumes: Vec<Option<usize>>,
 }
 
 impl<'a> Setup<'a> {
@@ -40,9 +46,9 @@ impl<'a> Setup<'a> {
         let stack = draft.layout.stack;
         let mut setup = Self {
             stack,
-            pulls: IndexMap::new(),
-            networks: IndexMap::new(),
-            volumes: IndexMap::new(),
+            pulls: Map::default(),
+            networks: Map::default(),
+            volumes: Map::default(),
             by_member: vec![Needed::default(); draft.layout.members.list.len()],
         };
         let makes_network = !stack.network.as_ref().is_some_and(|network| network.external);
@@ -53,55 +59,66 @@ impl<'a> Setup<'a> {
             let policy = if options.pull_images { PullPolicy::Always } else { definition.pull_policy };
             let pull = setup.pulls.entry((host, &definition.image));
             needed.pull = Some(pull.index());
-            let id = || format!("pull:{host}:{}", definition.image);
-            let (_, agreed) = pull.or_insert_with(|| (Need { id: id(), by }, policy));
+            let (_, agreed) = pull.or_insert((by, policy));
             *agreed = eager(*agreed, policy);
             if makes_network && definition.network_mode.is_none() {
                 let network = setup.networks.entry(host);
                 needed.network = Some(network.index());
-                network.or_insert_with(|| Need { id: format!("network:{host}"), by });
+                network.or_insert(by);
             }
             for name in layout::own_volumes(stack, definition) {
                 let volume = setup.volumes.entry((host, name));
                 needed.volumes.push(volume.index());
-                volume.or_insert_with(|| Need { id: format!("volume:{host}:{name}"), by });
+                volume.or_insert(by);
             }
         }
         setup
     }
 
-    /// Adds the ids of what a member needs.
-    pub(super) fn needed(&self, member: usize, ids: &mut Vec<String>) {
-        let needed = &self.by_member[member];
-        ids.extend(needed.pull.map(|pull| self.pulls[pull].0.id.clone()));
-        ids.extend(needed.network.map(|network| self.networks[network].id.clone()));
-        for &volume in &needed.volumes {
-            let id = &self.volumes[volume].id;
-            if !ids.contains(id) {
-                ids.push(id.clone());
-            }
-        }
+    /// The number of tasks.
+    pub(super) fn len(&self) -> usize {
+        self.pulls.len() + self.networks.len() + self.volumes.len()
     }
 
-    /// The tasks: images first, for they take longest.
-    pub(super) fn tasks(&self, draft: &Draft<'_, '_>, tasks: &mut Vec<PlannedTask>) {
-        tasks.reserve(self.pulls.len() + self.networks.len() + self.volumes.len());
-        for ((host, image), (need, policy)) in &self.pulls {
+    /// Adds the tasks: images first, for they take longest.
+    pub(super) fn add(self, draft: &Draft<'_, '_>, tasks: &mut Tasks) -> Ready<'a> {
+        let mut ready = Ready { setup: self, pulls: Vec::new(), networks: Vec::new(), volumes: Vec::new() };
+        let setup = &ready.setup;
+        for ((host, image), (by, policy)) in &setup.pulls {
             let action = Action::Pull { image: (*image).to_owned(), policy: *policy };
-            tasks.push(task(need.id.clone(), action, host, format!("`{}` is made from it", draft.name(need.by))));
+            let why = format!("`{}` is made from it", draft.name(*by));
+            ready.pulls.push(tasks.add(task(format!("pull:{host}:{image}"), action, host, why), []));
         }
-        for (host, need) in &self.networks {
-            let Some(spec) = layout::network(self.stack) else { continue };
-            let undo = (!draft.was_on(host)).then(|| Action::RemoveNetwork { name: spec.name.clone() });
-            let why = format!("`{}` is reached by name on it", draft.name(need.by));
-            tasks.push(task(need.id.clone(), Action::Network { spec: Box::new(spec) }, host, why).undone_by(undo));
+        for (host, by) in &setup.networks {
+            let made = layout::network(setup.stack).map(|spec| {
+                let undo = (!draft.was_on(host)).then(|| Action::RemoveNetwork { name: spec.name.clone() });
+                let why = format!("`{}` is reached by name on it", draft.name(*by));
+                let action = Action::Network { spec: Box::new(spec) };
+                tasks.add(task(format!("network:{host}"), action, host, why).undone_by(undo), [])
+            });
+            ready.networks.push(made);
         }
-        for ((host, volume), need) in &self.volumes {
+        for ((host, volume), by) in &setup.volumes {
             // Whether the volume was there before is not known, so nothing may take it back: it may hold data.
-            let Some(spec) = layout::volume(self.stack, volume) else { continue };
-            let why = format!("`{}` mounts it", draft.name(need.by));
-            tasks.push(task(need.id.clone(), Action::Volume { spec: Box::new(spec) }, host, why));
+            let made = layout::volume(setup.stack, volume).map(|spec| {
+                let why = format!("`{}` mounts it", draft.name(*by));
+                let action = Action::Volume { spec: Box::new(spec) };
+                tasks.add(task(format!("volume:{host}:{volume}"), action, host, why), [])
+            });
+            ready.volumes.push(made);
         }
+        ready
+    }
+}
+
+impl Ready<'_> {
+    /// The tasks that a member waits for.
+    pub(super) fn before(&self, member: usize) -> impl Iterator<Item = usize> + '_ {
+        let needed = &self.setup.by_member[member];
+        let pull = needed.pull.map(|pull| self.pulls[pull]);
+        let network = needed.network.and_then(|network| self.networks[network]);
+        let volumes = needed.volumes.iter().filter_map(|&volume| self.volumes[volume]);
+        pull.into_iter().chain(network).chain(volumes)
     }
 }
 

@@ -4,9 +4,8 @@
 //! Conference, 1959. Once over the tasks forwards for the earliest start of each, once backwards for the latest that delays
 //! nothing; the slack is the difference. How many tasks a host does at a time is left out, as the method does.
 
-use super::PlannedTask;
+use super::{PlannedTask, task::Waits};
 use crate::action::TaskType;
-use indexmap::IndexMap;
 
 /// How long a task takes beside others, in plain weights: an estimate without a unit, in about the proportion of seconds
 /// on an engine whose registry is near. Only the proportions count.
@@ -27,14 +26,13 @@ pub fn weight(task: TaskType) -> u32 {
     }
 }
 
-/// Gives tasks, each of which comes after those that it depends on, their slack; linear in tasks and dependencies.
-pub(super) fn give(tasks: &mut [PlannedTask]) {
-    let edges = Edges::of(tasks);
+/// Gives tasks their slack; linear in tasks and dependencies.
+pub(super) fn give(tasks: &mut [PlannedTask], waits: &Waits) {
     let weights: Vec<u32> = tasks.iter().map(|task| weight(task.action.task_type())).collect();
     let mut earliest = vec![0_u32; tasks.len()];
     let mut length = 0;
     for number in 0..tasks.len() {
-        let ends = edges.before(number).iter().map(|&on| earliest[on] + weights[on]);
+        let ends = waits.first(number).iter().map(|&on| earliest[on] + weights[on]);
         earliest[number] = ends.max().unwrap_or(0);
         length = length.max(earliest[number] + weights[number]);
     }
@@ -42,35 +40,10 @@ pub(super) fn give(tasks: &mut [PlannedTask]) {
     let mut latest = vec![length; tasks.len()];
     for number in (0..tasks.len()).rev() {
         let start = latest[number] - weights[number];
-        for &on in edges.before(number) {
+        for &on in waits.first(number) {
             latest[on] = latest[on].min(start);
         }
         tasks[number].slack = start - earliest[number];
-    }
-}
-
-/// What comes before each task, by number, all in one vector.
-struct Edges {
-    on: Vec<usize>,
-    ends: Vec<usize>,
-}
-
-impl Edges {
-    fn of(tasks: &[PlannedTask]) -> Self {
-        let count = tasks.iter().map(|task| task.depends_on.len()).sum();
-        let mut edges = Self { on: Vec::with_capacity(count), ends: Vec::with_capacity(tasks.len()) };
-        let mut numbers = IndexMap::with_capacity(tasks.len());
-        for (number, task) in tasks.iter().enumerate() {
-            edges.on.extend(task.depends_on.iter().filter_map(|id| numbers.get(id.as_str())));
-            edges.ends.push(edges.on.len());
-            numbers.insert(task.id.as_str(), number);
-        }
-        edges
-    }
-
-    fn before(&self, task: usize) -> &[usize] {
-        let start = if task == 0 { 0 } else { self.ends[task - 1] };
-        &self.on[start..self.ends[task]]
     }
 }
 
@@ -80,7 +53,7 @@ mod tests {
     use crate::{
         action::Action,
         id::HostId,
-        plan::task::task,
+        plan::task::{Tasks, task},
         stack::{Condition, PullPolicy},
     };
     use proptest::prelude::*;
@@ -91,13 +64,11 @@ mod tests {
             TaskType::Check => Action::Check { name: "x".to_owned(), condition: Condition::Healthy },
             _ => Action::Start { name: "x".to_owned() },
         };
-        let made = given.iter().enumerate().map(|(number, (kind, first))| {
-            let made = task(number.to_string(), action(*kind), &HostId::new("vm1"), "");
-            made.after(first.iter().map(usize::to_string))
-        });
-        let mut made: Vec<PlannedTask> = made.collect();
-        give(&mut made);
-        made
+        let mut made = Tasks::default();
+        for (number, (kind, first)) in given.iter().enumerate() {
+            made.add(task(&*number.to_string(), action(*kind), &HostId::new("vm1"), ""), first.iter().copied());
+        }
+        made.finish()
     }
 
     fn slacks(given: &[(TaskType, &[usize])]) -> Vec<u32> {
@@ -118,7 +89,7 @@ mod tests {
     fn length(tasks: &[PlannedTask], more: impl Fn(usize) -> u32) -> u32 {
         let mut ends: Vec<u32> = Vec::new();
         for (number, task) in tasks.iter().enumerate() {
-            let start = task.depends_on.iter().map(|id| ends[id.parse::<usize>().unwrap()]).max().unwrap_or(0);
+            let start = task.depends_on.iter().map(|id| ends[id.as_str().parse::<usize>().unwrap()]).max().unwrap_or(0);
             ends.push(start + weight(task.action.task_type()) + more(number));
         }
         ends.into_iter().max().unwrap_or(0)

@@ -1,6 +1,6 @@
 //! The part of a plan that is on some hosts.
 
-use super::{Plan, seal, warn::warning};
+use super::{Plan, warn::warning};
 use crate::{diagnostic::Diagnostic, id::HostId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ const LISTED: usize = 100;
 impl Plan {
     /// What of the plan is on these hosts, and nothing else: no task of another host is part of it.
     ///
-    /// Placements, changes, endpoints and choices are those of these hosts, too; warnings stay. The result bears a hash of its own.
+    /// Placements, changes, endpoints and choices are those of these hosts, too; warnings stay.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Plan {
         self.changes.retain(|change| hosts.contains(&change.host));
         self.endpoints.retain(|endpoint| hosts.contains(&endpoint.host));
         self.choices.retain(|choice| hosts.contains(&choice.host));
-        Ok(seal::sealed(self))
+        Ok(self)
     }
 
     /// What stands against doing the tasks of these hosts alone, once for each pair of tasks.

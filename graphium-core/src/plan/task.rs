@@ -1,12 +1,87 @@
 //! How the tasks of every plan are made.
 
-use super::{LastingKind, PlannedTask};
-use crate::{action::Action, id::HostId, stack::Condition};
+use super::{LastingKind, PlannedTask, slack};
+use crate::{
+    action::Action,
+    id::{HostId, PlanTaskId},
+    stack::Condition,
+};
+use std::borrow::Cow;
+
+/// What each of some tasks waits for, by number, all in one vector.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    first: Vec<usize>,
+    /// Where those of each end.
+    ends: Vec<usize>,
+}
+
+impl Waits {
+    /// What a task waits for.
+    pub(super) fn first(&self, task: usize) -> &[usize] {
+        let start = if task == 0 { 0 } else { self.ends[task - 1] };
+        &self.first[start..self.ends[task]]
+    }
+}
+
+/// The tasks of a plan while it is made, each known by its number.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    list: Vec<PlannedTask>,
+    waits: Waits,
+    /// The last id that was put together, for its memory.
+    id: String,
+}
+
+impl Tasks {
+    pub(super) fn with_capacity(tasks: usize) -> Self {
+        let waits = Waits { first: Vec::with_capacity(tasks * 4), ends: Vec::with_capacity(tasks) };
+        Self { list: Vec::with_capacity(tasks), waits, id: String::new() }
+    }
+
+    /// An id of these parts.
+    pub(super) fn id(&mut self, parts: [&str; 2]) -> PlanTaskId {
+        self.id.clear();
+        self.id.extend(parts);
+        PlanTaskId::from(&*self.id)
+    }
+
+    /// Adds a task that waits for others, each of which counts once, and returns its number.
+    pub(super) fn add(&mut self, mut task: PlannedTask, first: impl IntoIterator<Item = usize>) -> usize {
+        let Waits { first: all, ends } = &mut self.waits;
+        let start = all.len();
+        for number in first {
+            if !all[start..].contains(&number) {
+                all.push(number);
+            }
+        }
+        task.depends_on.extend(all[start..].iter().map(|&number| self.list[number].id.clone()));
+        ends.push(all.len());
+        self.list.push(task);
+        self.list.len() - 1
+    }
+
+    pub(super) fn list(&self) -> &[PlannedTask] {
+        &self.list
+    }
+
+    /// The tasks, each with its slack.
+    pub(super) fn finish(self) -> Vec<PlannedTask> {
+        let Self { mut list, waits, .. } = self;
+        slack::give(&mut list, &waits);
+        list
+    }
+}
 
 /// A task without dependencies.
-pub(super) fn task(id: String, action: Action, host: &HostId, why: impl Into<String>) -> PlannedTask {
+pub(super) fn task(
+    id: impl Into<PlanTaskId>,
+    action: Action,
+    host: &HostId,
+    why: impl Into<Cow<'static, str>>,
+) -> PlannedTask {
     PlannedTask {
-        id,
+        id: id.into(),
         action,
         host: host.clone(),
         container: None,
@@ -31,16 +106,6 @@ impl PlannedTask {
 
     pub(super) fn leaving(mut self, lasting: Option<LastingKind>) -> Self {
         self.lasting = lasting;
-        self
-    }
-
-    /// Waits for these, each once.
-    pub(super) fn after(mut self, ids: impl IntoIterator<Item = String>) -> Self {
-        for id in ids {
-            if !self.depends_on.contains(&id) {
-                self.depends_on.push(id);
-            }
-        }
         self
     }
 }

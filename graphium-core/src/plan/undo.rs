@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     action::{Action, TaskType},
-    id::HostId,
+    id::{HostId, PlanTaskId},
 };
 use indexmap::{IndexMap, IndexSet};
 use serde::{Serialize, Serializer};
@@ -45,7 +45,7 @@ pub struct UndoStep {
     /// Unique within the undo: `undo:deploy:web`; for one that only makes way for another, `free:deploy:web`.
     pub id: String,
     /// The id of the plan's task that it takes back.
-    pub task: String,
+    pub task: PlanTaskId,
     /// What is done; written as its kind and subject.
     #[serde(flatten, serialize_with = "briefly")]
     pub action: Action,
@@ -165,7 +165,7 @@ impl<'p> Way<'p> {
 
     fn step(&mut self, prefix: &str, task: &PlannedTask, action: Action, first: Vec<usize>) -> usize {
         let step = UndoStep {
-            id: [prefix, &task.id].concat(),
+            id: [prefix, task.id.as_str()].concat(),
             task: task.id.clone(),
             action,
             host: task.host.clone(),

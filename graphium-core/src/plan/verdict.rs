@@ -5,6 +5,7 @@ use crate::{
     runtime::{ContainerSpec, LiveSettings, LiveStep, label},
     stack::{Container, RestartPolicy},
 };
+use std::borrow::Cow;
 
 /// What is to be done about one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub(super) enum Verdict {
     /// It is not there.
     Absent,
     /// It is there, and has these settings where it is to have others, which its engine can set in place.
-    Adjustable(LiveSettings),
+    Adjustable(Box<LiveSettings>),
     /// It is there, and must be replaced for this reason.
-    Differs(String),
+    Differs(Cow<'static, str>),
 }
 
 impl Verdict {
@@ -40,13 +41,13 @@ impl Verdict {
                 Self::of_settings(spec, seen, applied)
             }
             ContainerStatus::Exited => Self::Differs(match seen.exit_code {
-                Some(code) => format!("exited with code {code}"),
-                None => "exited".to_owned(),
+                Some(code) => Cow::Owned(format!("exited with code {code}")),
+                None => Cow::Borrowed("exited"),
             }),
-            ContainerStatus::Stopped => Self::Differs("is stopped".to_owned()),
-            ContainerStatus::Created => Self::Differs("was never started".to_owned()),
-            ContainerStatus::Dead => Self::Differs("could not be removed and is dead".to_owned()),
-            ContainerStatus::Removing => Self::Differs("is being removed".to_owned()),
+            ContainerStatus::Stopped => Self::Differs(Cow::Borrowed("is stopped")),
+            ContainerStatus::Created => Self::Differs(Cow::Borrowed("was never started")),
+            ContainerStatus::Dead => Self::Differs(Cow::Borrowed("could not be removed and is dead")),
+            ContainerStatus::Removing => Self::Differs(Cow::Borrowed("is being removed")),
         }
     }
 
@@ -62,17 +63,17 @@ impl Verdict {
         }
         match present.step_to(&LiveSettings::of(&spec.container)) {
             LiveStep::None => Self::Unchanged,
-            LiveStep::InPlace(_) => Self::Adjustable(present),
+            LiveStep::InPlace(_) => Self::Adjustable(Box::new(present)),
             LiveStep::Anew(limits) => {
                 let limits: Vec<String> = limits.into_iter().map(|limit| format!("`{limit}`")).collect();
-                Self::Differs(format!("no engine takes {} away in place", limits.join(", ")))
+                Self::Differs(Cow::Owned(format!("no engine takes {} away in place", limits.join(", "))))
             }
         }
     }
 
     /// It is there, made from another definition.
     pub(super) fn redefined() -> Self {
-        Self::Differs("its definition changed".to_owned())
+        Self::Differs(Cow::Borrowed("its definition changed"))
     }
 
     pub(super) fn is_change(&self) -> bool {

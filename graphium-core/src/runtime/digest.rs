@@ -42,7 +42,7 @@ impl Digest {
     }
 
     fn text(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        push_count(&mut self.bytes, text.len() as u64);
         self.bytes.extend_from_slice(text);
     }
 
@@ -50,6 +50,15 @@ impl Digest {
         self.kind(kind);
         Open { digest: self, passed_over: &[], entries: Vec::new() }
     }
+}
+
+/// Adds a count in LEB128 (the Dwarf debugging format, version 4, section 7.6): seven bits a byte, for most lengths are small.
+pub(crate) fn push_count(bytes: &mut Vec<u8>, mut count: u64) {
+    while count >= 0x80 {
+        bytes.push((count & 0x7f) as u8 | 0x80);
+        count >>= 7;
+    }
+    bytes.push((count & 0x7f) as u8);
 }
 
 /// A `Serialize` that failed by itself.

@@ -6,6 +6,7 @@ pub mod label;
 mod live;
 mod spec;
 
+pub(crate) use digest::push_count;
 pub use error::RuntimeError;
 pub(crate) use live::{LIMITS, NANO, SHARES_PER_CPU};
 pub use live::{LiveSettings, LiveStep};

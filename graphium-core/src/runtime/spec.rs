@@ -18,7 +18,7 @@ pub struct ContainerSpec {
     pub container: Arc<Container>,
     /// The network of the stack on this host; absent where the definition sets a network mode of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<String>,
+    pub network: Option<Arc<str>>,
     /// Names that it answers to on that network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
@@ -56,8 +56,8 @@ impl ContainerSpec {
 
     /// SHA-256 over the specification.
     ///
-    /// The definition's own `@id`, description, category, annotations and dependencies do not count: they change nothing on
-    /// an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
+    /// The definition's own `@id`, description, category, annotations, dependencies and pull policy do not count: they
+    /// change nothing on an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
     /// of other maps.
     pub fn digest(&self) -> SpecHash {
         SpecHasher::default().hash(self)
@@ -84,8 +84,16 @@ pub(crate) struct SpecHasher {
 
 impl Default for SpecHasher {
     fn default() -> Self {
-        let passed_over =
-            &["@id", "description", "applicationCategory", "annotations", "dependsOn", "restartPolicy", "resources"];
+        let passed_over = &[
+            "@id",
+            "description",
+            "applicationCategory",
+            "annotations",
+            "dependsOn",
+            "pullPolicy",
+            "restartPolicy",
+            "resources",
+        ];
         Self { digest: Digest::without("Container", passed_over), labels: None }
     }
 }
@@ -190,7 +198,7 @@ pub struct VolumeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::{Condition, Dependency, RestartPolicy};
+    use crate::stack::{Condition, Dependency, PullPolicy, RestartPolicy};
 
     fn spec() -> ContainerSpec {
         ContainerSpec::new("shop-web", Container { image: "nginx".to_owned(), ..Container::default() })
@@ -227,6 +235,7 @@ mod tests {
         assert_eq!(with(&|container: &mut Container| container.depends_on.push(dependency.clone())), plain);
         assert_ne!(with(&|container: &mut Container| container.image = "nginx:1".to_owned()), plain);
         assert_ne!(with(&|container: &mut Container| container.tty = true), plain);
+        assert_eq!(with(&|container: &mut Container| container.pull_policy = PullPolicy::Always), plain);
         assert_eq!(with(&|container: &mut Container| container.restart_policy = RestartPolicy::Always), plain);
         assert_eq!(with(&|container: &mut Container| container.resources.limits.memory = Some(1)), plain);
         assert_eq!(with(&|container: &mut Container| container.resources.reservations.cpus = Some(1.0)), plain);
@@ -235,7 +244,7 @@ mod tests {
             plain
         );
         let mut moved = spec();
-        moved.network = Some("shop".to_owned());
+        moved.network = Some("shop".into());
         assert_ne!(moved.digest(), plain);
     }
 

@@ -262,6 +262,6 @@ impl Stack {
 
     /// The name that a container bears on its engine: `<stack>-<container>`.
     pub fn engine_name(&self, container: &str) -> String {
-        format!("{}-{container}", self.name)
+        [&self.name, "-", container].concat()
     }
 }

@@ -17,7 +17,7 @@ fn limited(mib: u64) -> Container {
 }
 
 fn adjust(name: &str, container: &Container) -> Action {
-    Action::Adjust { name: name.to_owned(), settings: LiveSettings::of(container) }
+    Action::Adjust { name: name.to_owned(), settings: Box::new(LiveSettings::of(container)) }
 }
 
 async fn done(bed: &Bed, action: Action) -> Task {

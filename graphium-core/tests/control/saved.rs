@@ -125,7 +125,7 @@ fn offline(address: &str) -> SavedPlan {
     let options = Options::default();
     let plan = plan::plan(&shop(), None, &inventory, &options).unwrap();
     let facts = Facts::of(&plan, &shop(), &inventory, None);
-    SavedPlan::new(shop(), SavedOptions::new(&options, None), plan, facts)
+    SavedPlan::new(shop(), SavedOptions::new(&options, None), plan.sealed(), facts)
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn facts_that_do_not_tell_all_are_no_way_around_the_plan_s_hash() {
     let world = World::new();
     let (_one, _two) = (world.agent("vm1"), world.agent("vm2"));
     let SavedPlan { stack, options, mut plan, facts, .. } = save(&world, shop());
-    plan.tasks.pop();
-    let forged = SavedPlan::new(stack, options, plan.sealed(), facts);
+    plan.plan.tasks.pop();
+    let forged = SavedPlan::new(stack, options, plan.plan.sealed(), facts);
     assert_eq!(SavedPlan::read(forged.to_text().as_bytes()).unwrap(), forged);
     assert!(refused(&world, &forged).is_empty());
     world.run(world.control.set_host_status(&"vm1".into(), HostStatus::Maintenance)).unwrap();

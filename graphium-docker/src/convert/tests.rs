@@ -194,7 +194,7 @@ fn engine_settings() {
 #[test]
 fn the_network_of_the_stack_comes_with_every_alias_once() {
     let mut asked = spec(json!({"aliases": ["www", "web"]}));
-    asked.network = Some("shop".to_owned());
+    asked.network = Some("shop".into());
     asked.aliases = vec!["web".to_owned()];
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "shop");

@@ -20,7 +20,7 @@ use graphium_core::{
         ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, StackView, Started, StatusView,
     },
     diagnostic::{Diagnostic, Severity},
-    plan::Plan,
+    plan::SealedPlan,
     stack::Stack,
 };
 use serde::Deserialize;
@@ -51,11 +51,11 @@ pub(super) async fn plan(
     State(state): State<AppState>,
     Params(query): Params<DeployQuery>,
     Source(body): Source,
-) -> Result<Json<Plan>, Problem> {
+) -> Result<Json<SealedPlan>, Problem> {
     let Submission { reading, options } = submission(body, query).await?.map_err(refused)?;
     let mut plan = state.control.preview(&reading.stack, &options).await?;
     plan.warnings.extend(reading.notes);
-    Ok(Json(plan))
+    Ok(Json(plan.sealed()))
 }
 
 /// Says exactly what `deploy` would: the reader's findings, and where they are none, the planner's.

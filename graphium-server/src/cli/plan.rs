@@ -16,7 +16,7 @@ use crate::{
 use graphium_core::{
     diagnostic::Diagnostic,
     id::HostId,
-    plan::{self, Facts, Options, Plan, SavedOptions, SavedPlan, Undo},
+    plan::{self, Facts, Options, Plan, SavedOptions, SavedPlan, SealedPlan, Undo},
 };
 use graphium_server::{auth, client::DeployRequest};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub(crate) struct PlanArgs {
 #[derive(serde::Serialize)]
 struct WithUndo<'a> {
     #[serde(flatten)]
-    plan: &'a Plan,
+    plan: &'a SealedPlan,
     undo: Undo,
 }
 
@@ -87,6 +87,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     match planned {
         Ok((plan, reading, options)) => {
             document.warn(&reading.notes, view.output);
+            let plan = plan.sealed();
             let saved = args.file().map(|path| {
                 let facts = Facts::of(&plan, &reading.stack, &inventory, None);
                 let options = SavedOptions::new(&options, reading.options.timeout);
@@ -113,9 +114,9 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     let client = connect::client(config)?;
     let answer = connect::run(async {
         let text = document.bytes().to_vec();
-        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?, None)) };
+        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?.plan, None)) };
         let saved = client.save_plan(text, &request).await?;
-        Ok((saved.plan.clone(), Some((path, saved))))
+        Ok((saved.plan.plan.clone(), Some((path, saved))))
     });
     match answer {
         Ok((plan, saved)) => {
@@ -123,7 +124,7 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
                 document.warn(&saved.notes, view.output);
             }
             match args.limited(plan) {
-                Ok(plan) => view.conclude(&plan, saved),
+                Ok(plan) => view.conclude(&plan.sealed(), saved),
                 Err(diagnostics) => view.refuse(&diagnostics),
             }
         }
@@ -163,7 +164,7 @@ struct View<'a> {
 
 impl View<'_> {
     /// Shows a plan, and saves it where that was asked for.
-    fn conclude(&mut self, plan: &Plan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
+    fn conclude(&mut self, plan: &SealedPlan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
         self.show(plan)?;
         if let Some((path, saved)) = saved {
             let name = path.display();
@@ -177,7 +178,7 @@ impl View<'_> {
         Ok(if self.args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
     }
 
-    fn show(&mut self, plan: &Plan) -> Result<(), Failure> {
+    fn show(&mut self, plan: &SealedPlan) -> Result<(), Failure> {
         let args = self.args;
         match self.format {
             PlanFormat::Json if args.undo => self.output.json(&WithUndo { plan, undo: plan.undo() }),

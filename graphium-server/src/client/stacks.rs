@@ -5,7 +5,7 @@ use crate::api::wire::{DeploymentList, Envelope, StackList, Validation};
 use bytes::Bytes;
 use graphium_core::{
     control::{DeploymentState, StackView, Started, StatusView},
-    plan::{Plan, SavedPlan},
+    plan::{SavedPlan, SealedPlan},
 };
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -51,7 +51,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy).
-    pub async fn plan(&self, document: impl Into<Bytes>, request: &DeployRequest) -> Result<Plan, ClientError> {
+    pub async fn plan(&self, document: impl Into<Bytes>, request: &DeployRequest) -> Result<SealedPlan, ClientError> {
         self.submit(&["stacks", "plan"], document.into(), request).await
     }
 

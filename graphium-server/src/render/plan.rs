@@ -3,13 +3,13 @@
 use super::{Style, Table, count, printable};
 use graphium_core::{
     id::HostId,
-    plan::{Endpoint, Plan, PlannedTask},
+    plan::{Endpoint, PlannedTask, SealedPlan},
     stack::Protocol,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The lines of a plan: what is done on which host and why, what stays, where the ports will answer.
-pub(crate) fn plan(plan: &Plan, style: Style) -> Vec<String> {
+pub(crate) fn plan(plan: &SealedPlan, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     if plan.is_empty() {
         lines.push(format!("stack `{}` is up to date: nothing to do", printable(&plan.stack_name)));

@@ -27,7 +27,7 @@ pub(super) async fn a_network_in_use_stays(bench: &Bench<'_>) {
     let network = bench.network("a");
     ok(bench.runtime.create_network(&network).await);
     let mut spec = bench.spec("a", Workload::Runs);
-    spec.network = Some(network.name.clone());
+    spec.network = Some(network.name.as_str().into());
     spec.aliases = vec!["web".to_owned()];
     let name = bench.up(&spec.sealed()).await;
     assert!(bench.shown(&name).await.observed.ip_address.is_some());
