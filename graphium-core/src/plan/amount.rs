@@ -17,7 +17,10 @@ pub(super) fn bytes(bytes: u64) -> String {
 
 /// As much of some bytes as can be said exactly: whole mebibytes where there is one.
 pub(super) fn plain(bytes: u64) -> u64 {
-    if bytes < MIB { bytes } else { bytes - bytes % MIB }
+    match bytes / MIB {
+        0 => bytes,
+        whole => whole * MIB,
+    }
 }
 
 /// Thousandths of a processor as processors.

@@ -202,6 +202,7 @@ fn a_task_that_was_stored_before_there_was_slack_has_none() -> Result<(), serde_
     assert_eq!(serde_json::from_value::<Task>(stored.clone())?.slack, 7);
     stored.as_object_mut().map(|fields| fields.remove("slack"));
     assert_eq!(serde_json::from_value::<Task>(stored)?.slack, 0);
+    assert_eq!(serde_json::to_value(task())?.get("slack"), None);
     Ok(())
 }
 
