@@ -153,7 +153,7 @@ fn replicas_are_counted_out_and_a_fixed_port_sends_them_to_different_hosts() {
     assert_eq!(placements(&plan), [("user", "vm1"), ("web-1", "vm1"), ("web-2", "vm2"), ("web-3", "vm3")]);
     let first = &task(&plan, "deploy:user").depends_on;
     assert!(["deploy:web-1", "deploy:web-2", "deploy:web-3"].iter().all(|id| first.iter().any(|first| first == id)));
-    assert_eq!(spec(&plan, "deploy:web-2").aliases, ["web-2", "web"]);
+    assert_eq!(spec(&plan, "deploy:web-2").names(), ["web-2", "web"]);
     assert_eq!(spec(&plan, "deploy:web-2").name, "s-web-2");
     assert_eq!(refused(&stack, &hosts(2))[0].code, "no-eligible-host");
 }

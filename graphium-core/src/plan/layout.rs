@@ -5,7 +5,7 @@
 //! `external` keeps its own name and is neither made nor removed.
 
 use super::{
-    members::{Member, Members},
+    members::Members,
     reach::{Place, Reach},
 };
 use crate::{
@@ -44,10 +44,12 @@ impl<'a, 'p> Layout<'a, 'p> {
     pub(super) fn container(&self, number: usize) -> Box<ContainerSpec> {
         let member = &self.members.list[number];
         let network = member.definition.network_mode.is_none().then(|| Arc::clone(&self.network));
+        // Replicas answer to one name together.
+        let together = member.definition.replicas.filter(|_| network.is_some()).map(|_| member.definition.name.clone());
         Box::new(ContainerSpec {
             name: self.stack.engine_name(&member.name),
             container: self.definition(number),
-            aliases: if network.is_some() { aliases(member) } else { Vec::new() },
+            aliases: together.into_iter().collect(),
             network,
             labels: Arc::clone(&self.labels),
             hash: None,
@@ -77,19 +79,6 @@ impl<'a, 'p> Layout<'a, 'p> {
         }
         shared
     }
-}
-
-/// What a member answers to on the stack's network: its name, that of its replicas together, what the document adds.
-fn aliases(member: &Member<'_>) -> Vec<String> {
-    let more = &member.definition.aliases;
-    let mut aliases = Vec::with_capacity(2 + more.len());
-    aliases.push(member.name.to_string());
-    for alias in member.definition.replicas.map(|_| &member.definition.name).into_iter().chain(more) {
-        if !aliases.contains(alias) {
-            aliases.push(alias.clone());
-        }
-    }
-    aliases
 }
 
 /// The name of a stack's network on its engines.

@@ -19,7 +19,7 @@ pub struct ContainerSpec {
     /// The network of the stack on this host; absent where the definition sets a network mode of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Arc<str>>,
-    /// Names that it answers to on that network.
+    /// Names that it answers to on that network beside its own and those of its definition. See [`names`](Self::names).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// Labels of the stack, ours that name it included, and those of the task that makes it. See [`all_labels`](Self::all_labels).
@@ -61,6 +61,18 @@ impl ContainerSpec {
     /// of other maps.
     pub fn digest(&self) -> SpecHash {
         SpecHasher::default().hash(self)
+    }
+
+    /// The names that it answers to on the stack's network, each once.
+    pub fn names(&self) -> Vec<&str> {
+        let own = Some(&self.container.name).filter(|name| !name.is_empty());
+        let mut names: Vec<&str> = Vec::with_capacity(1 + self.aliases.len() + self.container.aliases.len());
+        for name in own.into_iter().chain(&self.aliases).chain(&self.container.aliases) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Every label that the container bears: the stack's, over these its own, over these ours, which nothing else can set.

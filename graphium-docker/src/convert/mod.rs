@@ -122,12 +122,7 @@ fn nanoseconds(time: Duration) -> i64 {
 /// The stack's network with every name that the container answers to there.
 fn endpoints(spec: &ContainerSpec) -> Option<NetworkingConfig> {
     let network = host::stack_network(spec)?;
-    let mut aliases: Vec<String> = Vec::new();
-    for alias in spec.aliases.iter().chain(&spec.container.aliases) {
-        if !aliases.contains(alias) {
-            aliases.push(alias.clone());
-        }
-    }
+    let aliases: Vec<String> = spec.names().into_iter().map(str::to_owned).collect();
     let endpoint = EndpointSettings { aliases: some(aliases), ..EndpointSettings::default() };
     Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network.to_owned(), endpoint)])) })
 }

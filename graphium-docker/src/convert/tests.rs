@@ -193,12 +193,12 @@ fn engine_settings() {
 
 #[test]
 fn the_network_of_the_stack_comes_with_every_alias_once() {
-    let mut asked = spec(json!({"aliases": ["www", "web"]}));
+    let mut asked = spec(json!({"name": "web-1", "aliases": ["www", "web"]}));
     asked.network = Some("shop".into());
     asked.aliases = vec!["web".to_owned()];
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "shop");
-    assert_eq!(made["NetworkingConfig"], json!({"EndpointsConfig": {"shop": {"Aliases": ["web", "www"]}}}));
+    assert_eq!(made["NetworkingConfig"], json!({"EndpointsConfig": {"shop": {"Aliases": ["web-1", "web", "www"]}}}));
 
     Arc::make_mut(&mut asked.container).network_mode = Some("none".to_owned());
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
