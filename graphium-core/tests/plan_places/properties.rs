@@ -200,7 +200,7 @@ fn every_property_is_found_in_every_profile() {
 fn what_has_a_place_or_none_at_all_stays_as_it_is() {
     let web = Subject::container("web");
     let placed = Diagnostic { line: 9, column: 9, ..Diagnostic::error("x", "/a", "").about(web.clone()) };
-    let mut found = [placed.clone(), Diagnostic::error("x", "", "")];
+    let mut found = [placed, Diagnostic::error("x", "", "")];
     let before = found.clone();
     locate(document("", "{'name': 'web', 'image': 'i'}"), &ReadContext::default(), &mut found);
     assert_eq!(found, before);
