@@ -277,6 +277,61 @@ fn what_fits_nowhere_comes_with_the_smallest_change_that_helps() {
     assert_eq!(fix["steps"][0]["to"], 16_u64 << 30);
 }
 
+/// A stack of which one container asks for more than there is, by a variable, and the other cannot be reached.
+const PLACED: &str = r#"{
+  "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "stack:shop", "name": "shop",
+  "hasPart": [
+    {"@type": "datacenter:Container", "@id": "container:db", "name": "db", "image": "postgres:15",
+     "locatedInHost": "vm1"},
+    {"@type": "datacenter:Container", "@id": "container:web", "name": "web", "image": "nginx",
+     "locatedInHost": "${HOST}",
+     "dependsOn": ["db"]}
+  ]
+}
+"#;
+
+#[test]
+fn what_cannot_be_planned_is_shown_where_the_document_says_it() {
+    let home = Home::new();
+    home.file("shop.jsonld", PLACED);
+    home.file("hosts.json", HOSTS);
+    home.file("env", "HOST=vm9\n");
+    let plan = ["plan", "shop.jsonld", "--inventory", "hosts.json", "--env-file", "env"];
+    let output = home.run(&plan);
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, ""));
+    let place = "error: `web` is to run on the host `vm9`, which is not known
+ ╭─ shop.jsonld:7:23
+7│     \"locatedInHost\": \"${HOST}\",
+ ·                      ────┬──── did you mean `vm1`?
+hint: known hosts: vm1, vm2
+error: shop.jsonld is refused: 1 mistake
+";
+    assert_eq!(stderr(&output), place);
+
+    let output = home.run(&[&plan[..], &["-o", "json"]].concat());
+    let finding = &json(&output)["diagnostics"][0];
+    let at = ["pointer", "line", "column"].map(|key| finding[key].to_string());
+    assert_eq!((code(&output), at), (3, ["\"/hasPart/1/locatedInHost\"", "7", "23"].map(str::to_owned)));
+    assert_eq!(finding["subject"], serde_json::json!({"container": "web", "property": {"kind": "host"}}));
+
+    home.file("env", "HOST=vm2\n");
+    let output = home.run(&plan);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let place = " ╭─ shop.jsonld:8:20\n8│     \"dependsOn\": [\"db\"]}\n ·                   ────\n";
+    assert!(stderr(&output).contains(place), "{}", stderr(&output));
+    let output = home.run(&[&plan[..], &["-o", "json"]].concat());
+    assert_eq!(json(&output)["warnings"][0]["pointer"], "/hasPart/1/dependsOn/0");
+
+    let output = home.run(&[&plan[..], &["--host", "vm2"]].concat());
+    assert!(code(&output) == 3 && stderr(&output).contains(place), "{}", stderr(&output));
+
+    // A saved plan rests on its own hash, so its warnings are as the planner told them.
+    assert_eq!(code(&home.run(&[&plan[..], &["-o", "shop.plan"]].concat())), 0);
+    let saved = std::fs::read(home.path().join("shop.plan")).unwrap();
+    let saved = graphium_core::plan::SavedPlan::read(&saved).unwrap();
+    assert_eq!((saved.plan.warnings[0].line, &*saved.plan.warnings[0].code), (0, "no-way-across"));
+}
+
 #[test]
 fn what_cannot_be_planned_is_refused_with_every_reason() {
     let home = Home::new();

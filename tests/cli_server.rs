@@ -218,6 +218,34 @@ async fn a_plan_shows_what_becomes_of_what_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_deployment_is_shown_in_the_document_and_a_refused_rollback_by_its_subject() {
+    let world = World::start().await;
+    for host in ["vm1", "vm2"] {
+        let file = world.document("shop", &[("web", "nginx:1.27", host)]);
+        let output = world.run(&["stack", "deploy", &file, "--wait"]).await;
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+    assert_eq!(code(&world.run(&["host", "drain", "vm1"]).await), 0);
+    let told = "error: `web` is bound to the host `vm1`, which is draining\n";
+
+    let file = world.document("shop", &[("web", "nginx:1.27", "vm1")]);
+    let output = world.run(&["stack", "deploy", &file]).await;
+    let text = stderr(&output);
+    assert!(code(&output) == 3 && text.starts_with(&format!("{told} ╭─ shop.jsonld:1:")), "{text}");
+    let marked = text.lines().find_map(|line| line.strip_prefix(" ·")).unwrap();
+    assert_eq!(marked.trim(), "─".repeat("\"host:vm1\"".len()), "{text}");
+
+    let output = world.run(&["stack", "deploy", &file, "-o", "json"]).await;
+    let finding = &json(&output)["diagnostics"][0];
+    assert_eq!((code(&output), &finding["pointer"]), (3, &Value::from("/hasPart/0/locatedInHost")));
+
+    let output = world.run(&["stack", "rollback", "shop"]).await;
+    let text = stderr(&output);
+    let place = format!("{told}  at host of the container `web`\n");
+    assert!(code(&output) == 3 && text.starts_with(&place), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_saved_plan_is_applied_and_runs() {
     let world = World::start().await;
     let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use graphium_core::{
-    diagnostic::{Diagnostic, Severity},
-    document::{PROCESSOR_THREAD, ReadContext, read},
+    diagnostic::{Diagnostic, Property, Severity, Subject},
+    document::{PROCESSOR_THREAD, Profile, ReadContext, Reading, locate, read},
     stack::Stack,
 };
 use libfuzzer_sys::fuzz_target;
@@ -14,6 +14,7 @@ fuzz_target!(init: contain(), |bytes: &[u8]| {
         match read(bytes, &context) {
             Ok(reading) => {
                 check(bytes, &reading.notes);
+                check_places(bytes, &context, &reading);
                 assert!(reading.notes.iter().all(|note| note.severity != Severity::Error), "{:#?}", reading.notes);
                 let stored = serde_json::to_string(&reading.stack).expect("a stack can be stored");
                 let again: Stack = serde_json::from_str(&stored).expect("a stored stack can be read");
@@ -42,6 +43,21 @@ fn check(bytes: &[u8], found: &[Diagnostic]) {
         let nowhere = found.iter().find(|found| document.pointer(&found.pointer).is_none());
         assert!(nowhere.is_none(), "{nowhere:#?}");
     }
+}
+
+/// What a planner may say of the stack has its place, too.
+fn check_places(bytes: &[u8], context: &ReadContext<'_>, reading: &Reading) {
+    let about = |subject| Diagnostic::error("x", "", "x").about(subject);
+    let containers = reading.stack.containers.iter().take(8).map(|container| Subject::container(container.name.as_str()));
+    let subjects = containers.flat_map(|subject| [subject.clone().property(Property::Host), subject]);
+    let mut found: Vec<Diagnostic> = subjects.chain([Subject::stack()]).map(about).collect();
+    locate(bytes, context, &mut found);
+    if reading.profile == Profile::General {
+        // Expanding it once more may have taken too long.
+        found.retain(|found| found.line > 0);
+    }
+    found.sort_by_key(|found| (found.line, found.column));
+    check(bytes, &found);
 }
 
 /// Panics of the JSON-LD processor end a thread of its own, and the reader answers for them; all others are found.

@@ -29,7 +29,11 @@ fn parts() -> [(&'static str, &'static str, Vec<Explanation>); 3] {
     };
     [
         ("Reading", "A document, each finding with its line and column.", Code::ALL.iter().map(explain).collect()),
-        ("Planning", "A stack, against the hosts there are and what runs on them.", plan::CODES.to_vec()),
+        (
+            "Planning",
+            "A stack, against the hosts there are and what runs on them, each finding where the document says it.",
+            plan::CODES.to_vec(),
+        ),
         ("Deploying", "A plan, beside what else the server has.", control::CODES.to_vec()),
     ]
 }

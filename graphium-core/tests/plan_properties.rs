@@ -91,6 +91,15 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
+    fn every_refusal_names_what_of_the_stack_it_is_about(desired in some_stack(true), (applied, inventory) in some_past()) {
+        for error in plan(&desired, applied.as_ref(), &inventory, &Options::default()).err().unwrap_or_default() {
+            let Some(subject) = &error.subject else { return Err(TestCaseError::fail(error.to_string())) };
+            let name = subject.container.as_deref();
+            prop_assert!(name.is_none_or(|name| desired.container(name).is_some()), "{} is about {}", error, subject);
+        }
+    }
+
+    #[test]
     fn dependencies_come_first_and_nothing_is_twice(desired in some_stack(false), (applied, inventory) in some_past()) {
         if let Ok(plan) = plan(&desired, applied.as_ref(), &inventory, &Options::default()) {
             check_graph(&plan)?;

@@ -3,6 +3,7 @@
 use crate::bed::{Bed, stack};
 use graphium_core::{
     control::{Role, StackStatus},
+    diagnostic::Diagnostic,
     inventory::HostStatus,
 };
 use graphium_server::client::{ClientError, DeployRequest, TaskFilter};
@@ -82,6 +83,63 @@ async fn plan_and_validate_store_nothing() {
     let refused = bed.admin.deploy(unknown_host, &DeployRequest::default()).await.unwrap_err();
     let ClientError::Invalid { diagnostics, .. } = refused else { panic!("{refused}") };
     assert_eq!(diagnostics, found.errors, "validate says what deploy would");
+}
+
+#[tokio::test]
+async fn what_cannot_be_planned_is_refused_with_its_place_in_what_was_sent() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    let document = stack("shop", "${HOST}").to_string().replace("\"locatedInHost\"", "\n\"locatedInHost\"");
+    let line = document.lines().position(|line| line.contains("${HOST}")).unwrap() + 1;
+    let request =
+        DeployRequest { variables: [("HOST".to_owned(), "vm9".to_owned())].into(), ..DeployRequest::default() };
+    let found = bed.admin.validate(document.clone(), &request).await.unwrap();
+    let place = |found: &[Diagnostic]| (found[0].line as usize, found[0].pointer.clone());
+    assert_eq!(place(&found.errors), (line, "/locatedInHost".to_owned()), "{found:?}");
+    let refusals = [
+        bed.admin.deploy(document.clone(), &request).await.map(drop),
+        bed.admin.plan(document.clone(), &request).await.map(drop),
+        bed.admin.save_plan(document, &request).await.map(drop),
+    ];
+    for refused in refusals {
+        let Err(ClientError::Invalid { diagnostics, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(diagnostics, found.errors);
+    }
+    // In an envelope of JSON, and in a body that is the document, it is the place in the body.
+    let document = stack("shop", "vm9");
+    for (body, pointer) in
+        [(document.clone(), "/locatedInHost"), (json!({"stackDefinition": document}), "/stackDefinition/locatedInHost")]
+    {
+        let problem = bed.json(Method::POST, "/api/v1/stacks", Some(body), 422).await;
+        assert_eq!(
+            (&problem["diagnostics"][0]["pointer"], &problem["diagnostics"][0]["line"]),
+            (&json!(pointer), &json!(1))
+        );
+    }
+}
+
+#[tokio::test]
+async fn warnings_of_what_is_deployed_have_their_places_too() {
+    let bed = Bed::new().await;
+    let _hosts = (bed.host("vm1").await, bed.host("vm2").await);
+    let mut document = stack("shop", "vm1");
+    let mut other = document["hasPart"][0].clone();
+    other["name"] = json!("db");
+    other["@id"] = json!("container:db");
+    other["locatedInHost"] = json!("vm2");
+    document["hasPart"][0]["dependsOn"] = json!(["db"]);
+    document["hasPart"].as_array_mut().unwrap().push(other);
+    let text = document.to_string();
+    let place = |found: &[Diagnostic]| found.iter().map(|found| found.pointer.clone()).collect::<Vec<_>>();
+    let plan = bed.admin.plan(text.clone(), &DeployRequest::default()).await.unwrap();
+    assert_eq!(place(&plan.warnings), ["/hasPart/0/dependsOn/0"], "{:?}", plan.warnings);
+    let started = bed.admin.deploy(text, &DeployRequest::default()).await.unwrap();
+    assert_eq!(started.warnings, plan.warnings);
+
+    document["@id"] = json!("stack:other");
+    let refused = bed.admin.deploy(document.to_string(), &DeployRequest::default()).await.unwrap_err();
+    let ClientError::Invalid { diagnostics, .. } = refused else { panic!("{refused}") };
+    assert_eq!((&*diagnostics[0].code, place(&diagnostics)), ("stack-name-taken", vec!["/name".to_owned()]));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{
     StackRecord, StackStatus, Started, fold::under_way,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Property, Subject},
     event::{EventType, NewEvent},
     id::{DeploymentId, TaskId},
     plan::{self, Applied, Plan, SealedPlan},
@@ -105,7 +105,9 @@ impl Control {
             let message = format!("the name `{}` belongs to the stack `{}`", stack.name, other.value.id);
             let help = "give this stack another name, or remove the other one first";
             return Err(ControlError::Invalid(vec![
-                Diagnostic::error("stack-name-taken", "/name", message).with_help(help),
+                Diagnostic::error("stack-name-taken", "", message)
+                    .with_help(help)
+                    .about(Subject::stack().property(Property::Name)),
             ]));
         }
         Ok(stacks.into_iter().find(|record| record.value.id == stack.id))

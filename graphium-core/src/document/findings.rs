@@ -58,6 +58,14 @@ impl Place {
         Self { mark, index }
     }
 
+    /// The place in another text that `to` finds for it: what is shown there, which value it is about, and what a message
+    /// should add.
+    #[cfg(feature = "json-ld")]
+    pub(super) fn moved(self, to: impl FnOnce(Range<usize>, usize) -> (Self, Self, String)) -> Self {
+        let (shown, value, _) = to(self.mark, self.index);
+        Self { mark: shown.mark, index: value.index }
+    }
+
     /// Some bytes of a document that could not be parsed.
     pub(super) fn bytes(mark: Range<usize>) -> Self {
         Self { mark, index: 0 }
@@ -155,28 +163,46 @@ impl Findings {
             let end = source.trim_end().len();
             self.findings.push(Finding { code: Code::MoreFindings, mark: end..end, index: 0, message, help: None });
         }
-        let pointers = root.map(|root| pointers(root, &self.findings)).unwrap_or_default();
+        let wanted = self.findings.iter().map(|finding| finding.index);
+        let pointers = root.map(|root| Pointers::of(root, wanted)).unwrap_or_default();
         self.findings.sort_by(|a, b| a.mark.start.cmp(&b.mark.start).then(b.code.severity().cmp(&a.code.severity())));
         let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
         self.findings
             .into_iter()
             .map(|finding| {
                 cursor.advance_to(finding.mark.start);
-                let pointer = pointers.binary_search_by_key(&finding.index, |(index, _)| *index);
                 Diagnostic {
                     code: Cow::Borrowed(finding.code.as_str()),
                     severity: finding.code.severity(),
-                    pointer: pointer.ok().and_then(|at| pointers.get(at)).map(|(_, p)| p.clone()).unwrap_or_default(),
+                    pointer: pointers.get(finding.index),
                     line: cursor.line,
                     column: cursor.column,
-                    length: source.get(finding.mark).map_or(1, |text| text.chars().count().max(1) as u32),
+                    length: length(source, finding.mark),
                     message: finding.message,
                     help: finding.help,
+                    subject: None,
                     fix: None,
                 }
             })
             .collect()
     }
+}
+
+/// Gives diagnostics that were made without the text the places that were found for them.
+pub(super) fn settle(source: &str, root: Node<'_>, mut placed: Vec<(&mut Diagnostic, Place)>) {
+    let pointers = Pointers::of(root, placed.iter().map(|(_, place)| place.index));
+    placed.sort_by_key(|(_, place)| place.mark.start);
+    let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+    for (diagnostic, place) in placed {
+        cursor.advance_to(place.mark.start);
+        (diagnostic.line, diagnostic.column) = (cursor.line, cursor.column);
+        diagnostic.pointer = pointers.get(place.index);
+        diagnostic.length = length(source, place.mark);
+    }
+}
+
+fn length(source: &str, mark: Range<usize>) -> u32 {
+    source.get(mark).map_or(1, |text| text.chars().count().max(1) as u32)
 }
 
 /// Walks over the source once, however many findings there are and however long its lines.
@@ -201,14 +227,25 @@ impl Cursor<'_> {
     }
 }
 
-/// The JSON pointers of the values that findings name, by number; one walk for all of them.
-fn pointers(root: Node<'_>, findings: &[Finding]) -> Vec<(usize, String)> {
-    let mut wanted: Vec<usize> = findings.iter().map(|finding| finding.index).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut found = Vec::with_capacity(wanted.len());
-    visit(root, &mut String::new(), &mut wanted.into_iter().peekable(), &mut found);
-    found
+/// The JSON pointers of the values that are asked for, by number.
+#[derive(Default)]
+struct Pointers(Vec<(usize, String)>);
+
+impl Pointers {
+    /// One walk for all of them.
+    fn of(root: Node<'_>, wanted: impl Iterator<Item = usize>) -> Self {
+        let mut wanted: Vec<usize> = wanted.collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = Vec::with_capacity(wanted.len());
+        visit(root, &mut String::new(), &mut wanted.into_iter().peekable(), &mut found);
+        Self(found)
+    }
+
+    fn get(&self, index: usize) -> String {
+        let at = self.0.binary_search_by_key(&index, |(index, _)| *index);
+        at.ok().and_then(|at| self.0.get(at)).map(|(_, pointer)| pointer.clone()).unwrap_or_default()
+    }
 }
 
 fn visit(

@@ -19,6 +19,7 @@
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
 //! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
 //! `rewrite` goes the same way and writes the native form of what it has seen, whatever the profile.
+//! `locate` goes the same way once more where somebody else, as the planner, has found something.
 //! Nothing here asks a network or an environment, and no document makes it panic.
 //!
 //! # Three profiles
@@ -44,6 +45,7 @@ mod findings;
 mod general;
 mod guard;
 mod json_schema;
+mod locate;
 mod names;
 mod node;
 mod object;
@@ -65,6 +67,7 @@ mod words;
 
 pub use code::Code;
 pub use json_schema::json_schema;
+pub use locate::locate;
 pub use profile::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile};
 pub use rewrite::{Formatted, format};
 

@@ -6,6 +6,7 @@ use super::{
     hosts::{Hosts, Seen},
     members::Members,
     place::{Placement, Reasons, place},
+    subject,
 };
 use crate::{inventory::Inventory, stack::Stack};
 use std::collections::BTreeSet;
@@ -38,6 +39,12 @@ pub(super) fn advise(
             if helps(&fix, desired, applied, observed, |name| wanted.contains(&name) || placed.contains(name)) {
                 let error = &mut placement.errors[wanting.error];
                 error.help = Some(fix.to_string());
+                // Where something is to be changed is of more use than where it was found wrong.
+                if let Some((container, property)) = fix.steps.iter().find_map(subject::of_step) {
+                    let subject = error.subject.get_or_insert_default();
+                    subject.container = container.map(str::to_owned).or(subject.container.take());
+                    subject.property = Some(property);
+                }
                 error.fix = Some(Box::new(fix));
                 break;
             }

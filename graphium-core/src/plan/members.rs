@@ -4,9 +4,10 @@ use super::{
     map::{self, Map},
     never::of_dependency,
     order::{Edge, Graph},
+    subject,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Property},
     stack::{Condition, Container, Stack},
     suggest,
 };
@@ -51,6 +52,7 @@ impl<'a> Members<'a> {
                         "",
                         format!("with `{}` the stack would have more than {MOST} containers", definition.name),
                     )
+                    .about(subject::of(definition, Property::Replicas))
                     .with_help("ask for fewer replicas, or split the stack"),
                 );
                 break;
@@ -63,13 +65,13 @@ impl<'a> Members<'a> {
                 ),
             }
             if ranges.insert(&definition.name, first..list.len()).is_some() {
-                errors.push(duplicate(&definition.name));
+                errors.push(duplicate(&definition.name, definition));
             }
         }
         if replicated && errors.is_empty() {
             let mut names = BTreeSet::new();
-            errors
-                .extend(list.iter().filter(|member| !names.insert(&member.name)).map(|member| duplicate(&member.name)));
+            let again = list.iter().filter(|member| !names.insert(&member.name));
+            errors.extend(again.map(|member| duplicate(&member.name, member.definition)));
         }
         let graph = resolve(&list, &ranges, &mut errors);
         let sorted = graph.sort();
@@ -110,6 +112,7 @@ fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut V
                             member.definition.name, dependency.container
                         ),
                     )
+                    .about(subject::of(member.definition, subject::dependency(&dependency.container)))
                     .with_help(help(&dependency.container)),
                 ),
                 None => {}
@@ -120,12 +123,15 @@ fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut V
     graph
 }
 
-fn duplicate(name: &str) -> Diagnostic {
+fn duplicate(name: &str, definition: &Container) -> Diagnostic {
     Diagnostic::error("duplicate-name", "", format!("two containers of the stack are named `{name}`"))
+        .about(subject::of(definition, Property::Name))
         .with_help("rename one of them")
 }
 
 fn circular(list: &[Member<'_>], circle: &[usize]) -> Diagnostic {
+    let definition = |at: usize| circle.iter().cycle().nth(at).map(|&number| &**list[number].definition);
+    let subject = definition(0).zip(definition(1)).map(|(who, on)| subject::of(who, subject::dependency(&on.name)));
     let mut path: Vec<String> = circle.iter().map(|&number| format!("`{}`", list[number].name)).collect();
     path.extend(path.first().cloned());
     Diagnostic::error(
@@ -134,4 +140,5 @@ fn circular(list: &[Member<'_>], circle: &[usize]) -> Diagnostic {
         format!("containers depend on each other in a circle: {}", path.join(" → ")),
     )
     .with_help("take one of these dependencies away")
+    .about(subject.unwrap_or_default())
 }

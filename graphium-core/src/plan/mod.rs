@@ -96,6 +96,7 @@ mod score;
 mod seal;
 mod setup;
 mod slack;
+mod subject;
 mod subset;
 mod task;
 mod undo;

@@ -34,7 +34,7 @@ pub struct Plan {
     /// Why each container is where it is, if that was asked for; the hash does not count it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
-    /// What is worth knowing before it is done.
+    /// What is worth knowing before it is done; the hash does not count it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Diagnostic>,
 }

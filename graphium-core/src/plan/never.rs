@@ -1,6 +1,6 @@
 //! What can be planned and would never work.
 
-use super::{deploy::Draft, room::fixed_ports};
+use super::{deploy::Draft, room::fixed_ports, subject};
 use crate::{
     diagnostic::Diagnostic,
     inventory::ContainerStatus,
@@ -12,6 +12,7 @@ const LISTED: usize = 100;
 
 /// Why a dependency can never be met, if so.
 pub(super) fn of_dependency(who: &Container, dependency: &Dependency, target: &Container) -> Option<Diagnostic> {
+    let subject = || subject::of(who, subject::dependency(&target.name));
     let (who, name) = (&who.name, &target.name);
     match dependency.condition {
         Condition::Completed if target.restart_policy.is_endless() => Some(
@@ -23,7 +24,8 @@ pub(super) fn of_dependency(who: &Container, dependency: &Dependency, target: &C
                     target.restart_policy
                 ),
             )
-            .with_help(format!("let `{name}` restart `no` or `on-failure`, or wait for `started`")),
+            .with_help(format!("let `{name}` restart `no` or `on-failure`, or wait for `started`"))
+            .about(subject()),
         ),
         Condition::Healthy if target.health_check.as_ref().is_none_or(|check| check.test == HealthTest::None) => Some(
             Diagnostic::error(
@@ -33,7 +35,8 @@ pub(super) fn of_dependency(who: &Container, dependency: &Dependency, target: &C
             )
             .with_help(format!(
                 "give `{name}` a `healthCheck` (one that its image has is not seen here), or wait for `started`"
-            )),
+            ))
+            .about(subject()),
         ),
         Condition::Started | Condition::Completed | Condition::Healthy => None,
     }
@@ -58,7 +61,8 @@ pub(super) fn of_updates(draft: &Draft<'_, '_>) -> Vec<Diagnostic> {
                 port.protocol.as_str()
             );
             let help = "use the update order `stop-first`, or leave `hostPort` out";
-            errors.push(Diagnostic::error("start-first-port", "", message).with_help(help));
+            let subject = subject::of(member.definition, subject::port(port));
+            errors.push(Diagnostic::error("start-first-port", "", message).with_help(help).about(subject));
         }
         if errors.len() == LISTED {
             break;

@@ -7,16 +7,17 @@
 use super::{
     Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
-    members::Members,
+    members::{Member, Members},
     propose::Proposal,
     rank::Ranking,
     room::{Refusal, Room},
+    subject,
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Property, Subject},
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
-    stack::{Mode, Stack, Strategy},
+    stack::{Container, Mode, Stack, Strategy},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,9 +94,13 @@ pub(super) fn place<'a>(
     match stack.deployment.placement_strategy {
         Some(Strategy::Manual) => {
             for &number in &free {
-                let message =
-                    || format!("`{}` names no host, and the placement strategy is `manual`", members.list[number].name);
-                placer.refuse("no-host", message, "add `locatedInHost`, or use another `placementStrategy`");
+                placer.refuse(|| {
+                    let Member { name, definition } = &members.list[number];
+                    let message = format!("`{name}` names no host, and the placement strategy is `manual`");
+                    Diagnostic::error("no-host", "", message)
+                        .with_help("add `locatedInHost`, or use another `placementStrategy`")
+                        .about(subject::of(definition, None))
+                });
             }
             free.clear();
         }
@@ -121,7 +126,7 @@ pub(super) fn place<'a>(
     }
     if placer.unlisted > 0 {
         let more = format!("{} more containers cannot be placed", placer.unlisted);
-        placer.errors.push(Diagnostic::error("no-eligible-host", "", more));
+        placer.errors.push(Diagnostic::error("no-eligible-host", "", more).about(Subject::stack()));
     }
     Placement {
         hosts: placer.placed,
@@ -134,6 +139,10 @@ pub(super) fn place<'a>(
 impl<'a> Placer<'a, '_> {
     pub(super) fn name(&self, number: usize) -> &str {
         &self.room.members.list[number].name
+    }
+
+    pub(super) fn definition(&self, number: usize) -> &'a Container {
+        self.room.members.list[number].definition
     }
 
     pub(super) fn host_name(&self, host: usize) -> &HostId {
@@ -277,7 +286,10 @@ impl<'a> Placer<'a, '_> {
                         self.name(other),
                         self.host_name(elsewhere)
                     );
-                    self.refuse("host-conflict", || message, "name one host, or use the mode `multi-host`");
+                    let conflict = Diagnostic::error("host-conflict", "", message)
+                        .with_help("name one host, or use the mode `multi-host`")
+                        .about(subject::of(self.definition(other), Property::Host));
+                    self.refuse(|| conflict);
                     return;
                 }
                 vec![host]

@@ -5,8 +5,14 @@ use super::{
     propose::{Asking, Proposal, best},
     reasons::{Reason, host_by_host},
     room::Refusal,
+    subject,
 };
-use crate::{diagnostic::Diagnostic, id::HostId, stack::Mode, suggest};
+use crate::{
+    diagnostic::{Diagnostic, Property, Subject},
+    id::HostId,
+    stack::Mode,
+    suggest,
+};
 use std::collections::BTreeSet;
 
 /// More hosts than these are counted where all that are known are listed.
@@ -17,17 +23,12 @@ const OTHERWISE: &str = "add a host, ask for less, or bind containers to hosts w
 
 impl<'a> Placer<'a, '_> {
     /// Takes an error down, and gives its number if it is listed.
-    pub(super) fn refuse(
-        &mut self,
-        code: &'static str,
-        message: impl FnOnce() -> String,
-        help: impl Into<String>,
-    ) -> Option<usize> {
+    pub(super) fn refuse(&mut self, error: impl FnOnce() -> Diagnostic) -> Option<usize> {
         if self.errors.len() >= LISTED {
             self.unlisted += 1;
             return None;
         }
-        self.errors.push(Diagnostic::error(code, "", message()).with_help(help));
+        self.errors.push(error());
         Some(self.errors.len() - 1)
     }
 
@@ -52,14 +53,16 @@ impl<'a> Placer<'a, '_> {
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let help = near + &listed("host", &known.collect::<Vec<_>>());
         let message = format!("`{}` is to run on the host `{id}`, which is not known", self.name(number));
-        self.refuse("unknown-host", || message, help);
+        let subject = subject::of(self.definition(number), Property::Host);
+        self.refuse(|| Diagnostic::error("unknown-host", "", message).with_help(help).about(subject));
     }
 
     pub(super) fn refuse_without_datacenter(&mut self) {
         let known: BTreeSet<&str> = self.room.hosts.list.iter().filter_map(|site| site.datacenter).collect();
         let help = listed("datacenter", &known.into_iter().collect::<Vec<_>>());
         let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
-        self.refuse("missing-datacenter", || message.to_owned(), help);
+        let subject = Subject::stack().property(Property::PlacementStrategy);
+        self.refuse(|| Diagnostic::error("missing-datacenter", "", message).with_help(help).about(subject));
     }
 
     /// `closed` is why the host takes nothing at all.
@@ -78,20 +81,23 @@ impl<'a> Placer<'a, '_> {
         let answered = self.asking().answer(&mut proposal, number, host, &refusals);
         let fewer = self.asking().fewer_replicas(number).map(Proposal::of);
         let proposals = best(answered.map(|()| proposal).into_iter().collect(), fewer);
-        self.want(code, message, vec![number], proposals);
+        let property = refusals.first().map_or(Some(Property::Host), |first| subject::of_refusal(first));
+        let subject = subject::of(self.definition(number), property.unwrap_or(Property::Host));
+        self.want(Diagnostic::error(code, "", message).about(subject), vec![number], proposals);
     }
 
     pub(super) fn refuse_everywhere(&mut self, number: usize) {
         if !self.tells() {
             return;
         }
-        let (mut reasons, mut proposals) = (Vec::new(), Vec::new());
+        let (mut reasons, mut proposals, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
         for host in 0..self.room.hosts.list.len() {
             let status = self.status(host);
             let refusals: Vec<_> = status.into_iter().chain(self.room.refusals(number, host, self.within)).collect();
             // Of a host that takes nothing at all the rest is of no interest.
             let told = if status.is_some() { &refusals[..1] } else { &refusals[..] };
             reasons.extend(self.reason(host, told, String::new()));
+            subjects.extend(told.first().and_then(|refusal| self.subject(number, refusal)));
             let mut proposal = Proposal::on(host);
             if self.asking().answer(&mut proposal, number, host, &refusals).is_some() {
                 proposals.push(proposal);
@@ -101,7 +107,8 @@ impl<'a> Placer<'a, '_> {
         let asking = self.asking();
         let elsewhere = asking.fewer_replicas(number).into_iter().chain(asking.new_host(&[number], self.within));
         let proposals = best(proposals, elsewhere.map(Proposal::of).collect::<Vec<_>>());
-        self.want("no-eligible-host", message, vec![number], proposals);
+        let subject = subject::common(subjects).unwrap_or_else(|| subject::of(self.definition(number), None));
+        self.want(Diagnostic::error("no-eligible-host", "", message).about(subject), vec![number], proposals);
     }
 
     /// None of these hosts takes all of these members.
@@ -109,7 +116,7 @@ impl<'a> Placer<'a, '_> {
         if !self.tells() {
             return;
         }
-        let (mut reasons, mut proposals) = (Vec::new(), Vec::new());
+        let (mut reasons, mut proposals, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
         let is_bound = self.placed.iter().any(Option::is_some);
         for host in 0..self.room.hosts.list.len() {
             let status = self.status(host);
@@ -122,6 +129,7 @@ impl<'a> Placer<'a, '_> {
                     if let Err((number, refusal)) = self.try_together(free, host) {
                         let for_whom = format!(" for `{}`", self.name(number));
                         reasons.extend(self.reason(host, &[refusal], for_whom));
+                        subjects.extend(self.subject(number, &refusal));
                     }
                 }
             }
@@ -130,7 +138,8 @@ impl<'a> Placer<'a, '_> {
         let message = format!("no host takes all containers of the stack: {}", host_by_host(reasons));
         let new_host = self.asking().new_host(free, self.within).filter(|_| !is_bound);
         let proposals = best(proposals, new_host.map(Proposal::of));
-        self.want("no-eligible-host", message, free.to_vec(), proposals);
+        let subject = subject::common(subjects).unwrap_or_else(|| Subject::stack().property(Property::Mode));
+        self.want(Diagnostic::error("no-eligible-host", "", message).about(subject), free.to_vec(), proposals);
     }
 
     /// What has to change for a host to take all of these, one after the other.
@@ -168,8 +177,13 @@ impl<'a> Placer<'a, '_> {
         Some(Reason { host, words: self.words(refusals) + &more, kind })
     }
 
-    fn want(&mut self, code: &'static str, message: String, members: Vec<usize>, proposals: Vec<Proposal>) {
-        if let Some(error) = self.refuse(code, || message, OTHERWISE) {
+    /// What of a container a refusal is about, if the document says it.
+    fn subject(&self, number: usize, refusal: &Refusal<'_>) -> Option<Subject> {
+        Some(subject::of(self.definition(number), subject::of_refusal(refusal)?))
+    }
+
+    fn want(&mut self, error: Diagnostic, members: Vec<usize>, proposals: Vec<Proposal>) {
+        if let Some(error) = self.refuse(|| error.with_help(OTHERWISE)) {
             self.wanting.push(Wanting { error, members, proposals });
         }
     }

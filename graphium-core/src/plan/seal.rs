@@ -26,7 +26,7 @@ impl Plan {
             seal.text(container);
             seal.text(host.as_str());
         }
-        seal.json(&(&self.unchanged, &self.changes, &self.endpoints, &self.warnings));
+        seal.json(&(&self.unchanged, &self.changes, &self.endpoints));
         SealedPlan { hash: seal.finish(), plan: self }
     }
 }

@@ -1,7 +1,10 @@
 //! The part of a plan that is on some hosts.
 
-use super::{Plan, warn::warning};
-use crate::{diagnostic::Diagnostic, id::HostId};
+use super::{Plan, PlannedTask, subject, warn::warning};
+use crate::{
+    diagnostic::{Diagnostic, Subject},
+    id::HostId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More errors than these are counted, not listed.
@@ -41,27 +44,30 @@ impl Plan {
     /// What stands against doing the tasks of these hosts alone, once for each pair of tasks.
     fn crossing(&self, hosts: &BTreeSet<HostId>) -> Vec<Diagnostic> {
         let outside = self.tasks.iter().filter(|task| !hosts.contains(&task.host));
-        let outside: BTreeMap<&str, &HostId> = outside.map(|task| (task.id.as_str(), &task.host)).collect();
+        let outside: BTreeMap<&str, &PlannedTask> = outside.map(|task| (task.id.as_str(), task)).collect();
         let inside = self.tasks.iter().filter(|task| hosts.contains(&task.host));
         let crossing = inside.flat_map(|task| {
-            let first = task.depends_on.iter().filter_map(|id| Some((id, *outside.get(id.as_str())?)));
-            first.map(move |(id, host)| (task, id, host))
+            task.depends_on.iter().filter_map(|id| outside.get(id.as_str())).map(move |first| (task, *first))
         });
         let mut errors: Vec<Diagnostic> = Vec::new();
         let mut more = 0_usize;
-        for (task, id, host) in crossing {
+        for (task, first) in crossing {
             if errors.len() == LISTED {
                 more += 1;
                 continue;
             }
+            let (id, host) = (&first.id, &first.host);
             let message = format!("`{}` on `{}` waits for `{id}` on `{host}`, which is left out", task.id, task.host);
             let help = format!("plan for `{host}` too, or first alone");
-            errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help));
+            let on = first.container.as_deref().filter(|name| task.container.as_deref() != Some(name));
+            let subject = Subject { container: task.container.clone(), property: on.map(subject::dependency) };
+            errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help).about(subject));
         }
         if more > 0 {
             let message = format!("{more} more tasks wait for tasks of hosts that are left out");
             let help = "plan for all hosts, or for the others first";
-            errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help));
+            let more = Diagnostic::error("left-out-dependency", "", message).with_help(help);
+            errors.push(more.about(Subject::stack()));
         }
         errors
     }

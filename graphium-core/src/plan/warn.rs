@@ -5,10 +5,13 @@ use super::{
     hosts::Hosts,
     layout::{self, Layout},
     leftover::Leftover,
+    members::Member,
     reach,
+    room::fixed_ports,
+    subject,
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Property, Severity, Subject},
     id::HostId,
     stack::Condition,
 };
@@ -33,29 +36,26 @@ pub(super) fn of_reach(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
     if members.list.len() > 1 {
         for (host, services) in nowhere {
             let names = names(layout, &services);
-            warnings.push(warning(
-                "unknown-address",
-                format!("the address of `{host}` is not known: the others get no endpoint variables for {names}"),
-            ));
+            let message =
+                format!("the address of `{host}` is not known: the others get no endpoint variables for {names}");
+            let first = services.first().map(|&number| &**members.list[number].definition);
+            let port = |definition| Some(subject::of(definition, subject::port(fixed_ports(definition).next()?)));
+            warnings.push(warning("unknown-address", message).about(first.and_then(port).unwrap_or_default()));
         }
     }
     for &number in &reach.ambiguous {
-        let name = &members.list[number].name;
-        warnings.push(warning(
-            "endpoint-clash",
-            format!("the endpoint variables of `{name}` would have the names of another's, and are left out"),
-        ));
+        let Member { name, definition } = &members.list[number];
+        let message = format!("the endpoint variables of `{name}` would have the names of another's, and are left out");
+        warnings.push(warning("endpoint-clash", message).about(subject::of(definition, Property::Name)));
     }
     if reach.len() > reach::ALL {
-        warnings.push(warning(
-            "many-endpoints",
-            format!(
-                "{} containers publish ports: each container gets endpoint variables only for those that it depends on \
-                 (up to {} it would get all)",
-                reach.len(),
-                reach::ALL
-            ),
-        ));
+        let message = format!(
+            "{} containers publish ports: each container gets endpoint variables only for those that it depends on \
+             (up to {} it would get all)",
+            reach.len(),
+            reach::ALL
+        );
+        warnings.push(warning("many-endpoints", message).about(Subject::stack()));
     }
     warnings.extend(of_cut_off(layout));
     warnings
@@ -66,6 +66,7 @@ fn of_cut_off(layout: &Layout<'_, '_>) -> Option<Diagnostic> {
     const SHOWN: usize = 5;
     let members = layout.members;
     let mut shown = Vec::new();
+    let mut first = None;
     let mut count = 0_usize;
     for number in 0..members.list.len() {
         for edge in members.graph.dependencies(number) {
@@ -73,7 +74,9 @@ fn of_cut_off(layout: &Layout<'_, '_>) -> Option<Diagnostic> {
             if apart && edge.condition != Condition::Completed && !layout.reach.knows(edge.on) {
                 count += 1;
                 if shown.len() < SHOWN {
-                    shown.push(format!("`{}` from `{}`", members.list[edge.on].name, members.list[number].name));
+                    let (on, who) = (&members.list[edge.on], &members.list[number]);
+                    shown.push(format!("`{}` from `{}`", on.name, who.name));
+                    first.get_or_insert_with(|| subject::of(who.definition, subject::dependency(&on.definition.name)));
                 }
             }
         }
@@ -88,6 +91,7 @@ fn of_cut_off(layout: &Layout<'_, '_>) -> Option<Diagnostic> {
             ),
         )
         .with_help("publish a port with a `hostPort`, or place them on one host")
+        .about(first.unwrap_or_default())
     })
 }
 
@@ -100,10 +104,13 @@ pub(super) fn of_leftovers(
 ) -> Vec<Diagnostic> {
     let mut warnings = of_unknown_hosts(leftovers, hosts);
     let Some(before) = before else { return warnings };
-    let mut kept: BTreeSet<(&HostId, String)> = BTreeSet::new();
+    // The volumes, each with the name of the container that had it.
+    let mut kept: BTreeMap<(&HostId, String), &str> = BTreeMap::new();
     for leftover in leftovers {
         let engine_name = |volume| layout::volume_name(before.layout.stack, volume).into_owned();
-        kept.extend(volumes_of(before, leftover).map(|volume| (leftover.host, engine_name(volume))));
+        for volume in volumes_of(before, leftover) {
+            kept.entry((leftover.host, engine_name(volume))).or_insert(leftover.name);
+        }
     }
     if kept.is_empty() {
         return warnings;
@@ -115,7 +122,15 @@ pub(super) fn of_leftovers(
             }
         }
     }
-    warnings.extend(kept.into_iter().map(|(host, volume)| volume_kept(host, &volume)));
+    let by_name = layout.members.by_name();
+    warnings.extend(kept.into_iter().map(|((host, volume), name)| {
+        let warning = volume_kept(host, &volume);
+        // What the document does not have any more is nowhere in it.
+        match by_name.get(name) {
+            Some(&number) => warning.about(subject::of(layout.members.list[number].definition, Property::Host)),
+            None => warning,
+        }
+    }));
     warnings
 }
 

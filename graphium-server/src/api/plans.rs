@@ -16,8 +16,11 @@ pub(super) async fn save(
     Params(query): Params<DeployQuery>,
     Source(body): Source,
 ) -> Result<Json<SavedPlan>, Problem> {
-    let Submission { reading, options } = submission(body, query).await?.map_err(refused)?;
-    let saved = state.control.save(reading.stack, &options).await?;
+    let Submission { reading, options, origin } = submission(body, query).await?.map_err(refused)?;
+    let saved = match state.control.save(reading.stack, &options).await {
+        Ok(saved) => saved,
+        Err(error) => return Err(origin.problem(error).await),
+    };
     Ok(Json(saved.with_notes(reading.notes)))
 }
 

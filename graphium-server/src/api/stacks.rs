@@ -33,9 +33,13 @@ pub(super) async fn deploy(
     headers: HeaderMap,
     Source(body): Source,
 ) -> Result<Response, Problem> {
-    let Submission { reading, mut options } = submission(body, query).await?.map_err(refused)?;
+    let Submission { reading, mut options, origin } = submission(body, query).await?.map_err(refused)?;
     asked_by(&mut options, caller, &headers);
-    let mut started = state.control.deploy(reading.stack, options).await?;
+    let mut started = match state.control.deploy(reading.stack, options).await {
+        Ok(started) => started,
+        Err(error) => return Err(origin.problem(error).await),
+    };
+    started.warnings = origin.locate(started.warnings).await;
     started.warnings.extend(reading.notes);
     Ok(taken_on(started))
 }
@@ -52,8 +56,12 @@ pub(super) async fn plan(
     Params(query): Params<DeployQuery>,
     Source(body): Source,
 ) -> Result<Json<SealedPlan>, Problem> {
-    let Submission { reading, options } = submission(body, query).await?.map_err(refused)?;
-    let mut plan = state.control.preview(&reading.stack, &options).await?;
+    let Submission { reading, options, origin } = submission(body, query).await?.map_err(refused)?;
+    let mut plan = match state.control.preview(&reading.stack, &options).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(origin.problem(error).await),
+    };
+    plan.warnings = origin.locate(plan.warnings).await;
     plan.warnings.extend(reading.notes);
     Ok(Json(plan.sealed()))
 }
@@ -64,16 +72,17 @@ pub(super) async fn validate(
     Params(query): Params<DeployQuery>,
     Source(body): Source,
 ) -> Result<Json<Validation>, Problem> {
-    let (reading, options) = match submission(body, query).await? {
-        Ok(Submission { reading, options }) => (reading, options),
+    let Submission { reading, options, origin } = match submission(body, query).await? {
+        Ok(submission) => submission,
         Err(findings) => return Ok(Json(validation(None, findings))),
     };
     let mut findings = reading.notes;
-    match state.control.preview(&reading.stack, &options).await {
-        Ok(plan) => findings.extend(plan.warnings),
-        Err(ControlError::Invalid(mistakes)) => findings.extend(mistakes),
+    let planned = match state.control.preview(&reading.stack, &options).await {
+        Ok(plan) => plan.warnings,
+        Err(ControlError::Invalid(mistakes)) => mistakes,
         Err(error) => return Err(error.into()),
-    }
+    };
+    findings.extend(origin.locate(planned).await);
     Ok(Json(validation(Some(&reading.stack), findings)))
 }
 

@@ -3,12 +3,12 @@
 use super::{problem::Problem, wire::Envelope};
 use bytes::Bytes;
 use graphium_core::{
-    control::DeployOptions,
+    control::{ControlError, DeployOptions},
     diagnostic::Diagnostic,
-    document::{ReadContext, Reading, read},
+    document::{self, ReadContext, Reading},
 };
 use serde::Deserialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// What the URL may say beside the document; it goes before what an envelope says.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,6 +26,55 @@ pub(super) struct DeployQuery {
 pub(super) struct Submission {
     pub(super) reading: Reading,
     pub(super) options: DeployOptions,
+    pub(super) origin: Origin,
+}
+
+/// Where a stack was read from, for what is found in it later.
+pub(super) struct Origin(Bytes);
+
+impl Origin {
+    /// The findings with their places in what the request holds.
+    pub(super) async fn locate(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        if found.iter().all(|finding| finding.subject.is_none()) {
+            return found;
+        }
+        let (body, mut placed) = (self.0.clone(), found.clone());
+        let placing = tokio::task::spawn_blocking(move || {
+            Text::of(&body).with(|source, context| document::locate(source, context, &mut placed));
+            placed
+        });
+        // A finding without its place is worth more than none.
+        placing.await.unwrap_or(found)
+    }
+
+    /// What refuses the stack, with its places where it stems from the document.
+    pub(super) async fn problem(&self, error: ControlError) -> Problem {
+        match error {
+            ControlError::Invalid(found) => ControlError::Invalid(self.locate(found).await).into(),
+            other => other.into(),
+        }
+    }
+}
+
+/// What a request holds: a document, or an envelope that holds it as text.
+struct Text<'b> {
+    body: &'b [u8],
+    envelope: Option<Envelope>,
+}
+
+impl<'b> Text<'b> {
+    /// An envelope of JSON is the reader's: it knows its places. What is no envelope of text is its, too.
+    fn of(body: &'b [u8]) -> Self {
+        Self { body, envelope: serde_json::from_slice(body).ok() }
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&[u8], &ReadContext<'_>) -> T) -> T {
+        let Some(Envelope { stack_definition, variables, .. }) = &self.envelope else {
+            return read(self.body, &ReadContext::default());
+        };
+        // `${NAME}` never reads the server's own environment: it is not the caller's.
+        read(stack_definition.as_bytes(), &ReadContext::new(&|name| variables.get(name).cloned()))
+    }
 }
 
 /// Reads the document of a request. What is wrong with the document is told apart from what is wrong with the request.
@@ -34,22 +83,15 @@ pub(super) async fn submission(
     query: DeployQuery,
 ) -> Result<Result<Submission, Vec<Diagnostic>>, Problem> {
     // A large document takes a while: not on a thread that others wait for.
-    tokio::task::spawn_blocking(move || understand(&body, &query))
+    tokio::task::spawn_blocking(move || understand(body, &query))
         .await
         .map_err(|_| Problem::new(500, "internal", "reading the document failed; this is a defect of the server"))
 }
 
-fn understand(body: &[u8], query: &DeployQuery) -> Result<Submission, Vec<Diagnostic>> {
-    // An envelope of JSON is the reader's: it knows its places. What is no envelope of text is its, too.
-    let envelope = serde_json::from_slice::<Envelope>(body).ok();
-    let nothing = BTreeMap::new();
-    let (source, variables) = match &envelope {
-        Some(envelope) => (envelope.stack_definition.as_bytes(), &envelope.variables),
-        None => (body, &nothing),
-    };
-    // `${NAME}` never reads the server's own environment: it is not the caller's.
-    let reading = read(source, &ReadContext::new(&|name: &str| variables.get(name).cloned()))?;
-    let envelope = envelope.as_ref();
+fn understand(body: Bytes, query: &DeployQuery) -> Result<Submission, Vec<Diagnostic>> {
+    let text = Text::of(&body);
+    let reading = text.with(|source, context| document::read(source, context))?;
+    let envelope = text.envelope.as_ref();
     let seconds = query.timeout.or_else(|| envelope?.timeout).map(Duration::from_secs);
     let pull_images = query.pull_images.or_else(|| envelope?.pull_images).or(reading.options.pull_images);
     let rollback =
@@ -64,7 +106,7 @@ fn understand(body: &[u8], query: &DeployQuery) -> Result<Submission, Vec<Diagno
     if rollback == Some(true) {
         reading.notes.push(not_yet());
     }
-    Ok(Submission { reading, options })
+    Ok(Submission { reading, options, origin: Origin(body) })
 }
 
 /// Said rather than silently not done.

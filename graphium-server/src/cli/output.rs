@@ -1,7 +1,7 @@
 //! Where a command writes: the result on stdout, everything else on stderr.
 
 use super::exit::{Exit, Failure};
-use crate::render::{Style, printable};
+use crate::render::{self, Source, Style, printable};
 use serde::Serialize;
 use std::{
     env,
@@ -78,6 +78,12 @@ impl Output {
     /// Says how a command failed.
     pub(crate) fn fail(&self, failure: &Failure) {
         let style = self.style();
+        // What has no document to be shown in is told all the same.
+        let nowhere = Source { name: "", text: "" };
+        let mistakes: Vec<_> = failure.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
+        if !mistakes.is_empty() {
+            self.say(render::diagnostics(&mistakes, nowhere, self.size().width, style).trim_end());
+        }
         if !failure.what.is_empty() {
             self.say(format_args!("{} {}", style.red("error:"), printable(&failure.what)));
         }

@@ -87,15 +87,14 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     match planned {
         Ok((plan, reading, options)) => {
             document.warn(&reading.notes, view.output);
-            let plan = plan.sealed();
             let saved = args.file().map(|path| {
                 let facts = Facts::of(&plan, &reading.stack, &inventory, None);
                 let options = SavedOptions::new(&options, reading.options.timeout);
-                (path, SavedPlan::new(reading.stack, options, plan.clone(), facts).with_notes(reading.notes))
+                (path, SavedPlan::new(reading.stack, options, plan.clone().sealed(), facts).with_notes(reading.notes))
             });
-            view.conclude(&plan, saved)
+            view.conclude(plan, saved)
         }
-        Err(diagnostics) => view.refuse(&diagnostics),
+        Err(diagnostics) => view.refuse(diagnostics),
     }
 }
 
@@ -103,7 +102,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
 fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     let (args, document) = (view.args, view.document);
     if let Err(diagnostics) = document.read() {
-        return view.refuse(&diagnostics);
+        return view.refuse(diagnostics);
     }
     let request = DeployRequest {
         variables: document.used_variables(),
@@ -124,11 +123,11 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
                 document.warn(&saved.notes, view.output);
             }
             match args.limited(plan) {
-                Ok(plan) => view.conclude(&plan.sealed(), saved),
-                Err(diagnostics) => view.refuse(&diagnostics),
+                Ok(plan) => view.conclude(plan, saved),
+                Err(diagnostics) => view.refuse(diagnostics),
             }
         }
-        Err(failure) if !failure.diagnostics.is_empty() => view.refuse(&failure.diagnostics),
+        Err(failure) if !failure.diagnostics.is_empty() => view.refuse(failure.diagnostics),
         Err(failure) if failure.exit == Exit::Unreachable => {
             Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
         }
@@ -164,8 +163,10 @@ struct View<'a> {
 
 impl View<'_> {
     /// Shows a plan, and saves it where that was asked for.
-    fn conclude(&mut self, plan: &SealedPlan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
-        self.show(plan)?;
+    fn conclude(&mut self, mut plan: Plan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
+        self.document.locate(&mut plan.warnings);
+        let plan = plan.sealed();
+        self.show(&plan)?;
         if let Some((path, saved)) = saved {
             let name = path.display();
             auth::write_private(path, &saved.to_text()).map_err(|error| {
@@ -198,12 +199,13 @@ impl View<'_> {
         }
     }
 
-    fn refuse(&mut self, found: &[Diagnostic]) -> Result<Exit, Failure> {
+    fn refuse(&mut self, mut found: Vec<Diagnostic>) -> Result<Exit, Failure> {
+        self.document.locate(&mut found);
         if self.format == PlanFormat::Json {
-            self.output.json(&Verdict::of(found))?;
+            self.output.json(&Verdict::of(&found))?;
             return Ok(Exit::Invalid);
         }
-        self.document.warn(found, self.output);
-        Err(validate::refusal(self.document, found))
+        self.document.warn(&found, self.output);
+        Err(validate::refusal(self.document, &found))
     }
 }

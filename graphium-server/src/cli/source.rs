@@ -81,11 +81,20 @@ impl Document {
     /// The stack that it describes.
     pub(crate) fn read(&self) -> Result<Reading, Vec<Diagnostic>> {
         let resolve = |name: &str| {
-            let value = env::var(name).ok().or_else(|| self.variables.get(name).cloned())?;
+            let value = self.variable(name)?;
             self.used.borrow_mut().insert(name.to_owned(), value.clone());
             Some(value)
         };
         document::read(&self.bytes, &ReadContext::new(&resolve))
+    }
+
+    /// Gives what was found without the document, as by the planner, its places in it.
+    pub(crate) fn locate(&self, diagnostics: &mut [Diagnostic]) {
+        document::locate(&self.bytes, &ReadContext::new(&|name| self.variable(name)), diagnostics);
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        env::var(name).ok().or_else(|| self.variables.get(name).cloned())
     }
 
     /// The variables that reading it has asked for, and no others.

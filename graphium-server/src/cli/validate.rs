@@ -10,7 +10,7 @@ use crate::{
     render::count,
 };
 use graphium_core::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Severity, Subject},
     plan::Fix,
 };
 use serde::Serialize;
@@ -42,6 +42,8 @@ struct Finding<'a> {
     message: &'a str,
     help: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<&'a Fix>,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Verdict<'a> {
             column: found.column,
             message: &found.message,
             help: found.help.as_deref(),
+            subject: found.subject.as_deref(),
             fix: found.fix.as_deref(),
         };
         Self {

@@ -33,8 +33,12 @@ pub(crate) fn diagnostics(list: &[Diagnostic], source: Source<'_>, columns: usiz
         let line = (diagnostic.line as usize).checked_sub(1).and_then(|index| lines.get(index)).copied();
         match line {
             Some(line) => place(&mut text, diagnostic, line, label, source.name, columns, style),
-            None if diagnostic.pointer.is_empty() => {}
-            None => put(&mut text, format_args!("  {} {}", style.dim("at"), printable(&diagnostic.pointer))),
+            None => {
+                // Without a document there is still what of the stack it is about.
+                let subject = diagnostic.subject.as_ref().map(ToString::to_string);
+                let at = Some(&diagnostic.pointer).filter(|pointer| !pointer.is_empty()).or(subject.as_ref());
+                at.into_iter().for_each(|at| put(&mut text, format_args!("  {} {}", style.dim("at"), printable(at))));
+            }
         }
         let hint =
             if line.is_none() && !label.is_empty() { diagnostic.help.as_deref().unwrap_or_default() } else { hint };
@@ -131,6 +135,7 @@ fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use graphium_core::diagnostic::{Property, Subject};
 
     fn finding(line: u32, column: u32, length: u32, help: &str) -> Diagnostic {
         let message = "container `web` waits for `dbb`, which this stack does not define";
@@ -166,6 +171,13 @@ hint: containers in this stack: `cache`, `db`, `web`
 hint: did you mean `db`?
 "
         );
+    }
+
+    #[test]
+    fn a_finding_without_a_document_names_its_subject() {
+        let subject = Subject::container("web").property(Property::Replicas);
+        let found = Diagnostic::error("no-eligible-host", "", "`web` fits on no host").about(subject);
+        assert_eq!(shown("", found, 80), "error: `web` fits on no host\n  at replicas of the container `web`\n");
     }
 
     #[test]

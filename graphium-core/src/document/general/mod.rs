@@ -19,13 +19,14 @@ mod values;
 use super::{
     ReadContext,
     code::Code,
-    findings::Findings,
+    findings::{Findings, Place},
     guard,
     node::Node,
     profile::Context,
     read::{self, Document},
     rewrite, syntax,
 };
+use crate::diagnostic::Subject;
 use expand::Failure;
 use graph::Graph;
 use json_syntax::{CodeMap, Parse as _, Value};
@@ -55,6 +56,20 @@ pub(super) fn document(
     let (document, inner) = read::document_in(Context::general(), canonical.node(), environment, nothing);
     canonical.give_back(root, top, inner, &mut findings);
     (document, findings)
+}
+
+/// The places in the source of what subjects are about.
+pub(super) fn places(
+    root: Node<'_>,
+    top: Node<'_>,
+    environment: &ReadContext<'_>,
+    subjects: &[&Subject],
+) -> Vec<Option<Place>> {
+    let Some(canonical) = Canonical::of(root, top, Purpose::Read, &mut Findings::default()) else { return Vec::new() };
+    let source = Source::new(root, top);
+    let places = read::places(Context::general(), canonical.node(), environment, subjects);
+    let to_source = |place: Place| place.moved(|mark, index| canonical.source_of(&source, mark, index));
+    places.into_iter().map(|place| place.map(to_source)).collect()
 }
 
 /// A document in the native form.
@@ -159,23 +174,25 @@ impl Canonical {
         Node::root(&self.value, &self.map)
     }
 
-    /// Takes what was found in this text, and what was found when it was written, back to the source.
-    fn give_back(&self, root: Node<'_>, top: Node<'_>, mut inner: Findings, findings: &mut Findings) {
-        let source = Source::new(root, top);
+    /// Where in the source a mark and a value of this text belong, and what tells whose value it is.
+    fn source_of(&self, source: &Source<'_>, mark: Range<usize>, index: usize) -> (Place, Place, String) {
         let origin_at = |start: usize| {
             let at = self.origins.partition_point(|(begins, _)| *begins <= start).saturating_sub(1);
             self.origins.get(at).map(|(_, origin)| origin.clone()).unwrap_or_default()
         };
-        inner.relocate(|mark, index| {
-            let shown = (origin_at(mark.start), shown_at(&self.text, mark.clone()));
-            let begins = self.map.get(index).map_or(mark.start, |entry| entry.span.start());
-            // A container is shown by its name, and a value by its key: the first is two places, the second one.
-            let apart = begins < mark.start;
-            let value =
-                if apart { (origin_at(begins), shown_at(&self.text, begins..begins + 1)) } else { shown.clone() };
-            let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
-            (place(&shown), place(&value), owned_by(&value.0))
-        });
+        let shown = (origin_at(mark.start), shown_at(&self.text, mark.clone()));
+        let begins = self.map.get(index).map_or(mark.start, |entry| entry.span.start());
+        // A container is shown by its name, and a value by its key: the first is two places, the second one.
+        let apart = begins < mark.start;
+        let value = if apart { (origin_at(begins), shown_at(&self.text, begins..begins + 1)) } else { shown.clone() };
+        let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
+        (place(&shown), place(&value), owned_by(&value.0))
+    }
+
+    /// Takes what was found in this text, and what was found when it was written, back to the source.
+    fn give_back(&self, root: Node<'_>, top: Node<'_>, mut inner: Findings, findings: &mut Findings) {
+        let source = Source::new(root, top);
+        inner.relocate(|mark, index| self.source_of(&source, mark, index));
         findings.absorb(inner);
         findings.leave_out(self.left_out);
         for Mistake { code, origin, value, message, help } in &self.mistakes {

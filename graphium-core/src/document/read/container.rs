@@ -35,8 +35,7 @@ impl Reader<'_> {
         let object = self.object(node, &schema::CONTAINER)?;
         self.container_type(&object);
         let (written, name) = self.name(&object, "container").unwrap_or_default();
-        let made = || (!name.is_empty() && !stack.is_empty()).then(|| format!("container:{stack}/{name}"));
-        let id = self.identity(&object, made).unwrap_or_default();
+        let id = self.container_identity(&object, &name, stack).unwrap_or_default();
         let mut draft = ContainerDraft {
             container: Container { id, image: self.image(&object), ..Container::default() },
             written,
@@ -65,6 +64,12 @@ impl Reader<'_> {
             container.annotations.insert("softwareVersion".to_owned(), version.into());
         }
         Some(draft)
+    }
+
+    /// The `@id`, or one that is made of the names of stack and container.
+    pub(super) fn container_identity(&mut self, object: &Object<'_>, name: &str, stack: &str) -> Option<String> {
+        let made = || (!name.is_empty() && !stack.is_empty()).then(|| format!("container:{stack}/{name}"));
+        self.identity(object, made)
     }
 
     fn container_type(&mut self, object: &Object<'_>) {
@@ -103,7 +108,7 @@ impl Reader<'_> {
         image
     }
 
-    fn waits<'d>(&mut self, object: &Object<'d>) -> Vec<Wait<'d>> {
+    pub(super) fn waits<'d>(&mut self, object: &Object<'d>) -> Vec<Wait<'d>> {
         let items: Vec<Node<'d>> = object.all("dependsOn").flat_map(|member| member.value.items()).collect();
         let mut waits = Vec::new();
         for node in items {

@@ -54,9 +54,13 @@ pub(in super::super) fn document(
         findings.add(Code::WrongType, top, message, Some(help.to_owned()));
         return (None, findings);
     }
-    let declared = top.get("@context").or_else(|| root.get("@context"));
-    let context = Context::read(top, declared, &mut findings);
+    let context = context(root, top, &mut findings);
     document_in(context, root, environment, findings)
+}
+
+/// What `@context` says, of the stack or of the request around it.
+pub(in super::super) fn context(root: Node<'_>, top: Node<'_>, findings: &mut Findings) -> Context {
+    Context::read(top, top.get("@context").or_else(|| root.get("@context")), findings)
 }
 
 /// The same where it is known what `@context` says.

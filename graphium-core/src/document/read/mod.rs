@@ -8,6 +8,7 @@ mod graph;
 mod health;
 mod mounts;
 mod network;
+mod places;
 mod ports;
 mod resources;
 mod stack;
@@ -16,5 +17,6 @@ mod topology;
 pub(super) use container::ContainerDraft;
 #[cfg(feature = "json-ld")]
 pub(super) use graph::document_in;
-pub(super) use graph::{Class, Document, Graph, document, local};
+pub(super) use graph::{Class, Document, Graph, context, document, local};
 pub(super) use mounts::is_path;
+pub(super) use places::places;

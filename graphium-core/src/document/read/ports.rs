@@ -16,7 +16,7 @@ impl Reader<'_> {
         }
     }
 
-    fn port_item(&mut self, node: Node<'_>) -> Option<Port> {
+    pub(super) fn port_item(&mut self, node: Node<'_>) -> Option<Port> {
         match node.value() {
             Value::Object(object) if object.contains_key("value") => self.port_property(node),
             Value::Object(_) => self.port_object(node),

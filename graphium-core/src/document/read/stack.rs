@@ -104,7 +104,7 @@ impl Reader<'_> {
     }
 
     /// The nodes of the containers, in order: given here, or referred to and given elsewhere in the graph.
-    fn parts<'d>(&mut self, object: &Object<'d>, graph: &Graph<'d>, used: &mut Vec<usize>) -> Vec<Node<'d>> {
+    pub(super) fn parts<'d>(&mut self, object: &Object<'d>, graph: &Graph<'d>, used: &mut Vec<usize>) -> Vec<Node<'d>> {
         let mut parts: Vec<Node<'d>> = Vec::new();
         for member in object.all("hasPart") {
             let mut items = member.value.items();

@@ -45,7 +45,10 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
         ..DeployRequest::default()
     };
     match call.client.deploy(document.bytes().to_vec(), &request).await.map_err(Failure::from) {
-        Ok(started) => call.conclude(&started, args.wait, format).await,
+        Ok(started) => {
+            document.warn(&started.warnings, call.output);
+            call.go_on(&started, args.wait, format).await
+        }
         Err(failure) if !failure.diagnostics.is_empty() => {
             if format == Format::Json {
                 call.output.json(&Verdict::of(&failure.diagnostics))?;

@@ -69,7 +69,7 @@ impl Call<'_> {
         asked.unwrap_or(self.config.output.value)
     }
 
-    /// Tells of work that was taken on: at once, or when it has ended.
+    /// Tells of work that was taken on, and what is to be known of it, where there is no document to show.
     pub(super) async fn conclude(
         &mut self,
         started: &Started,
@@ -83,6 +83,11 @@ impl Call<'_> {
                 render::printable(&warning.message)
             ));
         }
+        self.go_on(started, wait, format).await
+    }
+
+    /// Tells of work that was taken on: at once, or when it has ended.
+    pub(super) async fn go_on(&mut self, started: &Started, wait: WaitArgs, format: Format) -> Result<Exit, Failure> {
         if !wait.wait {
             match format {
                 Format::Json => self.output.json(started)?,

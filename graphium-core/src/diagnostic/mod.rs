@@ -1,5 +1,9 @@
 //! What is wrong with a document or cannot be planned, told all at once.
 
+mod subject;
+
+pub use subject::{Property, Subject};
+
 use crate::plan::Fix;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -17,6 +21,9 @@ pub enum Severity {
 }
 
 /// One finding, with a stable code and, where it belongs to a place of a document, that place.
+///
+/// The reader knows the place. The planner has never seen a document: it names the [`Subject`], and
+/// [`document::locate`](crate::document::locate) finds the place of that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// Stable, kebab-case: `unknown-key`, `unresolved-reference` …
@@ -37,6 +44,9 @@ pub struct Diagnostic {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub help: Option<String>,
+    /// What of the stack it is about, where the planner found it and the stack says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subject: Option<Box<Subject>>,
     /// The smallest change that would help, where the planner knows it; the help tells the same in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fix: Option<Box<Fix>>,
@@ -56,7 +66,7 @@ pub struct Explanation {
 }
 
 impl Diagnostic {
-    /// An error that has no place in a source text (the planner's).
+    /// An error that has no place in a source text, or not yet (the planner's).
     pub fn error(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: Cow::Borrowed(code),
@@ -67,8 +77,16 @@ impl Diagnostic {
             length: 0,
             message: message.into(),
             help: None,
+            subject: None,
             fix: None,
         }
+    }
+
+    /// The same about a part of the stack.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.subject = Some(Box::new(subject));
+        self
     }
 
     /// The same with advice.
