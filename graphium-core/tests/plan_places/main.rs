@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod codes;
+mod examples;
 mod properties;
 
 use graphium_core::{
