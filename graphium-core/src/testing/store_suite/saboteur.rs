@@ -21,6 +21,8 @@ use std::{
 pub enum Sabotage {
     /// It hands out again what it has handed out to another claim.
     GrantsTwice,
+    /// It gives two who claim at the same moment the same: no case has two threads, but [`linearize`](crate::testing::linearize) has.
+    SharesGrants,
     /// It hands out more than was asked for.
     GrantsMore,
     /// It takes a claim that comes again for another.
@@ -74,9 +76,10 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    /// Each of them, with cases that find it.
+    /// Each of them, with cases that find it; none: it takes real threads to find it.
     pub const FOUND_BY: &[(Self, &[&str])] = &[
         (Self::GrantsTwice, &["nothing_is_granted_twice"]),
+        (Self::SharesGrants, &[]),
         (Self::GrantsMore, &["a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks"]),
         (Self::ForgetsClaims, &["the_same_claim_is_granted_the_same"]),
         (Self::GrantsEarly, &["a_retryable_failure_waits_its_time"]),
@@ -137,6 +140,8 @@ pub struct Saboteur {
 #[derive(Debug, Default)]
 struct Notes {
     granted: Vec<Task>,
+    /// Claims that are under way.
+    claiming: usize,
     newest: HashMap<HostId, Session>,
     claims: usize,
 }
@@ -149,6 +154,22 @@ impl Saboteur {
 
     fn does(&self, sabotage: Sabotage) -> bool {
         self.sabotage == sabotage
+    }
+
+    async fn claim_and_share(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        self.notes().claiming += 1;
+        std::thread::yield_now();
+        let result = self.inner.claim(request, now).await;
+        let mut notes = self.notes();
+        notes.claiming -= 1;
+        match result {
+            Ok(tasks) if tasks.is_empty() && notes.claiming > 0 => Ok(notes.granted.clone()),
+            Ok(tasks) => {
+                notes.granted.clone_from(&tasks);
+                Ok(tasks)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -212,6 +233,9 @@ impl TaskStore for Saboteur {
                 request.claim = ClaimId::new(format!("{} {}", request.claim, notes.claims));
             }
             _ => {}
+        }
+        if self.does(Sabotage::SharesGrants) {
+            return self.claim_and_share(request, now).await;
         }
         let mut tasks = self.inner.claim(request, now).await?;
         if self.does(Sabotage::GrantsTwice) {
