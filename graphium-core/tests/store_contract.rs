@@ -9,6 +9,8 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// What stands between backticks in the last column of the tables, row by row.
 fn proofs() -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(Path::new(ROOT).join("docs/store-contract.md")).unwrap();
+    // The table of guards has a test of its own: each yields a counterexample.
+    let (text, _) = text.split_once("## The guards").unwrap();
     let rows =
         text.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---") && !line.contains("proved by"));
     rows.map(|row| {
@@ -35,10 +37,7 @@ fn every_sentence_names_proofs_that_exist() {
                     let declared = format!("fn {test}(");
                     let place =
                         text.find(&declared).unwrap_or_else(|| panic!("no `{test}` in {file}, for: {sentence}"));
-                    assert!(
-                        text[..place].trim_end().ends_with(|last| last == ']' || last == 'c'),
-                        "`{test}` is no test"
-                    );
+                    assert!(text[..place].trim_end().ends_with([']', 'c']), "`{test}` is no test");
                     assert!(text[..place].contains("#[test]") || text[..place].contains("#[tokio::test"), "{file}");
                 }
             }
