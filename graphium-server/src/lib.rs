@@ -15,7 +15,7 @@ pub mod stop;
 pub mod testbed;
 
 pub use api::{AppState, router};
-pub use start::{PortChoice, RunningServer, ServerOptions, StartError, start};
+pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start};
 
 /// The README's example runs.
 #[cfg(doctest)]

@@ -31,7 +31,7 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// What to do when the port is taken.
     pub port: PortChoice,
-    /// Where it keeps its data: `sqlite:PATH`, `memory:`.
+    /// Where it keeps its data: `sqlite:PATH`, `memory:`, or the store of another server.
     pub store_url: String,
     /// Where its administrator's token lies.
     pub data_dir: PathBuf,
@@ -41,6 +41,8 @@ pub struct ServerOptions {
     pub notes: Option<PathBuf>,
     /// What peers may take.
     pub limits: Limits,
+    /// Whether other programs may use its store through it.
+    pub store_access: StoreAccess,
 }
 
 impl ServerOptions {
@@ -54,8 +56,19 @@ impl ServerOptions {
             settings: Settings::default(),
             notes: local::folder(),
             limits: Limits::default(),
+            store_access: StoreAccess::default(),
         }
     }
+}
+
+/// Who may use a server's store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreAccess {
+    /// The server alone.
+    #[default]
+    Own,
+    /// Whoever has an administrator's token, too, with all that is in it: values of variables and hashes of tokens.
+    Shared,
 }
 
 /// What to do when a port is taken.
@@ -160,7 +173,10 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
             .ok()
     });
     let stopper = Stopper::default();
-    let state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    if options.store_access == StoreAccess::Shared {
+        state = state.sharing(Arc::clone(control.store()));
+    }
     let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
     let monitor = tokio::spawn(Arc::clone(&control).run());
     if !addr.ip().is_loopback() {

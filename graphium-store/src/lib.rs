@@ -4,9 +4,14 @@
 //!
 //! * `sqlite:PATH`: one file on this machine. Every acknowledged write survives the loss of power.
 //! * `memory:`: gone with the process.
+//! * `http://TOKEN@HOST:PORT` (with the feature `http`): the store of a server that shares it.
 
+#[cfg(feature = "http")]
+pub mod http;
 mod open;
 mod sqlite;
 
-pub use open::{OpenError, Options, open};
+#[cfg(feature = "http")]
+pub use http::HttpStore;
+pub use open::{OpenError, Options, open, without_password};
 pub use sqlite::SqliteStore;

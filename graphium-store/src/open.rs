@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 /// The forms of a store's URL, for people.
-const KNOWN: &str = "`sqlite:PATH`, `memory:`";
+const KNOWN: &str = if cfg!(feature = "http") {
+    "`sqlite:PATH`, `memory:`, `http://TOKEN@HOST:PORT`"
+} else {
+    "`sqlite:PATH`, `memory:`"
+};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,14 @@ pub enum OpenError {
     UnknownScheme {
         /// What was given; a password in it is not shown.
         url: String,
+    },
+    /// The URL is not the address of a server.
+    #[error("`{url}` is not the address of a server: {reason}; write it like `http://TOKEN@localhost:8095`")]
+    Address {
+        /// What was given; a token in it is not shown.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Another process has it open.
     #[error("`{}` is in use by {owner}: two servers cannot share one SQLite file", .path.display())]
@@ -88,11 +100,14 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, Ope
             let path = path.strip_prefix("//").unwrap_or(path);
             Ok(Arc::new(SqliteStore::open(path, options).await?))
         }
+        #[cfg(feature = "http")]
+        Some(("http" | "https", _)) => Ok(Arc::new(crate::HttpStore::open(url)?)),
         _ => Err(OpenError::UnknownScheme { url: without_password(url) }),
     }
 }
 
-fn without_password(url: &str) -> String {
+/// A store's URL for people: without the user, password or token in it.
+pub fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
         _ => url.to_owned(),

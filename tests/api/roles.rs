@@ -66,6 +66,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("GET", "/api/v1/tokens", May::Admin),
     ("POST", "/api/v1/tokens", May::Admin),
     ("DELETE", "/api/v1/tokens/none", May::Admin),
+    ("POST", "/api/v1/store", May::Admin),
     ("GET", "/api/v1/events?follow=false", May::People),
     // Without an upgrade whoever is let in is told that it needs one.
     ("GET", "/api/v1/ws", May::People),

@@ -4,8 +4,8 @@ use super::{Control, ControlError};
 use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
-    inventory::ObservedContainer,
-    store::{ClaimRequest, Document, Expect, SessionRequest, StoreError, Submission},
+    inventory::{Host, HostStatus, ObservedContainer},
+    store::{ClaimRequest, Document, Expect, SessionRequest, StoreError, Submission, TaskStoreExt},
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
 use async_trait::async_trait;
@@ -44,7 +44,7 @@ impl AgentLink for Control {
                 max: call.max,
                 expires_at: self.lease_end(now),
             };
-            let tasks = self.store.claim(request, now).await?;
+            let tasks = self.grant(request, now).await?;
             if !tasks.is_empty() {
                 self.wake.notify(usize::MAX);
                 return Ok(tasks);
@@ -111,6 +111,18 @@ impl AgentLink for Control {
 }
 
 impl Control {
+    /// A host in maintenance begins nothing new; whoever asks again for what it has gets it. Nobody changes that between the
+    /// look and the grant.
+    async fn grant(&self, mut request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
+        let gate = self.gate(&request.host);
+        let _held = gate.lock().await;
+        let host = self.store.document::<Host>(request.host.as_str()).await?;
+        if host.is_some_and(|host| host.value.status == HostStatus::Maintenance) {
+            request.max = 0;
+        }
+        Ok(self.store.claim(request, now).await?)
+    }
+
     fn lease_end(&self, now: Timestamp) -> Timestamp {
         let lease = SignedDuration::try_from(self.settings.lease).unwrap_or_default();
         now.saturating_add(lease).unwrap_or(now)

@@ -68,7 +68,8 @@ impl Control {
         Ok(())
     }
 
-    /// Says whether a host takes work.
+    /// Says whether a host takes work: in maintenance it begins nothing new and ends what it has; draining, it still does what
+    /// was planned for it, and no more is planned.
     ///
     /// # Errors
     /// [`ControlError::NotFound`]; [`ControlError::Conflict`] for `offline`, which is for the agent to be.
@@ -80,7 +81,12 @@ impl Control {
             });
         }
         self.host(id).await?;
-        let host = self.update_host(id, |host| host.status = status).await?;
+        let host = {
+            let gate = self.gate(id);
+            let _held = gate.lock().await;
+            self.update_host(id, |host| host.status = status).await?
+        };
+        self.work_is_ready(std::slice::from_ref(id));
         Ok(self.shown(host))
     }
 

@@ -127,6 +127,11 @@ impl Control {
         &self.store
     }
 
+    /// Somebody else has changed the store: agents of these hosts ask again at once, and the monitor looks.
+    pub fn notice(&self, ready: &[HostId]) {
+        self.work_is_ready(ready);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,11 +17,13 @@ pub(super) struct Presence {
     offline: bool,
     /// Wakes its parked claims.
     signal: Arc<event_listener::Event>,
+    /// Held while it is given work, and while it is said whether it takes any.
+    gate: Arc<futures::lock::Mutex<()>>,
 }
 
 impl Presence {
     fn new(heard: Duration, offline: bool) -> Self {
-        Self { heard, offline, signal: Arc::default() }
+        Self { heard, offline, signal: Arc::default(), gate: Arc::default() }
     }
 }
 
@@ -39,21 +41,25 @@ impl Control {
     }
 
     pub(super) fn signal(&self, host: &HostId) -> Arc<event_listener::Event> {
+        self.with_presence(host, |presence| Arc::clone(&presence.signal))
+    }
+
+    pub(super) fn gate(&self, host: &HostId) -> Arc<futures::lock::Mutex<()>> {
+        self.with_presence(host, |presence| Arc::clone(&presence.gate))
+    }
+
+    fn with_presence<T>(&self, host: &HostId, look: impl FnOnce(&mut Presence) -> T) -> T {
         let heard = self.environment.elapsed();
-        let mut state = self.state();
-        let presence = state.presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true));
-        Arc::clone(&presence.signal)
+        look(self.state().presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true)))
     }
 
     /// Notes that an agent was heard; one that was offline is online again.
     pub(super) async fn hear(&self, host: &HostId) -> Result<(), ControlError> {
         let heard = self.environment.elapsed();
-        let returned = {
-            let mut state = self.state();
-            let presence = state.presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true));
+        let returned = self.with_presence(host, |presence| {
             presence.heard = heard;
             std::mem::replace(&mut presence.offline, false)
-        };
+        });
         if returned {
             // One that has never told what it is (its address above all) is not to be planned with yet.
             let now = self.environment.now();

@@ -3,7 +3,7 @@
 use super::{Control, ControlError, DeploymentState, StatusView, TaskView, Waiting, shown::progress_line};
 use crate::{
     id::{DeploymentId, HostId, TaskId},
-    inventory::Host,
+    inventory::{Host, HostStatus},
     store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
     task::{Task, TaskStatus},
 };
@@ -96,6 +96,10 @@ impl Control {
                 // A host that is away is the first thing to know, whatever else is to come before.
                 if let Some((on, since)) = absent {
                     return wait("host", on, since, None);
+                }
+                if host.is_some_and(|host| host.status == HostStatus::Maintenance) {
+                    let on = format!("host {}, which is in maintenance", task.host_id);
+                    return wait("host", on, task.date_created, None);
                 }
                 let open = |id: &&TaskId| others.get(*id).is_some_and(|other| !other.status.is_terminal());
                 if let Some(first) = task.depends_on.iter().find(open) {

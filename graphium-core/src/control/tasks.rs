@@ -1,9 +1,9 @@
 //! Tasks, as operators see and move them.
 
-use super::{Control, ControlError, TaskRequest, TaskStats, TaskView};
+use super::{Control, ControlError, StackRecord, TaskRequest, TaskStats, TaskView};
 use crate::{
     id::TaskId,
-    store::{Page, Submission, TaskQuery},
+    store::{Page, Submission, TaskQuery, TaskStoreExt},
     task::{Input, Task, TaskStatus},
 };
 
@@ -82,13 +82,30 @@ impl Control {
     /// Tries a failed or cancelled task again, and with it what was cancelled because of it.
     ///
     /// # Errors
-    /// [`ControlError::Store`] when it neither failed nor was cancelled.
+    /// [`ControlError::Store`] when it neither failed nor was cancelled; [`ControlError::Conflict`] when a newer plan of its
+    /// stack has taken the place of its own: what that one has made would be undone.
     pub async fn retry_task(&self, id: &TaskId, _by: &str) -> Result<TaskView, ControlError> {
+        let _planning = self.planning.lock().await;
+        self.refuse_superseded(id).await?;
         let view = self.move_task(id, Input::Retry).await?;
         if let Some(deployment) = &view.task.deployment_id {
             self.state().active.insert(deployment.clone());
         }
         Ok(view)
+    }
+
+    async fn refuse_superseded(&self, id: &TaskId) -> Result<(), ControlError> {
+        let Some(task) = self.store.task(id).await? else { return Ok(()) };
+        let (Some(stack), Some(own)) = (&task.stack_id, &task.deployment_id) else { return Ok(()) };
+        let record = self.store.document::<StackRecord>(stack.as_str()).await?;
+        let why = match record.map(|record| record.value.deployment_id) {
+            Some(present) if present == *own => return Ok(()),
+            Some(present) => {
+                format!("`{present}` has taken the place of `{own}`, which it is of; deploy the stack again")
+            }
+            None => format!("its stack `{stack}` is gone; deploy it again"),
+        };
+        Err(ControlError::Conflict { code: "superseded", message: format!("task `{id}` is not tried again: {why}") })
     }
 
     async fn move_task(&self, id: &TaskId, input: Input) -> Result<TaskView, ControlError> {

@@ -89,7 +89,8 @@ pub enum Outcome {
 }
 
 /// Why an input does not apply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// It has ended; a terminal status does not change.
     #[error("task has ended: {}", .0.as_str())]

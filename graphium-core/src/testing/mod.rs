@@ -2,6 +2,7 @@
 
 mod environment;
 mod fake_runtime;
+pub mod linearize;
 pub mod runtime_suite;
 pub mod store_suite;
 

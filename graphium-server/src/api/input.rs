@@ -25,6 +25,18 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Input<T> {
     }
 }
 
+/// The JSON of a call of the store: at most as much as its client sends.
+pub(super) struct LargeInput<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for LargeInput<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request, graphium_store::http::LIMIT).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
 /// A document's bytes, as they are: at most 8 MiB.
 pub(super) struct Source(pub(super) Bytes);
 

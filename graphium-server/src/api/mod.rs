@@ -20,6 +20,7 @@ mod router;
 mod socket;
 mod stacks;
 mod state;
+mod store;
 mod submission;
 mod tasks;
 mod tokens;

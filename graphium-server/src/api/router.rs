@@ -2,7 +2,7 @@
 
 use super::{
     AppState, agents, containers, deployments, events, health, hosts, plans, problem::Problem, repeat, socket, stacks,
-    tasks, tokens, trace,
+    store, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -57,7 +57,8 @@ pub fn router(state: AppState) -> Router {
         .route("/agents/{id}/claim", post(agents::claim))
         .route("/agents/{id}/renew", post(agents::renew))
         .route("/agents/{id}/observation", put(agents::observe))
-        .route("/agents/{id}/tasks", get(agents::tasks));
+        .route("/agents/{id}/tasks", get(agents::tasks))
+        .route("/store", post(store::call));
     Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())

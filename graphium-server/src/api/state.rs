@@ -2,7 +2,7 @@
 
 use super::repeat::Answers;
 use crate::{events::Broadcast, stop::Stop};
-use graphium_core::{control::Control, environment::Environment};
+use graphium_core::{control::Control, environment::Environment, store::TaskStore};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 
@@ -16,6 +16,8 @@ pub struct AppState {
     /// Moves when a token is revoked.
     pub(crate) revoked: Arc<watch::Sender<u64>>,
     pub(crate) answers: Arc<Answers>,
+    /// The store that other programs may use through this server.
+    pub(crate) shared: Option<Arc<dyn TaskStore>>,
 }
 
 impl AppState {
@@ -27,7 +29,14 @@ impl AppState {
         stop: Stop,
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
-        Self { control, broadcast, environment, stop, revoked, answers: Arc::default() }
+        Self { control, broadcast, environment, stop, revoked, answers: Arc::default(), shared: None }
+    }
+
+    /// The same, with a store that administrators may use from elsewhere, with all that is in it.
+    #[must_use]
+    pub fn sharing(mut self, store: Arc<dyn TaskStore>) -> Self {
+        self.shared = Some(store);
+        self
     }
 }
 

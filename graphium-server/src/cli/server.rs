@@ -8,7 +8,7 @@ use super::{
     signals,
 };
 use crate::config::Config;
-use graphium_server::{RunningServer, ServerOptions, StartError, start};
+use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, start};
 use std::{
     io,
     net::SocketAddr,
@@ -22,9 +22,12 @@ pub(crate) struct ServerArgs {
     /// Where it listens; other machines reach it only on an address of this machine's network
     #[arg(long, env = "GRAPHIUM_LISTEN", default_value = "127.0.0.1:8095", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Where it keeps its data: sqlite:PATH or memory: [default: sqlite:<data-dir>/graphium.db]
+    /// Where it keeps its data: sqlite:PATH, memory:, or http://TOKEN@HOST:PORT of a server that shares its store [default: sqlite:<data-dir>/graphium.db]
     #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL")]
     store: Option<String>,
+    /// Lets whoever has an administrator's token use the store from elsewhere, with everything that is in it
+    #[arg(long, env = "GRAPHIUM_SHARE_STORE")]
+    share_store: bool,
 }
 
 pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
@@ -35,9 +38,9 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
     runtime.block_on(async {
         let stop = signals::stop_requested();
         make_folder(data_dir)?;
-        let server = start(ServerOptions::new(args.listen, store.clone(), data_dir))
-            .await
-            .map_err(|error| not_started(&error))?;
+        let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
+        let options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
         stop.await;
         output.say("stopping; once more Ctrl-C ends it at once");
@@ -68,7 +71,7 @@ fn greet(server: &RunningServer, store: &str, output: &Output) {
     let url = server.url();
     let token: PathBuf = server.admin_token_file().to_owned();
     output.say(format_args!("graphium {} listens on {}", env!("CARGO_PKG_VERSION"), style.bold(&url)));
-    output.say(format_args!("  store        {store}"));
+    output.say(format_args!("  store        {}", graphium_store::without_password(store)));
     output.say(format_args!("  admin token  {} (commands on this machine find it by themselves)", token.display()));
     output.say("  add a host   graphium token create --role agent --host vm1");
     output.say(format_args!("               TOKEN=… graphium agent --host-id vm1 --server {url}      (on that host)"));

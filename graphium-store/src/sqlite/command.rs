@@ -7,7 +7,10 @@ use graphium_core::{
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    ops::Range,
+};
 use tokio::sync::oneshot;
 
 /// Where an answer goes.
@@ -62,9 +65,12 @@ impl Bodies {
         let mut text = String::with_capacity(tasks.len() * BODY);
         let mut places = HashMap::with_capacity(tasks.len());
         for task in tasks {
-            let start = text.len();
-            row::append(&mut text, "task", task.id.as_str(), task)?;
-            places.insert(task.id.clone(), start..text.len());
+            // Of one that comes twice the first counts, as it does for the ledger.
+            if let Entry::Vacant(place) = places.entry(task.id.clone()) {
+                let start = text.len();
+                row::append(&mut text, "task", task.id.as_str(), task)?;
+                place.insert(start..text.len());
+            }
         }
         Ok(Self { text, places })
     }

@@ -25,7 +25,8 @@ use pulse::Pulse;
 use std::{sync::Arc, time::Duration};
 use uplink::Uplink;
 
-/// How long a claim waits for work.
+/// How long a claim waits for work at most, and for no more than half of the time for which a lease is used: a
+/// grant counts from when it was asked for.
 pub const CLAIM_WAIT: Duration = Duration::from_secs(30);
 
 /// What an engine is told once.
@@ -128,7 +129,8 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Claim {
     number: u64,
-    in_flight: bool,
+    /// When it left, while it is on its way.
+    asked: Option<Duration>,
 }
 
 impl Engine {
@@ -207,10 +209,13 @@ impl Engine {
             }
             Input::Granted(tasks) => {
                 self.uplink.answered();
-                self.claim = Claim { number: self.claim.number + 1, in_flight: false };
+                let Some(asked) = self.claim.asked else { return };
+                // The store counts from a moment between the question and the answer: of these the first alone is safe.
+                let valid_until = asked + self.usable_lease();
+                self.claim = Claim { number: self.claim.number + 1, asked: None };
                 for task in tasks {
                     if self.is_for_us(&task) {
-                        let older = self.hands.admit(task, now, now + self.usable_lease());
+                        let older = self.hands.admit(task, now, valid_until);
                         commands.extend(older.map(Command::Stop));
                     }
                 }
@@ -246,7 +251,7 @@ impl Engine {
     fn link_failed(&mut self, now: Duration, call: Call, error: LinkError) {
         match &call {
             Call::Session => self.opening = false,
-            Call::Claim => self.claim.in_flight = false,
+            Call::Claim => self.claim.asked = None,
             Call::Renew => {
                 self.pulse.failed();
                 self.hands.tell_again();
@@ -308,10 +313,12 @@ impl Engine {
             commands.push(Command::Renew(RenewCall { host: host.clone(), epoch, leases }));
         }
         let max = self.hands.room();
-        if max > 0 && !self.claim.in_flight && !self.closing {
-            self.claim.in_flight = true;
+        if max > 0 && self.claim.asked.is_none() && !self.closing {
             let claim = ClaimId::new(format!("{}.{}", self.rules.nonce, self.claim.number));
-            commands.push(Command::Claim(ClaimCall { host: host.clone(), epoch, claim, max, wait: CLAIM_WAIT }));
+            // What is granted when the wait is over has time left to be begun and renewed.
+            let wait = CLAIM_WAIT.min(self.usable_lease() / 2);
+            commands.push(Command::Claim(ClaimCall { host: host.clone(), epoch, claim, max, wait }));
+            self.claim.asked = Some(now);
         }
     }
 

@@ -293,6 +293,28 @@ fn a_claim_keeps_its_id_until_it_is_answered() {
 }
 
 #[test]
+fn a_grant_counts_from_when_it_was_asked_for() {
+    // The answer was on its way, or the agent was stopped, for so long: the store may have given the task to another.
+    for (millis, started) in [(23_000, vec![1]), (24_000, vec![])] {
+        let mut tried = Tried::new(4);
+        assert!(tried.claimed().is_some());
+        tried.now += Duration::from_millis(millis);
+        assert_eq!(tried.grant([stop(1, "a")]).started(), started, "after {millis} ms");
+    }
+}
+
+#[test]
+fn what_is_granted_at_the_end_of_a_wait_has_time_left() {
+    let mut tried = Tried::new(4);
+    let wait = tried.claimed().map(|call| call.wait).unwrap_or_default();
+    tried.now += wait;
+    tried.grant([stop(1, "a")]);
+    assert_eq!(tried.started(), [1]);
+    assert!(wait >= Duration::from_secs(10), "{wait:?}");
+    assert_eq!(tried.renewed().map(|call| call.leases.len()), Some(1), "and it is renewed at once");
+}
+
+#[test]
 fn a_grant_that_comes_twice_is_done_once() {
     let mut tried = Tried::new(4);
     assert_eq!(tried.grant([stop(1, "a")]).started(), [1]);

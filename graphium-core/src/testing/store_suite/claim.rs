@@ -2,29 +2,33 @@
 
 use super::{
     fixture::{after, at, delete, done, failed, on, start},
-    trial::{Trial, Verdict, equal, hold, ids},
+    trial::{LEASE, Trial, Verdict, equal, hold, ids, lease, lost, nth},
 };
-use crate::task::{Task, TaskStatus};
+use crate::{
+    id::{ClaimId, TaskId},
+    store::StoreError,
+    task::{Input, Lease, Task, TaskStatus},
+};
 
 pub(super) async fn a_task_waits_until_those_before_it_are_completed(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("a"), start("b"), after(start("c"), &["a", "b"])]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c1", 1).await?;
     equal("first", &ids(&held), &["a", "b"])?;
-    trial.report(&held[0], done(), 2).await?;
+    trial.report(nth(&held, 0)?, done(), 2).await?;
     equal("one to go", &ids(&trial.claim(&session, "c2", 2).await?), &[] as &[&str])?;
-    trial.report(&held[1], done(), 3).await?;
+    trial.report(nth(&held, 1)?, done(), 3).await?;
     let last = trial.claim(&session, "c3", 4).await?;
     equal("last", &ids(&last), &["c"])?;
-    equal("attempt", &last[0].attempt, &1)?;
-    equal("assigned at", &last[0].assigned_at, &Some(at(4)))
+    equal("attempt", &nth(&last, 0)?.attempt, &1)?;
+    equal("assigned at", &nth(&last, 0)?.assigned_at, &Some(at(4)))
 }
 
 pub(super) async fn a_failure_cancels_what_waits_for_it_and_so_on(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("a"), after(start("b"), &["a"]), after(start("c"), &["b"]), start("d")]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim_up_to(1, &session, "c1", 1).await?;
-    let acted = trial.report(&held[0], failed(), 2).await?;
+    let acted = trial.report(nth(&held, 0)?, failed(), 2).await?;
     equal("changed", &ids(&acted.tasks), &["a", "b", "c"])?;
     let cancelled = TaskStatus::Cancelled;
     trial.stand(&[("a", TaskStatus::Failed), ("b", cancelled), ("c", cancelled), ("d", TaskStatus::Pending)]).await?;
@@ -38,7 +42,7 @@ pub(super) async fn a_removal_waits_for_an_end_however_it_comes(trial: Trial<'_>
     for (id, outcome) in [("a", failed()), ("b", failed()), ("c", done())] {
         let held = trial.claim(&session, id, 1).await?;
         equal("next", &ids(&held), &[id])?;
-        trial.report(&held[0], outcome, 2).await?;
+        trial.report(nth(&held, 0)?, outcome, 2).await?;
     }
     let failed = TaskStatus::Failed;
     trial.stand(&[("a", failed), ("b", failed), ("c", TaskStatus::Completed)]).await
@@ -76,9 +80,9 @@ pub(super) async fn the_same_claim_is_granted_the_same(trial: Trial<'_>) -> Verd
     let again = trial.claim_up_to(2, &session, "c1", 2).await?;
     equal("again", &ids(&again), &["a", "b"])?;
     equal("attempts", &again.iter().map(|task| task.attempt).collect::<Vec<_>>(), &[1, 1])?;
-    trial.report(&first[0], done(), 3).await?;
+    trial.report(nth(&first, 0)?, done(), 3).await?;
     equal("what is left of it", &ids(&trial.claim_up_to(2, &session, "c1", 4).await?), &["b"])?;
-    trial.report(&first[1], done(), 5).await?;
+    trial.report(nth(&first, 1)?, done(), 5).await?;
     equal("when all has ended", &ids(&trial.claim_up_to(2, &session, "c1", 6).await?), &[] as &[&str])?;
     equal("another claim", &ids(&trial.claim_up_to(2, &session, "c2", 7).await?), &["c"])
 }
@@ -105,4 +109,49 @@ pub(super) async fn nothing_is_granted_twice(trial: Trial<'_>) -> Verdict {
     granted.sort();
     granted.dedup();
     equal("tasks", &granted.len(), &20)
+}
+
+pub(super) async fn a_grant_belongs_to_the_claim_that_asked(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let first = trial.claim_up_to(1, &session, "c1", 1).await?;
+    let second = trial.claim_up_to(1, &session, "c2", 2).await?;
+    for (held, id, claim, now) in [(&first, "a", "c1", 1), (&second, "b", "c2", 2)] {
+        equal("granted", &ids(held), &[id])?;
+        let (task, claim, epoch) = (TaskId::from(id), ClaimId::from(claim), session.epoch);
+        let wanted = Lease { task, attempt: 1, epoch, claim, expires_at: at(now + LEASE) };
+        equal("lease", &lease(nth(held, 0)?)?, &wanted)?;
+        equal("as it is stored when it is granted", &trial.task(id).await?, nth(held, 0)?)?;
+    }
+    // In the name of the other's claim nothing is to be had.
+    let crossed = Lease { claim: ClaimId::from("c2"), ..lease(nth(&first, 0)?)? };
+    equal("renewed", &ids(&trial.store.renew(std::slice::from_ref(&crossed), at(99)).await?), &[] as &[&str])?;
+    lost(trial.act("a", Input::Report { lease: crossed, outcome: done() }, 3).await)
+}
+
+pub(super) async fn a_claim_that_got_nothing_may_get_something_later(trial: Trial<'_>) -> Verdict {
+    let session = trial.session("vm1", "n", 0).await?;
+    equal("nothing is there", &ids(&trial.claim(&session, "c1", 1).await?), &[] as &[&str])?;
+    trial.submit(vec![start("a")]).await?;
+    equal("something is", &ids(&trial.claim(&session, "c1", 2).await?), &["a"])
+}
+
+pub(super) async fn a_claim_that_is_repeated_is_held_for_longer(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    trial.claim(&session, "c1", 1).await?;
+    let again = trial.claim(&session, "c1", 21).await?;
+    equal("held until", &lease(nth(&again, 0)?)?.expires_at, &at(21 + LEASE))?;
+    equal("when its first time is up", &ids(&trial.store.expire(at(1 + LEASE)).await?.tasks), &[] as &[&str])?;
+    equal("when its second is", &ids(&trial.store.expire(at(21 + LEASE)).await?.tasks), &["a"])?;
+    equal("what is lost is not granted again", &ids(&trial.claim(&session, "c1", 60).await?), &[] as &[&str])
+}
+
+pub(super) async fn a_claim_is_no_act(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let input = Input::Claim { epoch: session.epoch, claim: ClaimId::from("c1"), expires_at: at(30) };
+    let result = trial.act("a", input, 1).await;
+    hold(matches!(result, Err(StoreError::Invalid { .. })), || format!("should be invalid, and is {result:?}"))?;
+    trial.stand(&[("a", TaskStatus::Pending)]).await
 }

@@ -1,8 +1,8 @@
 //! Events: one for every change, in order, without a gap and without a secret.
 
 use super::{
-    fixture::{after, at, done, removal, start, task, write},
-    trial::{Trial, Verdict, equal, hold, lease, refused},
+    fixture::{after, at, done, failed, failed_for_now, of, removal, start, task, write},
+    trial::{Stop, Trial, Verdict, equal, hold, ids, lease, nth, refused},
 };
 use crate::{
     action::Action,
@@ -27,7 +27,7 @@ pub(super) async fn every_change_is_an_event_and_none_is_left_out(trial: Trial<'
     trial.store.submit(submission, at(1)).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c", 2).await?;
-    trial.report(&held[0], done(), 3).await?;
+    trial.report(nth(&held, 0)?, done(), 3).await?;
     trial.cancel("b", 4).await?;
     let records = vec![
         write(Kind::Stack, "stack:shop", Expect::Any, json!({"name": "shop"})),
@@ -77,7 +77,7 @@ pub(super) async fn what_changes_nothing_tells_nothing(trial: Trial<'_>) -> Verd
     trial.submit(vec![start("a")]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c", 1).await?;
-    let lease = lease(&held[0])?;
+    let lease = lease(nth(&held, 0)?)?;
     let renewal = || Input::Renew { lease: lease.clone(), expires_at: at(60), progress: None };
     trial.act("a", renewal(), 2).await?;
     let before = trial.store.last_event().await?;
@@ -119,4 +119,113 @@ pub(super) async fn no_event_holds_a_secret(trial: Trial<'_>) -> Verdict {
     }
     let task = trial.store.task(&TaskId::from("a")).await?;
     hold(task.is_some_and(|task| task.undo.is_some()), || "the task has lost its undo".to_owned())
+}
+
+pub(super) async fn records_tell_of_their_coming_their_change_and_their_end(trial: Trial<'_>) -> Verdict {
+    for kind in Kind::ALL {
+        for write in [
+            write(kind, "r", Expect::Absent, json!({"name": "one"})),
+            write(kind, "r", Expect::Any, json!({"name": "two"})),
+            removal(kind, "r", Expect::Any),
+            removal(kind, "r", Expect::Any),
+        ] {
+            trial.store.submit(Submission { records: vec![write], ..Submission::default() }, at(1)).await?;
+        }
+    }
+    let told: Vec<_> = trial.events().await?.into_iter().map(|event| event.kind).collect();
+    let [stack, host, container] = [
+        [EventType::StackAdded, EventType::StackUpdated, EventType::StackRemoved],
+        [EventType::HostAdded, EventType::HostUpdated, EventType::HostRemoved],
+        [EventType::ContainerAdded, EventType::ContainerUpdated, EventType::ContainerRemoved],
+    ];
+    equal("events", &told, &[stack, host, container].concat())
+}
+
+pub(super) async fn the_events_tell_where_every_task_stands(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), after(start("b"), &["a"]), start("c"), start("d"), start("e")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim_up_to(3, &session, "c1", 1).await?;
+    equal("granted", &ids(&held), &["a", "c", "d"])?;
+    trial.act("a", Input::Renew { lease: lease(nth(&held, 0)?)?, expires_at: at(90), progress: None }, 2).await?;
+    trial.report(nth(&held, 0)?, failed(), 3).await?;
+    trial.report(nth(&held, 1)?, failed_for_now(), 4).await?;
+    trial.store.expire(at(1 + 30)).await?;
+    trial.act("a", Input::Retry, 40).await?;
+    let again = trial.claim_up_to(1, &session, "c2", 41).await?;
+    trial.cancel(nth(&again, 0)?.id.as_str(), 42).await?;
+    trial.session("vm1", "m", 0).await?;
+    trial.cancel("e", 43).await?;
+    let mut told = std::collections::BTreeMap::new();
+    for (event, number) in trial.events().await?.into_iter().zip(1..) {
+        equal("number", &event.seq, &number)?;
+        let id = event.data["@id"].as_str().unwrap_or_default().to_owned();
+        let first = told.insert(id, (event.data["status"].clone(), event.data["attempt"].clone())).is_none();
+        let wanted = if first { EventType::TaskCreated } else { EventType::TaskUpdated };
+        equal("kind", &event.kind, &wanted)?;
+    }
+    let tasks = trial.all_tasks().await?;
+    equal("tasks told of", &told.len(), &tasks.len())?;
+    for task in tasks {
+        let last = told.get(task.id.as_str());
+        let wanted = (json!(task.status), json!(task.attempt));
+        hold(last == Some(&wanted), || format!("`{}` is {wanted:?}, and what was told last is {last:?}", task.id))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn events_have_no_gap_also_when_many_write_at_once(trial: Trial<'_>) -> Verdict {
+    let session = trial.session("vm1", "n", 0).await?;
+    let id = |writer: usize, number: usize| format!("t{writer}.{number}");
+    let write = async |writer: usize| {
+        for number in 0..5 {
+            let id = id(writer, number);
+            trial.submit(vec![of(&id, start(&id)), of(&id, start(&format!("{id}+")))]).await?;
+            let held = trial.claim_up_to(2, &session, &id, 1).await?;
+            for task in &held {
+                trial.report(task, done(), 2).await?;
+            }
+            read_so_far(&trial).await?;
+        }
+        Ok::<_, Stop>(())
+    };
+    for verdict in futures::future::join_all((0..8).map(write)).await {
+        verdict?;
+    }
+    let events = read_so_far(&trial).await?;
+    equal("last", &trial.store.last_event().await?, &(events as u64))?;
+    // Each task is made, and some were handed out and ended: nothing is told twice.
+    let ended = trial.all_tasks().await?.iter().filter(|task| task.status.is_terminal()).count();
+    equal("events", &events, &(80 + 2 * ended))
+}
+
+/// Reads all events, which must have no gap; what they tell of must be there.
+async fn read_so_far(trial: &Trial<'_>) -> Result<usize, Stop> {
+    let events = trial.events().await?;
+    let numbers = events.iter().map(|event| event.seq).eq(1..=events.len() as u64);
+    hold(numbers, || format!("not without a gap: {:?}", events.iter().map(|event| event.seq).collect::<Vec<_>>()))?;
+    if let Some(last) = events.last() {
+        let task = trial.task(last.data["@id"].as_str().unwrap_or_default()).await?;
+        let attempt = last.data["attempt"].as_u64().unwrap_or_default();
+        hold(u64::from(task.attempt) >= attempt, || format!("`{}` is behind its own event", task.id))?;
+    }
+    Ok(events.len())
+}
+
+pub(super) async fn any_number_and_any_limit_may_be_asked_for(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b")]).await?;
+    for (after, limit, wanted) in [
+        (0, 0, 0),
+        (0, usize::MAX, 2),
+        (1, usize::MAX, 1),
+        (2, usize::MAX, 0),
+        (3, 5, 0),
+        (u64::from(u32::MAX), 5, 0),
+        (u64::MAX / 2, 5, 0),
+        (u64::MAX - 1, 5, 0),
+        (u64::MAX, 5, 0),
+    ] {
+        let events = trial.store.events(after, limit).await?;
+        equal(&format!("{limit} above {after}"), &events.len(), &wanted)?;
+    }
+    Ok(())
 }

@@ -74,6 +74,11 @@ pub(super) fn on(host: &str, task: Task) -> Task {
     Task { host_id: HostId::from(host), ..task }
 }
 
+/// The same task of another deployment.
+pub(super) fn of(deployment: &str, task: Task) -> Task {
+    Task { deployment_id: Some(DeploymentId::from(deployment)), ..task }
+}
+
 pub(super) fn done() -> Outcome {
     Outcome::Completed(TaskResult { success: true, ..TaskResult::default() })
 }

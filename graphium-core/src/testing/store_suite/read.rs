@@ -1,8 +1,8 @@
 //! Lists and records.
 
 use super::{
-    fixture::{after, at, done, on, removal, start, write},
-    trial::{Trial, Verdict, equal, hold, ids},
+    fixture::{after, at, done, of, on, removal, start, write},
+    trial::{Trial, Verdict, equal, hold, ids, nth},
 };
 use crate::{
     id::{DeploymentId, HostId, StackId, TaskId},
@@ -22,7 +22,7 @@ pub(super) async fn tasks_are_filtered_and_paged(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("c"), after(start("a"), &["c"]), start("b"), other, single]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim_up_to(1, &session, "c", 1).await?;
-    trial.report(&held[0], done(), 2).await?;
+    trial.report(nth(&held, 0)?, done(), 2).await?;
     let all = TaskQuery::default;
     let (pending, completed) = (TaskStatus::Pending, TaskStatus::Completed);
     let questions = [
@@ -136,4 +136,63 @@ pub(super) async fn what_is_not_there_is_said_to_be_missing(trial: Trial<'_>) ->
     let wanted = StoreError::NotFound { kind: "task", id: "a".to_owned() };
     equal("act", &trial.act("a", Input::Expire, 1).await, &Err(wanted))?;
     equal("events", &trial.events().await?.len(), &0)
+}
+
+pub(super) async fn a_page_has_a_bound_of_its_own(trial: Trial<'_>) -> Verdict {
+    let id = |number: usize| format!("t{number:04}");
+    let records = (0..1001).map(|number| write(Kind::Host, &id(number), Expect::Absent, json!({}))).collect();
+    let tasks = (0..1001).map(|number| start(&id(number))).collect();
+    trial.store.submit(Submission { records, tasks, ..Submission::default() }, at(0)).await?;
+    for (limit, size) in [(0, 1000), (1000, 1000), (1001, 1001), (5000, 1001), (usize::MAX, 1001)] {
+        let next = (size == 1000).then(|| id(999));
+        let tasks = trial.store.tasks(&TaskQuery { limit, ..TaskQuery::default() }).await?;
+        equal("tasks", &(tasks.items.len(), &tasks.next), &(size, &next))?;
+        let records = trial.store.records(&RecordQuery { limit, ..RecordQuery::of(Kind::Host) }).await?;
+        equal("records", &(records.items.len(), &records.next), &(size, &next))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn pages_leave_out_and_repeat_nothing_while_others_write(trial: Trial<'_>) -> Verdict {
+    trial.submit((0..20).map(|number| start(&format!("t{number:02}"))).collect()).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let mut query = TaskQuery { limit: 3, ..TaskQuery::default() };
+    let mut seen = Vec::new();
+    for round in 0.. {
+        let page = trial.store.tasks(&query).await?;
+        seen.extend(page.items.into_iter().map(|task| task.id));
+        let Some(next) = page.next else { break };
+        query.after = Some(TaskId::new(next));
+        // Ahead of where the reader is, behind it, and the next that it will read.
+        trial.submit(vec![start(&format!("a{round:02}")), start(&format!("x{round:02}"))]).await?;
+        for task in trial.claim_up_to(3, &session, &format!("c{round}"), 1).await? {
+            trial.report(&task, done(), 2).await?;
+        }
+    }
+    let old: Vec<_> = seen.iter().filter(|id| id.as_str().starts_with('t')).collect();
+    equal("those that were there all the time", &old.len(), &20)?;
+    hold(seen.is_sorted_by(|a, b| a < b), || format!("out of order, or twice: {seen:?}"))
+}
+
+pub(super) async fn what_was_answered_is_there_to_be_read(trial: Trial<'_>) -> Verdict {
+    let session = trial.session("vm1", "n", 0).await?;
+    let round = async |number: usize| {
+        let id = format!("t{number:02}");
+        let records = vec![write(Kind::Stack, &id, Expect::Absent, json!({"name": id}))];
+        let tasks = vec![of(&id, start(&id))];
+        trial.store.submit(Submission { records, tasks, ..Submission::default() }, at(0)).await?;
+        hold(trial.store.record(&Key::new(Kind::Stack, &id)).await?.is_some(), || format!("no record of `{id}`"))?;
+        trial.stand(&[(&id, TaskStatus::Pending)]).await?;
+        trial.cancel(&id, 1).await?;
+        trial.stand(&[(&id, TaskStatus::Cancelled)]).await?;
+        let ended = TaskQuery { statuses: vec![TaskStatus::Cancelled], ..TaskQuery::default() };
+        let ended = trial.store.tasks(&ended).await?;
+        hold(ended.items.iter().any(|task| task.id.as_str() == id), || format!("`{id}` is not in the list"))?;
+        let told = trial.events().await?.into_iter().filter(|event| event.data["@id"] == *id).count();
+        equal("events of its record, of its making and of its end", &told, &3)
+    };
+    for verdict in futures::future::join_all((0..10).map(round)).await {
+        verdict?;
+    }
+    equal("granted", &ids(&trial.claim(&session, "c", 2).await?), &[] as &[&str])
 }

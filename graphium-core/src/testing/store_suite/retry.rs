@@ -2,7 +2,7 @@
 
 use super::{
     fixture::{after, at, delete, done, failed, failed_for_now, start},
-    trial::{Trial, Verdict, equal, hold, ids, refused},
+    trial::{Trial, Verdict, equal, hold, ids, nth, refused},
 };
 use crate::{
     id::HostId,
@@ -14,7 +14,7 @@ pub(super) async fn a_retryable_failure_waits_its_time(trial: Trial<'_>) -> Verd
     trial.submit(vec![start("a")]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c1", 1).await?;
-    trial.report(&held[0], failed_for_now(), 2).await?;
+    trial.report(nth(&held, 0)?, failed_for_now(), 2).await?;
     let task = trial.task("a").await?;
     equal("status, retries", &(task.status, task.retry_count), &(TaskStatus::Pending, 1))?;
     let Some(due) = task.not_before else { return hold(false, || "it does not wait".to_owned()) };
@@ -34,7 +34,7 @@ pub(super) async fn retries_are_bounded(trial: Trial<'_>) -> Verdict {
         let now = attempt * 1000;
         let held = trial.claim(&session, &format!("c{attempt}"), now).await?;
         hold(held.len() == 1, || format!("attempt {attempt} is not granted"))?;
-        trial.report(&held[0], failed_for_now(), now + 1).await?;
+        trial.report(nth(&held, 0)?, failed_for_now(), now + 1).await?;
     }
     let task = trial.task("a").await?;
     equal("status, attempts", &(task.status, task.attempt), &(TaskStatus::Failed, 3))
@@ -44,13 +44,13 @@ pub(super) async fn an_operator_tries_again_what_failed(trial: Trial<'_>) -> Ver
     trial.submit(vec![start("a"), start("b")]).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c1", 1).await?;
-    trial.report(&held[0], failed(), 2).await?;
-    trial.report(&held[1], done(), 2).await?;
+    trial.report(nth(&held, 0)?, failed(), 2).await?;
+    trial.report(nth(&held, 1)?, done(), 2).await?;
     let acted = trial.act("a", Input::Retry, 3).await?;
     equal("ready hosts", &acted.ready, &[HostId::from("vm1")])?;
     let again = trial.claim(&session, "c2", 4).await?;
     equal("granted", &ids(&again), &["a"])?;
-    equal("attempt, retries", &(again[0].attempt, again[0].retry_count), &(2, 0))?;
+    equal("attempt, retries", &(nth(&again, 0)?.attempt, nth(&again, 0)?.retry_count), &(2, 0))?;
     let refusal = refused(trial.act("b", Input::Retry, 5).await)?;
     equal("a success", &refusal, &Refusal::NotRetryable(TaskStatus::Completed))
 }
@@ -60,7 +60,7 @@ pub(super) async fn what_was_dragged_along_is_revived_and_no_sooner(trial: Trial
     trial.submit(tasks).await?;
     let session = trial.session("vm1", "n", 0).await?;
     let held = trial.claim(&session, "c1", 1).await?;
-    trial.report(&held[0], failed(), 2).await?;
+    trial.report(nth(&held, 0)?, failed(), 2).await?;
     let refusal = refused(trial.act("c", Input::Retry, 3).await)?;
     let blocked = Refusal::Blocked { task: "plan:b".to_owned(), status: TaskStatus::Cancelled };
     equal("what waits for a failure", &refusal, &blocked)?;
@@ -68,4 +68,25 @@ pub(super) async fn what_was_dragged_along_is_revived_and_no_sooner(trial: Trial
     let pending = TaskStatus::Pending;
     trial.stand(&[("a", pending), ("b", pending), ("c", pending), ("d", pending)]).await?;
     equal("granted", &ids(&trial.claim(&session, "c2", 5).await?), &["a"])
+}
+
+pub(super) async fn the_wait_before_a_retry_doubles_and_varies(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![Task { max_retries: 8, ..start("a") }, Task { max_retries: 8, ..start("b") }]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    for (attempt, base) in (1..).zip([1, 2, 4, 8, 16, 32, 60, 60]) {
+        let now = attempt * 1000;
+        let held = trial.claim(&session, &format!("c{attempt}"), now).await?;
+        equal("granted", &ids(&held), &["a", "b"])?;
+        let mut waits = Vec::new();
+        for task in &held {
+            trial.report(task, failed_for_now(), now).await?;
+            let due = trial.task(task.id.as_str()).await?.not_before;
+            let wait = due.map(|due| due.duration_since(at(now)).as_millis()).unwrap_or_default();
+            let (least, most) = (base * 750, base * 1250);
+            hold(least <= wait && wait <= most, || format!("attempt {attempt} is followed by {wait} ms"))?;
+            waits.push(wait);
+        }
+        hold(waits[0] != waits[1], || format!("two that failed together wait for {waits:?}"))?;
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Sessions: one agent per host, the newest.
 
 use super::{
-    fixture::{at, done, start},
-    trial::{Trial, Verdict, equal, hold, ids, lease, lost},
+    fixture::{at, done, on, start},
+    trial::{Trial, Verdict, equal, hold, ids, lease, lost, nth},
 };
 use crate::{
     store::{Session, StoreError},
@@ -25,7 +25,7 @@ pub(super) async fn a_nonce_gets_its_epoch_again(trial: Trial<'_>) -> Verdict {
     let first = trial.session("vm1", "a", 0).await?;
     let held = trial.claim(&first, "c", 1).await?;
     equal("session", &trial.session("vm1", "a", first.epoch).await?, &first)?;
-    trial.report(&held[0], done(), 2).await?;
+    trial.report(nth(&held, 0)?, done(), 2).await?;
     trial.session("vm1", "b", 0).await?;
     let late = trial.session("vm1", "a", 0).await?;
     hold(late.epoch > first.epoch, || "a nonce that is not the newest got its epoch again".to_owned())
@@ -50,11 +50,31 @@ pub(super) async fn a_newer_session_ends_the_leases_of_the_older(trial: Trial<'_
     let held = trial.claim(&old, "c1", 1).await?;
     let new = trial.session("vm1", "b", 0).await?;
     trial.stand(&[("a", TaskStatus::Pending)]).await?;
-    let lease = lease(&held[0])?;
+    let lease = lease(nth(&held, 0)?)?;
     lost(trial.act("a", Input::Renew { lease: lease.clone(), expires_at: at(90), progress: None }, 2).await)?;
     equal("renewed", &ids(&trial.store.renew(&[lease], at(90)).await?), &[] as &[&str])?;
     let again = trial.claim(&new, "c2", 3).await?;
     equal("attempt", &again.iter().map(|task| task.attempt).collect::<Vec<_>>(), &[2])?;
-    trial.report(&again[0], done(), 4).await?;
+    trial.report(nth(&again, 0)?, done(), 4).await?;
     trial.stand(&[("a", TaskStatus::Completed)]).await
+}
+
+pub(super) async fn a_session_of_one_host_leaves_the_others_alone(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), on("vm2", start("b"))]).await?;
+    let one = trial.session("vm1", "n", 0).await?;
+    let two = trial.session("vm2", "n", 7).await?;
+    trial.claim(&one, "c1", 1).await?;
+    let held = trial.claim(&two, "c2", 1).await?;
+    trial.session("vm1", "m", 0).await?;
+    trial.stand(&[("a", TaskStatus::Pending), ("b", TaskStatus::Assigned)]).await?;
+    equal("the other's session", &trial.session("vm2", "n", 7).await?, &two)?;
+    trial.report(nth(&held, 0)?, done(), 2).await?;
+    trial.stand(&[("b", TaskStatus::Completed)]).await
+}
+
+pub(super) async fn a_nonce_does_not_keep_an_epoch_below_what_was_seen(trial: Trial<'_>) -> Verdict {
+    let first = trial.session("vm1", "a", 0).await?;
+    // The same agent, after the store was put back to an older state: what the agent has seen counts.
+    let second = trial.session("vm1", "a", first.epoch + 5).await?;
+    hold(second.epoch > first.epoch + 5, || format!("{second:?} after {} was seen", first.epoch + 5))
 }

@@ -1,6 +1,7 @@
-use super::{Case, Harness, Sabotage, Saboteur, Stop, Verdict};
+use super::{CASES, Case, Harness, Sabotage, Saboteur, Stop, Verdict};
 use crate::store::{MemoryStore, TaskStore};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use std::sync::Arc;
 
 mod memory {
@@ -35,33 +36,49 @@ fn is_found(sabotage: Sabotage, case: &str) -> Verdict {
 }
 
 #[test]
-fn a_store_that_grants_twice_is_found() -> Verdict {
-    is_found(Sabotage::GrantsTwice, "nothing_is_granted_twice")
+fn each_saboteur_is_found_by_the_cases_that_should_find_it() -> Verdict {
+    for (sabotage, cases) in Sabotage::FOUND_BY {
+        for case in *cases {
+            is_found(*sabotage, case)?;
+        }
+    }
+    Ok(())
 }
 
 #[test]
-fn a_store_that_believes_stale_reports_is_found() -> Verdict {
-    is_found(Sabotage::BelievesStaleReports, "a_stale_lease_renews_and_reports_nothing")
+fn a_saboteur_is_right_in_most() {
+    for (sabotage, _) in Sabotage::FOUND_BY {
+        let sound =
+            CASES.iter().filter(|case| !matches!(case.run(&Sabotaged(*sabotage)), Err(Stop::Broken(_)))).count();
+        assert!(sound * 3 > CASES.len() * 2, "{sabotage:?} fails all but {sound} of {} cases", CASES.len());
+    }
+}
+
+/// What a store of its process makes of being opened again.
+struct Forgetful;
+
+#[async_trait(?Send)]
+impl Harness for Forgetful {
+    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+        Memory.fresh().await
+    }
+
+    async fn reopen(&self, _: Arc<dyn TaskStore>, _: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+        Memory.fresh().await
+    }
+
+    async fn second(&self, _: &Arc<dyn TaskStore>) -> Result<Arc<dyn TaskStore>, Stop> {
+        Memory.fresh().await
+    }
 }
 
 #[test]
-fn a_store_that_skips_an_event_is_found() -> Verdict {
-    is_found(Sabotage::SkipsAnEvent, "every_change_is_an_event_and_none_is_left_out")?;
-    is_found(Sabotage::SkipsAnEvent, "events_are_resumed_after_any_number")
-}
-
-#[test]
-fn a_store_that_ignores_expectations_is_found() -> Verdict {
-    is_found(Sabotage::IgnoresExpectations, "a_submission_whose_expectation_fails_changes_nothing")?;
-    is_found(Sabotage::IgnoresExpectations, "a_record_changes_only_from_the_version_that_was_expected")
-}
-
-#[test]
-fn a_store_that_ignores_slack_is_found() -> Verdict {
-    is_found(Sabotage::IgnoresSlack, "of_one_age_those_with_the_least_slack_come_first")
-}
-
-#[test]
-fn a_store_that_forgets_keys_is_found() -> Verdict {
-    is_found(Sabotage::ForgetsKeys, "a_repeated_key_changes_nothing_and_answers_as_before")
+fn a_store_that_outlives_nothing_and_shares_nothing_is_found_by_every_case_that_asks() {
+    let asks = |case: &&Case| matches!(case.run(&Memory), Err(Stop::Lacking(_)));
+    let cases: Vec<_> = CASES.iter().filter(asks).collect();
+    assert!(cases.len() >= 10, "{cases:?}");
+    for case in cases {
+        let verdict = case.run(&Forgetful);
+        assert!(matches!(verdict, Err(Stop::Broken(_))), "`{}` did not find it: {verdict:?}", case.name);
+    }
 }

@@ -66,6 +66,11 @@ impl<'a> Trial<'a> {
         Ok(Self { harness, store: harness.reopen(store, at(now)).await? })
     }
 
+    /// The same store through another handle.
+    pub(super) async fn second(&self) -> Result<Self, Stop> {
+        Ok(Self { harness: self.harness, store: self.harness.second(&self.store).await? })
+    }
+
     pub(super) async fn submit(&self, tasks: Vec<Task>) -> Result<Submitted, StoreError> {
         self.store.submit(Submission { tasks, ..Submission::default() }, at(0)).await
     }
@@ -128,6 +133,12 @@ impl<'a> Trial<'a> {
 /// The lease that a task was granted with.
 pub(super) fn lease(task: &Task) -> Result<Lease, Stop> {
     task.lease.clone().ok_or_else(|| Stop::Broken(format!("`{}` was granted without a lease", task.id)))
+}
+
+/// One of the tasks that were answered with.
+pub(super) fn nth(tasks: &[Task], place: usize) -> Result<&Task, Stop> {
+    let missing = || Stop::Broken(format!("no task {place} among those that were answered with: {:?}", ids(tasks)));
+    tasks.get(place).ok_or_else(missing)
 }
 
 /// The ids of tasks, in order.

@@ -1,0 +1,27 @@
+//! Histories over HTTP: each client has connections of its own, as servers on one store have.
+
+use crate::shared::Shared;
+use graphium_core::{
+    store::MemoryStore,
+    testing::{
+        linearize::{Settings, check_histories},
+        store_suite::{Stop, Verdict},
+    },
+};
+use std::sync::Arc;
+
+/// Fewer than of the stores themselves: what is behind the server has had its thousand.
+const HISTORIES: u64 = 200;
+
+#[test]
+fn histories_over_http_are_linearizable() -> Verdict {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let server = runtime.block_on(Shared::new(Arc::new(MemoryStore::new())));
+    let store = server.client();
+    let tally = check_histories(&*store, Settings::default(), 0..HISTORIES, &|work| runtime.block_on(work))?;
+    if tally.contended * 4 > tally.calls {
+        Ok(())
+    } else {
+        Err(Stop::Broken(format!("the clients hardly meet: {tally:?}")))
+    }
+}
