@@ -31,7 +31,7 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// What to do when the port is taken.
     pub port: PortChoice,
-    /// Where it keeps its data: `sqlite:PATH`, `memory:`.
+    /// Where it keeps its data: `sqlite:PATH`, `couchdb://USER:PASSWORD@HOST:5984/DATABASE`, `memory:`.
     pub store_url: String,
     /// Where its administrator's token lies.
     pub data_dir: PathBuf,

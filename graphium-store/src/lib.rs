@@ -3,10 +3,17 @@
 //! [`open`] takes a URL:
 //!
 //! * `sqlite:PATH`: one file on this machine. Every acknowledged write survives the loss of power.
+//! * `couchdb://USER:PASSWORD@HOST:5984/DATABASE` (feature `couchdb`): a CouchDB or its cluster, which several servers share.
 //! * `memory:`: gone with the process.
 
+#[cfg(feature = "couchdb")]
+pub mod couch;
 mod open;
 mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-pub use open::{OpenError, Options, open};
+#[cfg(feature = "couchdb")]
+pub use couch::CouchStore;
+pub use open::{OpenError, Options, open, without_password};
 pub use sqlite::SqliteStore;

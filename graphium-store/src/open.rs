@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 /// The forms of a store's URL, for people.
+#[cfg(not(feature = "couchdb"))]
 const KNOWN: &str = "`sqlite:PATH`, `memory:`";
+#[cfg(feature = "couchdb")]
+const KNOWN: &str = "`sqlite:PATH`, `couchdb://USER:PASSWORD@HOST:5984/DATABASE`, `memory:`";
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,20 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The URL names no database of a CouchDB.
+    #[cfg(feature = "couchdb")]
+    #[error(transparent)]
+    CouchAddress(#[from] crate::couch::AddressError),
+    /// A database of a CouchDB cannot be used.
+    #[cfg(feature = "couchdb")]
+    #[error("the CouchDB database `{place}` cannot be opened")]
+    Couch {
+        /// The database, without credentials.
+        place: String,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// What is in it cannot be read.
     #[error("`{}` cannot be read", .path.display())]
     Read {
@@ -88,11 +105,17 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, Ope
             let path = path.strip_prefix("//").unwrap_or(path);
             Ok(Arc::new(SqliteStore::open(path, options).await?))
         }
+        #[cfg(feature = "couchdb")]
+        Some(("couchdb", _)) => {
+            let address = crate::couch::CouchAddress::parse(url)?;
+            Ok(Arc::new(crate::couch::CouchStore::open(address, options).await?))
+        }
         _ => Err(OpenError::UnknownScheme { url: without_password(url) }),
     }
 }
 
-fn without_password(url: &str) -> String {
+/// The URL of a store as it may be shown: without user and password.
+pub fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
         _ => url.to_owned(),

@@ -22,8 +22,8 @@ pub(crate) struct ServerArgs {
     /// Where it listens; other machines reach it only on an address of this machine's network
     #[arg(long, env = "GRAPHIUM_LISTEN", default_value = "127.0.0.1:8095", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Where it keeps its data: sqlite:PATH or memory: [default: sqlite:<data-dir>/graphium.db]
-    #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL")]
+    /// Where it keeps its data: sqlite:PATH, couchdb://USER:PASSWORD@HOST:5984/DATABASE or memory: [default: sqlite:<data-dir>/graphium.db]
+    #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 }
 
@@ -68,7 +68,7 @@ fn greet(server: &RunningServer, store: &str, output: &Output) {
     let url = server.url();
     let token: PathBuf = server.admin_token_file().to_owned();
     output.say(format_args!("graphium {} listens on {}", env!("CARGO_PKG_VERSION"), style.bold(&url)));
-    output.say(format_args!("  store        {store}"));
+    output.say(format_args!("  store        {}", graphium_store::without_password(store)));
     output.say(format_args!("  admin token  {} (commands on this machine find it by themselves)", token.display()));
     output.say("  add a host   graphium token create --role agent --host vm1");
     output.say(format_args!("               TOKEN=… graphium agent --host-id vm1 --server {url}      (on that host)"));
