@@ -14,7 +14,7 @@ use graphium_core::{
     event::EventSink,
 };
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 const PORTS: u16 = 100;
 
 /// What a server is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
@@ -41,6 +41,18 @@ pub struct ServerOptions {
     pub notes: Option<PathBuf>,
     /// What peers may take.
     pub limits: Limits,
+}
+
+impl fmt::Debug for ServerOptions {
+    /// Without the store's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("listen", &self.listen)
+            .field("port", &self.port)
+            .field("store_url", &graphium_store::without_password(&self.store_url))
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ServerOptions {

@@ -1,4 +1,5 @@
-//! The contract of the task store, on CouchDB: a fake of our own, as one node and as a cluster, well and with faults.
+//! The contract of the task store, on CouchDB: a fake of our own, as one node and as a cluster, well and with faults; and
+//! the server that `GRAPHIUM_TEST_COUCHDB_URL` (`couchdb://USER:PASSWORD@HOST:5984`) names.
 
 #![cfg(feature = "couchdb")]
 
@@ -18,6 +19,9 @@ use std::{
     time::Duration,
 };
 use tokio::runtime::Runtime;
+
+#[path = "couch/real.rs"]
+mod real;
 
 struct Couch {
     runtime: Runtime,
@@ -99,4 +103,51 @@ mod cluster_with_faults {
     }
 
     graphium_core::store_suite!(Couch::new(3, faults())?);
+}
+
+/// A real server, each case in a database of its own.
+mod real_server {
+    use super::*;
+    use crate::real::Database;
+
+    struct Real {
+        runtime: Runtime,
+        database: Option<Database>,
+    }
+
+    impl Real {
+        fn new() -> Result<Self, Stop> {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            Ok(Self { runtime, database: Database::new() })
+        }
+
+        async fn open(&self, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            let database = self.database.as_ref().ok_or(Stop::Lacking("a server at GRAPHIUM_TEST_COUCHDB_URL"))?;
+            Ok(open(database.url(), Options::at(now)).await?)
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Harness for Real {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            self.open(Timestamp::UNIX_EPOCH).await
+        }
+
+        async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            drop(store);
+            self.open(now).await
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            self.runtime.block_on(async {
+                let verdict = case.await;
+                if let Some(database) = &self.database {
+                    database.remove().await?;
+                }
+                verdict
+            })
+        }
+    }
+
+    graphium_core::store_suite!(Real::new()?);
 }

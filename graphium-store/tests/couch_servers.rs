@@ -24,6 +24,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "couch/real.rs"]
+mod real;
+
 type Checked = Result<(), Box<dyn Error>>;
 type Store = Arc<dyn TaskStore>;
 
@@ -300,48 +303,68 @@ async fn report(servers: &[Store], task: &Task, lease: graphium_core::task::Leas
     Err("no answer to a report".to_owned())
 }
 
-/// Twelve workers of four hosts, through three servers, while things go wrong.
-async fn race(copies: u32, faults: Faults) -> Checked {
-    const TASKS: usize = 120;
-    let fake = FakeCouch::start(copies).await?;
-    let servers = vec![server(&fake).await?, server(&fake).await?, server(&fake).await?];
+const TASKS: usize = 120;
+
+/// Three servers, tasks of four hosts, and the epochs of those.
+async fn prepare(url: &str) -> Result<(Vec<Store>, Vec<u64>), Box<dyn Error>> {
+    let mut servers = Vec::new();
+    for _ in 0..3 {
+        servers.push(open(url, Options::at(at(0))).await?);
+    }
     let tasks = (0..TASKS).map(|number| task(&format!("task:{number:03}"), &format!("vm{}", number % 4)));
     submit(&servers[0], tasks.collect()).await?;
     let mut epochs = Vec::new();
     for host in 0..4 {
         epochs.push(session(&servers[1], &format!("vm{host}"), "n").await?);
     }
-    fake.set_faults(faults);
+    Ok((servers, epochs))
+}
+
+/// Twelve workers of four hosts, through three servers, until everything has ended.
+async fn race(servers: &[Store], epochs: &[u64]) -> Checked {
     let grants = Arc::new(Grants::default());
     let workers = (0..12).map(|number| {
         let host = number % 4;
-        tokio::spawn(work(number, servers.clone(), format!("vm{host}"), epochs[host], Arc::clone(&grants)))
+        tokio::spawn(work(number, servers.to_vec(), format!("vm{host}"), epochs[host], Arc::clone(&grants)))
     });
     for worker in workers.collect::<Vec<_>>() {
         worker.await??;
     }
-    fake.set_faults(Faults::none());
-    fake.heal();
-    let fresh = server(&fake).await?;
+    assert_eq!(grants.lock().unwrap_or_else(PoisonError::into_inner).len(), TASKS);
+    Ok(())
+}
+
+/// Everything was done once, and every server says the same of it, one that was opened just now among them.
+async fn check(url: &str, servers: &[Store]) -> Checked {
+    let fresh = open(url, Options::at(at(0))).await?;
     let tasks = fresh.all_tasks(TaskQuery::default()).await?;
     assert_eq!(tasks.len(), TASKS);
     for task in &tasks {
         assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 1), "`{}`", task.id);
     }
-    assert_eq!(grants.lock().unwrap_or_else(PoisonError::into_inner).len(), TASKS);
     let events = fresh.events(0, usize::MAX).await?;
     assert!(events.iter().zip(1..).all(|(event, number)| event.seq == number), "the events have a gap");
     // Made, assigned, completed.
     assert_eq!(events.len(), TASKS * 3);
-    for server in &servers {
+    for server in servers {
         assert_eq!(server.events(0, usize::MAX).await?, events);
     }
     Ok(())
 }
 
+async fn race_on_a_fake(copies: u32, faults: Faults) -> Checked {
+    let fake = FakeCouch::start(copies).await?;
+    let (servers, epochs) = prepare(&fake.url()).await?;
+    fake.set_faults(faults);
+    race(&servers, &epochs).await?;
+    fake.set_faults(Faults::none());
+    fake.heal();
+    check(&fake.url(), &servers).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twelve_workers_get_every_task_once() -> Checked {
-    race(1, Faults::none()).await
+    race_on_a_fake(1, Faults::none()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -352,7 +375,7 @@ async fn twelve_workers_get_every_task_once_while_answers_are_lost() -> Checked 
         .with(Fault::ServerError, 0.05)
         .with(Fault::StoredLater(Duration::from_millis(15)), 0.08)
         .with(Fault::LateConflict(Duration::from_millis(50)), 0.03);
-    race(1, faults).await
+    race_on_a_fake(1, faults).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -364,7 +387,20 @@ async fn twelve_workers_get_every_task_once_while_a_cluster_disagrees() -> Check
         .with(Fault::BrokenAfterCommit, 0.03)
         .with(Fault::BrokenBefore, 0.03)
         .with(Fault::StoredLater(Duration::from_millis(15)), 0.03);
-    race(3, faults).await
+    race_on_a_fake(3, faults).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twelve_workers_get_every_task_once_on_a_real_server() -> Checked {
+    let Some(database) = real::Database::new() else {
+        eprintln!("not tested: the race on a real server needs GRAPHIUM_TEST_COUCHDB_URL");
+        return Ok(());
+    };
+    let (servers, epochs) = prepare(database.url()).await?;
+    race(&servers, &epochs).await?;
+    check(database.url(), &servers).await?;
+    drop(servers);
+    Ok(database.remove().await?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,6 +171,15 @@ impl CouchClient {
         }
     }
 
+    /// Removes the database with everything in it. One that is not there is left as it is.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn remove(&self) -> Result<(), CallError> {
+        let (status, body) = self.send(self.request(Method::DELETE, &[], &[])).await?;
+        if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(self.refused(status, &body)) }
+    }
+
     /// A document with the names of the revisions that are in conflict with it; nothing where there is none.
     ///
     /// # Errors
@@ -239,7 +248,11 @@ impl CouchClient {
         let (status, body) = self.send(self.request(Method::POST, &["_purge"], &[]).json(&body)).await?;
         match status {
             status if status.is_success() => Ok(true),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(false),
+            // Servers that speak CouchDB's language and know no purge say so in different ways.
+            StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Ok(false),
             status => Err(self.refused(status, &body)),
         }
     }
