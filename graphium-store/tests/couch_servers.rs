@@ -391,6 +391,7 @@ async fn twelve_workers_get_every_task_once_while_a_cluster_disagrees() -> Check
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "a test says what it did not test")]
 async fn twelve_workers_get_every_task_once_on_a_real_server() -> Checked {
     let Some(database) = real::Database::new() else {
         eprintln!("not tested: the race on a real server needs GRAPHIUM_TEST_COUCHDB_URL");

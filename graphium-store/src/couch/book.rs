@@ -11,6 +11,7 @@ use graphium_core::{
     task::Task,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     ops::Bound,
@@ -65,7 +66,44 @@ impl Default for Book {
     }
 }
 
+/// Something that the book holds, as a snapshot has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Line {
+    Record(Record),
+    Task(Arc<Task>),
+    Session(Session),
+    Claims(HostId, VecDeque<ClaimId>),
+    Submission(String, Vec<Key>),
+}
+
 impl Book {
+    /// Its place, the nonce before it, the last event, and everything that it holds.
+    pub(super) fn image(&self) -> (u64, String, u64, Vec<Line>) {
+        let parts = self.deployments.values().flatten().filter_map(|id| self.tasks.get(id));
+        let single = self.tasks.values().filter(|task| task.deployment_id.is_none());
+        let mut lines: Vec<Line> = parts.chain(single).cloned().map(Line::Task).collect();
+        lines.extend(self.records.values().cloned().map(Line::Record));
+        lines.extend(self.sessions.values().cloned().map(Line::Session));
+        lines.extend(self.claims.iter().map(|(host, claims)| Line::Claims(host.clone(), claims.clone())));
+        lines.extend(self.submissions.iter().map(|(key, keys)| Line::Submission(key.clone(), keys.clone())));
+        (self.next, self.tip.clone(), self.last_event, lines)
+    }
+
+    /// Fills an empty one with what an image has.
+    pub(super) fn restore(&mut self, next: u64, tip: String, last_event: u64, lines: Vec<Line>) {
+        for line in lines {
+            match line {
+                Line::Record(record) => drop(self.records.insert(record.key.clone(), record)),
+                Line::Task(task) => self.put_task(task),
+                Line::Session(session) => drop(self.sessions.insert(session.host.clone(), session)),
+                Line::Claims(host, claims) => drop(self.claims.insert(host, claims)),
+                Line::Submission(key, keys) => drop(self.submissions.insert(key, keys)),
+            }
+        }
+        (self.next, self.tip, self.last_event) = (next, tip, last_event);
+    }
+
     /// An empty one that takes the place of another.
     pub(super) fn after(other: &Self) -> Self {
         Self { generation: other.generation + 1, ..Self::default() }
@@ -223,7 +261,7 @@ impl Book {
         if after >= self.last_event {
             return Some(Vec::new());
         }
-        let first = self.recent.front().map_or(1, |entry| entry.first_event);
+        let first = self.recent.front().map_or(self.last_event + 1, |entry| entry.first_event);
         (first <= after.saturating_add(1)).then(|| {
             let start = self.recent.partition_point(|entry| entry.first_event <= after.saturating_add(1));
             let entries = self.recent.iter().skip(start.saturating_sub(1));

@@ -4,6 +4,7 @@ use super::{
     book::Book,
     client::{CallError, CouchClient, Found, Written},
     entry::{self, Entry, Slip},
+    snapshot::{self, Retention},
 };
 use graphium_core::store::StoreError;
 use std::{
@@ -12,10 +13,14 @@ use std::{
         Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant, SystemTime},
 };
 
 /// Entries that are asked for at once while much is missing.
 const PAGE: usize = 200;
+
+/// How long after it was brought up to date a book may be without asking how much of the log is left.
+const OLD: Duration = Duration::from_secs(60);
 
 /// The log of a database, and the book of what it says.
 pub(super) struct Log {
@@ -25,8 +30,25 @@ pub(super) struct Log {
     book: RwLock<Book>,
     /// Numbers of those who asked that the book be brought up to date.
     asked: AtomicU64,
-    /// The last of them who was served; held while the book is brought up to date.
-    served: tokio::sync::Mutex<u64>,
+    /// Held while the book is brought up to date.
+    served: tokio::sync::Mutex<Served>,
+    pub(super) retention: Retention,
+}
+
+/// How far the book was brought, and when.
+#[derive(Default)]
+struct Served {
+    /// The last of those who asked.
+    ticket: u64,
+    /// By two clocks: one is set by people, the other stands still while the machine sleeps.
+    at: Option<(Instant, SystemTime)>,
+}
+
+impl Served {
+    /// Whether the next place may have been swept away since: then it looks as if it were free.
+    fn is_old(&self) -> bool {
+        self.at.is_none_or(|(at, time)| at.elapsed() > OLD || time.elapsed().is_ok_and(|elapsed| elapsed > OLD))
+    }
 }
 
 /// What is at a place of the log.
@@ -46,13 +68,14 @@ enum Ending {
 }
 
 impl Log {
-    pub(super) fn new(client: CouchClient, is_replicated: bool) -> Self {
+    pub(super) fn new(client: CouchClient, is_replicated: bool, retention: Retention) -> Self {
         Self {
             client,
             is_replicated,
             book: RwLock::default(),
             asked: AtomicU64::new(0),
-            served: tokio::sync::Mutex::new(0),
+            served: tokio::sync::Mutex::default(),
+            retention,
         }
     }
 
@@ -70,14 +93,26 @@ impl Log {
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
         let ticket = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut served = self.served.lock().await;
-        if *served >= ticket {
+        if served.ticket >= ticket {
             return Ok(());
         }
         // Whoever has asked by now has asked before the question below.
         let asked = self.asked.load(Ordering::Acquire);
+        if served.is_old() {
+            self.check_floor().await?;
+        }
         self.follow().await?;
-        *served = asked;
+        *served = Served { ticket: asked, at: Some((Instant::now(), SystemTime::now())) };
         Ok(())
+    }
+
+    /// Begins anew where the entries that come next are gone: what is left tells nothing of them.
+    pub(super) async fn check_floor(&self) -> Result<(), StoreError> {
+        let next = self.book().next;
+        match snapshot::head(self).await? {
+            Some((head, _)) if head.floor > next => self.begin_anew().await,
+            _ => Ok(()),
+        }
     }
 
     async fn follow(&self) -> Result<(), StoreError> {
@@ -94,7 +129,9 @@ impl Log {
     /// A node that was alone has told us of an entry that did not come into force: all is read again.
     async fn begin_anew(&self) -> Result<(), StoreError> {
         let mut book = Book::after(&self.book());
-        if let Ending::Other = self.read_on(1, String::new(), &mut |entry| book.apply(Arc::new(entry))).await? {
+        snapshot::load(self, &mut book).await?;
+        let (next, tip) = (book.next, book.tip.clone());
+        if let Ending::Other = self.read_on(next, tip, &mut |entry| book.apply(Arc::new(entry))).await? {
             return Err(StoreError::Corrupt {
                 kind: "log entry",
                 id: entry::id(book.next),

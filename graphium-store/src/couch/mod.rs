@@ -12,6 +12,7 @@ mod job;
 mod journal;
 mod log;
 mod nonce;
+mod snapshot;
 mod step;
 mod turn;
 mod writer;
@@ -20,6 +21,7 @@ mod writer;
 pub(crate) use address::decoded;
 pub use address::{AddressError, CouchAddress};
 pub use client::{CallError, Cluster, CouchClient, DatabaseInfo, Found, Rev, Written};
+pub use snapshot::Retention;
 
 use crate::open::{OpenError, Options};
 use async_trait::async_trait;
@@ -56,6 +58,14 @@ impl CouchStore {
     /// # Errors
     /// [`OpenError::Couch`]: it cannot be reached or read.
     pub async fn open(address: CouchAddress, options: Options) -> Result<Self, OpenError> {
+        Self::open_with(address, options, Retention::default()).await
+    }
+
+    /// As [`open`](Self::open), where it is said how much of the log is kept.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(address: CouchAddress, options: Options, retention: Retention) -> Result<Self, OpenError> {
         let place = address.to_string();
         let failed = |source: StoreError| OpenError::Couch { place: place.clone(), source };
         let client = CouchClient::new(address).map_err(log::unavailable).map_err(failed)?;
@@ -66,7 +76,7 @@ impl CouchStore {
                 client.info().await.map_err(log::unavailable).map_err(failed)?.unwrap_or_default()
             }
         };
-        let log = Arc::new(Log::new(client, info.cluster.n > 1));
+        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention));
         log.catch_up().await.map_err(failed)?;
         let grace = options.now.saturating_add(options.grace).unwrap_or(Timestamp::MAX);
         let writer = Writer::new(Arc::clone(&log), nonce::text(), options.now, grace);

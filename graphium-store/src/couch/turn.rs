@@ -9,7 +9,7 @@ use super::{
 };
 use graphium_core::store::StoreError;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep, timeout};
 
 /// The document.
@@ -65,6 +65,14 @@ struct Held {
     term: u64,
     since: Instant,
     until: Instant,
+    /// The same end by the time of day: the other clock may stand still while the machine sleeps.
+    until_time: SystemTime,
+}
+
+impl Held {
+    fn is_valid(&self) -> bool {
+        Instant::now() < self.until && SystemTime::now() < self.until_time
+    }
 }
 
 /// The turn, as one server sees it.
@@ -87,7 +95,7 @@ impl Turn {
 
     /// The term, while the turn is ours for certain.
     pub(super) fn held(&self) -> Option<u64> {
-        self.held.as_ref().filter(|held| Instant::now() < held.until).map(|held| held.term)
+        self.held.as_ref().filter(|held| held.is_valid()).map(|held| held.term)
     }
 
     /// Somebody else wrote: whatever we thought, it is not ours.
@@ -144,7 +152,7 @@ impl Turn {
 
     /// Gives it back, as far as that works: if it does not, it runs out.
     pub(super) async fn give_back(&mut self, client: &CouchClient) {
-        let held = self.held.take().filter(|held| Instant::now() < held.until);
+        let held = self.held.take().filter(Held::is_valid);
         let rev = held.map(|held| held.rev);
         // Whatever comes of it, the turn is over.
         let _ = timeout(FAREWELL, self.clear_name(client, rev)).await;
@@ -218,7 +226,7 @@ impl Turn {
         term: u64,
         rev: Option<&Rev>,
     ) -> Result<Option<u64>, StoreError> {
-        let begun = Instant::now();
+        let (begun, begun_time) = (Instant::now(), SystemTime::now());
         self.last_term = term;
         let lease = self.lease(term, !is_replicated);
         let Some(mut rev) = quorum(client.put(ID, rev, &lease).await)? else { return Ok(None) };
@@ -245,7 +253,8 @@ impl Turn {
             }
         }
         let until = begun + TERM - MARGIN;
-        self.held = Some(Held { rev, term, since: Instant::now(), until });
+        let until_time = begun_time + TERM - MARGIN;
+        self.held = Some(Held { rev, term, since: Instant::now(), until, until_time });
         self.seen = None;
         Ok(self.held())
     }

@@ -5,7 +5,7 @@ use super::{
     entry::{self, Body, Entry, FORMAT, Slip},
     job::Job,
     log::{Log, Place, no_quorum, unavailable},
-    nonce,
+    nonce, snapshot,
     step::Step,
     turn::Turn,
 };
@@ -50,6 +50,8 @@ pub(super) struct Writer {
     ready: BTreeSet<HostId>,
     now: Timestamp,
     grace: Timestamp,
+    /// The place at which a snapshot is due.
+    next_snapshot: u64,
 }
 
 /// What became of an entry.
@@ -61,7 +63,18 @@ enum Fate {
 
 impl Writer {
     pub(super) fn new(log: Arc<Log>, me: String, now: Timestamp, grace: Timestamp) -> Self {
-        Self { log, turn: Turn::new(me), ledger: None, known: 0, generation: 0, ready: BTreeSet::new(), now, grace }
+        let next_snapshot = log.retention.snapshot_every;
+        Self {
+            next_snapshot,
+            log,
+            turn: Turn::new(me),
+            ledger: None,
+            known: 0,
+            generation: 0,
+            ready: BTreeSet::new(),
+            now,
+            grace,
+        }
     }
 
     /// Carries out commands until nobody can send any.
@@ -98,7 +111,32 @@ impl Writer {
         if stored.is_err() {
             self.ledger = None;
             self.turn.give_back(&self.log.client).await;
+        } else if self.log.book().next >= self.next_snapshot {
+            // The log holds everything all the same: the next one is made when it is due.
+            if let Ok(place) = self.make_snapshot().await {
+                self.next_snapshot = place + self.log.retention.snapshot_every;
+            } else {
+                self.next_snapshot += self.log.retention.snapshot_every;
+            }
         }
+    }
+
+    /// Makes a snapshot, unless another server has made one, and takes away what is not needed any more. Answers with the
+    /// place of the newest.
+    async fn make_snapshot(&mut self) -> Result<u64, StoreError> {
+        let next = self.log.book().next;
+        if let Some((head, _)) = snapshot::head(&self.log).await?
+            && head.place + self.log.retention.snapshot_every > next
+        {
+            return Ok(head.place);
+        }
+        let head = snapshot::draft(&self.log).await?;
+        let deadline = Instant::now() + PATIENCE;
+        self.turn.take(&self.log.client, self.log.is_replicated, deadline).await?;
+        if snapshot::publish(&self.log, &head).await? {
+            snapshot::sweep(&self.log, &head).await?;
+        }
+        Ok(head.place)
     }
 
     /// Decides, and stores what was decided, as often as others are faster.
@@ -158,6 +196,8 @@ impl Writer {
 
     /// Brings the book up to date in our own turn: a place that nobody has confirmed is decided by us.
     async fn catch_up_and_decide(&mut self, deadline: Instant) -> Result<(), StoreError> {
+        // Our turn may come after a long sleep: a place that was swept away is not free.
+        self.log.check_floor().await?;
         loop {
             self.log.catch_up().await?;
             let place = self.log.book().next;
@@ -203,6 +243,9 @@ impl Writer {
             }
             if self.turn.held().is_none() {
                 self.turn.take(&self.log.client, self.log.is_replicated, deadline).await?;
+                if snapshot::head(&self.log).await?.is_some_and(|(head, _)| head.floor > place) {
+                    return Err(unsettled(place));
+                }
             }
             is_confirmed = match self.log.look(place).await {
                 Ok(Place::Taken(found)) if found.nonce == slip.nonce => true,
