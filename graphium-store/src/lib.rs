@@ -12,8 +12,10 @@ mod open;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transfer;
 
 #[cfg(feature = "couchdb")]
 pub use couch::CouchStore;
 pub use open::{OpenError, Options, open, without_password};
 pub use sqlite::SqliteStore;
+pub use transfer::{TransferError, Transferred, transfer};

@@ -241,6 +241,22 @@ async fn no_error_tells_the_password() -> Checked {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_is_too_long_for_a_document_is_stored_whole() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let (a, b) = (server(&fake).await?, server(&fake).await?);
+    let why = "ü".repeat(20_000);
+    let tasks = (0..200).map(|number| Task { why: why.clone(), ..task(&format!("task:{number:03}"), "vm1") });
+    submit(&a, tasks.collect()).await?;
+    let longest = fake.ids().iter().filter_map(|id| Some(fake.document(id)?.to_string().len())).max();
+    assert!(longest < Some(7_000_000), "{longest:?}");
+    assert_eq!(b.all_tasks(TaskQuery::default()).await?, a.all_tasks(TaskQuery::default()).await?);
+    assert_eq!(b.events(0, 1000).await?.len(), 200);
+    submit(&b, vec![task("task:last", "vm1")]).await?;
+    assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 201);
+    Ok(())
+}
+
 /// Grants by task and attempt: the claim that got it.
 type Grants = Mutex<BTreeMap<(TaskId, u32), String>>;
 

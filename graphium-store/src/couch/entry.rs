@@ -7,7 +7,7 @@ use graphium_core::{
     task::Task,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// The version of the form in which entries are written.
 pub(super) const FORMAT: u32 = 1;
@@ -36,6 +36,39 @@ pub(super) struct Slip {
     pub(super) first_event: u64,
     /// A [`Body`] as text: what is read is to the byte what was written, whatever the database makes of numbers.
     pub(super) body: String,
+    /// In how many documents of their own the text lies, where it is too long for one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) parts: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The id of a document with a part of an entry's text. It sorts between the entry and the next one.
+pub(super) fn part_id(place: u64, nonce: &str, number: usize) -> String {
+    format!("{}:{nonce}:{number:06}", id(place))
+}
+
+/// A part of an entry's text.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Part<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: Cow<'a, str>,
+    pub(super) text: Cow<'a, str>,
+}
+
+/// Cuts a text into pieces of at most `size` bytes, at the borders of characters.
+pub(super) fn pieces(mut text: &str, size: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let end = (0..=size.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+        let (piece, rest) = text.split_at(if end == 0 { text.len() } else { end });
+        pieces.push(piece);
+        text = rest;
+    }
+    pieces
 }
 
 /// What an entry has changed: everything as it is afterwards.
@@ -99,6 +132,27 @@ impl Body {
     }
 }
 
-fn corrupt(place: u64, reason: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn corrupt(place: u64, reason: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt { kind: "log entry", id: id(place), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_text_and_none_is_too_long() {
+        for text in ["", "abc", "größer als gedacht", "ääääääää"] {
+            for size in 2..9 {
+                let pieces = pieces(text, size);
+                assert_eq!(pieces.concat(), text);
+                assert!(pieces.iter().all(|piece| piece.len() <= size && !piece.is_empty()), "{pieces:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_lie_between_their_entry_and_the_next() {
+        assert!(id(9) < part_id(9, "x", 0) && part_id(9, "x", 999) < id(10));
+    }
 }

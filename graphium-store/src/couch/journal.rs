@@ -17,7 +17,7 @@ pub(super) async fn events(log: &Log, after: u64, limit: usize) -> Result<Vec<Ev
     let mut events = Vec::new();
     while events.len() < limit && place < next {
         let Place::Taken(slip) = log.look(place).await? else { break };
-        let entry = slip.open(place)?;
+        let entry = log.open(place, slip).await?;
         if events.is_empty() && entry.first_event > wanted {
             return Err(StoreError::Pruned { up_to: entry.first_event - 1 });
         }

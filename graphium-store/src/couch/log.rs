@@ -3,7 +3,7 @@
 use super::{
     book::Book,
     client::{CallError, CouchClient, Found, Written},
-    entry::{self, Entry, Slip},
+    entry::{self, Entry, Part, Slip},
     snapshot::{self, Retention},
 };
 use graphium_core::store::StoreError;
@@ -18,6 +18,9 @@ use std::{
 
 /// Entries that are asked for at once while much is missing.
 const PAGE: usize = 200;
+
+/// Bytes of text that one document takes: CouchDB's own bound is 8 MB, and quotes count twice.
+const LONG: usize = 2 * 1024 * 1024;
 
 /// How long after it was brought up to date a book may be without asking how much of the log is left.
 const OLD: Duration = Duration::from_secs(60);
@@ -165,9 +168,41 @@ impl Log {
                 return Ok(Ending::Other);
             }
             tip.clone_from(&slip.nonce);
-            take(slip.open(next)?);
+            take(self.open(next, slip).await?);
             next += 1;
         }
+    }
+
+    /// Reads what is in an entry.
+    pub(super) async fn open(&self, place: u64, mut slip: Slip) -> Result<Entry, StoreError> {
+        for number in 0..slip.parts {
+            let id = entry::part_id(place, &slip.nonce, number);
+            let found = self.client.get(&id).await.map_err(unavailable)?;
+            let part = found.and_then(|found| serde_json::from_value::<Part<'_>>(found.body.into()).ok());
+            match part {
+                Some(part) => slip.body.push_str(&part.text),
+                None => return Err(entry::corrupt(place, &format!("its part `{id}` is missing"))),
+            }
+        }
+        slip.open(place)
+    }
+
+    /// Puts the text of an entry into documents of their own, if it is too long for one. They are nobody's before the entry
+    /// is there.
+    pub(super) async fn put_aside(&self, place: u64, mut slip: Slip) -> Result<Slip, StoreError> {
+        if slip.body.len() <= LONG {
+            return Ok(slip);
+        }
+        let text = std::mem::take(&mut slip.body);
+        for (number, piece) in entry::pieces(&text, LONG).into_iter().enumerate() {
+            let part = Part { kind: "log-part".into(), text: piece.into() };
+            let id = entry::part_id(place, &slip.nonce, number);
+            if !is_done(self.client.put(&id, None, &part).await)? {
+                return Err(StoreError::Unavailable(format!("`{id}` was not written")));
+            }
+            slip.parts = number + 1;
+        }
+        Ok(slip)
     }
 
     /// Entries from a place on as a list has them, which may lack what is new, and never has what is not in force.

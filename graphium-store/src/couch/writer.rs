@@ -229,7 +229,9 @@ impl Writer {
             confirmed: !self.log.is_replicated,
             first_event,
             body: body.text()?,
+            parts: 0,
         };
+        let slip = self.log.put_aside(place, slip).await?;
         let entry = Entry { place, nonce: slip.nonce.clone(), previous, first_event, body };
         let mut is_confirmed = self.first_write(place, &slip).await?;
         loop {
