@@ -14,7 +14,7 @@ use graphium_core::{
     event::EventSink,
 };
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,13 +25,14 @@ use tokio::{net::TcpListener, task::JoinHandle};
 const PORTS: u16 = 100;
 
 /// What a server is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerOptions {
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
     /// What to do when the port is taken.
     pub port: PortChoice,
-    /// Where it keeps its data: `sqlite:PATH`, `memory:`, or the store of another server.
+    /// Where it keeps its data: `sqlite:PATH`, `couchdb://USER:PASSWORD@HOST:5984/DATABASE`, `memory:`, or the store of
+    /// another server.
     pub store_url: String,
     /// Where its administrator's token lies.
     pub data_dir: PathBuf,
@@ -43,6 +44,18 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Whether other programs may use its store through it.
     pub store_access: StoreAccess,
+}
+
+impl fmt::Debug for ServerOptions {
+    /// Without the store's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("listen", &self.listen)
+            .field("port", &self.port)
+            .field("store_url", &graphium_store::without_password(&self.store_url))
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ServerOptions {

@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 /// The forms of a store's URL, for people.
-const KNOWN: &str = if cfg!(feature = "http") {
-    "`sqlite:PATH`, `memory:`, `http://TOKEN@HOST:PORT`"
-} else {
-    "`sqlite:PATH`, `memory:`"
-};
+const KNOWN: &[&str] = &[
+    "`sqlite:PATH`",
+    #[cfg(feature = "couchdb")]
+    "`couchdb://USER:PASSWORD@HOST:5984/DATABASE`",
+    "`memory:`",
+    #[cfg(feature = "http")]
+    "`http://TOKEN@HOST:PORT`",
+];
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Options {
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL is of no known form.
-    #[error("`{url}` is no store; a store is one of {known}", known = KNOWN)]
+    #[error("`{url}` is no store; a store is one of {known}", known = KNOWN.join(", "))]
     UnknownScheme {
         /// What was given; a password in it is not shown.
         url: String,
@@ -77,6 +80,20 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The URL names no database of a CouchDB.
+    #[cfg(feature = "couchdb")]
+    #[error(transparent)]
+    CouchAddress(#[from] crate::couch::AddressError),
+    /// A database of a CouchDB cannot be used.
+    #[cfg(feature = "couchdb")]
+    #[error("the CouchDB database `{place}` cannot be opened")]
+    Couch {
+        /// The database, without credentials.
+        place: String,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// What is in it cannot be read.
     #[error("`{}` cannot be read", .path.display())]
     Read {
@@ -99,6 +116,11 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, Ope
             // `sqlite:///var/lib/x` is `sqlite:/var/lib/x`.
             let path = path.strip_prefix("//").unwrap_or(path);
             Ok(Arc::new(SqliteStore::open(path, options).await?))
+        }
+        #[cfg(feature = "couchdb")]
+        Some(("couchdb", _)) => {
+            let address = crate::couch::CouchAddress::parse(url)?;
+            Ok(Arc::new(crate::couch::CouchStore::open(address, options).await?))
         }
         #[cfg(feature = "http")]
         Some(("http" | "https", _)) => Ok(Arc::new(crate::HttpStore::open(url)?)),

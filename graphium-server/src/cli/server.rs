@@ -22,8 +22,8 @@ pub(crate) struct ServerArgs {
     /// Where it listens; other machines reach it only on an address of this machine's network
     #[arg(long, env = "GRAPHIUM_LISTEN", default_value = "127.0.0.1:8095", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Where it keeps its data: sqlite:PATH, memory:, or http://TOKEN@HOST:PORT of a server that shares its store [default: sqlite:<data-dir>/graphium.db]
-    #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL")]
+    /// Where it keeps its data: sqlite:PATH, couchdb://USER:PASSWORD@HOST:5984/DATABASE, memory:, or http://TOKEN@HOST:PORT of a server that shares its store [default: sqlite:<data-dir>/graphium.db]
+    #[arg(long, env = "GRAPHIUM_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
     /// Lets whoever has an administrator's token use the store from elsewhere, with everything that is in it
     #[arg(long, env = "GRAPHIUM_SHARE_STORE")]

@@ -13,7 +13,7 @@ mod tests;
 pub use changes::{Changes, Decision, TaskChange};
 
 use crate::{
-    id::{DeploymentId, HostId, TaskId},
+    id::{ClaimId, DeploymentId, HostId, TaskId},
     store::{Acted, ClaimRequest, Session, SessionRequest, StoreError},
     task::{Input, Lease, Task, deadline},
 };
@@ -224,6 +224,27 @@ impl Ledger {
         step.insert(tasks);
         // What was stored is settled: it is only put in its place.
         let _ = step.finish();
+    }
+
+    /// Takes in what another ledger has decided and its backend has stored: tasks as they are now, new ones among them.
+    /// Nothing follows from it that the other has not decided. Answers with the hosts that have something to do now.
+    ///
+    /// A backend whose store is shared by several servers brings its ledger up to date by this.
+    pub fn learn(&mut self, tasks: Vec<Task>, now: Timestamp) -> Vec<HostId> {
+        for task in &tasks {
+            if let Some(lease) = &task.lease {
+                self.remember_grant(&task.host_id, &lease.claim);
+            }
+        }
+        let mut step = Step::new(self, now);
+        let new: Vec<Task> = tasks.into_iter().filter_map(|task| step.replace(task)).collect();
+        step.insert(new);
+        step.finish().0
+    }
+
+    /// Takes in that a claim was granted something: asked again it is granted no more.
+    pub fn remember_grant(&mut self, host: &HostId, claim: &ClaimId) {
+        self.desks.entry(host.clone()).or_default().remember_grant(claim);
     }
 
     /// Takes in a session as it was stored.

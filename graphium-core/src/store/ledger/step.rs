@@ -108,6 +108,22 @@ impl<'a> Step<'a> {
         Ok(task)
     }
 
+    /// Puts a task that is there in the place of its earlier self, and gives one that is not there back.
+    pub(super) fn replace(&mut self, task: Task) -> Option<Task> {
+        let Some(before) = self.arc(&task.id) else { return Some(task) };
+        self.unfile(&before);
+        let task = Arc::new(task);
+        if let Some(entry) = self.ledger.entries.get_mut(&task.id) {
+            entry.task = Arc::clone(&task);
+        }
+        self.file(&task.id);
+        if before.status != task.status {
+            self.tell_dependants(&task, before.status);
+            self.count(&task, before.status);
+        }
+        None
+    }
+
     fn tell_dependants(&mut self, task: &Task, before: TaskStatus) {
         let Some(entry) = self.ledger.entries.get_mut(&task.id) else { return };
         let dependants = std::mem::take(&mut entry.dependants);

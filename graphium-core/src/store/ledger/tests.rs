@@ -162,3 +162,40 @@ fn a_ledger_that_was_loaded_goes_on_where_it_was() -> Checked {
     assert_eq!(claim(&mut after, "c2", 159)?[0].id.as_str(), "b");
     Ok(())
 }
+
+/// What one ledger has decided, another learns; then both would decide the same.
+#[test]
+fn a_ledger_that_learns_stands_where_the_other_does() -> Checked {
+    let (mut one, mut other) = (Ledger::default(), Ledger::default());
+    let learn = |other: &mut Ledger, changes: Changes| {
+        if let Some(session) = changes.session.clone() {
+            other.load_session(session);
+        }
+        other.learn(changes.moved(), at(1))
+    };
+    let tasks = vec![start("a", &[]), start("b", &["a"]), start("c", &["b"]), delete("d", &["a"])];
+    let submitted = one.submit(tasks, &[], at(0))?;
+    assert_eq!(learn(&mut other, submitted.changes), submitted.reply);
+    let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
+    let opened = one.open_session(&request, at(0));
+    learn(&mut other, opened.changes);
+    let claim = |name: &str| ClaimRequest {
+        host: "vm1".into(),
+        epoch: opened.reply.epoch,
+        claim: name.into(),
+        max: 9,
+        expires_at: at(30),
+    };
+    let held = one.claim(&claim("c1"), at(1))?;
+    learn(&mut other, held.changes);
+    assert_eq!(other.claim(&claim("c1"), at(1))?.reply, held.reply, "the same claim");
+    let lease = held.reply[0].lease.clone().ok_or("no lease")?;
+    let report = Input::Report { lease, outcome: Outcome::Completed(TaskResult::default()) };
+    let ended = one.act(&held.reply[0].id, &report, at(2))?;
+    assert_eq!(learn(&mut other, ended.changes), ended.reply.ready);
+    assert!(other.claim(&claim("c1"), at(2))?.reply.is_empty(), "all that it was granted has ended");
+    let next = one.claim(&claim("c2"), at(2))?.reply;
+    assert_eq!(next.iter().map(|task| task.id.as_str()).collect::<Vec<_>>(), ["d", "b"]);
+    assert_eq!(other.claim(&claim("c2"), at(2))?.reply, next);
+    Ok(())
+}

@@ -1,0 +1,374 @@
+//! A thin client of CouchDB, whose answers say how far a write has come.
+//!
+//! Its every call has a deadline, every answer a bound. It retries nothing: whoever asks knows what a repetition means.
+
+use super::address::CouchAddress;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{fmt, time::Duration};
+
+/// How long a call may take, its answer included.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Bytes of an answer.
+const ANSWER: usize = 64 * 1024 * 1024;
+
+/// The revision of a document: `3-5f…`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rev(String);
+
+impl Rev {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How far a write has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// 201: a majority of the nodes that keep the document have it.
+    Quorum(Rev),
+    /// 202: some node has it. It is not ours: it may be lost, or win later over what a majority has.
+    Accepted(Rev),
+    /// 409: somebody else was faster.
+    Conflict,
+    /// Nobody knows: no answer in time, a broken connection, or a server that failed. It may have happened, or happen yet.
+    Unknown(String),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No answer in time, a broken connection, or a server that failed.
+    #[error("no answer from `{place}`: {reason}")]
+    Unreachable {
+        /// The database, without credentials.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+    /// It answered, and will not do it.
+    #[error("`{place}` refuses ({status}): {reason}")]
+    Refused {
+        /// The database, without credentials.
+        place: String,
+        /// The status of its answer.
+        status: u16,
+        /// In its own words.
+        reason: String,
+    },
+    /// It answered with what cannot be understood.
+    #[error("`{place}` answered with what cannot be read: {reason}")]
+    Unreadable {
+        /// The database, without credentials.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A document that was found.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Found {
+    /// The revision that wins for now.
+    #[serde(rename = "_rev")]
+    pub rev: Rev,
+    /// Others that are in conflict with it.
+    #[serde(default, rename = "_conflicts")]
+    pub conflicts: Vec<Rev>,
+    /// Its own fields.
+    #[serde(flatten)]
+    pub body: Map<String, Value>,
+}
+
+/// What a database says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct DatabaseInfo {
+    /// On how many nodes a document is kept. Absent: on one.
+    pub cluster: Cluster,
+}
+
+/// How a cluster keeps a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cluster {
+    /// Copies of every document.
+    pub n: u32,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { n: 1 }
+    }
+}
+
+/// A database of a CouchDB, as a client sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct CouchClient {
+    http: reqwest::Client,
+    address: CouchAddress,
+}
+
+impl fmt::Debug for CouchClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CouchClient").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl CouchClient {
+    /// A client of a database.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] when no HTTP client can be made.
+    pub fn new(address: CouchAddress) -> Result<Self, CallError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(DEADLINE)
+            // A redirect would carry the password to wherever it points, a proxy would see it.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let http =
+            http.map_err(|error| CallError::Unreachable { place: address.to_string(), reason: error.to_string() })?;
+        Ok(Self { http, address })
+    }
+
+    /// Where the database is, without credentials.
+    pub fn address(&self) -> &CouchAddress {
+        &self.address
+    }
+
+    /// What the database says of itself; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn info(&self) -> Result<Option<DatabaseInfo>, CallError> {
+        let (status, body) = self.send(self.request(Method::GET, &[], &[])).await?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status => self.read(status, &body).map(Some),
+        }
+    }
+
+    /// Makes the database. One that is there is left as it is.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn create(&self) -> Result<(), CallError> {
+        let (status, body) = self.send(self.request(Method::PUT, &[], &[])).await?;
+        if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
+            Ok(())
+        } else {
+            Err(self.refused(status, &body))
+        }
+    }
+
+    /// Removes the database with everything in it. One that is not there is left as it is.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn remove(&self) -> Result<(), CallError> {
+        let (status, body) = self.send(self.request(Method::DELETE, &[], &[])).await?;
+        if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(self.refused(status, &body)) }
+    }
+
+    /// A document with the names of the revisions that are in conflict with it; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get(&self, id: &str) -> Result<Option<Found>, CallError> {
+        self.found(self.request(Method::GET, &[id], &[("conflicts", "true")])).await
+    }
+
+    /// A document in one of its revisions.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get_rev(&self, id: &str, rev: &Rev) -> Result<Option<Found>, CallError> {
+        self.found(self.request(Method::GET, &[id], &[("rev", rev.as_str())])).await
+    }
+
+    /// Writes a document: a new one, or the next revision of one.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] where it was certainly not written.
+    pub async fn put(&self, id: &str, rev: Option<&Rev>, body: &(impl Serialize + Sync)) -> Result<Written, CallError> {
+        let rev = rev.map(|rev| ("rev", rev.as_str()));
+        self.written(self.request(Method::PUT, &[id], rev.as_slice()).json(body)).await
+    }
+
+    /// Puts a tombstone upon a revision.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] where it was certainly not written.
+    pub async fn delete(&self, id: &str, rev: &Rev) -> Result<Written, CallError> {
+        self.written(self.request(Method::DELETE, &[id], &[("rev", rev.as_str())])).await
+    }
+
+    /// Documents with ids from `start` up to `end`, in order, at most `limit`. A hint: what was just written may be missing.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn range(&self, start: &str, end: &str, limit: usize) -> Result<Vec<Found>, CallError> {
+        #[derive(Deserialize)]
+        struct Rows {
+            rows: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        struct Row {
+            doc: Option<Found>,
+        }
+        let quoted = |id: &str| Value::from(id).to_string();
+        let query = [
+            ("startkey", &*quoted(start)),
+            ("endkey", &*quoted(end)),
+            ("limit", &*limit.to_string()),
+            ("include_docs", "true"),
+            ("conflicts", "true"),
+        ];
+        let rows: Option<Rows> = self.found(self.request(Method::GET, &["_all_docs"], &query)).await?;
+        Ok(rows.map_or_else(Vec::new, |rows| rows.rows.into_iter().filter_map(|row| row.doc).collect()))
+    }
+
+    /// Takes revisions away without a tombstone; `false` where this server cannot.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn purge(&self, revs: &[(String, Vec<Rev>)]) -> Result<bool, CallError> {
+        let body: Map<String, Value> =
+            revs.iter().map(|(id, revs)| (id.clone(), revs.iter().map(Rev::as_str).collect())).collect();
+        let (status, body) = self.send(self.request(Method::POST, &["_purge"], &[]).json(&body)).await?;
+        match status {
+            status if status.is_success() => Ok(true),
+            // Servers that speak CouchDB's language and know no purge say so in different ways.
+            StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Ok(false),
+            status => Err(self.refused(status, &body)),
+        }
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.address.base().clone();
+        // Only a URL that cannot be a base has no segments, and this one is of http.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        match self.address.credentials() {
+            Some((user, password)) => request.basic_auth(user, password),
+            None => request,
+        }
+    }
+
+    async fn written(&self, request: RequestBuilder) -> Result<Written, CallError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            rev: Rev,
+        }
+        let (status, body) = match self.send(request).await {
+            Ok(answer) => answer,
+            Err(CallError::Unreachable { reason, .. } | CallError::Unreadable { reason, .. }) => {
+                return Ok(Written::Unknown(reason));
+            }
+            Err(error) => return Err(error),
+        };
+        match (status, serde_json::from_slice::<Answer>(&body)) {
+            (StatusCode::CREATED | StatusCode::OK, Ok(answer)) => Ok(Written::Quorum(answer.rev)),
+            (StatusCode::ACCEPTED, Ok(answer)) => Ok(Written::Accepted(answer.rev)),
+            (StatusCode::CONFLICT, _) => Ok(Written::Conflict),
+            (status, Err(error)) if status.is_success() => Ok(Written::Unknown(error.to_string())),
+            (status, _) => Err(self.refused(status, &body)),
+        }
+    }
+
+    async fn found<T: for<'de> Deserialize<'de>>(&self, request: RequestBuilder) -> Result<Option<T>, CallError> {
+        let (status, body) = self.send(request).await?;
+        match status {
+            // Without its database nothing is "not there": the answer would be that everything is gone.
+            StatusCode::NOT_FOUND if !is_database_missing(&body) => Ok(None),
+            status => self.read(status, &body).map(Some),
+        }
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(&self, status: StatusCode, body: &[u8]) -> Result<T, CallError> {
+        if status != StatusCode::OK {
+            return Err(self.refused(status, body));
+        }
+        serde_json::from_slice(body).map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    /// An answer, if one came in time that is not the failure of a server.
+    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let broken = |error: reqwest::Error| self.unreachable(reason(&error));
+        let mut response = request.send().await.map_err(broken)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > ANSWER {
+                return Err(self.unreadable(format!("more than {ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+            return Err(self.unreachable(format!("{}: {}", status.as_u16(), words(&body))));
+        }
+        Ok((status, body))
+    }
+
+    fn unreachable(&self, reason: String) -> CallError {
+        CallError::Unreachable { place: self.address.to_string(), reason }
+    }
+
+    fn unreadable(&self, reason: String) -> CallError {
+        CallError::Unreadable { place: self.address.to_string(), reason }
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> CallError {
+        CallError::Refused { place: self.address.to_string(), status: status.as_u16(), reason: words(body) }
+    }
+}
+
+fn is_database_missing(body: &[u8]) -> bool {
+    let words = words(body);
+    words.contains("Database does not exist") || words.contains("no_db_file")
+}
+
+/// What an answer that is an error says, in CouchDB's own words as far as it has any.
+fn words(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        error: String,
+        #[serde(default)]
+        reason: String,
+    }
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(Problem { error, reason }) if reason.is_empty() => error,
+        Ok(Problem { error, reason }) => format!("{error}: {reason}"),
+        Err(_) => String::from_utf8_lossy(body).chars().take(200).collect(),
+    }
+}
+
+/// The innermost cause: the others only say that something was sent.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "nothing was heard in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,167 @@
+//! A store on CouchDB, which several servers share.
+//!
+//! All that the store decides lies in one **log**: an entry per step, a document per entry, at a place of its own. Who makes
+//! the document of the next place has decided what happens next, for everybody. `docs/couchdb.md` says why it is so, and what
+//! of CouchDB it relies on.
+
+mod address;
+mod book;
+mod client;
+mod entry;
+mod job;
+mod journal;
+mod log;
+mod nonce;
+mod snapshot;
+mod step;
+mod turn;
+mod writer;
+
+#[cfg(feature = "testing")]
+pub(crate) use address::decoded;
+pub use address::{AddressError, CouchAddress};
+pub use client::{CallError, Cluster, CouchClient, DatabaseInfo, Found, Rev, Written};
+pub use snapshot::Retention;
+
+use crate::open::{OpenError, Options};
+use async_trait::async_trait;
+use graphium_core::{
+    event::Event,
+    id::TaskId,
+    store::{
+        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
+        Submitted, TaskQuery, TaskStore,
+    },
+    task::{Input, Lease, Task},
+};
+use jiff::Timestamp;
+use job::Job;
+use log::Log;
+use std::{fmt, sync::Arc};
+use tokio::sync::mpsc;
+use writer::Writer;
+
+/// Commands that wait before those who bring more have to wait.
+const QUEUE: usize = 1024;
+
+/// A [`TaskStore`] on a CouchDB or its cluster. Any number of them may be open on one database, on as many machines.
+///
+/// It needs Tokio: a task of its own writes, and ends when the store is dropped.
+pub struct CouchStore {
+    log: Arc<Log>,
+    jobs: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl CouchStore {
+    /// Opens a database, and makes it where there is none.
+    ///
+    /// # Errors
+    /// [`OpenError::Couch`]: it cannot be reached or read.
+    pub async fn open(address: CouchAddress, options: Options) -> Result<Self, OpenError> {
+        Self::open_with(address, options, Retention::default()).await
+    }
+
+    /// As [`open`](Self::open), where it is said how much of the log is kept.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(address: CouchAddress, options: Options, retention: Retention) -> Result<Self, OpenError> {
+        let place = address.to_string();
+        let failed = |source: StoreError| OpenError::Couch { place: place.clone(), source };
+        let client = CouchClient::new(address).map_err(log::unavailable).map_err(failed)?;
+        let info = match client.info().await.map_err(log::unavailable).map_err(failed)? {
+            Some(info) => info,
+            None => {
+                client.create().await.map_err(log::unavailable).map_err(failed)?;
+                client.info().await.map_err(log::unavailable).map_err(failed)?.unwrap_or_default()
+            }
+        };
+        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention));
+        log.catch_up().await.map_err(failed)?;
+        let grace = options.now.saturating_add(options.grace).unwrap_or(Timestamp::MAX);
+        let writer = Writer::new(Arc::clone(&log), nonce::text(), options.now, grace);
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(writer.run(queue));
+        Ok(Self { log, jobs })
+    }
+
+    /// Hands a command to the writer and waits for its answer.
+    async fn ask<T: Send + 'static>(
+        &self,
+        decide: impl Fn(&mut step::Step<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable("its writer has ended".to_owned());
+        let (job, answer) = job::job(decide);
+        self.jobs.send(job).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+#[async_trait]
+impl TaskStore for CouchStore {
+    async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        self.ask(move |step| step.submit(&submission, now)).await
+    }
+
+    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
+        self.ask(move |step| Ok(step.open_session(&request, now))).await
+    }
+
+    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        self.ask(move |step| step.claim(&request, now)).await
+    }
+
+    async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
+        let task = task.clone();
+        self.ask(move |step| step.act(&task, &input, now)).await
+    }
+
+    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
+        let leases = leases.to_vec();
+        self.ask(move |step| Ok(step.renew(&leases, expires_at))).await
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
+        self.ask(move |step| Ok(step.expire(now))).await
+    }
+
+    async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.ask(|step| Ok(step.ledger.next_wakeup())).await
+    }
+
+    async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.book().record(key).cloned())
+    }
+
+    async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.book().records(query))
+    }
+
+    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.book().task(id).map(|task| Task::clone(task)))
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.book().tasks(query))
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.log.catch_up().await?;
+        journal::events(&self.log, after, limit).await
+    }
+
+    async fn last_event(&self) -> Result<u64, StoreError> {
+        self.log.catch_up().await?;
+        Ok(self.log.book().last_event)
+    }
+}
+
+impl fmt::Debug for CouchStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CouchStore").field("address", self.log.client.address()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! Decides what a batch of commands changes, upon the book and a ledger.
+
+use super::{
+    book::Book,
+    entry::{Body, Written},
+};
+use graphium_core::{
+    event::{Event, NewEvent},
+    id::{HostId, TaskId},
+    store::{
+        Acted, ClaimRequest, Key, Record, RecordWrite, Session, SessionRequest, StoreError, Submission, Submitted,
+        event_for, key_twice,
+        ledger::{Changes, Ledger, Work},
+    },
+    task::{Input, Lease, Task},
+};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+/// A batch on its way to become an entry.
+pub(super) struct Step<'a> {
+    book: &'a Book,
+    pub(super) ledger: &'a mut Ledger,
+    /// Hosts that have something to do by what other servers have stored: told once, by whoever asks what has run out.
+    ready: &'a mut BTreeSet<HostId>,
+    records: IndexMap<Key, Written>,
+    tasks: IndexMap<TaskId, Arc<Task>>,
+    sessions: IndexMap<HostId, Session>,
+    submissions: HashMap<String, Vec<Key>>,
+    events: Vec<Event>,
+    /// Work that was brought back or of which something ended: it may be let go of once this is stored.
+    ended: HashSet<Work>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(book: &'a Book, ledger: &'a mut Ledger, ready: &'a mut BTreeSet<HostId>) -> Self {
+        Self {
+            book,
+            ledger,
+            ready,
+            records: IndexMap::new(),
+            tasks: IndexMap::new(),
+            sessions: IndexMap::new(),
+            submissions: HashMap::new(),
+            events: Vec::new(),
+            ended: HashSet::new(),
+        }
+    }
+
+    /// What is to be stored, and which work may be let go of then.
+    pub(super) fn finish(self) -> (Body, HashSet<Work>) {
+        let body = Body {
+            records: self.records.into_values().collect(),
+            tasks: self.tasks.into_values().collect(),
+            sessions: self.sessions.into_values().collect(),
+            submissions: self.submissions.into_iter().collect(),
+            events: self.events,
+        };
+        (body, self.ended)
+    }
+
+    pub(super) fn submit(&mut self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        if let Some(keys) = submission.idempotency_key.as_ref().and_then(|key| self.seen(key)) {
+            return Ok(Submitted { repeated: true, keys: keys.clone(), ready: Vec::new() });
+        }
+        key_twice(&submission.records)?;
+        for write in &submission.records {
+            if !write.expect.holds(self.version(&write.key)) {
+                return Err(StoreError::Conflict { kind: write.key.kind.as_str(), id: write.key.id.clone() });
+            }
+        }
+        for task in &submission.tasks {
+            for id in std::iter::once(&task.id).chain(&task.depends_on) {
+                self.recall(id, now);
+            }
+        }
+        // The last step that can refuse; from here on everything holds.
+        let decision = self.ledger.submit(submission.tasks.clone(), &submission.supersedes, now)?;
+        let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
+        for write in &submission.records {
+            self.write(write, now);
+        }
+        self.tell(submission.events.iter().cloned(), now);
+        let ready = self.keep(decision.reply, decision.changes, now);
+        if let Some(key) = &submission.idempotency_key {
+            self.submissions.insert(key.clone(), keys.clone());
+        }
+        Ok(Submitted { repeated: false, keys, ready })
+    }
+
+    pub(super) fn open_session(&mut self, request: &SessionRequest, now: Timestamp) -> Session {
+        let decision = self.ledger.open_session(request, now);
+        self.keep(decision.reply, decision.changes, now)
+    }
+
+    pub(super) fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        let decision = self.ledger.claim(request, now)?;
+        let is_repeated = decision.changes.is_empty();
+        let granted = self.keep(decision.reply, decision.changes, now);
+        if is_repeated {
+            self.keep_leases(&granted);
+        }
+        Ok(granted)
+    }
+
+    pub(super) fn act(&mut self, id: &TaskId, input: &Input, now: Timestamp) -> Result<Acted, StoreError> {
+        self.recall(id, now);
+        let decision = self.ledger.act(id, input, now)?;
+        if decision.changes.is_empty() {
+            self.keep_leases(&decision.reply.tasks);
+        }
+        Ok(self.keep(decision.reply, decision.changes, now))
+    }
+
+    pub(super) fn renew(&mut self, leases: &[Lease], expires_at: Timestamp) -> Vec<Task> {
+        let renewed = self.ledger.renew(leases, expires_at);
+        self.keep_leases(&renewed);
+        renewed
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) -> Acted {
+        let decision = self.ledger.expire(now);
+        let mut acted = self.keep(decision.reply, decision.changes, now);
+        for host in std::mem::take(self.ready) {
+            if !acted.ready.contains(&host) {
+                acted.ready.push(host);
+            }
+        }
+        acted
+    }
+
+    /// Stores leases that last longer: another server must not end what was renewed here. Nothing is told of it.
+    fn keep_leases(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            let stored = self.book.task(&task.id).and_then(|stored| stored.lease.as_ref());
+            if task.lease.as_ref() != stored {
+                self.tasks.insert(task.id.clone(), Arc::new(task.clone()));
+            }
+        }
+    }
+
+    fn keep<T>(&mut self, reply: T, changes: Changes, now: Timestamp) -> T {
+        self.tell(changes.events().collect::<Vec<_>>(), now);
+        for change in changes.tasks {
+            if change.task.status.is_terminal() {
+                self.ended.insert(Work::of(&change.task));
+            }
+            self.tasks.insert(change.task.id.clone(), change.task);
+        }
+        self.sessions.extend(changes.session.map(|session| (session.host.clone(), session)));
+        reply
+    }
+
+    /// Brings work that is not in memory back, with all that it is a part of.
+    fn recall(&mut self, id: &TaskId, now: Timestamp) {
+        if self.ledger.task(id).is_none() {
+            let tasks = self.book.work_of(id);
+            self.ended.extend(tasks.first().map(Work::of));
+            self.ledger.load(tasks, now);
+        }
+    }
+
+    fn write(&mut self, write: &RecordWrite, now: Timestamp) {
+        let present = self.version(&write.key);
+        self.tell(event_for(write, present.is_some()), now);
+        let written = match &write.body {
+            Some(body) => Written::Put(Record {
+                key: write.key.clone(),
+                version: present.unwrap_or(0) + 1,
+                stack: write.stack.clone(),
+                host: write.host.clone(),
+                body: Arc::clone(body),
+            }),
+            None => Written::Removed(write.key.clone()),
+        };
+        self.records.insert(write.key.clone(), written);
+    }
+
+    fn tell(&mut self, events: impl IntoIterator<Item = NewEvent>, now: Timestamp) {
+        for NewEvent { kind, data } in events {
+            let seq = self.events.last().map_or(self.book.last_event, |event| event.seq) + 1;
+            self.events.push(Event { seq, kind, timestamp: now, data });
+        }
+    }
+
+    fn version(&self, key: &Key) -> Option<u64> {
+        match self.records.get(key) {
+            Some(Written::Put(record)) => Some(record.version),
+            Some(Written::Removed(_)) => None,
+            None => self.book.record(key).map(|record| record.version),
+        }
+    }
+
+    fn seen(&self, key: &str) -> Option<&Vec<Key>> {
+        self.submissions.get(key).or_else(|| self.book.submission(key))
+    }
+}

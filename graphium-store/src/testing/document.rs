@@ -1,0 +1,133 @@
+//! A document with all its revisions, as CouchDB keeps them: a tree, of which a leaf wins.
+
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+
+/// A revision: its depth, and a hash of what led to it.
+pub(super) type Rev = (u64, String);
+
+#[derive(Clone, Debug)]
+struct Node {
+    rev: Rev,
+    parent: Option<Rev>,
+    is_deleted: bool,
+    body: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Document {
+    nodes: Vec<Node>,
+}
+
+/// A revision that was asked for.
+pub(super) struct Seen<'a> {
+    pub(super) rev: &'a Rev,
+    pub(super) body: &'a Map<String, Value>,
+}
+
+impl Document {
+    /// Writes upon a leaf, or, without one, where there is nothing or only a tombstone. `None`: a conflict.
+    pub(super) fn write(&mut self, upon: Option<&Rev>, is_deleted: bool, body: Map<String, Value>) -> Option<Rev> {
+        let parent = match upon {
+            Some(rev) => Some(self.leaves().find(|leaf| leaf.rev == *rev)?.rev.clone()),
+            None => match self.winner() {
+                Some(winner) if !winner.is_deleted => return None,
+                tombstone => tombstone.map(|node| node.rev.clone()),
+            },
+        };
+        Some(self.add(parent, is_deleted, body))
+    }
+
+    /// A sibling of a revision, as another server may have written it upon the same one at another node: its fields are of
+    /// the same names, and it has done nothing. It wins while the two are of one depth.
+    pub(super) fn stray(&mut self, rev: &Rev, mut body: Map<String, Value>) {
+        let parent = self.nodes.iter().find(|node| node.rev == *rev).and_then(|node| node.parent.clone());
+        for (name, value) in [("nonce", Value::from("of another")), ("holder", "another".into()), ("body", "{}".into())]
+        {
+            if let Some(field) = body.get_mut(name) {
+                *field = value;
+            }
+        }
+        body.insert("confirmed".to_owned(), false.into());
+        let stray = self.add(parent, false, body);
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.rev == stray) {
+            node.rev.1 = format!("z{}", node.rev.1);
+        }
+    }
+
+    /// A revision that another node has taken, whatever this one has made of the one before.
+    pub(super) fn graft(&mut self, upon: Option<Rev>, is_deleted: bool, body: Map<String, Value>) {
+        let parent = upon.filter(|rev| self.nodes.iter().any(|node| node.rev == *rev));
+        self.add(parent, is_deleted, body);
+    }
+
+    fn add(&mut self, parent: Option<Rev>, is_deleted: bool, body: Map<String, Value>) -> Rev {
+        let depth = parent.as_ref().map_or(0, |(depth, _)| *depth) + 1;
+        let rev = (depth, hash(parent.as_ref(), is_deleted, &body));
+        if !self.nodes.iter().any(|node| node.rev == rev) {
+            self.nodes.push(Node { rev: rev.clone(), parent, is_deleted, body });
+        }
+        rev
+    }
+
+    /// What a reader sees who names no revision.
+    pub(super) fn seen(&self) -> Option<Seen<'_>> {
+        self.winner().filter(|winner| !winner.is_deleted).map(|node| Seen { rev: &node.rev, body: &node.body })
+    }
+
+    pub(super) fn seen_at(&self, rev: &Rev) -> Option<Seen<'_>> {
+        self.nodes.iter().find(|node| node.rev == *rev).map(|node| Seen { rev: &node.rev, body: &node.body })
+    }
+
+    /// Leaves that have lost and are no tombstones.
+    pub(super) fn conflicts(&self) -> Vec<&Rev> {
+        let winner = self.winner().map(|node| &node.rev);
+        self.leaves().filter(|leaf| !leaf.is_deleted && Some(&leaf.rev) != winner).map(|leaf| &leaf.rev).collect()
+    }
+
+    /// Takes leaves away, with what only they stand on.
+    pub(super) fn purge(&mut self, revs: &[Rev]) {
+        for rev in revs {
+            let mut gone = self.leaves().find(|leaf| leaf.rev == *rev).map(|leaf| leaf.rev.clone());
+            while let Some(rev) = gone {
+                let parent = self.nodes.iter().find(|node| node.rev == rev).and_then(|node| node.parent.clone());
+                self.nodes.retain(|node| node.rev != rev);
+                gone = parent.filter(|parent| self.leaves().any(|leaf| leaf.rev == *parent));
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !self.nodes.iter().any(|other| other.parent.as_ref() == Some(&node.rev)))
+    }
+
+    /// CouchDB's own order: what lives before what is deleted, then the deepest, then the highest hash.
+    fn winner(&self) -> Option<&Node> {
+        let rank =
+            |a: &&Node, b: &&Node| -> Ordering { b.is_deleted.cmp(&a.is_deleted).then_with(|| a.rev.cmp(&b.rev)) };
+        self.leaves().max_by(rank)
+    }
+}
+
+/// The same write gives the same revision, as in CouchDB.
+fn hash(parent: Option<&Rev>, is_deleted: bool, body: &Map<String, Value>) -> String {
+    let text = format!("{parent:?}{is_deleted}{}", Value::Object(body.clone()));
+    // FNV-1a, 64 bit.
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+pub(super) fn text((depth, hash): &Rev) -> String {
+    format!("{depth}-{hash}")
+}
+
+pub(super) fn parse(text: &str) -> Option<Rev> {
+    let (depth, hash) = text.split_once('-')?;
+    Some((depth.parse().ok()?, hash.to_owned()))
+}

@@ -1,0 +1,153 @@
+//! The contract of the task store, on CouchDB: a fake of our own, as one node and as a cluster, well and with faults; and
+//! the server that `GRAPHIUM_TEST_COUCHDB_URL` (`couchdb://USER:PASSWORD@HOST:5984`) names.
+
+#![cfg(feature = "couchdb")]
+
+use async_trait::async_trait;
+use futures::future::LocalBoxFuture;
+use graphium_core::{
+    store::TaskStore,
+    testing::store_suite::{Harness, Stop, Verdict},
+};
+use graphium_store::{
+    Options, open,
+    testing::{FakeCouch, Fault, Faults},
+};
+use jiff::Timestamp;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::runtime::Runtime;
+
+#[path = "couch/real.rs"]
+mod real;
+
+struct Couch {
+    runtime: Runtime,
+    fake: OnceLock<FakeCouch>,
+    copies: u32,
+    faults: Faults,
+}
+
+impl Couch {
+    fn new(copies: u32, faults: Faults) -> Result<Self, Stop> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(Self { runtime, fake: OnceLock::new(), copies, faults })
+    }
+
+    async fn open(&self, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+        let fake = self.fake.get().ok_or_else(|| Stop::Broken("there is no CouchDB".to_owned()))?;
+        Ok(open(&fake.url(), Options::at(now)).await?)
+    }
+}
+
+#[async_trait(?Send)]
+impl Harness for Couch {
+    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+        let fake = FakeCouch::start(self.copies).await?;
+        fake.set_faults(self.faults.clone());
+        self.fake.set(fake).map_err(|_| Stop::Broken("a case has one store".to_owned()))?;
+        self.open(Timestamp::UNIX_EPOCH).await
+    }
+
+    async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+        drop(store);
+        self.open(now).await
+    }
+
+    fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+        self.runtime.block_on(case)
+    }
+}
+
+/// One node, of which nothing goes wrong.
+mod one_node {
+    use super::*;
+    graphium_core::store_suite!(Couch::new(1, Faults::none())?);
+}
+
+/// A cluster, of which nothing goes wrong.
+mod cluster {
+    use super::*;
+    graphium_core::store_suite!(Couch::new(3, Faults::none())?);
+}
+
+/// One node, and a network that loses answers.
+mod one_node_with_faults {
+    use super::*;
+
+    fn faults() -> Faults {
+        Faults::from_seed(1)
+            .with(Fault::BrokenAfterCommit, 0.1)
+            .with(Fault::BrokenBefore, 0.1)
+            .with(Fault::ServerError, 0.1)
+            .with(Fault::StoredLater(Duration::from_millis(20)), 0.05)
+            .with(Fault::LateConflict(Duration::from_millis(100)), 0.03)
+    }
+
+    graphium_core::store_suite!(Couch::new(1, faults())?);
+}
+
+/// A cluster whose documents get leaves of others, and a network that loses answers.
+mod cluster_with_faults {
+    use super::*;
+
+    fn faults() -> Faults {
+        Faults::from_seed(2)
+            .with(Fault::StrayLeaf, 0.2)
+            .with(Fault::BrokenAfterCommit, 0.1)
+            .with(Fault::BrokenBefore, 0.1)
+            .with(Fault::StoredLater(Duration::from_millis(20)), 0.05)
+            .with(Fault::LateConflict(Duration::from_millis(100)), 0.03)
+    }
+
+    graphium_core::store_suite!(Couch::new(3, faults())?);
+}
+
+/// A real server, each case in a database of its own.
+mod real_server {
+    use super::*;
+    use crate::real::Database;
+
+    struct Real {
+        runtime: Runtime,
+        database: Option<Database>,
+    }
+
+    impl Real {
+        fn new() -> Result<Self, Stop> {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            Ok(Self { runtime, database: Database::new() })
+        }
+
+        async fn open(&self, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            let database = self.database.as_ref().ok_or(Stop::Lacking("a server at GRAPHIUM_TEST_COUCHDB_URL"))?;
+            Ok(open(database.url(), Options::at(now)).await?)
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Harness for Real {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            self.open(Timestamp::UNIX_EPOCH).await
+        }
+
+        async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            drop(store);
+            self.open(now).await
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            self.runtime.block_on(async {
+                let verdict = case.await;
+                if let Some(database) = &self.database {
+                    database.remove().await?;
+                }
+                verdict
+            })
+        }
+    }
+
+    graphium_core::store_suite!(Real::new()?);
+}

@@ -1,0 +1,146 @@
+//! Snapshots of the log, and what is swept away after them.
+
+#![cfg(feature = "couchdb")]
+
+use graphium_core::{
+    action::Action,
+    id::TaskId,
+    store::{ClaimRequest, SessionRequest, StoreError, Submission, TaskQuery, TaskStore, TaskStoreExt},
+    task::{Input, Outcome, Task, TaskResult},
+};
+use graphium_store::{
+    CouchStore, Options,
+    couch::{CouchAddress, Retention},
+    testing::{FakeCouch, Fault, Faults},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::error::Error;
+
+type Checked = Result<(), Box<dyn Error>>;
+
+const SMALL: Retention = Retention { snapshot_every: 10, keep: 5 };
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+}
+
+async fn server(fake: &FakeCouch) -> Result<CouchStore, Box<dyn Error>> {
+    Ok(CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), SMALL).await?)
+}
+
+async fn submit(store: &CouchStore, id: &str, after: &[&str]) -> Result<(), StoreError> {
+    let action = Action::Start { name: id.to_owned() };
+    let task = Task {
+        deployment_id: Some("deployment:1".into()),
+        depends_on: after.iter().map(|id| TaskId::from(*id)).collect(),
+        ..Task::new(id.into(), "vm1".into(), action, at(0))
+    };
+    let key = Some(format!("key of {id}"));
+    store.submit(Submission { tasks: vec![task], idempotency_key: key, ..Submission::default() }, at(0)).await?;
+    Ok(())
+}
+
+async fn fill(store: &CouchStore, from: usize, to: usize) -> Result<(), StoreError> {
+    for number in from..to {
+        submit(store, &format!("t{number:03}"), &[]).await?;
+    }
+    Ok(())
+}
+
+fn entries(fake: &FakeCouch) -> usize {
+    fake.ids().iter().filter(|id| id.starts_with("log:")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_bounded_and_a_new_server_knows_everything() -> Checked {
+    for copies in [1, 3] {
+        let fake = FakeCouch::start(copies).await?;
+        let store = server(&fake).await?;
+        let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
+        let session = store.open_session(request.clone(), at(0)).await?;
+        fill(&store, 0, 57).await?;
+        submit(&store, "u", &["t000"]).await?;
+        assert!(entries(&fake) <= 25, "{} entries", entries(&fake));
+        assert!(!fake.ids().contains(&"log:0000000000000001".to_owned()), "what is old is still there");
+        let parts = fake.ids().iter().filter(|id| id.starts_with("snapshot:0")).count();
+        assert_eq!(parts, 1, "{:?}", fake.ids());
+
+        let other = server(&fake).await?;
+        let all = store.all_tasks(TaskQuery::default()).await?;
+        assert_eq!((all.len(), &other.all_tasks(TaskQuery::default()).await?), (58, &all));
+        assert_eq!(other.last_event().await?, 58);
+        assert_eq!(other.open_session(request, at(0)).await?, session);
+        let claim =
+            ClaimRequest { host: "vm1".into(), epoch: session.epoch, claim: "c".into(), max: 1, expires_at: at(30) };
+        let granted = other.claim(claim.clone(), at(1)).await?;
+        assert_eq!(store.claim(claim, at(1)).await?, granted);
+        let lease = granted[0].lease.clone().ok_or("no lease")?;
+        let report = Input::Report { lease, outcome: Outcome::Completed(TaskResult::default()) };
+        store.act(&granted[0].id, report, at(2)).await?;
+        let again = Submission { idempotency_key: Some("key of t000".to_owned()), ..Submission::default() };
+        assert!(other.submit(again, at(3)).await?.repeated);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_are_gone_are_said_to_be_gone_and_the_others_are_read() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let store = server(&fake).await?;
+    fill(&store, 0, 57).await?;
+    let other = server(&fake).await?;
+    let Err(StoreError::Pruned { up_to }) = other.events(0, 10).await else { return Err("not pruned".into()) };
+    assert!(up_to > 30 && up_to < 52, "{up_to}");
+    assert!(matches!(other.events(up_to - 1, 10).await, Err(StoreError::Pruned { .. })));
+    for after in up_to..58 {
+        let events = other.events(after, 100).await?;
+        assert_eq!(events, store.events(after, 100).await?, "after {after}");
+        assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (after + 1..=57).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_away_does_not_write_where_the_log_was_swept() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let (store, away) = (server(&fake).await?, server(&fake).await?);
+    submit(&away, "first", &[]).await?;
+    fill(&store, 0, 57).await?;
+    submit(&away, "last", &[]).await?;
+    let ids = |tasks: Vec<Task>| tasks.into_iter().map(|task| task.id).collect::<Vec<_>>();
+    let all = ids(store.all_tasks(TaskQuery::default()).await?);
+    assert_eq!(all.len(), 59);
+    assert_eq!(ids(away.all_tasks(TaskQuery::default()).await?), all);
+    assert_eq!(store.last_event().await?, 59);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_not_finished_is_nobodys_and_is_swept() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let store = server(&fake).await?;
+    let rest = "snapshot:0000000000000002:x:000000";
+    fake.put(rest, json!({"type": "snapshot-part", "lines": "nonsense"}));
+    fill(&store, 0, 5).await?;
+    assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 5);
+    assert!(fake.ids().contains(&rest.to_owned()));
+    fill(&store, 5, 30).await?;
+    assert!(!fake.ids().contains(&rest.to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_while_a_snapshot_is_made_fails_nobody() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let store = server(&fake).await?;
+    let faults = Faults::from_seed(9).with(Fault::BrokenBefore, 0.2).with(Fault::BrokenAfterCommit, 0.2);
+    fake.set_faults(faults);
+    fill(&store, 0, 100).await?;
+    fake.set_faults(Faults::none());
+    fill(&store, 100, 120).await?;
+    let other = server(&fake).await?;
+    assert_eq!(other.all_tasks(TaskQuery::default()).await?.len(), 120);
+    assert_eq!(other.last_event().await?, 120);
+    Ok(())
+}
