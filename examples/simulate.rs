@@ -99,7 +99,9 @@ fn arguments() -> Result<Arguments, String> {
             "--keep-going" => found.keep_going = true,
             "--trace" => found.trace = Some(number()?),
             other if other.starts_with('-') => {
-                return Err(format!("`{other}` is not understood; there are --seeds N, --from S, --keep-going, --trace SEED and documents"));
+                return Err(format!(
+                    "`{other}` is not understood; there are --seeds N, --from S, --keep-going, --trace SEED and documents"
+                ));
             }
             document => found.documents.push(document.to_owned()),
         }

@@ -8,14 +8,17 @@ use crate::{
     diagnostic::Diagnostic,
     event::{EventType, NewEvent},
     id::{DeploymentId, TaskId},
-    plan::{self, Applied, Plan},
+    plan::{self, Applied, Plan, Trace},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
     task::{Gate, Task},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -91,8 +94,12 @@ impl Control {
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
         let inventory = self.planning_inventory(&stack.id).await?;
-        let options =
-            plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
+        let options = plan::Options {
+            pull_images: options.pull_images,
+            explain: options.explain,
+            traces: traces_of(existing),
+            ..plan::Options::default()
+        };
         let applied = existing.map(|record| &record.value.applied);
         plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)
     }
@@ -266,6 +273,8 @@ fn deployed_record(
 ) -> StackRecord {
     let before = existing.map(|record| &record.value);
     let changed = before.is_none_or(|record| record.definition != *stack);
+    // Until this deployment has come to its end, what those before it have made may be where they made it.
+    let traces = before.into_iter().flat_map(|record| record.traces.iter().cloned().chain(record.applied.traces()));
     StackRecord {
         id: stack.id.clone(),
         name: stack.name.clone(),
@@ -273,6 +282,7 @@ fn deployed_record(
         deployment_id: deployment.clone(),
         revision: before.map_or(0, |record| record.revision) + u64::from(changed),
         definition: stack.clone(),
+        traces: traces.collect(),
         applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
         date_created: before.map_or(now, |record| record.date_created),
         date_modified: now,
@@ -280,6 +290,11 @@ fn deployed_record(
         owner: before.and_then(|record| record.owner.clone()).or_else(|| options.by.clone()),
         error_message: None,
     }
+}
+
+/// What earlier deployments may have left somewhere.
+pub(super) fn traces_of(existing: Option<&Versioned<StackRecord>>) -> BTreeSet<Trace> {
+    existing.map(|record| record.value.traces.clone()).unwrap_or_default()
 }
 
 fn placements_of(plan: &Plan) -> BTreeMap<String, Placement> {

@@ -9,11 +9,11 @@ use crate::{
     id::DeploymentId,
     inventory::{ContainerStatus, ObservedContainer},
     store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
-    task::Task,
+    task::{Task, TaskStatus},
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Containers of a stack that were seen, by host and name on the engine.
 type Seen = BTreeMap<String, ObservedContainer>;
@@ -54,7 +54,7 @@ impl Control {
             Some(current) if fold.status == StackStatus::Deleted => {
                 self.forget(&current, &seen, &mut submission).await?;
             }
-            Some(current) => follow(&current, &fold, &tasks, now, &mut submission)?,
+            Some(current) => follow(&current, state.value.kind, &fold, &tasks, now, &mut submission)?,
             None => {}
         }
         if submission != Submission::default() {
@@ -91,19 +91,24 @@ impl Control {
 /// The stack's record follows the deployment that is its present one.
 fn follow(
     current: &Versioned<StackRecord>,
+    kind: DeploymentKind,
     fold: &Fold,
     tasks: &[Task],
     now: Timestamp,
     submission: &mut Submission,
 ) -> Result<(), StoreError> {
     let before = &current.value;
-    if before.status == fold.status && before.error_message == fold.error {
+    // What was to go has gone, everywhere.
+    let is_tidy = kind == DeploymentKind::Deploy && tasks.iter().all(|task| task.status == TaskStatus::Completed);
+    let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
+    if before.status == fold.status && before.error_message == fold.error && before.traces == traces {
         return Ok(());
     }
     let runs = fold.status == StackStatus::Running;
     let record = StackRecord {
         status: fold.status,
         error_message: fold.error.clone(),
+        traces,
         date_modified: now,
         deployed_at: if runs { Some(now) } else { before.deployed_at },
         ..before.clone()
@@ -124,7 +129,7 @@ fn follow(
 }
 
 fn failed_tasks(tasks: &[Task]) -> serde_json::Value {
-    let failed = tasks.iter().filter(|task| task.status == crate::task::TaskStatus::Failed);
+    let failed = tasks.iter().filter(|task| task.status == TaskStatus::Failed);
     failed.map(|task| serde_json::json!({"@id": task.id, "hostId": task.host_id, "error": task.error})).collect()
 }
 

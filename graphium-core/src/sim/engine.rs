@@ -188,7 +188,8 @@ fn perform<T: fmt::Debug>(
     let id = fake.container(name).or(was).map(|state| state.observed.id).unwrap_or_default();
     let effects = difference(before, fake.effects(name));
     world.tell(&world.name(Process::Engine(host)), || {
-        let by = call.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| format!("{} attempt {}", by.task, by.attempt));
+        let by =
+            call.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| format!("{} attempt {}", by.task, by.attempt));
         let outcome = match &answer {
             Ok(_) => "done".to_owned(),
             Err(error) => error.to_string(),
@@ -310,7 +311,9 @@ impl ContainerRuntime for SimRuntime {
         let asked = name.to_owned();
         let outcome = self.change(Operation::Remove, name, async move |fake| fake.remove(&asked).await).await;
         match outcome {
-            Err(RuntimeError::Unreachable { .. } | RuntimeError::Failed(_)) if self.world.has(Bug::SilenceIsAbsence) => {
+            Err(RuntimeError::Unreachable { .. } | RuntimeError::Failed(_))
+                if self.world.has(Bug::SilenceIsAbsence) =>
+            {
                 Ok(())
             }
             outcome => outcome,

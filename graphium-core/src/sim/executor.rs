@@ -155,7 +155,8 @@ impl Executor {
             }
             for (process, future) in new {
                 self.made += 1;
-                let flag = Arc::new(Flag { id: self.made, queued: AtomicBool::new(false), ready: Arc::clone(&self.ready) });
+                let flag =
+                    Arc::new(Flag { id: self.made, queued: AtomicBool::new(false), ready: Arc::clone(&self.ready) });
                 flag.queue();
                 self.tasks.insert(self.made, Task { process, future, flag });
             }
@@ -163,7 +164,8 @@ impl Executor {
     }
 
     fn drop_process(&mut self, process: Process) {
-        let ended: Vec<Task> = self.tasks.extract_if(.., |_, task| task.process == process).map(|(_, task)| task).collect();
+        let ended: Vec<Task> =
+            self.tasks.extract_if(.., |_, task| task.process == process).map(|(_, task)| task).collect();
         drop(ended);
     }
 

@@ -36,7 +36,8 @@ impl World {
         for host in &self.hosts {
             // Volumes hold data; those of earlier revisions stay until somebody removes them.
             if let Some(left) = host.runtime.ours().into_iter().find(|thing| !thing.starts_with("volume")) {
-                self.judge().accuse(Promise::NothingLeft, format!("every stack is removed, and {left} is left on {}", host.id));
+                self.judge()
+                    .accuse(Promise::NothingLeft, format!("every stack is removed, and {left} is left on {}", host.id));
             }
         }
         self.look_for_acknowledged();
@@ -90,7 +91,8 @@ impl World {
         let says = fold(state.value.kind, &tasks);
         let has_drifted = says.status == StackStatus::Running && record.status == StackStatus::Error;
         if says.status != record.status && !has_drifted {
-            let detail = format!("{} is {}, and its tasks say {}", record.id, record.status.as_str(), says.status.as_str());
+            let detail =
+                format!("{} is {}, and its tasks say {}", record.id, record.status.as_str(), says.status.as_str());
             self.judge().accuse(Promise::StatusIsFold, detail);
         }
         let failed = tasks.iter().any(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled));
@@ -101,7 +103,11 @@ impl World {
 
     /// Has a stack deployed whose images are sound, which must work; perhaps another after it, and the way back.
     async fn deploy_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {
-        if self.stack_records().iter().any(|record| record.value.name == name && record.value.status == StackStatus::Deleting) {
+        if self
+            .stack_records()
+            .iter()
+            .any(|record| record.value.name == name && record.value.status == StackStatus::Deleting)
+        {
             return Some(());
         }
         let first = operator.document(name, 0);
@@ -114,7 +120,8 @@ impl World {
         }
         let breach = self.judge().breach().is_some();
         if !self.deploys(operator, Wish::Rollback(name.to_owned()), &first).await? && !breach {
-            self.judge().accuse(Promise::RollbackArrives, format!("{name} cannot go back although nothing is in the way"));
+            self.judge()
+                .accuse(Promise::RollbackArrives, format!("{name} cannot go back although nothing is in the way"));
         }
         Some(())
     }
@@ -137,7 +144,9 @@ impl World {
             }
         }
         self.rests(&format!("while {name} is deployed")).await?;
-        let Some(record) = self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == *name) else {
+        let Some(record) =
+            self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == *name)
+        else {
             self.judge().accuse(Promise::AcknowledgedSurvives, format!("{name} was deployed and is not there"));
             return None;
         };
@@ -146,7 +155,10 @@ impl World {
         if record.status != StackStatus::Running {
             let is_excused = self.state().has_excuse || !is_sound || !self.setup.stacks.is_empty();
             if !is_excused || error.is_empty() {
-                self.judge().accuse(promise, format!("{name} is {}, and nothing is in its way: {error}", record.status.as_str()));
+                self.judge().accuse(
+                    promise,
+                    format!("{name} is {}, and nothing is in its way: {error}", record.status.as_str()),
+                );
             }
             return Some(false);
         }
@@ -179,7 +191,8 @@ impl World {
             let host = self.hosts.iter().find(|host| host.id == *place);
             let runs = host.and_then(|host| host.runtime.container(&name)).is_some_and(|state| {
                 let image = record.applied.stack.container(container).map(|container| container.image.as_str());
-                state.status() == crate::inventory::ContainerStatus::Running && image == Some(state.observed.image.as_str())
+                state.status() == crate::inventory::ContainerStatus::Running
+                    && image == Some(state.observed.image.as_str())
             });
             if !runs {
                 self.judge().accuse(promise, format!("{} is said to run, and {name} does not on {place}", record.id));
@@ -200,10 +213,15 @@ impl World {
             }
         }
         self.rests(&format!("while {name} is removed")).await?;
-        if let Some(record) = self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == name) {
+        if let Some(record) =
+            self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == name)
+        {
             let why = record.error_message.unwrap_or_default();
             if !self.state().has_excuse {
-                self.judge().accuse(Promise::NothingLeft, format!("{name} was removed and is {}: {why}", record.status.as_str()));
+                self.judge().accuse(
+                    Promise::NothingLeft,
+                    format!("{name} was removed and is {}: {why}", record.status.as_str()),
+                );
             }
         }
         Some(())

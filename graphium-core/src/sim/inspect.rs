@@ -70,8 +70,13 @@ impl World {
     /// Of a stack that is gone nothing is left but its volumes: data goes where somebody asks for that alone.
     pub(super) fn look_for_remains(&self, stack: &StackId) {
         for host in &self.hosts {
-            let is_its = |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
-            let containers = host.runtime.containers().into_iter().map(|state| ("container", state.observed.name, state.observed.labels));
+            let is_its =
+                |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
+            let containers = host
+                .runtime
+                .containers()
+                .into_iter()
+                .map(|state| ("container", state.observed.name, state.observed.labels));
             let networks = host.runtime.networks().into_iter().map(|(name, labels)| ("network", name, labels));
             if let Some((kind, name, _)) = containers.chain(networks).find(|(.., labels)| is_its(labels)) {
                 let detail = format!("{stack} is removed, and {kind} {name} is left on {}", host.id);
@@ -90,7 +95,10 @@ impl World {
                 for port in fixed.filter_map(|port| port.host_port) {
                     let holder = (record.id.clone(), name.clone());
                     if let Some(other) = ports.insert((host.clone(), port), holder) {
-                        let detail = format!("port {port} of {host} is given to {name} of {} and to {} of {}", record.id, other.1, other.0);
+                        let detail = format!(
+                            "port {port} of {host} is given to {name} of {} and to {} of {}",
+                            record.id, other.1, other.0
+                        );
                         self.judge().accuse(Promise::PortsHeldOnce, detail);
                     }
                 }
@@ -129,7 +137,8 @@ impl World {
                 let stays = host.runtime.container(name).is_some_and(|state| !state.is_managed());
                 let untouched = host.runtime.effects(name) == crate::testing::Effects::default();
                 if !stays || !untouched {
-                    self.judge().accuse(Promise::ForeignUntouched, format!("container {name} of {} is not ours", host.id));
+                    self.judge()
+                        .accuse(Promise::ForeignUntouched, format!("container {name} of {} is not ours", host.id));
                 }
             }
         }

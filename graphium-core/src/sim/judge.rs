@@ -117,7 +117,9 @@ impl Judge {
         let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
         let number = |name: &str| data.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
         let Some(id) = text("@id").map(TaskId::new) else { return };
-        let Some(status) = TaskStatus::ALL.into_iter().find(|status| text("status") == Some(status.as_str())) else { return };
+        let Some(status) = TaskStatus::ALL.into_iter().find(|status| text("status") == Some(status.as_str())) else {
+            return;
+        };
         let Some(known) = self.tasks.get(&id) else {
             return self.accuse(Promise::AcknowledgedSurvives, format!("{id} was never planned"));
         };
@@ -173,8 +175,10 @@ impl Judge {
     /// An attempt begins on its host.
     pub(super) fn attempt_began(&mut self, host: &HostId, grant: &Grant) {
         if let Some((other, attempt)) = self.running.insert(grant.task.clone(), (host.clone(), grant.attempt)) {
-            let detail =
-                format!("{} begins attempt {} on {host} while attempt {attempt} is under way on {other}", grant.task, grant.attempt);
+            let detail = format!(
+                "{} begins attempt {} on {host} while attempt {attempt} is under way on {other}",
+                grant.task, grant.attempt
+            );
             self.accuse(Promise::OneLease, detail);
         }
     }
@@ -194,7 +198,10 @@ impl Judge {
         };
         let newest = self.newest.entry(by.task.clone()).or_default();
         if *newest > by.attempt {
-            let detail = format!("{operation} {name} on {host}: attempt {} of {} acts after attempt {newest}", by.attempt, by.task);
+            let detail = format!(
+                "{operation} {name} on {host}: attempt {} of {} acts after attempt {newest}",
+                by.attempt, by.task
+            );
             return self.accuse(Promise::OneEffect, detail);
         }
         *newest = by.attempt;
@@ -207,7 +214,8 @@ impl Judge {
         };
         let key = (by.task.clone(), by.attempt, by.epoch, word, id.to_owned());
         if !self.effects.insert(key) {
-            let detail = format!("{operation} {name} on {host} took effect twice for attempt {} of {}", by.attempt, by.task);
+            let detail =
+                format!("{operation} {name} on {host} took effect twice for attempt {} of {}", by.attempt, by.task);
             self.accuse(Promise::OneEffect, detail);
         }
     }

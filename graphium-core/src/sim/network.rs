@@ -141,7 +141,13 @@ impl World {
         });
     }
 
-    async fn send_back<T: Send + 'static>(self: &Arc<Self>, from: Option<usize>, what: &str, back: Return<T>, answer: T) {
+    async fn send_back<T: Send + 'static>(
+        self: &Arc<Self>,
+        from: Option<usize>,
+        what: &str,
+        back: Return<T>,
+        answer: T,
+    ) {
         let fate = self.fate(from, what);
         self.sleep(fate.delay).await;
         let is_cut = from.is_some_and(|host| self.state().wires[host].from_server_cut);

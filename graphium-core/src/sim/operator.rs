@@ -131,7 +131,9 @@ impl Operator {
                             control.deploy(*stack, options).await
                         }
                         Wish::Remove(name) => {
-                            control.remove(&name, RemoveOptions { remove_volumes: true, ..RemoveOptions::default() }).await
+                            control
+                                .remove(&name, RemoveOptions { remove_volumes: true, ..RemoveOptions::default() })
+                                .await
                         }
                         Wish::Act(name, kind) => control.act_on_stack(&name, kind, None).await,
                         Wish::Rollback(name) => control.rollback(&name, None, None).await,

@@ -1,9 +1,9 @@
 //! The programs of the simulation: started, crashed, started again.
 
 use super::{
+    engine::SimRuntime,
     executor::Process,
     judge::SimSink,
-    engine::SimRuntime,
     link::SimLink,
     store::SimStore,
     world::{AgentDesk, Grant, NodeEnvironment, World},
@@ -43,7 +43,8 @@ impl World {
         {
             let mut state = self.state();
             state.agent_up[host] = true;
-            state.desks[host] = AgentDesk { tails: std::mem::take(&mut state.desks[host].tails), ..AgentDesk::default() };
+            state.desks[host] =
+                AgentDesk { tails: std::mem::take(&mut state.desks[host].tails), ..AgentDesk::default() };
         }
         let concurrency = self.throw(|dice| 1 + dice.below(4));
         let mut settings = AgentSettings::new(node.id.clone(), concurrency);
@@ -115,7 +116,8 @@ impl World {
                 let grant = {
                     let mut state = self.state();
                     let desk = &mut state.desks[host];
-                    let is_it = |grant: &&Grant| grant.kind == *task && grant.subject == *subject && grant.attempt == *attempt;
+                    let is_it =
+                        |grant: &&Grant| grant.kind == *task && grant.subject == *subject && grant.attempt == *attempt;
                     let grant = desk.grants.iter().rfind(is_it).cloned();
                     desk.running.extend(grant.clone());
                     grant

@@ -63,8 +63,12 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
 
 fn container_of(dice: &mut Dice, name: &str, hosts: &[HostId], most_broken: u16) -> Container {
     let image = if dice.chance(most_broken) { BROKEN } else { IMAGES[dice.below(IMAGES.len())] };
-    let mut container =
-        Container { id: format!("container:{name}"), name: name.to_owned(), image: image.to_owned(), ..Container::default() };
+    let mut container = Container {
+        id: format!("container:{name}"),
+        name: name.to_owned(),
+        image: image.to_owned(),
+        ..Container::default()
+    };
     if dice.chance(400) {
         let host_port = Some(PORTS[dice.below(PORTS.len())]);
         container.ports.push(Port { container_port: 80, host_port, protocol: Protocol::Tcp, host_ip: None });

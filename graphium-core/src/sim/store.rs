@@ -31,7 +31,11 @@ impl SimStore {
             let rate = state.faults.store_refuses;
             let down = state.store_is_down;
             let dice = &mut state.dice;
-            let pause = if dice.chance(250) { dice.between(Duration::from_micros(10), Duration::from_millis(2)) } else { Duration::ZERO };
+            let pause = if dice.chance(250) {
+                dice.between(Duration::from_micros(10), Duration::from_millis(2))
+            } else {
+                Duration::ZERO
+            };
             (pause, down || dice.chance(rate))
         };
         if pause.is_zero() {

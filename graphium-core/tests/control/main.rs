@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod saved;
+mod traces;
 mod world;
 
 use graphium_core::{

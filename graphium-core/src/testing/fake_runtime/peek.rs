@@ -27,7 +27,8 @@ impl FakeRuntime {
     /// Names of what is ours, each with its kind: `container shop-web`, `network shop`.
     pub fn ours(&self) -> Vec<String> {
         let engine = self.engine();
-        let containers = engine.containers.iter().map(|(name, container)| ("container", name, &container.state.observed.labels));
+        let containers =
+            engine.containers.iter().map(|(name, container)| ("container", name, &container.state.observed.labels));
         let networks = engine.networks.iter().map(|(name, labels)| ("network", name, labels));
         let volumes = engine.volumes.iter().map(|(name, labels)| ("volume", name, labels));
         let all = containers.chain(networks).chain(volumes);
