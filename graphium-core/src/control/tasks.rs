@@ -1,9 +1,9 @@
 //! Tasks, as operators see and move them.
 
-use super::{Control, ControlError, TaskRequest, TaskStats, TaskView};
+use super::{Control, ControlError, StackRecord, TaskRequest, TaskStats, TaskView};
 use crate::{
     id::TaskId,
-    store::{Page, Submission, TaskQuery},
+    store::{Page, Submission, TaskQuery, TaskStoreExt},
     task::{Input, Task, TaskStatus},
 };
 
@@ -82,13 +82,35 @@ impl Control {
     /// Tries a failed or cancelled task again, and with it what was cancelled because of it.
     ///
     /// # Errors
-    /// [`ControlError::Store`] when it neither failed nor was cancelled.
+    /// [`ControlError::Store`] when it neither failed nor was cancelled; [`ControlError::Conflict`] when its deployment is not
+    /// the present one of its stack.
     pub async fn retry_task(&self, id: &TaskId, _by: &str) -> Result<TaskView, ControlError> {
+        // Until it is done nothing takes the place of its deployment.
+        let _planning = self.planning.lock().await;
+        self.refuse_overtaken(id).await?;
         let view = self.move_task(id, Input::Retry).await?;
         if let Some(deployment) = &view.task.deployment_id {
             self.state().active.insert(deployment.clone());
         }
         Ok(view)
+    }
+
+    /// What a later deployment has taken the place of is not tried again: it would undo that one's work.
+    async fn refuse_overtaken(&self, id: &TaskId) -> Result<(), ControlError> {
+        let Some(task) = self.store.task(id).await? else { return Ok(()) };
+        let (Some(deployment), Some(stack)) = (&task.deployment_id, &task.stack_id) else { return Ok(()) };
+        let record = self.store.document::<StackRecord>(stack.as_str()).await?;
+        let message = match record {
+            Some(record) if record.value.deployment_id == *deployment => return Ok(()),
+            Some(record) => {
+                let (name, present) = (record.value.name, record.value.deployment_id);
+                format!(
+                    "the stack `{name}` has a later deployment, `{present}`: a task of an earlier one is not tried again"
+                )
+            }
+            None => format!("the stack `{stack}` is gone: a task of it is not tried again"),
+        };
+        Err(ControlError::Conflict { code: "deployment-overtaken", message })
     }
 
     async fn move_task(&self, id: &TaskId, input: Input) -> Result<TaskView, ControlError> {

@@ -60,6 +60,9 @@ impl World {
             let (world, back, call) = (Arc::clone(self), back.clone(), Arc::clone(&call));
             self.spawn(Process::Wire, async move {
                 world.sleep(later).await;
+                if world.state().is_calm {
+                    return;
+                }
                 world.tell("wire", || format!("{what} of {} arrives once more", world.party(from)));
                 world.deliver(from, what, back, call, None);
             });

@@ -55,3 +55,24 @@ fn what_was_overtaken_goes_with_the_next_deployment_that_comes_to_its_end_and_is
     let status = world.run(world.control.status(removal.deployment_id.as_str())).unwrap();
     assert!(status.tasks.iter().all(|shown| shown.task.host_id.as_str() == "vm2"), "{:?}", status.tasks);
 }
+
+#[test]
+fn a_task_of_an_overtaken_deployment_is_not_tried_again() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let first = world
+        .run(world.control.deploy(stack("shop", vec![container("web", "vm1", None, &[])]), DeployOptions::default()));
+    let tasks = world.run(world.control.status(first.unwrap().deployment_id.as_str())).unwrap().tasks;
+    let deploy = tasks.iter().find(|shown| shown.task.plan_id == "deploy:web").unwrap().task.id.clone();
+    world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let refusal = |task| match world.run(world.control.retry_task(task, "somebody")) {
+        Err(ControlError::Conflict { code, message }) => (code, message),
+        other => panic!("{other:?}"),
+    };
+    let (code, message) = refusal(&deploy);
+    assert_eq!(code, "deployment-overtaken");
+    assert!(message.contains("the stack `shop` has a later deployment, `deployment:"), "{message}");
+    while one.work() > 0 {}
+    world.tick();
+    assert!(refusal(&deploy).1.contains("is gone"));
+}
