@@ -10,6 +10,7 @@ use crate::{
     task::{TaskStatus, deadline},
 };
 use futures::FutureExt as _;
+use serde::Deserialize as _;
 use std::collections::BTreeMap;
 
 /// How many events are looked at in one go.
@@ -25,13 +26,16 @@ impl World {
             return;
         }
         let events = self.store.events(seen, BATCH).now_or_never().and_then(Result::ok).unwrap_or_default();
-        let mut stacks_changed = false;
+        let mut placed_anew = false;
         for event in &events {
             self.look_at(event);
-            stacks_changed |= matches!(event.kind, EventType::StackAdded | EventType::StackUpdated);
+            placed_anew |= event.kind == EventType::StackDeploying;
+            if matches!(event.kind, EventType::StackAdded | EventType::StackUpdated) {
+                self.look_at_status(event);
+            }
         }
-        if stacks_changed {
-            self.look_at_stacks();
+        if placed_anew {
+            self.look_at_ports();
         }
     }
 
@@ -85,10 +89,9 @@ impl World {
         }
     }
 
-    fn look_at_stacks(&self) {
+    fn look_at_ports(&self) {
         let mut ports: BTreeMap<(HostId, u16), (StackId, String)> = BTreeMap::new();
         for Versioned { value: record, .. } in self.stack_records() {
-            self.look_at_status(&record);
             let stack = &record.applied.stack;
             for (name, host) in &record.applied.placements {
                 let fixed = stack.container(name).into_iter().flat_map(|container| &container.ports);
@@ -107,22 +110,33 @@ impl World {
     }
 
     /// What a record says for good must be so in every task.
-    fn look_at_status(&self, record: &StackRecord) {
-        let mut judge = self.judge();
-        let says = record.status;
-        let wrong = match says {
-            StackStatus::Running | StackStatus::Stopped => {
-                judge.statuses(&record.deployment_id).find(|status| *status != TaskStatus::Completed)
-            }
-            _ => None,
+    fn look_at_status(&self, event: &Event) {
+        let text = |name: &str| event.data.get(name).and_then(serde_json::Value::as_str);
+        let (Some(id), Some(says), Some(deployment)) = (text("@id"), text("status"), text("deploymentId")) else {
+            return;
         };
-        if let Some(status) = wrong {
-            let detail = format!("{} is {} with a task that is {}", record.id, says.as_str(), status.as_str());
-            judge.accuse(Promise::StatusIsFold, detail);
+        let mut judge = self.judge();
+        if [StackStatus::Running, StackStatus::Stopped].iter().any(|status| status.as_str() == says) {
+            let wrong = judge.statuses(&deployment.into()).find(|status| *status != TaskStatus::Completed);
+            if let Some(status) = wrong {
+                let detail = format!("{id} is {says} with a task that is {}", status.as_str());
+                judge.accuse(Promise::StatusIsFold, detail);
+            }
         }
-        if says == StackStatus::Error && record.error_message.is_none() {
-            judge.accuse(Promise::StatusIsFold, format!("{} is in error and does not say why", record.id));
+        if says == StackStatus::Error.as_str() && text("errorMessage").is_none() {
+            judge.accuse(Promise::StatusIsFold, format!("{id} is in error and does not say why"));
         }
+    }
+
+    /// Every stack with its status, and whether it says what is wrong; without reading all of it.
+    pub(super) fn stack_statuses(&self) -> Vec<(String, StackStatus, bool)> {
+        let query = RecordQuery::of(Kind::Stack);
+        let Some(Ok(page)) = self.store.records(&query).now_or_never() else { return Vec::new() };
+        let read = |record: &crate::store::Record| {
+            let status = StackStatus::deserialize(record.body.get("status")?).ok()?;
+            Some((record.key.id.clone(), status, record.body.get("errorMessage").is_some()))
+        };
+        page.items.iter().filter_map(read).collect()
     }
 
     pub(super) fn stack_records(&self) -> Vec<Versioned<StackRecord>> {

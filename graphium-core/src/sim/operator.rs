@@ -120,6 +120,9 @@ impl Operator {
             Wish::Deploy(stack) => format!("asks for deployment of {}", stack.name),
             Wish::Remove(name) | Wish::Act(name, _) | Wish::Rollback(name) => format!("asks for {what} of {name}"),
         });
+        // Some give up what is not done in time.
+        let is_calm = self.world.state().is_calm;
+        let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
         for _ in 0..TRIES {
             let (wish, key) = (wish.clone(), key.clone());
             let asked = self.world.ask(None, what, move |control| {
@@ -127,7 +130,8 @@ impl Operator {
                 async move {
                     match wish {
                         Wish::Deploy(stack) => {
-                            let options = DeployOptions { idempotency_key: Some(key), ..DeployOptions::default() };
+                            let options =
+                                DeployOptions { idempotency_key: Some(key), timeout, ..DeployOptions::default() };
                             control.deploy(*stack, options).await
                         }
                         Wish::Remove(name) => {
@@ -140,7 +144,7 @@ impl Operator {
                     }
                 }
             });
-            let answer = match select(pin!(asked), pin!(self.world.sleep(PATIENCE))).await {
+            let answer = match select(pin!(asked), pin!(self.world.sleep(self.patience()))).await {
                 Either::Left((Ok(answer), _)) => answer,
                 Either::Left((Err(_), _)) | Either::Right(_) => {
                     self.world.sleep(Duration::from_secs(1)).await;
@@ -165,6 +169,12 @@ impl Operator {
             }
         }
         None
+    }
+
+    /// How long to wait this time: while things go wrong, programs that ask are sometimes ended amid it.
+    fn patience(&self) -> Duration {
+        let is_calm = self.world.state().is_calm;
+        self.world.throw(|dice| if !is_calm && dice.chance(250) { dice.millis(0, 12) } else { PATIENCE })
     }
 
     async fn cancel_something(&self) {
