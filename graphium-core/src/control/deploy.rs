@@ -7,7 +7,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     event::{EventType, NewEvent},
-    id::{DeploymentId, TaskId},
+    id::{DeploymentId, HostId, TaskId},
     plan::{self, Applied, Plan, Trace},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
@@ -130,20 +130,13 @@ impl Control {
         submission.records.push(record.write(expect)?);
         submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
-        let submitted = self.store.submit(submission, self.environment.now()).await?;
-        if submitted.repeated {
-            return Ok(submitted);
-        }
-        {
-            let mut state = self.state();
-            if let Some(existing) = existing {
-                state.dirty.insert(existing.value.deployment_id.clone());
-            }
-            state.active.insert(record.deployment_id.clone());
-        }
-        self.touch(Some(&record.deployment_id));
-        self.work_is_ready(&submitted.ready);
-        Ok(submitted)
+        let _consequences = Consequences {
+            control: self,
+            deployment: record.deployment_id.clone(),
+            overtaken: existing.map(|existing| existing.value.deployment_id.clone()),
+            hosts: submission.tasks.iter().map(|task| task.host_id.clone()).collect(),
+        };
+        Ok(self.store.submit(submission, self.environment.now()).await?)
     }
 
     /// The answer to a request whose key was seen before: what the first led to.
@@ -166,6 +159,30 @@ impl Control {
         let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
         Ok(started(record, tasks.len()))
+    }
+}
+
+/// What follows from a deployment that was handed to the store, whatever becomes of its request: the store may have taken
+/// it without an answer, and the request may be dropped when its caller hangs up.
+struct Consequences<'a> {
+    control: &'a Control,
+    deployment: DeploymentId,
+    overtaken: Option<DeploymentId>,
+    hosts: BTreeSet<HostId>,
+}
+
+impl Drop for Consequences<'_> {
+    fn drop(&mut self) {
+        let asked = self.control.environment.elapsed();
+        {
+            let mut state = self.control.state();
+            state.dirty.extend(self.overtaken.take());
+            state.dirty.insert(self.deployment.clone());
+            state.active.insert(self.deployment.clone());
+            state.expected.insert(self.deployment.clone(), asked);
+        }
+        let hosts: Vec<HostId> = std::mem::take(&mut self.hosts).into_iter().collect();
+        self.control.work_is_ready(&hosts);
     }
 }
 
@@ -298,7 +315,7 @@ pub(super) fn traces_of(existing: Option<&Versioned<StackRecord>>) -> BTreeSet<T
 }
 
 fn placements_of(plan: &Plan) -> BTreeMap<String, Placement> {
-    let place = |(name, host): (&String, &crate::id::HostId)| {
+    let place = |(name, host): (&String, &HostId)| {
         let placement = Placement {
             container_id: None,
             container_name: format!("{}-{name}", plan.stack_name),

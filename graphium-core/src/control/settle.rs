@@ -13,7 +13,13 @@ use crate::{
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How long a store may take to write a deployment whose request was dropped.
+const EXPECTED_FOR: Duration = Duration::from_secs(60);
 
 /// Containers of a stack that were seen, by host and name on the engine.
 type Seen = BTreeMap<String, ObservedContainer>;
@@ -32,7 +38,7 @@ impl Control {
 
     async fn try_settle(&self, id: &DeploymentId) -> Result<(), ControlError> {
         let Some(state) = self.store.document::<DeploymentState>(id.as_str()).await? else {
-            self.state().active.remove(id);
+            self.give_up_waiting_for(id);
             return Ok(());
         };
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
@@ -41,9 +47,6 @@ impl Control {
         let current = record.filter(|record| record.value.deployment_id == *id);
         let seen = self.seen(&state.value).await?;
         let fold = with_drift(fold(state.value.kind, &tasks), &state.value, current.as_ref(), &seen);
-        if fold.ended {
-            self.state().active.remove(id);
-        }
         let now = self.environment.now();
         let mut submission = Submission::default();
         let next = next_state(&state.value, &fold, &seen, current.is_some(), now);
@@ -61,7 +64,23 @@ impl Control {
             self.store.submit(submission, now).await?;
             self.wake.notify(usize::MAX);
         }
+        // Only now: until it is written, it is to be settled.
+        let mut state = self.state();
+        state.expected.remove(id);
+        if fold.ended {
+            state.active.remove(id);
+        }
         Ok(())
+    }
+
+    /// A deployment that is not there: what was to write it may still be under way, for a while.
+    fn give_up_waiting_for(&self, id: &DeploymentId) {
+        let elapsed = self.environment.elapsed();
+        let mut state = self.state();
+        if state.expected.get(id).is_none_or(|asked| elapsed.saturating_sub(*asked) > EXPECTED_FOR) {
+            state.expected.remove(id);
+            state.active.remove(id);
+        }
     }
 
     async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
