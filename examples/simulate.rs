@@ -27,15 +27,16 @@ struct Arguments {
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = arguments()?;
-    let mut setup = Setup::default();
+    let mut stacks = Vec::new();
     for path in &arguments.documents {
         let text = std::fs::read(path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
         let reading = read(text, &ReadContext::default()).map_err(|mistakes| {
             let list: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             format!("`{path}` has mistakes:\n{}", list.join("\n"))
         })?;
-        setup.stacks.push(reading.stack);
+        stacks.push(reading.stack);
     }
+    let setup = if stacks.is_empty() { Setup::default() } else { Setup::of(stacks) };
     if let Some(seed) = arguments.trace {
         let recording = record(seed, &setup);
         print!("{}", recording.trace);

@@ -23,7 +23,7 @@ impl World {
 
     fn trouble(self: &Arc<Self>) {
         let (kind, host, pause) =
-            self.throw(|dice| (dice.below(13), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
+            self.throw(|dice| (dice.below(14), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
         let agent = Process::Agent(host);
         match kind {
             0 if self.state().agent_up[host] => self.crash(agent, pause),
@@ -44,6 +44,8 @@ impl World {
             10 => self.hang_engine(host, pause * 4),
             11 => self.disturb_container(host),
             12 => self.stop_store(pause / 3),
+            // Nobody is there to start it again, for a long time.
+            13 if self.state().agent_up[host] => self.crash(agent, pause * 5),
             _ => {}
         }
     }
@@ -58,8 +60,12 @@ impl World {
         self.tell(&self.name(Process::Engine(host)), || format!("goes away for {pause:?}"));
         self.hosts[host].runtime.disconnect();
         if self.chance(500) {
-            // It takes what it was about to do along.
+            // It takes what it was about to do along, and what it ran.
             self.spawner.kill(Process::Engine(host));
+            let runtime = &self.hosts[host].runtime;
+            for state in runtime.containers().iter().filter(|state| state.is_managed()) {
+                runtime.exit(&state.observed.name, 137);
+            }
         }
         self.later(pause, move |world| world.hosts[host].runtime.reconnect());
     }
@@ -97,8 +103,15 @@ impl World {
 
     fn stop_store(self: &Arc<Self>, pause: Duration) {
         self.tell("store", || format!("does not answer for {pause:?}"));
-        self.state().store_is_down = true;
-        self.later(pause, |world| world.state().store_is_down = false);
+        {
+            let mut state = self.state();
+            state.store_is_down = true;
+            state.works_since = None;
+        }
+        self.later(pause, |world| {
+            world.state().store_is_down = false;
+            world.works_again();
+        });
     }
 
     fn later(self: &Arc<Self>, pause: Duration, act: impl FnOnce(&Self) + Send + 'static) {
@@ -107,6 +120,15 @@ impl World {
             world.sleep(pause).await;
             act(&world);
         });
+    }
+
+    /// Notes that server and store work, if both do.
+    pub(super) fn works_again(&self) {
+        let elapsed = self.elapsed();
+        let mut state = self.state();
+        if state.server.is_some() && !state.store_is_down {
+            state.works_since.get_or_insert(elapsed);
+        }
     }
 
     /// From now on nothing goes wrong any more, and what has gone wrong is mended.
@@ -119,6 +141,7 @@ impl World {
             state.store_is_down = false;
             state.wires.fill(Wires::default());
         }
+        self.works_again();
         self.spawner.spare();
         for host in 0..self.hosts.len() {
             self.hosts[host].runtime.reconnect();

@@ -17,6 +17,8 @@ pub struct Faults {
     pub store_refuses: u16,
     /// Calls of the store that have their effect and fail.
     pub store_unclear: u16,
+    /// Journals that cannot be written.
+    pub journal_fails: u16,
     /// Calls of an engine that fail without effect.
     pub engine_fails: u16,
     /// Calls of an engine that have their effect and are not answered.
@@ -39,6 +41,7 @@ impl Faults {
             hung_up: 0,
             store_refuses: 0,
             store_unclear: 0,
+            journal_fails: 0,
             engine_fails: 0,
             engine_unclear: 0,
             engine_halves: 0,
@@ -56,6 +59,7 @@ impl Faults {
             hung_up: 500,
             store_refuses: 4,
             store_unclear: 4,
+            journal_fails: 50,
             engine_fails: 20,
             engine_unclear: 20,
             engine_halves: 40,

@@ -196,6 +196,10 @@ impl Judge {
             let detail = format!("{operation} {name} on {host} was done for no attempt");
             return self.accuse(Promise::OneEffect, detail);
         };
+        if self.tasks.get(&by.task).is_some_and(|known| known.status == Some(TaskStatus::Completed)) {
+            let detail = format!("{operation} {name} on {host} was done for {}, which is completed", by.task);
+            return self.accuse(Promise::OneEffect, detail);
+        }
         let newest = self.newest.entry(by.task.clone()).or_default();
         if *newest > by.attempt {
             let detail = format!(

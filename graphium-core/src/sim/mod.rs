@@ -17,6 +17,7 @@
 //! The same seed and setup give the same run, to the byte of its trace.
 
 mod bug;
+mod bug_store;
 mod chaos;
 mod dice;
 mod engine;
@@ -24,10 +25,12 @@ mod executor;
 mod faults;
 mod finale;
 mod inspect;
+mod journal;
 mod judge;
 mod link;
 mod network;
 mod operator;
+mod overseer;
 mod programs;
 mod promise;
 mod run;

@@ -127,6 +127,9 @@ impl World {
         }
         // Nobody listens there: dropping the way back tells so at once.
         let Some(control) = server else { return };
+        if let Some(host) = from {
+            self.state().heard[host] = self.elapsed();
+        }
         let world = Arc::clone(self);
         self.spawn(Process::Server, async move {
             let work = call(control);

@@ -3,6 +3,7 @@
 use super::{
     engine::SimRuntime,
     executor::Process,
+    journal::SimJournal,
     judge::SimSink,
     link::SimLink,
     store::SimStore,
@@ -33,6 +34,7 @@ impl World {
             };
             world.tell("server", || "is up".to_owned());
             world.state().server = Some(Arc::clone(&control));
+            world.works_again();
             control.run().await;
         });
     }
@@ -55,7 +57,7 @@ impl World {
             Arc::new(SimLink::new(self, host)),
             Arc::new(SimRuntime::new(self, host)),
             Arc::new(NodeEnvironment::of_agent(self)),
-            Box::new(node.journal.clone()),
+            Box::new(SimJournal::new(self, node.journal.clone())),
             settings,
         );
         let world = Arc::clone(self);
@@ -90,11 +92,27 @@ impl World {
     pub(super) fn has_crashed(self: &Arc<Self>, process: Process, pause: Duration) {
         self.tell(&self.name(process), || format!("crashes, and comes back in {pause:?}"));
         match process {
-            Process::Server => self.state().server = None,
+            Process::Server => self.server_gone(),
             Process::Agent(host) => self.agent_gone(host),
             Process::Engine(_) | Process::Wire | Process::World => return,
         }
         self.start_later(process, pause);
+    }
+
+    /// With the server its store closes, if the two are one program: it is opened again from what is on its disk.
+    fn server_gone(&self) {
+        let control = {
+            let mut state = self.state();
+            state.works_since = None;
+            state.server.take()
+        };
+        drop(control);
+        if self.chance(500) {
+            let now = NodeEnvironment::wall(self, true);
+            let lease = jiff::SignedDuration::try_from(self.setup.control.lease).unwrap_or_default();
+            self.store.reopen(now, now.saturating_add(lease).unwrap_or(now));
+            self.tell("store", || "is opened anew".to_owned());
+        }
     }
 
     fn agent_gone(&self, host: usize) {

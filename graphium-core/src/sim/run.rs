@@ -125,6 +125,7 @@ fn begin(world: &Arc<World>) {
     if let Some(pause) = world.setup.faults.trouble {
         world.spawn(Process::World, Arc::clone(world).make_trouble(pause));
     }
+    world.spawn(Process::World, Arc::clone(world).oversee());
     let story = Arc::clone(world);
     world.spawn(Process::World, async move {
         let mut operator = Operator::new(&story);

@@ -1,14 +1,14 @@
 //! What a simulation is made of.
 
 use super::{bug::Bug, faults::Faults};
-use crate::{control::Settings, stack::Stack};
-use std::time::Duration;
+use crate::{control::Settings, id::HostId, stack::Stack};
+use std::{collections::BTreeSet, time::Duration};
 
 /// What a simulation is made of; with a seed it says everything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
-    /// How many hosts there are: `vm1`, `vm2` …
-    pub hosts: usize,
+    /// The hosts, each with its engine and its agent.
+    pub hosts: Vec<HostId>,
     /// The stacks that are deployed, changed and removed; none: each seed makes some of its own.
     pub stacks: Vec<Stack>,
     /// What goes wrong.
@@ -27,7 +27,7 @@ impl Default for Setup {
     /// Three hosts, stacks of the seed, everything goes wrong for 40 s.
     fn default() -> Self {
         Self {
-            hosts: 3,
+            hosts: numbered(3),
             stacks: Vec::new(),
             faults: Faults::storm(),
             storm: Duration::from_secs(40),
@@ -36,4 +36,26 @@ impl Default for Setup {
             bug: None,
         }
     }
+}
+
+impl Setup {
+    /// A storm over some stacks of your own, on the hosts that they name and as many more as make three.
+    pub fn of(stacks: Vec<Stack>) -> Self {
+        let named = |stack: &Stack| {
+            let containers = stack.containers.iter().filter_map(|container| container.host.clone());
+            let constraints = stack.deployment.host_constraints.iter().filter_map(|rule| rule.target_host.clone());
+            containers.chain(constraints).chain(stack.host.clone()).collect::<Vec<_>>()
+        };
+        let mut hosts: BTreeSet<HostId> = stacks.iter().flat_map(named).collect();
+        for host in numbered(3) {
+            if hosts.len() < 3 {
+                hosts.insert(host);
+            }
+        }
+        Self { hosts: hosts.into_iter().collect(), stacks, ..Self::default() }
+    }
+}
+
+fn numbered(count: usize) -> Vec<HostId> {
+    (1..=count).map(|number| HostId::new(format!("vm{number}"))).collect()
 }

@@ -5,7 +5,7 @@ use crate::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Kind, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
+        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
         Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
@@ -78,12 +78,7 @@ impl TaskStore for SimStore {
         self.way_in("submit").await?;
         let tasks = submission.tasks.clone();
         let plans = !tasks.is_empty();
-        if self.world.has(Bug::GateOpen) {
-            submission.tasks.iter_mut().for_each(|task| task.depends_on.clear());
-        }
-        if self.world.has(Bug::RetriesUnbounded) {
-            submission.tasks.iter_mut().for_each(|task| task.max_retries = u32::MAX);
-        }
+        self.world.spoil_submission(&mut submission);
         if self.world.has(Bug::SubmissionForgotten) && plans && self.world.chance(200) {
             return Ok(Submitted::default());
         }
@@ -106,7 +101,8 @@ impl TaskStore for SimStore {
 
     async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
         self.way_in("act").await?;
-        let answer = self.world.store.act(task, input, now).await;
+        let answer = self.world.store.act(task, input.clone(), now).await;
+        let answer = self.world.spoil_act(task, input, now, answer).await;
         self.way_back("act", answer).await
     }
 
@@ -133,10 +129,9 @@ impl TaskStore for SimStore {
 
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
         self.way_in("list").await?;
-        if self.world.has(Bug::OthersUnseen) && query.kind == Kind::Container {
-            return Ok(Page { items: Vec::new(), next: None });
-        }
-        self.world.store.records(query).await
+        let mut page = self.world.store.records(query).await?;
+        self.world.spoil_records(query.kind, &mut page);
+        Ok(page)
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {

@@ -57,6 +57,10 @@ pub(super) struct State {
     pub(super) hung: Vec<bool>,
     pub(super) agent_up: Vec<bool>,
     pub(super) store_is_down: bool,
+    /// Since when the server and the store have worked without a break.
+    pub(super) works_since: Option<Duration>,
+    /// When the server last heard of each host.
+    pub(super) heard: Vec<Duration>,
     /// How far the server's wall clock is off.
     pub(super) server_wall: SignedDuration,
     pub(super) desks: Vec<AgentDesk>,
@@ -99,13 +103,13 @@ impl World {
     pub(super) fn new(seed: u64, setup: Setup, trace: Trace, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let clock = ManualEnvironment::seeded(dice.next());
-        let host = |number: usize| HostNode {
-            id: HostId::new(format!("vm{number}")),
+        let host = |id: &HostId| HostNode {
+            id: id.clone(),
             runtime: FakeRuntime::with_environment(Arc::new(clock.clone())),
             journal: MemoryJournal::default(),
             released: event_listener::Event::new(),
         };
-        let hosts: Vec<HostNode> = (1..=setup.hosts).map(host).collect();
+        let hosts: Vec<HostNode> = setup.hosts.iter().map(host).collect();
         let state = State {
             dice: dice.fork(),
             faults: setup.faults.clone(),
@@ -114,6 +118,8 @@ impl World {
             hung: vec![false; hosts.len()],
             agent_up: vec![false; hosts.len()],
             store_is_down: false,
+            works_since: None,
+            heard: vec![Duration::ZERO; hosts.len()],
             server_wall: SignedDuration::ZERO,
             desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
             foreign: BTreeMap::new(),
@@ -221,6 +227,12 @@ impl NodeEnvironment {
         Self::new(world, false)
     }
 
+    /// The wall clock of the server, or of everybody else.
+    pub(super) fn wall(world: &World, is_server: bool) -> Timestamp {
+        let offset = if is_server { world.state().server_wall } else { SignedDuration::ZERO };
+        world.clock.now().saturating_add(offset).unwrap_or_default()
+    }
+
     fn new(world: &Arc<World>, is_server: bool) -> Self {
         let dice = Mutex::new(world.throw(Dice::fork));
         Self { world: Arc::clone(world), is_server, dice }
@@ -236,8 +248,7 @@ impl std::fmt::Debug for NodeEnvironment {
 #[async_trait]
 impl Environment for NodeEnvironment {
     fn now(&self) -> Timestamp {
-        let offset = if self.is_server { self.world.state().server_wall } else { SignedDuration::ZERO };
-        self.world.clock.now().saturating_add(offset).unwrap_or_default()
+        Self::wall(&self.world, self.is_server)
     }
 
     fn elapsed(&self) -> Duration {
