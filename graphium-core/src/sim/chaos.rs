@@ -3,8 +3,10 @@
 use super::{
     executor::Process,
     faults::Faults,
+    stacks,
     world::{Wires, World},
 };
+use crate::testing::Thing;
 use jiff::SignedDuration;
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +25,7 @@ impl World {
 
     fn trouble(self: &Arc<Self>) {
         let (kind, host, pause) =
-            self.throw(|dice| (dice.below(14), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
+            self.throw(|dice| (dice.below(15), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
         let agent = Process::Agent(host);
         match kind {
             0 if self.state().agent_up[host] => self.crash(agent, pause),
@@ -38,7 +40,9 @@ impl World {
             8 => {
                 let by = self.throw(|dice| dice.below(180)) as i64 - 90;
                 self.tell("server", || format!("'s clock jumps by {by} s"));
-                self.state().server_wall += SignedDuration::from_secs(by);
+                let mut state = self.state();
+                state.server_wall += SignedDuration::from_secs(by);
+                state.clock_jumped_ahead |= by > 0;
             }
             9 => self.take_engine_away(host, pause),
             10 => self.hang_engine(host, pause * 4),
@@ -46,6 +50,7 @@ impl World {
             12 => self.stop_store(pause / 3),
             // Nobody is there to start it again, for a long time.
             13 if self.state().agent_up[host] => self.crash(agent, pause * 5),
+            14 => self.take_a_name(host),
             _ => {}
         }
     }
@@ -99,6 +104,21 @@ impl World {
             self.tell(&self.name(Process::Engine(host)), || format!("{name} ends with code 137"));
             runtime.exit(&name, 137);
         }
+    }
+
+    /// Somebody starts a container by hand, under a name that may be wanted.
+    fn take_a_name(&self, host: usize) {
+        let name = self.throw(stacks::engine_name);
+        let node = &self.hosts[host];
+        if node.runtime.container(&name).is_some() {
+            return;
+        }
+        self.tell(&self.name(Process::Engine(host)), || format!("somebody starts {name} by hand"));
+        node.runtime.make_foreign(Thing::Container, &name);
+        let before = node.runtime.effects(&name);
+        let mut state = self.state();
+        state.has_excuse = true;
+        state.foreign.entry(node.id.clone()).or_default().push((name, before));
     }
 
     fn stop_store(self: &Arc<Self>, pause: Duration) {

@@ -116,6 +116,9 @@ impl SimRuntime {
     {
         let (fate, latency, goes_on) = self.throw(operation);
         let by = self.world.holder(self.host, name);
+        if let Some(by) = &by {
+            self.world.look_at_right(by);
+        }
         let call = Call { operation, name: name.to_owned(), fate, latency, goes_on, by };
         let (sender, receiver) = oneshot::channel();
         let (end, tail) = oneshot::channel::<()>();

@@ -1,13 +1,17 @@
 //! What is looked at after every step.
 
-use super::{judge::is_of_task, promise::Promise, world::World};
+use super::{
+    judge::is_of_task,
+    promise::Promise,
+    world::{Grant, World},
+};
 use crate::{
     control::{StackRecord, StackStatus},
     event::{Event, EventType},
     id::{HostId, StackId},
     runtime::label,
-    store::{Kind, RecordQuery, TaskStore, TaskStoreExt, Versioned},
-    task::{TaskStatus, deadline},
+    store::{Acted, Kind, RecordQuery, TaskStore, TaskStoreExt, Versioned},
+    task::{Lease, TaskStatus, deadline},
 };
 use futures::FutureExt as _;
 use serde::Deserialize as _;
@@ -144,12 +148,40 @@ impl World {
         stacks.now_or_never().and_then(Result::ok).unwrap_or_default()
     }
 
+    /// An attempt acts only while it is held: its agent stops before its time is up.
+    pub(super) fn look_at_right(&self, grant: &Grant) {
+        let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
+        let is_held = task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt);
+        if !is_held && !grant.came_late && !self.state().clock_jumped_ahead {
+            let detail = format!("attempt {} of {} acts, and its lease has ended", grant.attempt, grant.task);
+            self.judge().accuse(Promise::OneLease, detail);
+        }
+    }
+
+    /// A report was acknowledged: the attempt has ended for the store, too.
+    pub(super) fn look_at_report(&self, lease: &Lease) {
+        let task = self.store.task(&lease.task).now_or_never().and_then(Result::ok).flatten();
+        if task.is_some_and(|task| task.status.is_leased() && task.attempt == lease.attempt) {
+            let detail = format!("a report of {} was acknowledged, and the task is still under way", lease.task);
+            self.judge().accuse(Promise::AcknowledgedSurvives, detail);
+        }
+    }
+
+    /// The store took a report: it was the present attempt's.
+    pub(super) fn look_at_taken(&self, lease: &Lease, acted: &Acted) {
+        if let Some(task) = acted.tasks.first().filter(|task| task.attempt != lease.attempt) {
+            let detail =
+                format!("a report of attempt {} of {} counts for attempt {}", lease.attempt, task.id, task.attempt);
+            self.judge().accuse(Promise::OneLease, detail);
+        }
+    }
+
     /// What belongs to somebody else is as it was made.
     pub(super) fn look_at_foreign(&self) {
         for host in &self.hosts {
-            for name in self.state().foreign.get(&host.id).into_iter().flatten() {
+            for (name, before) in self.state().foreign.get(&host.id).into_iter().flatten() {
                 let stays = host.runtime.container(name).is_some_and(|state| !state.is_managed());
-                let untouched = host.runtime.effects(name) == crate::testing::Effects::default();
+                let untouched = host.runtime.effects(name) == *before;
                 if !stays || !untouched {
                     self.judge()
                         .accuse(Promise::ForeignUntouched, format!("container {name} of {} is not ours", host.id));

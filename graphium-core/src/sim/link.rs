@@ -61,6 +61,7 @@ impl AgentLink for SimLink {
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
         let call = call.clone();
+        self.world.state().desks[self.host].claim_came_late = false;
         let tasks = self
             .world
             .ask(Some(self.host), "claim", move |control| {
@@ -70,13 +71,15 @@ impl AgentLink for SimLink {
             .await??;
         for task in &tasks {
             self.tell(|| format!("is granted {} ({}, attempt {})", task.id, task.plan_id, task.attempt));
-            let grants = &mut self.world.state().desks[self.host].grants;
-            grants.extend(task.lease.as_ref().map(|lease| Grant {
+            let desk = &mut self.world.state().desks[self.host];
+            let came_late = desk.claim_came_late;
+            desk.grants.extend(task.lease.as_ref().map(|lease| Grant {
                 task: task.id.clone(),
                 attempt: task.attempt,
                 epoch: lease.epoch,
                 kind: task.task_type,
                 subject: task.payload.subject().to_owned(),
+                came_late,
             }));
         }
         Ok(tasks)
@@ -93,15 +96,15 @@ impl AgentLink for SimLink {
 
     async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
         self.tell(|| format!("reports {} attempt {}: {}", lease.task, lease.attempt, word(outcome)));
-        if self.world.has(Bug::ReportDropped) && self.world.chance(100) {
-            return Ok(());
+        let answer = if self.world.has(Bug::ReportDropped) && self.world.chance(100) {
+            Ok(())
+        } else {
+            self.send_report(lease, outcome).await
+        };
+        if answer.is_ok() {
+            self.world.look_at_report(lease);
         }
-        let (lease, outcome) = (lease.clone(), outcome.clone());
-        let answer = self.world.ask(Some(self.host), "report", move |control| {
-            let (lease, outcome) = (lease.clone(), outcome.clone());
-            async move { control.report(&lease, &outcome).await }
-        });
-        answer.await?
+        answer
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
@@ -109,6 +112,17 @@ impl AgentLink for SimLink {
         let answer = self.world.ask(Some(self.host), "observation", move |control| {
             let report = report.clone();
             async move { control.observe(&report).await }
+        });
+        answer.await?
+    }
+}
+
+impl SimLink {
+    async fn send_report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
+        let (lease, outcome) = (lease.clone(), outcome.clone());
+        let answer = self.world.ask(Some(self.host), "report", move |control| {
+            let (lease, outcome) = (lease.clone(), outcome.clone());
+            async move { control.report(&lease, &outcome).await }
         });
         answer.await?
     }

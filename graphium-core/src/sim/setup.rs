@@ -32,7 +32,12 @@ impl Default for Setup {
             faults: Faults::storm(),
             storm: Duration::from_secs(40),
             rest: Duration::from_secs(900),
-            control: Settings::default(),
+            // Shorter than a server's own, so that more of them pass in a storm.
+            control: Settings {
+                lease: Duration::from_secs(12),
+                tick: Duration::from_secs(5),
+                offline_after: Duration::from_secs(8),
+            },
             bug: None,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
         Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, Port, Protocol,
         RestartPolicy, Stack, Strategy, TextMap, Volume,
     },
-    testing::Program,
+    testing::{Effects, Program},
 };
 use indexmap::IndexMap;
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,6 +22,11 @@ pub(super) const BROKEN: &str = "broken:1";
 /// The names of the stacks that a seed works with.
 pub(super) fn names(dice: &mut Dice) -> Vec<&'static str> {
     NAMES[..1 + dice.below(NAMES.len())].to_vec()
+}
+
+/// A name on an engine that a container of some stack may want.
+pub(super) fn engine_name(dice: &mut Dice) -> String {
+    format!("{}-{}", NAMES[dice.below(NAMES.len())], CONTAINERS[dice.below(CONTAINERS.len())])
 }
 
 /// A stack of that name, as somebody might want it today.
@@ -98,7 +103,7 @@ fn check() -> HealthCheck {
 impl World {
     /// Puts on the hosts what is there before anybody deploys: images, and things of others.
     pub(super) fn furnish(&self) {
-        let mut foreign: BTreeMap<HostId, Vec<String>> = BTreeMap::new();
+        let mut foreign = BTreeMap::new();
         for host in &self.hosts {
             host.runtime.set_program(BROKEN, Program::exits(1).saying(["no configuration"]));
             let (has_own, takes_name, occupies) =
@@ -114,7 +119,8 @@ impl World {
             }
             let mut state = self.state();
             state.has_excuse |= takes_name || occupies;
-            foreign.insert(host.id.clone(), names);
+            let untouched = names.into_iter().map(|name| (name, Effects::default()));
+            foreign.insert(host.id.clone(), untouched.collect());
         }
         self.state().foreign = foreign;
     }

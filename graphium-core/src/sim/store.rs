@@ -102,7 +102,10 @@ impl TaskStore for SimStore {
     async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
         self.way_in("act").await?;
         let answer = self.world.store.act(task, input.clone(), now).await;
-        let answer = self.world.spoil_act(task, input, now, answer).await;
+        let answer = self.world.spoil_act(task, input.clone(), now, answer).await;
+        if let (Input::Report { lease, .. }, Ok(acted)) = (&input, &answer) {
+            self.world.look_at_taken(lease, acted);
+        }
         self.way_back("act", answer).await
     }
 

@@ -15,7 +15,7 @@ use crate::{
     environment::Environment,
     id::{HostId, TaskId},
     store::MemoryStore,
-    testing::{FakeRuntime, ManualEnvironment},
+    testing::{Effects, FakeRuntime, ManualEnvironment},
 };
 use async_trait::async_trait;
 use futures::channel::oneshot;
@@ -61,11 +61,13 @@ pub(super) struct State {
     pub(super) works_since: Option<Duration>,
     /// When the server last heard of each host.
     pub(super) heard: Vec<Duration>,
+    /// The server's clock has jumped ahead: leases ended before their time.
+    pub(super) clock_jumped_ahead: bool,
     /// How far the server's wall clock is off.
     pub(super) server_wall: SignedDuration,
     pub(super) desks: Vec<AgentDesk>,
-    /// Containers of others, by host.
-    pub(super) foreign: BTreeMap<HostId, Vec<String>>,
+    /// Containers of others, by host, with what had been done under their names when they came.
+    pub(super) foreign: BTreeMap<HostId, Vec<(String, Effects)>>,
     /// Something of others is in the way of what may be deployed.
     pub(super) has_excuse: bool,
     /// Nothing goes wrong any more.
@@ -85,6 +87,8 @@ pub(super) struct Wires {
 pub(super) struct AgentDesk {
     pub(super) grants: Vec<Grant>,
     pub(super) running: Vec<Grant>,
+    /// The answer to the present claim took long.
+    pub(super) claim_came_late: bool,
     /// The end of the last call for each name: an engine does one after another.
     pub(super) tails: BTreeMap<String, oneshot::Receiver<()>>,
 }
@@ -97,6 +101,8 @@ pub(super) struct Grant {
     pub(super) epoch: u64,
     pub(super) kind: crate::action::TaskType,
     pub(super) subject: String,
+    /// It took long to arrive, so that its agent believes its time to end later than the server does.
+    pub(super) came_late: bool,
 }
 
 impl World {
@@ -120,6 +126,7 @@ impl World {
             store_is_down: false,
             works_since: None,
             heard: vec![Duration::ZERO; hosts.len()],
+            clock_jumped_ahead: false,
             server_wall: SignedDuration::ZERO,
             desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
             foreign: BTreeMap::new(),
