@@ -21,6 +21,8 @@ pub mod id;
 pub mod inventory;
 pub mod plan;
 pub mod runtime;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod stack;
 pub mod store;
 mod suggest;

@@ -1,6 +1,9 @@
 //! Plans that are saved, and carried out later.
 
-use super::{Control, ControlError, DeployOptions, StackRecord, Started, deploy::refuse_while_deleting};
+use super::{
+    Control, ControlError, DeployOptions, StackRecord, Started,
+    deploy::{refuse_while_deleting, traces_of},
+};
 use crate::{
     plan::{self, AppliedFact, Facts, SavedOptions, SavedPlan},
     stack::Stack,
@@ -18,8 +21,12 @@ impl Control {
         let _planning = self.planning.lock().await;
         let existing = self.existing(&stack).await?;
         let inventory = self.planning_inventory(&stack.id).await?;
-        let planning =
-            plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
+        let planning = plan::Options {
+            pull_images: options.pull_images,
+            explain: options.explain,
+            traces: traces_of(existing.as_ref()),
+            ..plan::Options::default()
+        };
         let applied = existing.as_ref().map(|record| &record.value.applied);
         let plan = plan::plan(&stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?.sealed();
         let facts = Facts::of(&plan, &stack, &inventory, applied_fact(existing.as_ref()));
@@ -51,6 +58,7 @@ impl Control {
         let planning = plan::Options {
             pull_images: saved.options.pull_images,
             keep: saved.plan.placements.clone(),
+            traces: traces_of(existing.as_ref()),
             ..plan::Options::default()
         };
         let applied = existing.as_ref().map(|record| &record.value.applied);

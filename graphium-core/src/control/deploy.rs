@@ -7,15 +7,18 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
     event::{EventType, NewEvent},
-    id::{DeploymentId, TaskId},
-    plan::{self, Applied, Plan, SealedPlan},
+    id::{DeploymentId, HostId, TaskId},
+    plan::{self, Applied, Plan, SealedPlan, Trace},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
     task::{Gate, Task},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -91,8 +94,12 @@ impl Control {
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
         let inventory = self.planning_inventory(&stack.id).await?;
-        let options =
-            plan::Options { pull_images: options.pull_images, explain: options.explain, ..plan::Options::default() };
+        let options = plan::Options {
+            pull_images: options.pull_images,
+            explain: options.explain,
+            traces: traces_of(existing),
+            ..plan::Options::default()
+        };
         let applied = existing.map(|record| &record.value.applied);
         plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)
     }
@@ -125,20 +132,13 @@ impl Control {
         submission.records.push(record.write(expect)?);
         submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
-        let submitted = self.store.submit(submission, self.environment.now()).await?;
-        if submitted.repeated {
-            return Ok(submitted);
-        }
-        {
-            let mut state = self.state();
-            if let Some(existing) = existing {
-                state.dirty.insert(existing.value.deployment_id.clone());
-            }
-            state.active.insert(record.deployment_id.clone());
-        }
-        self.touch(Some(&record.deployment_id));
-        self.work_is_ready(&submitted.ready);
-        Ok(submitted)
+        let _consequences = Consequences {
+            control: self,
+            deployment: record.deployment_id.clone(),
+            overtaken: existing.map(|existing| existing.value.deployment_id.clone()),
+            hosts: submission.tasks.iter().map(|task| task.host_id.clone()).collect(),
+        };
+        Ok(self.store.submit(submission, self.environment.now()).await?)
     }
 
     /// The answer to a request whose key was seen before: what the first led to.
@@ -161,6 +161,30 @@ impl Control {
         let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
         Ok(started(record, tasks.len()))
+    }
+}
+
+/// What follows from a deployment that was handed to the store, whatever becomes of its request: the store may have taken
+/// it without an answer, and the request may be dropped when its caller hangs up.
+struct Consequences<'a> {
+    control: &'a Control,
+    deployment: DeploymentId,
+    overtaken: Option<DeploymentId>,
+    hosts: BTreeSet<HostId>,
+}
+
+impl Drop for Consequences<'_> {
+    fn drop(&mut self) {
+        let asked = self.control.environment.elapsed();
+        {
+            let mut state = self.control.state();
+            state.dirty.extend(self.overtaken.take());
+            state.dirty.insert(self.deployment.clone());
+            state.active.insert(self.deployment.clone());
+            state.expected.insert(self.deployment.clone(), asked);
+        }
+        let hosts: Vec<HostId> = std::mem::take(&mut self.hosts).into_iter().collect();
+        self.control.work_is_ready(&hosts);
     }
 }
 
@@ -268,6 +292,8 @@ fn deployed_record(
 ) -> StackRecord {
     let before = existing.map(|record| &record.value);
     let changed = before.is_none_or(|record| record.definition != *stack);
+    // Until this deployment has come to its end, what those before it have made may be where they made it.
+    let traces = before.into_iter().flat_map(|record| record.traces.iter().cloned().chain(record.applied.traces()));
     StackRecord {
         id: stack.id.clone(),
         name: stack.name.clone(),
@@ -275,6 +301,7 @@ fn deployed_record(
         deployment_id: deployment.clone(),
         revision: before.map_or(0, |record| record.revision) + u64::from(changed),
         definition: stack.clone(),
+        traces: traces.collect(),
         applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
         date_created: before.map_or(now, |record| record.date_created),
         date_modified: now,
@@ -284,8 +311,13 @@ fn deployed_record(
     }
 }
 
+/// What earlier deployments may have left somewhere.
+pub(super) fn traces_of(existing: Option<&Versioned<StackRecord>>) -> BTreeSet<Trace> {
+    existing.map(|record| record.value.traces.clone()).unwrap_or_default()
+}
+
 fn placements_of(plan: &Plan) -> BTreeMap<String, Placement> {
-    let place = |(name, host): (&String, &crate::id::HostId)| {
+    let place = |(name, host): (&String, &HostId)| {
         let placement = Placement {
             container_id: None,
             container_name: format!("{}-{name}", plan.stack_name),

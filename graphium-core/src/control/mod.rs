@@ -87,6 +87,8 @@ struct State {
     dirty: BTreeSet<DeploymentId>,
     /// Deployments that have not ended.
     active: BTreeSet<DeploymentId>,
+    /// Deployments that were handed to the store, and when: until they are seen there, the answer may be lost.
+    expected: BTreeMap<DeploymentId, Duration>,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.

@@ -3,7 +3,7 @@
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
-    plan::{Applied, Endpoint},
+    plan::{Applied, Endpoint, Trace},
     stack::Stack,
     store::{Document, Kind},
     task::{Task, TaskError},
@@ -11,7 +11,7 @@ use crate::{
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a stack stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct StackRecord {
     pub definition: Stack,
     /// What was deployed last, and where.
     pub applied: Applied,
+    /// Containers of earlier deployments that may still be somewhere, because no deployment since has come to its end.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub traces: BTreeSet<Trace>,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.

@@ -60,24 +60,26 @@ impl Control {
         }
         self.mark_absent().await?;
         let active: Vec<DeploymentId> = self.state().active.iter().cloned().collect();
+        let mut failed = Ok(());
         for id in active {
-            self.enforce_deadline(&id).await?;
+            failed = failed.and(self.enforce_deadline(&id).await);
             self.state().dirty.insert(id);
         }
-        self.catch_up().await
+        self.catch_up().await.and(failed)
     }
 
     /// Settles what changed, then hands the events on.
     async fn catch_up(&self) -> Result<(), ControlError> {
         let dirty = std::mem::take(&mut self.state().dirty);
+        let mut failed = Ok(());
         for id in dirty {
+            // One that cannot be settled now is tried again, and keeps no other from it.
             if let Err(error) = self.settle(&id).await {
                 self.state().dirty.insert(id);
-                self.publish().await?;
-                return Err(error);
+                failed = failed.and(Err(error));
             }
         }
-        self.publish().await
+        self.publish().await.and(failed)
     }
 
     async fn publish(&self) -> Result<(), ControlError> {

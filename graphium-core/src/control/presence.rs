@@ -63,11 +63,11 @@ impl Control {
         if returned {
             // One that has never told what it is (its address above all) is not to be planned with yet.
             let now = self.environment.now();
-            self.update_host(host, |host| match host.agent_version {
+            let written = self.update_host(host, |host| match host.agent_version {
                 Some(_) => host.offline_since = None,
                 None => host.offline_since = host.offline_since.or(Some(now)),
-            })
-            .await?;
+            });
+            self.or_again(host, true, written.await)?;
         }
         Ok(())
     }
@@ -89,9 +89,20 @@ impl Control {
         };
         let now = self.environment.now();
         for host in absent {
-            self.update_host(&host, |host| host.offline_since = Some(now)).await?;
+            let written = self.update_host(&host, |host| host.offline_since = Some(now)).await;
+            self.or_again(&host, false, written)?;
         }
         Ok(())
+    }
+
+    /// Takes back what is believed of the store's word on a host that could not be written: it is tried again next time.
+    fn or_again(&self, host: &HostId, offline: bool, written: Result<Host, ControlError>) -> Result<(), ControlError> {
+        if written.is_err()
+            && let Some(presence) = self.state().presence.get_mut(host)
+        {
+            presence.offline = offline;
+        }
+        written.map(drop)
     }
 
     /// Changes a host's record, making it where it is new. `last_seen` is now, unless the host goes offline.

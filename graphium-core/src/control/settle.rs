@@ -9,11 +9,17 @@ use crate::{
     id::DeploymentId,
     inventory::{ContainerStatus, ObservedContainer},
     store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
-    task::Task,
+    task::{Task, TaskStatus},
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How long a store may take to write a deployment whose request was dropped.
+const EXPECTED_FOR: Duration = Duration::from_secs(60);
 
 /// Containers of a stack that were seen, by host and name on the engine.
 type Seen = BTreeMap<String, ObservedContainer>;
@@ -32,7 +38,7 @@ impl Control {
 
     async fn try_settle(&self, id: &DeploymentId) -> Result<(), ControlError> {
         let Some(state) = self.store.document::<DeploymentState>(id.as_str()).await? else {
-            self.state().active.remove(id);
+            self.give_up_waiting_for(id);
             return Ok(());
         };
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
@@ -41,9 +47,6 @@ impl Control {
         let current = record.filter(|record| record.value.deployment_id == *id);
         let seen = self.seen(&state.value).await?;
         let fold = with_drift(fold(state.value.kind, &tasks), &state.value, current.as_ref(), &seen);
-        if fold.ended {
-            self.state().active.remove(id);
-        }
         let now = self.environment.now();
         let mut submission = Submission::default();
         let next = next_state(&state.value, &fold, &seen, current.is_some(), now);
@@ -54,14 +57,30 @@ impl Control {
             Some(current) if fold.status == StackStatus::Deleted => {
                 self.forget(&current, &seen, &mut submission).await?;
             }
-            Some(current) => follow(&current, &fold, &tasks, now, &mut submission)?,
+            Some(current) => follow(&current, state.value.kind, &fold, &tasks, now, &mut submission)?,
             None => {}
         }
         if submission != Submission::default() {
             self.store.submit(submission, now).await?;
             self.wake.notify(usize::MAX);
         }
+        // Only now: until it is written, it is to be settled.
+        let mut state = self.state();
+        state.expected.remove(id);
+        if fold.ended {
+            state.active.remove(id);
+        }
         Ok(())
+    }
+
+    /// A deployment that is not there: what was to write it may still be under way, for a while.
+    fn give_up_waiting_for(&self, id: &DeploymentId) {
+        let elapsed = self.environment.elapsed();
+        let mut state = self.state();
+        if state.expected.get(id).is_none_or(|asked| elapsed.saturating_sub(*asked) > EXPECTED_FOR) {
+            state.expected.remove(id);
+            state.active.remove(id);
+        }
     }
 
     async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
@@ -91,19 +110,24 @@ impl Control {
 /// The stack's record follows the deployment that is its present one.
 fn follow(
     current: &Versioned<StackRecord>,
+    kind: DeploymentKind,
     fold: &Fold,
     tasks: &[Task],
     now: Timestamp,
     submission: &mut Submission,
 ) -> Result<(), StoreError> {
     let before = &current.value;
-    if before.status == fold.status && before.error_message == fold.error {
+    // What was to go has gone, everywhere.
+    let is_tidy = kind == DeploymentKind::Deploy && tasks.iter().all(|task| task.status == TaskStatus::Completed);
+    let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
+    if before.status == fold.status && before.error_message == fold.error && before.traces == traces {
         return Ok(());
     }
     let runs = fold.status == StackStatus::Running;
     let record = StackRecord {
         status: fold.status,
         error_message: fold.error.clone(),
+        traces,
         date_modified: now,
         deployed_at: if runs { Some(now) } else { before.deployed_at },
         ..before.clone()
@@ -124,7 +148,7 @@ fn follow(
 }
 
 fn failed_tasks(tasks: &[Task]) -> serde_json::Value {
-    let failed = tasks.iter().filter(|task| task.status == crate::task::TaskStatus::Failed);
+    let failed = tasks.iter().filter(|task| task.status == TaskStatus::Failed);
     failed.map(|task| serde_json::json!({"@id": task.id, "hostId": task.host_id, "error": task.error})).collect()
 }
 

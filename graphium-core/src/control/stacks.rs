@@ -32,7 +32,11 @@ impl Control {
             }
         }
         let inventory = self.inventory().await?;
-        let plan_options = plan::Options { remove_volumes: options.remove_volumes, ..plan::Options::default() };
+        let plan_options = plan::Options {
+            remove_volumes: options.remove_volumes,
+            traces: record.traces.clone(),
+            ..plan::Options::default()
+        };
         let plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
         self.take_on(&existing, DeploymentKind::Remove, &plan.sealed(), options.by).await
     }

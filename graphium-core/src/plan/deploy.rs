@@ -5,7 +5,7 @@
 //! networks that go. So it has no circle as long as the document has none.
 
 use super::{
-    Applied, Endpoint, Options, Plan, PlannedTask,
+    Applied, Endpoint, Options, Plan, PlannedTask, Trace,
     advise::advise,
     before::{Before, BeforeMembers},
     change::{self, Change},
@@ -33,7 +33,10 @@ use crate::{
     runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
     stack::{Condition, Stack},
 };
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Plans what makes the desired stack of what is there.
 ///
@@ -64,7 +67,7 @@ pub fn plan(
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
-    let mut draft = Draft::new(layout, applied, &hosts, &seen);
+    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces);
     let errors = never::of_updates(&draft);
     if !errors.is_empty() {
         return Err(errors);
@@ -106,7 +109,13 @@ pub(super) struct Draft<'a, 'p> {
 }
 
 impl<'a, 'p> Draft<'a, 'p> {
-    fn new(layout: Layout<'a, 'p>, applied: Option<&'a Applied>, hosts: &'p Hosts<'a>, seen: &'p Seen<'a>) -> Self {
+    fn new(
+        layout: Layout<'a, 'p>,
+        applied: Option<&'a Applied>,
+        hosts: &'p Hosts<'a>,
+        seen: &'p Seen<'a>,
+        traces: &'a BTreeSet<Trace>,
+    ) -> Self {
         let count = layout.members.list.len();
         let mut awaited = vec![false; count];
         for edge in (0..count).flat_map(|number| layout.members.graph.dependencies(number)) {
@@ -135,9 +144,9 @@ impl<'a, 'p> Draft<'a, 'p> {
             draft.verdicts.push(verdict);
             draft.there.push(there);
         }
-        if applied.is_some() || !seen.own().is_empty() {
+        if applied.is_some() || !seen.own().is_empty() || !traces.is_empty() {
             let by_name = draft.layout.members.by_name();
-            draft.leftovers = leftovers(seen, applied, |name, host, engine_name| {
+            draft.leftovers = leftovers(seen, applied, traces, |name, host, engine_name| {
                 let stays = |&number: &usize| draft.layout.host(number) == Some(host);
                 by_name.get(name).is_some_and(stays) && is_engine_name(draft.layout.stack, name, engine_name)
             });

@@ -1,7 +1,7 @@
 //! Containers of the stack that are to go: no longer wanted, moved to another host, or under an old name.
 
 use super::{
-    Applied,
+    Applied, Trace,
     hosts::{Own, Seen},
 };
 use crate::{id::HostId, inventory::ObservedContainer};
@@ -31,10 +31,11 @@ impl Leftover<'_> {
     }
 }
 
-/// Everything of the stack, seen or applied, that `stays` does not hold; sorted by host and name.
+/// Everything of the stack, seen, applied or told of by `traces`, that `stays` does not hold; sorted by host and name.
 pub(super) fn leftovers<'a>(
     seen: &Seen<'a>,
     applied: Option<&'a Applied>,
+    traces: impl IntoIterator<Item = &'a Trace>,
     stays: impl Fn(&str, &HostId, &str) -> bool,
 ) -> Vec<Leftover<'a>> {
     type Found<'a> = (&'a str, Option<&'a ObservedContainer>);
@@ -50,6 +51,11 @@ pub(super) fn leftovers<'a>(
             if !stays(name, host, &engine_name) {
                 found.entry((host, Cow::Owned(engine_name))).or_insert((name, None));
             }
+        }
+    }
+    for Trace { host, name, engine_name } in traces {
+        if !stays(name, host, engine_name) {
+            found.entry((host, Cow::Borrowed(engine_name))).or_insert((name, None));
         }
     }
     let mut labels = BTreeSet::new();

@@ -45,7 +45,7 @@ pub fn plan_action(
     let seen = Seen::of(observed, stack);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
-    let parts = leftovers(&seen, applied, |_, _, _| false);
+    let parts = leftovers(&seen, applied, [], |_, _, _| false);
     let mut sequence = Sequence::new(before.as_ref(), &parts);
     match action {
         StackAction::Stop => sequence.stop(false),

@@ -115,7 +115,7 @@ pub use fix::{Fix, FixStep};
 pub use graph::{dot, waves};
 pub use lasting::{Lasting, LastingKind};
 pub use lifecycle::{StackAction, plan_action};
-pub use model::{Applied, Endpoint, Options, Plan, PlannedTask, SealedPlan};
+pub use model::{Applied, Endpoint, Options, Plan, PlannedTask, SealedPlan, Trace};
 pub use removal::plan_removal;
 pub use saved::{SavedOptions, SavedPlan, SavedPlanError};
 pub use score::Score;

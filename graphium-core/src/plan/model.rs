@@ -8,7 +8,11 @@ use crate::{
     stack::Stack,
 };
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+};
 
 /// What shall be done, in an order that a graph leaves open: a task may begin when those that it depends on are done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +121,29 @@ pub struct Applied {
     pub placements: BTreeMap<String, HostId>,
 }
 
+/// A container that may be on a host, because an earlier plan was to make it there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// The host.
+    pub host: HostId,
+    /// Its name within the stack.
+    pub name: String,
+    /// Its name on the engine.
+    pub engine_name: String,
+}
+
+impl Applied {
+    /// Every container that it was to make, and where.
+    pub fn traces(&self) -> impl Iterator<Item = Trace> {
+        self.placements.iter().map(|(name, host)| Trace {
+            host: host.clone(),
+            name: name.clone(),
+            engine_name: self.stack.engine_name(name),
+        })
+    }
+}
+
 /// What a caller may ask beside the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -127,6 +154,9 @@ pub struct Options {
     /// Containers (by name within the stack) and the hosts that an earlier plan gave them: there they stay if they still
     /// may, wherever one would be placed today. What the document binds it binds.
     pub keep: BTreeMap<String, HostId>,
+    /// Where plans that did not come to their end may have left containers, whether anybody has seen these or not: what is
+    /// not wanted there is taken away.
+    pub traces: BTreeSet<Trace>,
     /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
     pub remove_volumes: bool,
 }

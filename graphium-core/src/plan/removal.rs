@@ -34,7 +34,7 @@ pub fn plan_removal(
     let seen = Seen::of(observed, stack);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
-    let leftovers = leftovers(&seen, applied, |_, _, _| false);
+    let leftovers = leftovers(&seen, applied, &options.traces, |_, _, _| false);
     let mut warnings = warn::of_unknown_hosts(&leftovers, &hosts);
     let mut tasks = Tasks::default();
     let why = |_: &Leftover<'_>| "the stack is removed".to_owned();

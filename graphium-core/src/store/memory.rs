@@ -40,6 +40,14 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Opens the ledger anew from what it holds, as a store on a disk does after a crash: claims that were answered and not
+    /// taken up are forgotten, and every lease gets time until `until`.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reopen(&self, now: Timestamp, until: Timestamp) {
+        let mut state = self.state();
+        state.ledger = state.ledger.reopened(now, until);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing below panics between two changes; a poisoned lock guards a whole state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

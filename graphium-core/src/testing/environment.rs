@@ -83,7 +83,7 @@ impl ManualEnvironment {
     }
 
     /// Wakes those who sleep for the next moment, if it is not after `until`.
-    fn wake_next(&self, until: Duration) -> bool {
+    pub(crate) fn wake_next(&self, until: Duration) -> bool {
         let woken: Vec<Waker> = {
             let mut clock = self.clock();
             let Some(&(moment, _)) = clock.sleepers.keys().next().filter(|(moment, _)| *moment <= until) else {

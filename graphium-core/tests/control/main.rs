@@ -1,8 +1,10 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod moods;
 mod order;
 mod saved;
+mod traces;
 mod world;
 
 use graphium_core::{

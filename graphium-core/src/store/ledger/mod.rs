@@ -262,6 +262,16 @@ impl Ledger {
         self.renew(&leases, until);
     }
 
+    /// Another of the same tasks and sessions, as it is read from a disk.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reopened(&self, now: Timestamp, until: Timestamp) -> Self {
+        let mut ledger = Self::default();
+        ledger.load(self.tasks(None, None).cloned().collect(), now);
+        self.desks.values().filter_map(|desk| desk.session.clone()).for_each(|session| ledger.load_session(session));
+        ledger.grant_grace(until);
+        ledger
+    }
+
     /// Lets go of some work if all of it has ended; a store does so when the disk knows that, and brings it back by
     /// [`load`](Self::load) when somebody acts on it again.
     pub fn forget(&mut self, work: &Work) {

@@ -5,6 +5,7 @@ mod container;
 mod engine;
 mod faults;
 mod outside;
+mod peek;
 mod program;
 mod runtime;
 #[cfg(test)]

@@ -1,0 +1,171 @@
+//! Whoever makes things go wrong.
+
+use super::{
+    executor::Process,
+    faults::Faults,
+    stacks,
+    world::{Wires, World},
+};
+use crate::testing::Thing;
+use jiff::SignedDuration;
+use std::{sync::Arc, time::Duration};
+
+impl World {
+    /// Makes one thing after another go wrong, until it is calm.
+    pub(super) async fn make_trouble(self: Arc<Self>, pause: Duration) {
+        loop {
+            let pause = self.throw(|dice| dice.between(Duration::from_millis(100), pause));
+            self.sleep(pause).await;
+            if self.state().is_calm {
+                return;
+            }
+            self.trouble();
+        }
+    }
+
+    fn trouble(self: &Arc<Self>) {
+        let (kind, host, pause) =
+            self.throw(|dice| (dice.below(15), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
+        let agent = Process::Agent(host);
+        match kind {
+            0 if self.state().agent_up[host] => self.crash(agent, pause),
+            1 if self.state().server.is_some() => self.crash(Process::Server, pause / 2),
+            2 | 3 => self.spawner.doom(agent, self.throw(|dice| dice.below(60))),
+            4 | 5 => self.spawner.doom(Process::Server, self.throw(|dice| dice.below(200))),
+            6 => self.cut(host, Wires { to_server_cut: true, from_server_cut: true }, pause * 2),
+            7 => {
+                let to_server_cut = self.chance(500);
+                self.cut(host, Wires { to_server_cut, from_server_cut: !to_server_cut }, pause * 2);
+            }
+            8 => {
+                let by = self.throw(|dice| dice.below(180)) as i64 - 90;
+                self.tell("server", || format!("'s clock jumps by {by} s"));
+                let mut state = self.state();
+                state.server_wall += SignedDuration::from_secs(by);
+                state.clock_jumped_ahead |= by > 0;
+            }
+            9 => self.take_engine_away(host, pause),
+            10 => self.hang_engine(host, pause * 4),
+            11 => self.disturb_container(host),
+            12 => self.stop_store(pause / 3),
+            // Nobody is there to start it again, for a long time.
+            13 if self.state().agent_up[host] => self.crash(agent, pause * 5),
+            14 => self.take_a_name(host),
+            _ => {}
+        }
+    }
+
+    fn cut(self: &Arc<Self>, host: usize, wires: Wires, pause: Duration) {
+        self.tell("wire", || format!("between {} and the server: {wires:?} for {pause:?}", self.hosts[host].id));
+        self.state().wires[host] = wires;
+        self.later(pause, move |world| world.state().wires[host] = Wires::default());
+    }
+
+    fn take_engine_away(self: &Arc<Self>, host: usize, pause: Duration) {
+        self.tell(&self.name(Process::Engine(host)), || format!("goes away for {pause:?}"));
+        self.hosts[host].runtime.disconnect();
+        if self.chance(500) {
+            // It takes what it was about to do along, and what it ran.
+            self.spawner.kill(Process::Engine(host));
+            let runtime = &self.hosts[host].runtime;
+            for state in runtime.containers().iter().filter(|state| state.is_managed()) {
+                runtime.exit(&state.observed.name, 137);
+            }
+        }
+        self.later(pause, move |world| world.hosts[host].runtime.reconnect());
+    }
+
+    fn hang_engine(self: &Arc<Self>, host: usize, pause: Duration) {
+        self.tell(&self.name(Process::Engine(host)), || format!("hangs for {pause:?}"));
+        self.state().hung[host] = true;
+        self.later(pause, move |world| world.release_engine(host));
+    }
+
+    fn release_engine(&self, host: usize) {
+        self.state().hung[host] = false;
+        self.hosts[host].released.notify(usize::MAX);
+    }
+
+    /// A container ends by itself, or somebody removes it by hand.
+    fn disturb_container(&self, host: usize) {
+        let runtime = &self.hosts[host].runtime;
+        let ours: Vec<String> = runtime
+            .containers()
+            .into_iter()
+            .filter(|state| state.is_managed())
+            .map(|state| state.observed.name)
+            .collect();
+        let (name, vanishes) = self.throw(|dice| (dice.pick(&ours).cloned(), dice.chance(300)));
+        let Some(name) = name else { return };
+        if vanishes {
+            self.tell(&self.name(Process::Engine(host)), || format!("somebody removes {name} by hand"));
+            runtime.vanish(&name);
+        } else {
+            self.tell(&self.name(Process::Engine(host)), || format!("{name} ends with code 137"));
+            runtime.exit(&name, 137);
+        }
+    }
+
+    /// Somebody starts a container by hand, under a name that may be wanted.
+    fn take_a_name(&self, host: usize) {
+        let name = self.throw(stacks::engine_name);
+        let node = &self.hosts[host];
+        if node.runtime.container(&name).is_some() {
+            return;
+        }
+        self.tell(&self.name(Process::Engine(host)), || format!("somebody starts {name} by hand"));
+        node.runtime.make_foreign(Thing::Container, &name);
+        let before = node.runtime.effects(&name);
+        let mut state = self.state();
+        state.has_excuse = true;
+        state.foreign.entry(node.id.clone()).or_default().push((name, before));
+    }
+
+    fn stop_store(self: &Arc<Self>, pause: Duration) {
+        self.tell("store", || format!("does not answer for {pause:?}"));
+        {
+            let mut state = self.state();
+            state.store_is_down = true;
+            state.works_since = None;
+        }
+        self.later(pause, |world| {
+            world.state().store_is_down = false;
+            world.works_again();
+        });
+    }
+
+    fn later(self: &Arc<Self>, pause: Duration, act: impl FnOnce(&Self) + Send + 'static) {
+        let world = Arc::clone(self);
+        self.spawn(Process::World, async move {
+            world.sleep(pause).await;
+            act(&world);
+        });
+    }
+
+    /// Notes that server and store work, if both do.
+    pub(super) fn works_again(&self) {
+        let elapsed = self.elapsed();
+        let mut state = self.state();
+        if state.server.is_some() && !state.store_is_down {
+            state.works_since.get_or_insert(elapsed);
+        }
+    }
+
+    /// From now on nothing goes wrong any more, and what has gone wrong is mended.
+    pub(super) fn calm_down(&self) {
+        self.tell("world", || "nothing goes wrong any more".to_owned());
+        {
+            let mut state = self.state();
+            state.is_calm = true;
+            state.faults = Faults::none();
+            state.store_is_down = false;
+            state.wires.fill(Wires::default());
+        }
+        self.works_again();
+        self.spawner.spare();
+        for host in 0..self.hosts.len() {
+            self.hosts[host].runtime.reconnect();
+            self.release_engine(host);
+        }
+    }
+}

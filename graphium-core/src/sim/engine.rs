@@ -1,0 +1,345 @@
+//! Container engines that are slow, hang, fail, forget to answer, and go on when their caller is gone.
+
+use super::{
+    bug::Bug,
+    executor::Process,
+    world::{Grant, World},
+};
+use crate::{
+    runtime::{
+        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
+        PullObserver, RuntimeError, VolumeSpec,
+    },
+    stack::PullPolicy,
+    testing::{Effects, FakeRuntime, Operation, Thing},
+};
+use async_trait::async_trait;
+use futures::{
+    FutureExt as _,
+    channel::oneshot,
+    future::{Either, select},
+    stream::BoxStream,
+};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
+
+/// How long a caller waits for an engine, as the real one's client does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A [`ContainerRuntime`] over one engine of the simulation.
+pub(super) struct SimRuntime {
+    world: Arc<World>,
+    host: usize,
+}
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Done,
+    Fails,
+    /// It has its effect, and the answer gets lost.
+    Unclear,
+    /// A removal that stops the container, and then fails.
+    Half,
+}
+
+/// One call that changes something.
+struct Call {
+    operation: Operation,
+    name: String,
+    fate: Fate,
+    latency: Duration,
+    /// Goes on although the caller is gone.
+    goes_on: bool,
+    by: Option<Grant>,
+}
+
+impl SimRuntime {
+    pub(super) fn new(world: &Arc<World>, host: usize) -> Self {
+        Self { world: Arc::clone(world), host }
+    }
+
+    fn fake(&self) -> &FakeRuntime {
+        &self.world.hosts[self.host].runtime
+    }
+
+    fn throw(&self, operation: Operation) -> (Fate, Duration, bool) {
+        let mut state = self.world.state();
+        let faults = state.faults.clone();
+        let dice = &mut state.dice;
+        let latency = match operation {
+            _ if dice.chance(faults.engine_slow) => dice.millis(200, 30_000),
+            Operation::Start | Operation::Stop | Operation::Remove => dice.millis(5, 400),
+            _ => dice.millis(0, 20),
+        };
+        let fate = if dice.chance(faults.engine_fails) {
+            Fate::Fails
+        } else if dice.chance(faults.engine_unclear) {
+            Fate::Unclear
+        } else if operation == Operation::Remove && dice.chance(faults.engine_halves) {
+            Fate::Half
+        } else {
+            Fate::Done
+        };
+        (fate, latency, dice.chance(500))
+    }
+
+    /// A question: it changes nothing, and nobody misses it when its caller is gone.
+    async fn look<T>(
+        &self,
+        operation: Operation,
+        name: &str,
+        question: impl Future<Output = Result<T, RuntimeError>> + Send,
+    ) -> Result<T, RuntimeError> {
+        let (fate, latency, _) = self.throw(operation);
+        self.in_time(operation, name, async {
+            self.world.sleep(latency).await;
+            not_hung(&self.world, self.host).await;
+            match fate {
+                Fate::Fails => Err(failed(operation)),
+                Fate::Unclear => Err(silent(operation, name)),
+                Fate::Done | Fate::Half => question.await,
+            }
+        })
+        .await
+    }
+
+    /// Asks the engine to change something: it does one thing after another for each name, and does not stop because
+    /// whoever asked has ended.
+    async fn change<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        name: &str,
+        act: impl AsyncFnOnce(FakeRuntime) -> Result<T, RuntimeError> + Send + 'static,
+    ) -> Result<T, RuntimeError>
+    where
+        T: fmt::Debug,
+    {
+        let (fate, latency, goes_on) = self.throw(operation);
+        let by = self.world.holder(self.host, name);
+        if let Some(by) = &by {
+            self.world.look_at_right(by);
+        }
+        let call = Call { operation, name: name.to_owned(), fate, latency, goes_on, by };
+        let (sender, receiver) = oneshot::channel();
+        let (end, tail) = oneshot::channel::<()>();
+        let before = self.world.state().desks[self.host].tails.insert(name.to_owned(), tail);
+        let (world, host) = (Arc::clone(&self.world), self.host);
+        // The fake never waits, so the act is over at its first poll: it need not be moved into another future.
+        let act = move |fake: FakeRuntime| act(fake).now_or_never();
+        self.world.spawn(Process::Engine(host), async move {
+            if let Some(before) = before {
+                // However it ended.
+                let _ = before.await;
+            }
+            world.sleep(call.latency).await;
+            not_hung(&world, host).await;
+            if sender.is_canceled() && !call.goes_on {
+                return;
+            }
+            let answer = perform(&world, host, &call, act);
+            drop(end);
+            // Who has gone is not told.
+            let _ = sender.send(answer);
+        });
+        self.in_time(operation, name, async {
+            receiver.await.unwrap_or_else(|_| {
+                let reason = "it went away during the call".to_owned();
+                Err(RuntimeError::Unreachable { endpoint: "sim://".to_owned(), reason })
+            })
+        })
+        .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        operation: Operation,
+        name: &str,
+        call: impl Future<Output = Result<T, RuntimeError>> + Send,
+    ) -> Result<T, RuntimeError> {
+        match select(pin!(call), pin!(self.world.sleep(PATIENCE))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(silent(operation, name)),
+        }
+    }
+}
+
+impl fmt::Debug for SimRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimRuntime").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+fn perform<T: fmt::Debug>(
+    world: &Arc<World>,
+    host: usize,
+    call: &Call,
+    act: impl FnOnce(FakeRuntime) -> Option<Result<T, RuntimeError>>,
+) -> Result<T, RuntimeError> {
+    let fake = &world.hosts[host].runtime;
+    let Call { operation, name, fate, .. } = call;
+    if *fate == Fate::Fails {
+        world.tell(&world.name(Process::Engine(host)), || format!("{operation} {name} fails"));
+        return Err(failed(*operation));
+    }
+    let (before, was) = (fake.effects(name), fake.container(name));
+    let answer = if *fate == Fate::Half {
+        let _ = ContainerRuntime::stop(fake, name, None).now_or_never();
+        Err(failed(*operation))
+    } else {
+        act(fake.clone()).unwrap_or_else(|| Err(silent(*operation, name)))
+    };
+    let id = fake.container(name).or(was).map(|state| state.observed.id).unwrap_or_default();
+    let effects = difference(before, fake.effects(name));
+    world.tell(&world.name(Process::Engine(host)), || {
+        let by =
+            call.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| format!("{} attempt {}", by.task, by.attempt));
+        let outcome = match &answer {
+            Ok(_) => "done".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        format!("{operation} {name} for {by}: {outcome}, effects: {effects:?}")
+    });
+    for effect in effects {
+        world.judge().effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
+    }
+    if *fate == Fate::Unclear {
+        return Err(silent(*operation, name));
+    }
+    answer
+}
+
+fn difference(before: Effects, after: Effects) -> Vec<Operation> {
+    let counts = [
+        (Operation::Create, before.created, after.created),
+        (Operation::Start, before.started, after.started),
+        (Operation::Adjust, before.adjusted, after.adjusted),
+        (Operation::Stop, before.stopped, after.stopped),
+        (Operation::Remove, before.removed, after.removed),
+    ];
+    counts.into_iter().filter(|(_, before, after)| before != after).map(|(operation, ..)| operation).collect()
+}
+
+async fn not_hung(world: &World, host: usize) {
+    loop {
+        let listener = world.hosts[host].released.listen();
+        if !world.state().hung[host] {
+            return;
+        }
+        listener.await;
+    }
+}
+
+fn failed(operation: Operation) -> RuntimeError {
+    RuntimeError::Failed(format!("the engine could not {operation}"))
+}
+
+fn silent(operation: Operation, name: &str) -> RuntimeError {
+    RuntimeError::TimedOut { operation: format!("{operation} {name}"), seconds: PATIENCE.as_secs() }
+}
+
+/// Nobody watches: pulls that the engine does for a caller who may be gone.
+struct Unseen;
+
+impl PullObserver for Unseen {
+    fn progress(&self, _done: u64, _total: u64, _message: &str) {}
+}
+
+#[async_trait]
+impl ContainerRuntime for SimRuntime {
+    async fn info(&self) -> Result<EngineInfo, RuntimeError> {
+        self.look(Operation::Info, "", self.fake().info()).await
+    }
+
+    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+        let steps = self.world.throw(|dice| dice.below(4) as u64);
+        for step in 1..=steps {
+            self.world.sleep(Duration::from_millis(40)).await;
+            progress.progress(step, steps + 1, "Downloading");
+        }
+        let asked = image.to_owned();
+        self.change(Operation::Pull, image, async move |fake| fake.pull(&asked, policy, &Unseen).await).await
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
+        let asked = spec.clone();
+        self.change(Operation::CreateNetwork, &spec.name, async move |fake| fake.create_network(&asked).await).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
+        if self.world.has(Bug::NetworkLeft) {
+            return Ok(());
+        }
+        let asked = name.to_owned();
+        self.change(Operation::RemoveNetwork, name, async move |fake| fake.remove_network(&asked).await).await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), RuntimeError> {
+        let asked = spec.clone();
+        self.change(Operation::CreateVolume, &spec.name, async move |fake| fake.create_volume(&asked).await).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), RuntimeError> {
+        let asked = name.to_owned();
+        self.change(Operation::RemoveVolume, name, async move |fake| fake.remove_volume(&asked).await).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
+        let asked = spec.clone();
+        let takes_away = self.world.has(Bug::ForeignTaken);
+        let act = async move |fake: FakeRuntime| {
+            if takes_away && fake.container(&asked.name).is_some_and(|holder| !holder.is_managed()) {
+                fake.remove_foreign(Thing::Container, &asked.name);
+            }
+            fake.create(&asked).await
+        };
+        self.change(Operation::Create, &spec.name, act).await
+    }
+
+    async fn start(&self, name: &str) -> Result<(), RuntimeError> {
+        let asked = name.to_owned();
+        self.change(Operation::Start, name, async move |fake| fake.start(&asked).await).await
+    }
+
+    async fn stop(&self, name: &str, grace: Option<Duration>) -> Result<(), RuntimeError> {
+        let asked = name.to_owned();
+        self.change(Operation::Stop, name, async move |fake| fake.stop(&asked, grace).await).await
+    }
+
+    async fn adjust(&self, name: &str, settings: &LiveSettings) -> Result<(), RuntimeError> {
+        let (asked, settings) = (name.to_owned(), *settings);
+        self.change(Operation::Adjust, name, async move |fake| fake.adjust(&asked, &settings).await).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), RuntimeError> {
+        let asked = name.to_owned();
+        let outcome = self.change(Operation::Remove, name, async move |fake| fake.remove(&asked).await).await;
+        match outcome {
+            Err(RuntimeError::Unreachable { .. } | RuntimeError::Failed(_))
+                if self.world.has(Bug::SilenceIsAbsence) =>
+            {
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
+        self.look(Operation::Inspect, name, self.fake().inspect(name)).await
+    }
+
+    async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
+        self.look(Operation::List, "", self.fake().list()).await
+    }
+
+    async fn owned(&self) -> Result<Owned, RuntimeError> {
+        self.look(Operation::Owned, "", self.fake().owned()).await
+    }
+
+    async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
+        self.look(Operation::LastLines, name, self.fake().last_lines(name, lines)).await
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
+        self.look(Operation::Watch, "", self.fake().watch()).await
+    }
+}

@@ -1,0 +1,226 @@
+//! What must come true when nothing goes wrong any more.
+
+use super::{
+    operator::{Operator, Wish},
+    promise::Promise,
+    stacks::BROKEN,
+    world::World,
+};
+use crate::{
+    control::{ControlError, DeploymentState, StackRecord, StackStatus, fold},
+    stack::Stack,
+    store::{TaskQuery, TaskStoreExt},
+    task::TaskStatus,
+};
+use futures::FutureExt as _;
+use std::{sync::Arc, time::Duration};
+
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+impl World {
+    /// Lets everything come to rest, then has every stack deployed, and removed.
+    pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
+        self.rests("after the storm").await?;
+        self.look_for_acknowledged();
+        for record in self.stack_records() {
+            self.look_at_fold(&record.value);
+        }
+        let names = operator.names().to_vec();
+        for name in &names {
+            self.deploy_in_calm(operator, name).await?;
+        }
+        for name in &names {
+            self.remove_in_calm(operator, name).await?;
+        }
+        for host in &self.hosts {
+            // Volumes hold data; those of earlier revisions stay until somebody removes them.
+            if let Some(left) = host.runtime.ours().into_iter().find(|thing| !thing.starts_with("volume")) {
+                self.judge()
+                    .accuse(Promise::NothingLeft, format!("every stack is removed, and {left} is left on {}", host.id));
+            }
+        }
+        self.look_for_acknowledged();
+        Some(())
+    }
+
+    /// Waits until no task is open and no stack is on its way; nothing, when that takes too long.
+    async fn rests(self: &Arc<Self>, when: &str) -> Option<()> {
+        let end = self.elapsed() + self.setup.rest;
+        let mut quiet = 0;
+        loop {
+            self.sleep(LOOK).await;
+            let is_up = self.state().server.is_some();
+            let restless = self.restless();
+            // Twice in a row: between two looks the monitor has turned at least once.
+            quiet = if is_up && restless.is_none() { quiet + 1 } else { 0 };
+            if quiet > 3 {
+                return Some(());
+            }
+            if self.elapsed() > end {
+                let what = restless.unwrap_or_else(|| "the server".to_owned());
+                let detail = format!("{when}, after {:?}, there is no rest: {what}", self.setup.rest);
+                self.judge().accuse(Promise::Converges, detail);
+                return None;
+            }
+        }
+    }
+
+    /// What is not at rest.
+    fn restless(&self) -> Option<String> {
+        if self.judge().open_tasks() > 0 {
+            let task = self.judge().unfinished().into_iter().next().map(|(task, _)| task);
+            return Some(task.map_or_else(String::new, |task| format!("{task} has not ended")));
+        }
+        let statuses = self.stack_statuses();
+        let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {
+            // A removal that failed is shown as that until somebody asks again.
+            let is_stuck = *status == StackStatus::Deleting && *has_error;
+            status.is_transitional() && !is_stuck
+        })?;
+        Some(format!("{id} is {}", status.as_str()))
+    }
+
+    /// Everybody is at rest: a record says what the tasks of its deployment say.
+    fn look_at_fold(&self, record: &StackRecord) {
+        let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).now_or_never().and_then(Result::ok).unwrap_or_default();
+        let state = self.store.document::<DeploymentState>(record.deployment_id.as_str());
+        let Some(state) = state.now_or_never().and_then(Result::ok).flatten() else {
+            let detail = format!("{} names {}, which is not there", record.id, record.deployment_id);
+            return self.judge().accuse(Promise::AcknowledgedSurvives, detail);
+        };
+        let says = fold(state.value.kind, &tasks);
+        let has_drifted = says.status == StackStatus::Running && record.status == StackStatus::Error;
+        if says.status != record.status && !has_drifted {
+            let detail =
+                format!("{} is {}, and its tasks say {}", record.id, record.status.as_str(), says.status.as_str());
+            self.judge().accuse(Promise::StatusIsFold, detail);
+        }
+        let failed = tasks.iter().any(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled));
+        if failed && record.error_message.is_none() {
+            self.judge().accuse(Promise::StatusIsFold, format!("{} does not say what failed", record.id));
+        }
+    }
+
+    /// Has a stack deployed whose images are sound, which must work; perhaps another after it, and the way back.
+    async fn deploy_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {
+        if self
+            .stack_records()
+            .iter()
+            .any(|record| record.value.name == name && record.value.status == StackStatus::Deleting)
+        {
+            return Some(());
+        }
+        let first = operator.document(name, 0);
+        if !self.deploys(operator, Wish::Deploy(Box::new(first.clone())), &first).await? || !self.chance(300) {
+            return Some(());
+        }
+        let second = operator.document(name, 0);
+        if second == first || !self.deploys(operator, Wish::Deploy(Box::new(second.clone())), &second).await? {
+            return Some(());
+        }
+        self.deploys(operator, Wish::Rollback(name.to_owned()), &first).await.map(drop)
+    }
+
+    /// Whether a stack was taken on and runs; what is in its way may excuse it.
+    async fn deploys(self: &Arc<Self>, operator: &mut Operator, wish: Wish, wanted: &Stack) -> Option<bool> {
+        let name = &wanted.name;
+        let promise = if matches!(wish, Wish::Rollback(_)) { Promise::RollbackArrives } else { Promise::Converges };
+        match operator.ask(wish).await {
+            Some(Ok(_)) => {}
+            // There is no place for it: that depends on the others.
+            Some(Err(ControlError::Invalid(_))) => return Some(false),
+            Some(Err(error)) => {
+                self.judge().accuse(promise, format!("{name} is refused: {error}"));
+                return None;
+            }
+            None => {
+                self.judge().accuse(promise, format!("nobody answers who asks for {name}"));
+                return None;
+            }
+        }
+        self.rests(&format!("while {name} is deployed")).await?;
+        let Some(record) =
+            self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == *name)
+        else {
+            self.judge().accuse(Promise::AcknowledgedSurvives, format!("{name} was deployed and is not there"));
+            return None;
+        };
+        let is_sound = wanted.containers.iter().all(|container| container.image != BROKEN);
+        let error = record.error_message.clone().unwrap_or_default();
+        if record.status != StackStatus::Running {
+            let is_excused = self.state().has_excuse || !is_sound || !self.setup.stacks.is_empty();
+            if !is_excused || error.is_empty() {
+                self.judge().accuse(
+                    promise,
+                    format!("{name} is {}, and nothing is in its way: {error}", record.status.as_str()),
+                );
+            }
+            return Some(false);
+        }
+        if record.definition != *wanted {
+            self.judge().accuse(promise, format!("{name} runs as another revision than was asked for"));
+        }
+        self.look_at_containers(&record, promise);
+        Some(true)
+    }
+
+    /// What a record says runs, runs, and nothing else of the stack is anywhere.
+    fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
+        for host in &self.hosts {
+            for state in host.runtime.containers() {
+                let observed = &state.observed;
+                if observed.stack().as_ref() != Some(&record.id) {
+                    continue;
+                }
+                let is_wanted = record.applied.placements.iter().any(|(container, place)| {
+                    *place == host.id && record.applied.stack.engine_name(container) == observed.name
+                });
+                if !is_wanted {
+                    let detail = format!("{} runs, and an earlier {} is left on {}", record.id, observed.name, host.id);
+                    self.judge().accuse(Promise::NothingLeft, detail);
+                }
+            }
+        }
+        for (container, place) in &record.applied.placements {
+            let name = record.applied.stack.engine_name(container);
+            let host = self.hosts.iter().find(|host| host.id == *place);
+            let runs = host.and_then(|host| host.runtime.container(&name)).is_some_and(|state| {
+                let image = record.applied.stack.container(container).map(|container| container.image.as_str());
+                state.status() == crate::inventory::ContainerStatus::Running
+                    && image == Some(state.observed.image.as_str())
+            });
+            if !runs {
+                self.judge().accuse(promise, format!("{} is said to run, and {name} does not on {place}", record.id));
+            }
+        }
+    }
+
+    async fn remove_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {
+        match operator.ask(Wish::Remove(name.to_owned())).await {
+            Some(Ok(_) | Err(ControlError::NotFound { .. })) => {}
+            Some(Err(error)) => {
+                self.judge().accuse(Promise::Converges, format!("{name} cannot be removed: {error}"));
+                return None;
+            }
+            None => {
+                self.judge().accuse(Promise::Converges, format!("nobody answers who wants {name} removed"));
+                return None;
+            }
+        }
+        self.rests(&format!("while {name} is removed")).await?;
+        if let Some(record) =
+            self.stack_records().into_iter().map(|record| record.value).find(|record| record.name == name)
+        {
+            let why = record.error_message.unwrap_or_default();
+            if !self.state().has_excuse {
+                self.judge().accuse(
+                    Promise::NothingLeft,
+                    format!("{name} was removed and is {}: {why}", record.status.as_str()),
+                );
+            }
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,205 @@
+//! What is looked at after every step.
+
+use super::{
+    judge::is_of_task,
+    promise::Promise,
+    world::{Grant, World},
+};
+use crate::{
+    control::{StackRecord, StackStatus},
+    event::{Event, EventType},
+    id::{HostId, StackId},
+    runtime::label,
+    store::{Acted, Kind, RecordQuery, TaskStore, TaskStoreExt, Versioned},
+    task::{Lease, TaskStatus, deadline},
+};
+use futures::FutureExt as _;
+use serde::Deserialize as _;
+use std::collections::BTreeMap;
+
+/// How many events are looked at in one go.
+const BATCH: usize = 1000;
+
+impl World {
+    /// Looks at what the last step has changed. Whether a promise is broken is then known by the judge.
+    pub(super) fn inspect(&self) {
+        let seen = self.judge().seen;
+        // The store in memory never waits.
+        let last = self.store.last_event().now_or_never().and_then(Result::ok).unwrap_or(0);
+        if last == seen {
+            return;
+        }
+        let events = self.store.events(seen, BATCH).now_or_never().and_then(Result::ok).unwrap_or_default();
+        let mut placed_anew = false;
+        for event in &events {
+            self.look_at(event);
+            placed_anew |= event.kind == EventType::StackDeploying;
+            if matches!(event.kind, EventType::StackAdded | EventType::StackUpdated) {
+                self.look_at_status(event);
+            }
+        }
+        if placed_anew {
+            self.look_at_ports();
+        }
+    }
+
+    fn look_at(&self, event: &Event) {
+        {
+            let mut judge = self.judge();
+            if event.seq != judge.seen + 1 {
+                let detail = format!("event {} follows event {} in the store", event.seq, judge.seen);
+                judge.accuse(Promise::EventsGapless, detail);
+            }
+            judge.seen = event.seq;
+        }
+        self.tell("event", || line(event));
+        if is_of_task(event) {
+            self.judge().task_event(event);
+            self.look_at_lease(event);
+        }
+        if event.kind == EventType::StackDeleted
+            && let Some(id) = event.data.get("@id").and_then(serde_json::Value::as_str)
+        {
+            self.look_for_remains(&StackId::new(id));
+        }
+    }
+
+    /// What an agent holds ends in time.
+    fn look_at_lease(&self, event: &Event) {
+        let Some(id) = event.data.get("@id").and_then(serde_json::Value::as_str) else { return };
+        let task = self.store.task(&id.into()).now_or_never().and_then(Result::ok).flatten();
+        let Some(task) = task.filter(|task| task.status.is_leased()) else { return };
+        if task.lease.is_none() || deadline(&task).is_none() {
+            let detail = format!("{id} is {} without a lease that ends", task.status.as_str());
+            self.judge().accuse(Promise::NothingWaitsForEver, detail);
+        }
+    }
+
+    /// Of a stack that is gone nothing is left but its volumes: data goes where somebody asks for that alone.
+    pub(super) fn look_for_remains(&self, stack: &StackId) {
+        for host in &self.hosts {
+            let is_its =
+                |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
+            let containers = host
+                .runtime
+                .containers()
+                .into_iter()
+                .map(|state| ("container", state.observed.name, state.observed.labels));
+            let networks = host.runtime.networks().into_iter().map(|(name, labels)| ("network", name, labels));
+            if let Some((kind, name, _)) = containers.chain(networks).find(|(.., labels)| is_its(labels)) {
+                let detail = format!("{stack} is removed, and {kind} {name} is left on {}", host.id);
+                return self.judge().accuse(Promise::NothingLeft, detail);
+            }
+        }
+    }
+
+    fn look_at_ports(&self) {
+        let mut ports: BTreeMap<(HostId, u16), (StackId, String)> = BTreeMap::new();
+        for Versioned { value: record, .. } in self.stack_records() {
+            let stack = &record.applied.stack;
+            for (name, host) in &record.applied.placements {
+                let fixed = stack.container(name).into_iter().flat_map(|container| &container.ports);
+                for port in fixed.filter_map(|port| port.host_port) {
+                    let holder = (record.id.clone(), name.clone());
+                    if let Some(other) = ports.insert((host.clone(), port), holder) {
+                        let detail = format!(
+                            "port {port} of {host} is given to {name} of {} and to {} of {}",
+                            record.id, other.1, other.0
+                        );
+                        self.judge().accuse(Promise::PortsHeldOnce, detail);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a record says for good must be so in every task.
+    fn look_at_status(&self, event: &Event) {
+        let text = |name: &str| event.data.get(name).and_then(serde_json::Value::as_str);
+        let (Some(id), Some(says), Some(deployment)) = (text("@id"), text("status"), text("deploymentId")) else {
+            return;
+        };
+        let mut judge = self.judge();
+        if [StackStatus::Running, StackStatus::Stopped].iter().any(|status| status.as_str() == says) {
+            let wrong = judge.statuses(&deployment.into()).find(|status| *status != TaskStatus::Completed);
+            if let Some(status) = wrong {
+                let detail = format!("{id} is {says} with a task that is {}", status.as_str());
+                judge.accuse(Promise::StatusIsFold, detail);
+            }
+        }
+        if says == StackStatus::Error.as_str() && text("errorMessage").is_none() {
+            judge.accuse(Promise::StatusIsFold, format!("{id} is in error and does not say why"));
+        }
+    }
+
+    /// Every stack with its status, and whether it says what is wrong; without reading all of it.
+    pub(super) fn stack_statuses(&self) -> Vec<(String, StackStatus, bool)> {
+        let query = RecordQuery::of(Kind::Stack);
+        let Some(Ok(page)) = self.store.records(&query).now_or_never() else { return Vec::new() };
+        let read = |record: &crate::store::Record| {
+            let status = StackStatus::deserialize(record.body.get("status")?).ok()?;
+            Some((record.key.id.clone(), status, record.body.get("errorMessage").is_some()))
+        };
+        page.items.iter().filter_map(read).collect()
+    }
+
+    pub(super) fn stack_records(&self) -> Vec<Versioned<StackRecord>> {
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack));
+        stacks.now_or_never().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// An attempt acts only while it is held: its agent stops before its time is up.
+    pub(super) fn look_at_right(&self, grant: &Grant) {
+        let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
+        let is_held = task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt);
+        if !is_held && !grant.came_late && !self.state().clock_jumped_ahead {
+            let detail = format!("attempt {} of {} acts, and its lease has ended", grant.attempt, grant.task);
+            self.judge().accuse(Promise::OneLease, detail);
+        }
+    }
+
+    /// A report was acknowledged: the attempt has ended for the store, too.
+    pub(super) fn look_at_report(&self, lease: &Lease) {
+        let task = self.store.task(&lease.task).now_or_never().and_then(Result::ok).flatten();
+        if task.is_some_and(|task| task.status.is_leased() && task.attempt == lease.attempt) {
+            let detail = format!("a report of {} was acknowledged, and the task is still under way", lease.task);
+            self.judge().accuse(Promise::AcknowledgedSurvives, detail);
+        }
+    }
+
+    /// The store took a report: it was the present attempt's.
+    pub(super) fn look_at_taken(&self, lease: &Lease, acted: &Acted) {
+        if let Some(task) = acted.tasks.first().filter(|task| task.attempt != lease.attempt) {
+            let detail =
+                format!("a report of attempt {} of {} counts for attempt {}", lease.attempt, task.id, task.attempt);
+            self.judge().accuse(Promise::OneLease, detail);
+        }
+    }
+
+    /// What belongs to somebody else is as it was made.
+    pub(super) fn look_at_foreign(&self) {
+        for host in &self.hosts {
+            for (name, before) in self.state().foreign.get(&host.id).into_iter().flatten() {
+                let stays = host.runtime.container(name).is_some_and(|state| !state.is_managed());
+                let untouched = host.runtime.effects(name) == *before;
+                if !stays || !untouched {
+                    self.judge()
+                        .accuse(Promise::ForeignUntouched, format!("container {name} of {} is not ours", host.id));
+                }
+            }
+        }
+    }
+}
+
+fn line(event: &Event) -> String {
+    let text = |name: &str| event.data.get(name).and_then(serde_json::Value::as_str).unwrap_or("");
+    let error = event.data.get("error").and_then(|error| error.get("code")).and_then(serde_json::Value::as_str);
+    let mut line = format!("{} {:?} {} {}", event.seq, event.kind, text("@id"), text("status"));
+    if let Some(attempt) = event.data.get("attempt") {
+        line.push_str(&format!(" {} attempt {attempt}", text("planId")));
+    }
+    for more in [error, Some(text("errorMessage")).filter(|text| !text.is_empty())].into_iter().flatten() {
+        line.push_str(&format!(": {more}"));
+    }
+    line
+}

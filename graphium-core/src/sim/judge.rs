@@ -1,0 +1,255 @@
+//! Watches everything that happens and says when a promise is broken.
+
+use super::{
+    promise::{Breach, Promise},
+    world::{Grant, World},
+};
+use crate::{
+    event::{Event, EventSink, EventType},
+    id::{DeploymentId, HostId, StackId, TaskId},
+    task::{Gate, MAX_LOST, Task, TaskStatus},
+    testing::Operation,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+/// What is known of all that happened, by those who asked for it and by the events; never by what the store says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    breach: Option<Breach>,
+    /// The last event that was looked at, and the last that the present server has published.
+    pub(super) seen: u64,
+    published: u64,
+    tasks: BTreeMap<TaskId, Known>,
+    by_deployment: BTreeMap<DeploymentId, Vec<TaskId>>,
+    open: usize,
+    /// Deployments of which an operator has had something tried again.
+    retried: BTreeSet<DeploymentId>,
+    effects: BTreeSet<(TaskId, u32, u64, &'static str, String)>,
+    newest: BTreeMap<TaskId, u32>,
+    running: BTreeMap<TaskId, (HostId, u32)>,
+    /// What operators were told was taken on.
+    pub(super) acknowledged: BTreeMap<DeploymentId, StackId>,
+}
+
+/// A task as it was planned, and as the events show it.
+#[derive(Debug)]
+struct Known {
+    planned: Planned,
+    status: Option<TaskStatus>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    plan_id: String,
+    deployment: Option<DeploymentId>,
+    depends_on: Vec<TaskId>,
+    gate: Gate,
+    max_retries: u32,
+}
+
+impl Judge {
+    pub(super) fn breach(&self) -> Option<&Breach> {
+        self.breach.as_ref()
+    }
+
+    /// Notes a broken promise; the first counts.
+    pub(super) fn accuse(&mut self, promise: Promise, detail: String) {
+        self.breach.get_or_insert(Breach { promise, detail });
+    }
+
+    /// How many tasks have not ended.
+    pub(super) fn open_tasks(&self) -> usize {
+        self.open
+    }
+
+    /// How many tasks were planned.
+    pub(super) fn planned_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// A plan goes to the store.
+    pub(super) fn planned(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            let planned = Planned {
+                plan_id: task.plan_id.clone(),
+                deployment: task.deployment_id.clone(),
+                depends_on: task.depends_on.clone(),
+                gate: task.gate,
+                max_retries: task.max_retries,
+            };
+            self.tasks.entry(task.id.clone()).or_insert(Known { planned, status: None });
+        }
+    }
+
+    /// An operator is about to have a task tried again: when that arrives, what has ended may begin anew.
+    pub(super) fn will_retry(&mut self, deployment: DeploymentId) {
+        self.retried.insert(deployment);
+    }
+
+    /// Statuses of the tasks of a deployment.
+    pub(super) fn statuses(&self, deployment: &DeploymentId) -> impl Iterator<Item = TaskStatus> {
+        let ids = self.by_deployment.get(deployment).into_iter().flatten();
+        ids.filter_map(|id| self.tasks.get(id)?.status)
+    }
+
+    /// Some tasks, to look at their ends: those that have ended without success, with their deployments.
+    pub(super) fn unsuccessful(&self) -> Vec<(TaskId, DeploymentId)> {
+        self.of_status(|status| matches!(status, TaskStatus::Failed | TaskStatus::Cancelled))
+    }
+
+    /// Tasks that have not ended.
+    pub(super) fn unfinished(&self) -> Vec<(TaskId, DeploymentId)> {
+        self.of_status(|status| !status.is_terminal())
+    }
+
+    fn of_status(&self, is_wanted: impl Fn(TaskStatus) -> bool) -> Vec<(TaskId, DeploymentId)> {
+        let wanted = self.tasks.iter().filter(|(_, known)| known.status.is_some_and(&is_wanted));
+        wanted.filter_map(|(id, known)| Some((id.clone(), known.planned.deployment.clone()?))).collect()
+    }
+
+    /// Takes in one event of a task.
+    pub(super) fn task_event(&mut self, event: &Event) {
+        let data = &event.data;
+        let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
+        let number = |name: &str| data.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let Some(id) = text("@id").map(TaskId::new) else { return };
+        let Some(status) = TaskStatus::ALL.into_iter().find(|status| text("status") == Some(status.as_str())) else {
+            return;
+        };
+        let Some(known) = self.tasks.get(&id) else {
+            return self.accuse(Promise::AcknowledgedSurvives, format!("{id} was never planned"));
+        };
+        let before = known.status;
+        let planned = &known.planned;
+        let is_retried = planned.deployment.as_ref().is_some_and(|deployment| self.retried.contains(deployment));
+        let name = format!("{id} ({})", planned.plan_id);
+        if let Some(before) = before.filter(|before| before.is_terminal() && *before != status && !is_retried) {
+            let detail = format!("{name} was {} and is {}", before.as_str(), status.as_str());
+            return self.accuse(Promise::EndsAreFinal, detail);
+        }
+        if status.is_leased() && !before.is_some_and(TaskStatus::is_leased) {
+            let first = planned.depends_on.iter().find(|first| {
+                let status = self.tasks.get(*first).and_then(|first| first.status);
+                !status.is_some_and(|status| planned.gate.is_opened_by(status))
+            });
+            if let Some(first) = first {
+                return self.accuse(Promise::OrderKept, format!("{name} is handed out before {first} has ended"));
+            }
+        }
+        let (attempt, retries) = (number("attempt"), number("retryCount"));
+        let most = u64::from(planned.max_retries);
+        if retries > most || (!is_retried && attempt > most + 1 + u64::from(MAX_LOST)) {
+            let detail = format!("{name} may be tried again {most} time(s): attempt {attempt}, retry {retries}");
+            return self.accuse(Promise::AttemptsBounded, detail);
+        }
+        let deployment = planned.deployment.clone();
+        if let Some(known) = self.tasks.get_mut(&id) {
+            known.status = Some(status);
+        }
+        if before.is_none() {
+            self.by_deployment.entry(deployment.unwrap_or_else(|| DeploymentId::new(""))).or_default().push(id);
+        }
+        let was_open = before.is_some_and(|before| !before.is_terminal());
+        self.open = self.open + usize::from(!status.is_terminal()) - usize::from(was_open);
+    }
+
+    /// A new server follows the events from here on.
+    pub(super) fn follow_from(&mut self, last: u64) {
+        self.published = last;
+    }
+
+    fn published(&mut self, events: &[Event]) {
+        for event in events {
+            if self.published != 0 && event.seq != self.published + 1 {
+                let detail = format!("event {} follows event {}", event.seq, self.published);
+                self.accuse(Promise::EventsGapless, detail);
+            }
+            self.published = event.seq;
+        }
+    }
+
+    /// An attempt begins on its host.
+    pub(super) fn attempt_began(&mut self, host: &HostId, grant: &Grant) {
+        if let Some((other, attempt)) = self.running.insert(grant.task.clone(), (host.clone(), grant.attempt)) {
+            let detail = format!(
+                "{} begins attempt {} on {host} while attempt {attempt} is under way on {other}",
+                grant.task, grant.attempt
+            );
+            self.accuse(Promise::OneLease, detail);
+        }
+    }
+
+    /// An attempt has ended on its host, or its host's agent has.
+    pub(super) fn attempt_ended(&mut self, grant: &Grant) {
+        if self.running.get(&grant.task).is_some_and(|(_, attempt)| *attempt == grant.attempt) {
+            self.running.remove(&grant.task);
+        }
+    }
+
+    /// Something really happened to a container.
+    pub(super) fn effect(&mut self, host: &HostId, operation: Operation, name: &str, id: &str, by: Option<&Grant>) {
+        let Some(by) = by else {
+            let detail = format!("{operation} {name} on {host} was done for no attempt");
+            return self.accuse(Promise::OneEffect, detail);
+        };
+        if self.tasks.get(&by.task).is_some_and(|known| known.status == Some(TaskStatus::Completed)) {
+            let detail = format!("{operation} {name} on {host} was done for {}, which is completed", by.task);
+            return self.accuse(Promise::OneEffect, detail);
+        }
+        let newest = self.newest.entry(by.task.clone()).or_default();
+        if *newest > by.attempt {
+            let detail = format!(
+                "{operation} {name} on {host}: attempt {} of {} acts after attempt {newest}",
+                by.attempt, by.task
+            );
+            return self.accuse(Promise::OneEffect, detail);
+        }
+        *newest = by.attempt;
+        let word = match operation {
+            Operation::Create => "create",
+            Operation::Start => "start",
+            Operation::Adjust => "adjust",
+            Operation::Stop => "stop",
+            _ => "remove",
+        };
+        let key = (by.task.clone(), by.attempt, by.epoch, word, id.to_owned());
+        if !self.effects.insert(key) {
+            let detail =
+                format!("{operation} {name} on {host} took effect twice for attempt {} of {}", by.attempt, by.task);
+            self.accuse(Promise::OneEffect, detail);
+        }
+    }
+}
+
+/// Takes the server's events as its readers do.
+pub(super) struct SimSink {
+    world: Arc<World>,
+}
+
+impl SimSink {
+    pub(super) fn new(world: &Arc<World>) -> Self {
+        world.judge().follow_from(0);
+        Self { world: Arc::clone(world) }
+    }
+}
+
+impl fmt::Debug for SimSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimSink").finish_non_exhaustive()
+    }
+}
+
+impl EventSink for SimSink {
+    fn publish(&self, events: &[Event]) {
+        self.world.judge().published(events);
+    }
+}
+
+/// Whether an event tells of a task.
+pub(super) fn is_of_task(event: &Event) -> bool {
+    matches!(event.kind, EventType::TaskCreated | EventType::TaskUpdated)
+}

@@ -1,0 +1,93 @@
+//! What must be true at any moment, and what must come true in the end.
+
+use std::fmt;
+
+/// A promise of the whole system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Promise {
+    /// An attempt changes a thing once, and none changes anything after its successor has.
+    OneEffect,
+    /// No two attempts at one task are under way.
+    OneLease,
+    /// A task that has ended stays as it ended, unless an operator has it tried again.
+    EndsAreFinal,
+    /// A task begins when those that it waits for have ended as they should.
+    OrderKept,
+    /// No task is tried more often than it may be.
+    AttemptsBounded,
+    /// What is under way has a time at which it ends, and what waits says for what.
+    NothingWaitsForEver,
+    /// A stack's status is what its tasks say.
+    StatusIsFold,
+    /// Of a stack that is removed nothing is left.
+    NothingLeft,
+    /// What is not ours is not touched.
+    ForeignUntouched,
+    /// No port of a host is given away twice.
+    PortsHeldOnce,
+    /// A way back ends in the revision before, or says what it could not do.
+    RollbackArrives,
+    /// Events have numbers without a gap.
+    EventsGapless,
+    /// What was acknowledged is there.
+    AcknowledgedSurvives,
+    /// When nothing goes wrong any more, everything comes to rest in time.
+    Converges,
+}
+
+impl Promise {
+    /// Every promise.
+    pub const ALL: [Self; 14] = [
+        Self::OneEffect,
+        Self::OneLease,
+        Self::EndsAreFinal,
+        Self::OrderKept,
+        Self::AttemptsBounded,
+        Self::NothingWaitsForEver,
+        Self::StatusIsFold,
+        Self::NothingLeft,
+        Self::ForeignUntouched,
+        Self::PortsHeldOnce,
+        Self::RollbackArrives,
+        Self::EventsGapless,
+        Self::AcknowledgedSurvives,
+        Self::Converges,
+    ];
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneEffect => "an attempt takes effect once",
+            Self::OneLease => "one attempt at a task at a time",
+            Self::EndsAreFinal => "what has ended stays as it ended",
+            Self::OrderKept => "a task begins after those it waits for",
+            Self::AttemptsBounded => "attempts are bounded",
+            Self::NothingWaitsForEver => "nothing waits for ever or without a reason",
+            Self::StatusIsFold => "a stack's status is what its tasks say",
+            Self::NothingLeft => "of a removed stack nothing is left",
+            Self::ForeignUntouched => "what is not ours is not touched",
+            Self::PortsHeldOnce => "a port is held once",
+            Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
+            Self::EventsGapless => "events are gapless",
+            Self::AcknowledgedSurvives => "what was acknowledged survives",
+            Self::Converges => "everything comes to rest in time",
+        })
+    }
+}
+
+/// A promise that was broken, and how it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Which.
+    pub promise: Promise,
+    /// How it shows.
+    pub detail: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "broken promise: {}: {}", self.promise, self.detail)
+    }
+}

@@ -1,0 +1,127 @@
+//! Stacks made of a seed.
+
+use super::{dice::Dice, world::World};
+use crate::{
+    id::{HostId, StackId},
+    stack::{
+        Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, Port, Protocol,
+        RestartPolicy, Stack, Strategy, TextMap, Volume,
+    },
+    testing::{Effects, Program},
+};
+use indexmap::IndexMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+const NAMES: [&str; 3] = ["shop", "blog", "mail"];
+const CONTAINERS: [&str; 3] = ["db", "api", "web"];
+const IMAGES: [&str; 3] = ["one:1", "two:1", "three:1"];
+const PORTS: [u16; 3] = [8080, 8081, 8082];
+/// An image whose containers end at once.
+pub(super) const BROKEN: &str = "broken:1";
+
+/// The names of the stacks that a seed works with.
+pub(super) fn names(dice: &mut Dice) -> Vec<&'static str> {
+    NAMES[..1 + dice.below(NAMES.len())].to_vec()
+}
+
+/// A name on an engine that a container of some stack may want.
+pub(super) fn engine_name(dice: &mut Dice) -> String {
+    format!("{}-{}", NAMES[dice.below(NAMES.len())], CONTAINERS[dice.below(CONTAINERS.len())])
+}
+
+/// A stack of that name, as somebody might want it today.
+pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broken: u16) -> Stack {
+    let count = 1 + dice.below(CONTAINERS.len());
+    let mut containers: Vec<Container> = Vec::new();
+    for container in &CONTAINERS[..count] {
+        let made = container_of(dice, container, hosts, most_broken);
+        containers.push(made);
+    }
+    for number in 1..containers.len() {
+        if dice.chance(600) {
+            let condition = if dice.chance(400) { Condition::Healthy } else { Condition::Started };
+            if condition == Condition::Healthy {
+                containers[number - 1].health_check = Some(check());
+            }
+            let first = containers[number - 1].name.clone();
+            containers[number].depends_on.push(Dependency { container: first, condition });
+        }
+    }
+    let has_data = containers.iter().any(|container| !container.volume_mounts.is_empty());
+    let data = Volume { name: "data".to_owned(), ..Volume::default() };
+    Stack {
+        id: StackId::new(format!("stack:{name}")),
+        name: name.to_owned(),
+        description: None,
+        labels: TextMap::new(),
+        host: None,
+        network: None,
+        containers: containers.into_iter().map(Arc::new).collect(),
+        deployment: Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() },
+        depends_on: Vec::new(),
+        volumes: if has_data { vec![data] } else { Vec::new() },
+        secrets: Vec::new(),
+        hosts: Vec::new(),
+        annotations: IndexMap::new(),
+    }
+}
+
+fn container_of(dice: &mut Dice, name: &str, hosts: &[HostId], most_broken: u16) -> Container {
+    let image = if dice.chance(most_broken) { BROKEN } else { IMAGES[dice.below(IMAGES.len())] };
+    let mut container = Container {
+        id: format!("container:{name}"),
+        name: name.to_owned(),
+        image: image.to_owned(),
+        ..Container::default()
+    };
+    if dice.chance(400) {
+        let host_port = Some(PORTS[dice.below(PORTS.len())]);
+        container.ports.push(Port { container_port: 80, host_port, protocol: Protocol::Tcp, host_ip: None });
+    }
+    if dice.chance(300) {
+        container.host = dice.pick(hosts).cloned();
+    }
+    if dice.chance(300) {
+        container.restart_policy = RestartPolicy::Always;
+    }
+    if dice.chance(200) {
+        container.resources.limits.memory = Some((1 + dice.next() % 3) << 28);
+    }
+    if dice.chance(200) {
+        let source = Some("data".to_owned());
+        let kind = MountKind::Volume { source, no_copy: false, subpath: None };
+        container.volume_mounts.push(Mount { kind, target: "/data".to_owned(), read_only: false });
+    }
+    container
+}
+
+fn check() -> HealthCheck {
+    let test = HealthTest::Exec { command: vec!["true".to_owned()] };
+    HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None }
+}
+
+impl World {
+    /// Puts on the hosts what is there before anybody deploys: images, and things of others.
+    pub(super) fn furnish(&self) {
+        let mut foreign = BTreeMap::new();
+        for host in &self.hosts {
+            host.runtime.set_program(BROKEN, Program::exits(1).saying(["no configuration"]));
+            let (has_own, takes_name, occupies) =
+                self.throw(|dice| (dice.chance(300), dice.chance(60), dice.chance(60)));
+            let mut names = Vec::new();
+            names.extend(has_own.then(|| "registry".to_owned()));
+            names.extend(takes_name.then(|| "shop-web".to_owned()));
+            for name in &names {
+                host.runtime.make_foreign(crate::testing::Thing::Container, name);
+            }
+            if occupies {
+                host.runtime.occupy_port(PORTS[0]);
+            }
+            let mut state = self.state();
+            state.has_excuse |= takes_name || occupies;
+            let untouched = names.into_iter().map(|name| (name, Effects::default()));
+            foreign.insert(host.id.clone(), untouched.collect());
+        }
+        self.state().foreign = foreign;
+    }
+}

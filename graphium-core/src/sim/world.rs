@@ -1,0 +1,273 @@
+//! Everything that there is while a simulation runs.
+
+use super::{
+    bug::Bug,
+    dice::Dice,
+    executor::{Process, Spawner},
+    faults::Faults,
+    judge::Judge,
+    setup::Setup,
+    trace::Trace,
+};
+use crate::{
+    agent::MemoryJournal,
+    control::Control,
+    environment::Environment,
+    id::{HostId, TaskId},
+    store::MemoryStore,
+    testing::{Effects, FakeRuntime, ManualEnvironment},
+};
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// All that outlives a crash, and those who decide what happens next.
+pub(super) struct World {
+    pub(super) clock: ManualEnvironment,
+    pub(super) spawner: Spawner,
+    pub(super) setup: Setup,
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) hosts: Vec<HostNode>,
+    state: Mutex<State>,
+    judge: Mutex<Judge>,
+    trace: Mutex<Trace>,
+    traced: bool,
+}
+
+/// A host: what its agent's crash leaves.
+pub(super) struct HostNode {
+    pub(super) id: HostId,
+    pub(super) runtime: FakeRuntime,
+    pub(super) journal: MemoryJournal,
+    /// Told when the engine no longer hangs.
+    pub(super) released: event_listener::Event,
+}
+
+/// What changes all the time.
+pub(super) struct State {
+    pub(super) dice: Dice,
+    pub(super) faults: Faults,
+    pub(super) server: Option<Arc<Control>>,
+    pub(super) wires: Vec<Wires>,
+    pub(super) hung: Vec<bool>,
+    pub(super) agent_up: Vec<bool>,
+    pub(super) store_is_down: bool,
+    /// Since when the server and the store have worked without a break.
+    pub(super) works_since: Option<Duration>,
+    /// When the server last heard of each host.
+    pub(super) heard: Vec<Duration>,
+    /// The server's clock has jumped ahead: leases ended before their time.
+    pub(super) clock_jumped_ahead: bool,
+    /// How far the server's wall clock is off.
+    pub(super) server_wall: SignedDuration,
+    pub(super) desks: Vec<AgentDesk>,
+    /// Containers of others, by host, with what had been done under their names when they came.
+    pub(super) foreign: BTreeMap<HostId, Vec<(String, Effects)>>,
+    /// Something of others is in the way of what may be deployed.
+    pub(super) has_excuse: bool,
+    /// Nothing goes wrong any more.
+    pub(super) is_calm: bool,
+    pub(super) is_over: bool,
+}
+
+/// Which ways between a host and the server are cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wires {
+    pub(super) to_server_cut: bool,
+    pub(super) from_server_cut: bool,
+}
+
+/// What an agent was granted and does, as it tells itself; and calls under way on its engine.
+#[derive(Default)]
+pub(super) struct AgentDesk {
+    pub(super) grants: Vec<Grant>,
+    pub(super) running: Vec<Grant>,
+    /// The answer to the present claim took long.
+    pub(super) claim_came_late: bool,
+    /// The end of the last call for each name: an engine does one after another.
+    pub(super) tails: BTreeMap<String, oneshot::Receiver<()>>,
+}
+
+/// An attempt in an agent's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) task: TaskId,
+    pub(super) attempt: u32,
+    pub(super) epoch: u64,
+    pub(super) kind: crate::action::TaskType,
+    pub(super) subject: String,
+    /// It took long to arrive, so that its agent believes its time to end later than the server does.
+    pub(super) came_late: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, setup: Setup, trace: Trace, traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let clock = ManualEnvironment::seeded(dice.next());
+        let host = |id: &HostId| HostNode {
+            id: id.clone(),
+            runtime: FakeRuntime::with_environment(Arc::new(clock.clone())),
+            journal: MemoryJournal::default(),
+            released: event_listener::Event::new(),
+        };
+        let hosts: Vec<HostNode> = setup.hosts.iter().map(host).collect();
+        let state = State {
+            dice: dice.fork(),
+            faults: setup.faults.clone(),
+            server: None,
+            wires: vec![Wires::default(); hosts.len()],
+            hung: vec![false; hosts.len()],
+            agent_up: vec![false; hosts.len()],
+            store_is_down: false,
+            works_since: None,
+            heard: vec![Duration::ZERO; hosts.len()],
+            clock_jumped_ahead: false,
+            server_wall: SignedDuration::ZERO,
+            desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
+            foreign: BTreeMap::new(),
+            has_excuse: false,
+            is_calm: false,
+            is_over: false,
+        };
+        Self {
+            clock,
+            spawner: Spawner::default(),
+            setup,
+            store: Arc::new(MemoryStore::new()),
+            hosts,
+            state: Mutex::new(state),
+            judge: Mutex::default(),
+            trace: Mutex::new(trace),
+            traced,
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn judge(&self) -> MutexGuard<'_, Judge> {
+        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take_trace(&self) -> String {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Writes a line of the trace.
+    pub(super) fn tell(&self, who: &str, what: impl FnOnce() -> String) {
+        if self.traced {
+            let at = self.clock.elapsed();
+            self.trace.lock().unwrap_or_else(PoisonError::into_inner).tell(at, who, what);
+        }
+    }
+
+    pub(super) fn has(&self, bug: Bug) -> bool {
+        self.setup.bug == Some(bug)
+    }
+
+    /// A choice.
+    pub(super) fn throw<T>(&self, choose: impl FnOnce(&mut Dice) -> T) -> T {
+        choose(&mut self.state().dice)
+    }
+
+    pub(super) fn chance(&self, per_mille: u16) -> bool {
+        per_mille > 0 && self.state().dice.chance(per_mille)
+    }
+
+    /// Time since the beginning.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    pub(super) async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
+    /// Lets others go first: an await at which the caller may end.
+    pub(super) async fn give_way(&self) {
+        let mut waited = false;
+        futures::future::poll_fn(|context| {
+            if std::mem::replace(&mut waited, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+
+    pub(super) fn spawn(self: &Arc<Self>, process: Process, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawner.spawn(process, future);
+    }
+
+    /// The name of a process in the trace.
+    pub(super) fn name(&self, process: Process) -> String {
+        match process {
+            Process::Server => "server".to_owned(),
+            Process::Agent(host) => self.hosts[host].id.to_string(),
+            Process::Engine(host) => format!("{}/eng", self.hosts[host].id),
+            Process::Wire => "wire".to_owned(),
+            Process::World => "world".to_owned(),
+        }
+    }
+}
+
+/// The world as one program sees it: its own wall clock and its own random numbers.
+pub(super) struct NodeEnvironment {
+    world: Arc<World>,
+    is_server: bool,
+    dice: Mutex<Dice>,
+}
+
+impl NodeEnvironment {
+    pub(super) fn of_server(world: &Arc<World>) -> Self {
+        Self::new(world, true)
+    }
+
+    pub(super) fn of_agent(world: &Arc<World>) -> Self {
+        Self::new(world, false)
+    }
+
+    /// The wall clock of the server, or of everybody else.
+    pub(super) fn wall(world: &World, is_server: bool) -> Timestamp {
+        let offset = if is_server { world.state().server_wall } else { SignedDuration::ZERO };
+        world.clock.now().saturating_add(offset).unwrap_or_default()
+    }
+
+    fn new(world: &Arc<World>, is_server: bool) -> Self {
+        let dice = Mutex::new(world.throw(Dice::fork));
+        Self { world: Arc::clone(world), is_server, dice }
+    }
+}
+
+impl std::fmt::Debug for NodeEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeEnvironment").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Environment for NodeEnvironment {
+    fn now(&self) -> Timestamp {
+        Self::wall(&self.world, self.is_server)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.world.clock.elapsed()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.world.clock.sleep(time).await;
+    }
+
+    fn random(&self) -> u128 {
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        u128::from(dice.next()) << 64 | u128::from(dice.next())
+    }
+}

@@ -1,0 +1,226 @@
+//! A store with bad moments, and callers who hang up.
+
+use crate::world::{container, stack};
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use graphium_core::{
+    agent::{AgentLink, ClaimCall, HostReport},
+    control::{Control, DeployOptions, Settings, StackStatus},
+    environment::Environment,
+    event::{Event, NoSink},
+    id::{ClaimId, TaskId},
+    store::{
+        Acted, ClaimRequest, Key, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
+    },
+    task::{Input, Lease, Outcome, Task, TaskResult, TaskStatus},
+    testing::ManualEnvironment,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// How the store takes what it is asked to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Good,
+    /// Writes nothing and says so.
+    Refuses,
+    /// Writes and never answers.
+    Silent,
+}
+
+#[derive(Debug, Default)]
+struct Moody {
+    inner: MemoryStore,
+    mood: Mutex<Mood>,
+}
+
+impl Moody {
+    fn be(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+}
+
+#[async_trait]
+impl TaskStore for Moody {
+    async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Good => self.inner.submit(submission, now).await,
+            Mood::Refuses => Err(StoreError::Unavailable("not now".to_owned())),
+            Mood::Silent => {
+                self.inner.submit(submission, now).await?;
+                std::future::pending().await
+            }
+        }
+    }
+    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
+        self.inner.open_session(request, now).await
+    }
+    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        self.inner.claim(request, now).await
+    }
+    async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
+        self.inner.act(task, input, now).await
+    }
+    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
+        self.inner.renew(leases, expires_at).await
+    }
+    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
+        self.inner.expire(now).await
+    }
+    async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.inner.record(key).await
+    }
+    async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+        self.inner.records(query).await
+    }
+    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
+        self.inner.task(id).await
+    }
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+        self.inner.tasks(query).await
+    }
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.inner.events(after, limit).await
+    }
+    async fn last_event(&self) -> Result<u64, StoreError> {
+        self.inner.last_event().await
+    }
+}
+
+fn start(environment: &ManualEnvironment, store: &Arc<Moody>) -> Arc<Control> {
+    let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), Settings::default());
+    environment.run(opened).unwrap()
+}
+
+struct Bed {
+    environment: ManualEnvironment,
+    store: Arc<Moody>,
+    control: Arc<Control>,
+    epoch: u64,
+}
+
+impl Bed {
+    /// A control plane, and an agent of `vm1` that has told what its host is.
+    fn new() -> Self {
+        let environment = ManualEnvironment::default();
+        let store = Arc::new(Moody::default());
+        let control = start(&environment, &store);
+        let request = SessionRequest { host: "vm1".into(), nonce: "one".to_owned(), seen_epoch: 0 };
+        let epoch = environment.run(control.open_session(&request)).unwrap().session.epoch;
+        let bed = Self { environment, store, control, epoch };
+        bed.observe(&[]);
+        bed
+    }
+
+    fn restart(&mut self) {
+        self.control = start(&self.environment, &self.store);
+    }
+
+    /// Tells that the containers of these stacks have ended.
+    fn observe(&self, ended: &[&str]) {
+        let container = |stack: &&str| {
+            json!({
+                "@id": *stack, "name": format!("{stack}-web"), "status": "exited", "exitCode": 1, "hostedOn": "vm1",
+                "labels": {"graphium.managed": "true", "graphium.stack": format!("stack:{stack}")},
+            })
+        };
+        let containers: Vec<_> = ended.iter().map(container).collect();
+        let report = json!({
+            "host": "vm1", "epoch": self.epoch, "ipAddress": "10.0.0.1", "agentVersion": "1", "containers": containers,
+        });
+        let report: HostReport = serde_json::from_value(report).unwrap();
+        self.environment.run(self.control.observe(&report)).unwrap();
+    }
+
+    fn deploy(&self, name: &str) {
+        let stack = stack(name, vec![container("web", "vm1", None, &[])]);
+        self.environment.run(self.control.deploy(stack, DeployOptions::default())).unwrap();
+    }
+
+    /// Does everything that the agent may do.
+    fn work(&self) {
+        loop {
+            let claim = ClaimId::new(format!("{:x}", self.environment.random()));
+            let call =
+                ClaimCall { host: "vm1".into(), epoch: self.epoch, claim, max: 10, wait: Duration::from_millis(1) };
+            let tasks = self.environment.run(self.control.claim(&call)).unwrap();
+            if tasks.is_empty() {
+                return;
+            }
+            for task in tasks {
+                let done = Outcome::Completed(TaskResult { success: true, ..TaskResult::default() });
+                self.environment.run(self.control.report(task.lease.as_ref().unwrap(), &done)).unwrap();
+            }
+        }
+    }
+
+    fn tick(&self) -> bool {
+        self.environment.run(self.control.tick()).is_ok()
+    }
+
+    fn recorded(&self, name: &str) -> StackStatus {
+        self.environment.run(self.control.stack(name)).unwrap().status
+    }
+}
+
+#[test]
+fn what_cannot_be_settled_keeps_nothing_else_from_being_settled_later() {
+    let mut bed = Bed::new();
+    bed.deploy("blog");
+    bed.deploy("shop");
+    bed.work();
+    assert!(bed.tick());
+    assert_eq!((bed.recorded("blog"), bed.recorded("shop")), (StackStatus::Running, StackStatus::Running));
+    bed.observe(&["blog", "shop"]);
+    // The program ends before it has looked at what became of the two, and starts while nothing can be written.
+    bed.restart();
+    bed.store.be(Mood::Refuses);
+    assert!(!bed.tick() && !bed.tick());
+    bed.store.be(Mood::Good);
+    assert!(bed.tick());
+    assert_eq!((bed.recorded("blog"), bed.recorded("shop")), (StackStatus::Error, StackStatus::Error));
+}
+
+#[test]
+fn a_host_that_falls_silent_while_nothing_can_be_written_is_offline_when_it_can() {
+    let bed = Bed::new();
+    bed.environment.advance(Duration::from_secs(60));
+    bed.store.be(Mood::Refuses);
+    assert!(!bed.tick());
+    bed.store.be(Mood::Good);
+    assert!(bed.tick());
+    let host = bed.environment.run(bed.control.host(&"vm1".into())).unwrap();
+    assert!(host.offline_since.is_some());
+    // And the same way back.
+    bed.store.be(Mood::Refuses);
+    let renewal = graphium_core::agent::RenewCall { host: "vm1".into(), epoch: bed.epoch, leases: Vec::new() };
+    assert!(bed.environment.run(bed.control.renew(&renewal)).is_err());
+    bed.store.be(Mood::Good);
+    bed.environment.run(bed.control.renew(&renewal)).unwrap();
+    let host = bed.environment.run(bed.control.host(&"vm1".into())).unwrap();
+    assert_eq!(host.offline_since, None);
+}
+
+#[test]
+fn a_deployment_whose_caller_hung_up_before_the_answer_is_watched_like_any_other() {
+    let bed = Bed::new();
+    bed.store.be(Mood::Silent);
+    let stack = stack("shop", vec![container("web", "vm1", None, &[])]);
+    let options = DeployOptions { timeout: Some(Duration::from_secs(30)), ..DeployOptions::default() };
+    assert!(bed.control.deploy(stack, options).now_or_never().is_none(), "the store answers nobody");
+    bed.store.be(Mood::Good);
+    assert!(bed.tick());
+    assert_eq!(bed.recorded("shop"), StackStatus::Deploying);
+    bed.environment.advance(Duration::from_secs(31));
+    assert!(bed.tick());
+    let status = bed.environment.run(bed.control.status("shop")).unwrap();
+    let cancelled = status.tasks_by_status[&TaskStatus::Cancelled];
+    assert_eq!((cancelled, status.overall_status), (status.total_tasks, StackStatus::Error));
+}

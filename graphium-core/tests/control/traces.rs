@@ -1,0 +1,78 @@
+//! What deployments leave that were overtaken before their end.
+
+use crate::world::{World, container, stack};
+use graphium_core::control::{ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus};
+
+#[test]
+fn what_a_deployment_that_was_overtaken_may_have_made_goes_with_the_stack() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let on = |host: &str| stack("shop", vec![container("web", host, None, &[])]);
+    world.run(world.control.deploy(on("vm1"), DeployOptions::default())).unwrap();
+    // vm1 begins, and is not heard any more: nobody sees what it makes.
+    let begun = one.claim();
+    assert!(!begun.is_empty());
+    world.run(world.control.deploy(on("vm2"), DeployOptions::default())).unwrap();
+    world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    while two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Deleting, "vm1 has not confirmed");
+    let again = world.agent("vm1");
+    let mut done = Vec::new();
+    loop {
+        let tasks = again.claim();
+        if tasks.is_empty() {
+            break;
+        }
+        tasks.iter().for_each(|task| again.succeed(task));
+        done.extend(tasks.into_iter().map(|task| task.plan_id));
+    }
+    assert_eq!(done, ["delete:web@vm1", "remove-network:vm1"]);
+    world.tick();
+    assert!(matches!(world.run(world.control.stack("shop")), Err(ControlError::NotFound { .. })));
+}
+
+#[test]
+fn what_was_overtaken_goes_with_the_next_deployment_that_comes_to_its_end_and_is_then_forgotten() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let on = |host: &str| stack("shop", vec![container("web", host, None, &[])]);
+    for host in ["vm1", "vm2", "vm2"] {
+        let wanted = stack("shop", vec![container("web", host, None, &[]), container("db", "vm2", None, &[])]);
+        world
+            .run(world.control.deploy(if host == "vm1" { on("vm1") } else { wanted }, DeployOptions::default()))
+            .unwrap();
+        world.run(world.control.act_on_stack("shop", DeploymentKind::Stop, None)).unwrap();
+    }
+    let started = world.run(world.control.deploy(on("vm2"), DeployOptions::default())).unwrap();
+    let status = world.run(world.control.status(started.deployment_id.as_str())).unwrap();
+    let planned: Vec<_> = status.tasks.iter().map(|shown| shown.task.plan_id.clone()).collect();
+    assert!(planned.contains(&"delete:web@vm1".to_owned()), "{planned:?}");
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    let removal = world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let status = world.run(world.control.status(removal.deployment_id.as_str())).unwrap();
+    assert!(status.tasks.iter().all(|shown| shown.task.host_id.as_str() == "vm2"), "{:?}", status.tasks);
+}
+
+#[test]
+fn a_task_of_an_overtaken_deployment_is_not_tried_again() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let first = world
+        .run(world.control.deploy(stack("shop", vec![container("web", "vm1", None, &[])]), DeployOptions::default()));
+    let tasks = world.run(world.control.status(first.unwrap().deployment_id.as_str())).unwrap().tasks;
+    let deploy = tasks.iter().find(|shown| shown.task.plan_id == "deploy:web").unwrap().task.id.clone();
+    world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let refusal = |task| match world.run(world.control.retry_task(task, "somebody")) {
+        Err(ControlError::Conflict { code, message }) => (code, message),
+        other => panic!("{other:?}"),
+    };
+    let (code, message) = refusal(&deploy);
+    assert_eq!(code, "superseded");
+    assert!(message.contains("the stack `shop` has a later deployment, `deployment:"), "{message}");
+    while one.work() > 0 {}
+    world.tick();
+    assert!(refusal(&deploy).1.contains("is gone"));
+}
