@@ -23,7 +23,8 @@ fn text_of(error: Result<impl Sized, OpenError>) -> String {
 fn an_unknown_scheme_is_refused_and_its_password_is_not_repeated() {
     let text = text_of(block_on(open("mongodb://me:secret@host/db", options())));
     assert!(text.starts_with("`mongodb://…@host/db` is no store; a store is one of `sqlite:PATH`, "), "{text}");
-    for (known, form) in [(cfg!(feature = "couchdb"), "`couchdb://"), (cfg!(feature = "http"), "`http://"), (true, "`memory:`")]
+    for (known, form) in
+        [(cfg!(feature = "couchdb"), "`couchdb://"), (cfg!(feature = "http"), "`http://"), (true, "`memory:`")]
     {
         assert_eq!(text.contains(form), known, "{text}");
     }

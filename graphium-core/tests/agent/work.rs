@@ -64,6 +64,21 @@ fn a_container_that_runs_as_asked_is_left_alone() {
 }
 
 #[test]
+fn a_stop_tells_what_the_container_is_then_and_one_of_nothing_succeeds() {
+    let bed = Bed::new();
+    let ((stopped, nothing), _) = bed.serve(async {
+        let [web] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        bed.end_of(&web).await;
+        let stop = |name: &str| Action::Stop { name: name.to_owned() };
+        let [web, other] = bed.submit([stop("web"), stop("other")]).await.try_into().unwrap();
+        (bed.end_of(&web).await, bed.end_of(&other).await)
+    });
+    let seen = stopped.result.unwrap().data.unwrap();
+    assert_eq!((seen.name.as_str(), seen.status == ContainerStatus::Running), ("web", false), "{seen:?}");
+    assert_eq!((nothing.status, nothing.result.unwrap().data), (TaskStatus::Completed, None));
+}
+
+#[test]
 fn an_older_version_gives_way_and_a_stranger_does_not() {
     let bed = Bed::new();
     bed.runtime.make_foreign(Thing::Container, "db");

@@ -71,7 +71,7 @@ fn a_task_of_an_overtaken_deployment_is_not_tried_again() {
     };
     let (code, message) = refusal(&deploy);
     assert_eq!(code, "superseded");
-    assert!(message.contains("the stack `shop` has a later deployment, `deployment:"), "{message}");
+    assert!(message.contains("has taken the place of `deployment:"), "{message}");
     while one.work() > 0 {}
     world.tick();
     assert!(refusal(&deploy).1.contains("is gone"));

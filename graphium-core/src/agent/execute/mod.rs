@@ -109,7 +109,11 @@ impl Job<'_> {
             Action::Check { name, condition } => self.check(name, *condition).await,
             Action::Stop { name } => {
                 self.stop(name).await?;
-                Ok(done("stopped"))
+                // The control plane plans with what it knows, and may plan before it is told of the host again.
+                Ok(match runtime.inspect(name).await? {
+                    Some(state) => self.done_with(state, "stopped"),
+                    None => done("stopped"),
+                })
             }
             Action::Start { name } => self.start(name).await,
             Action::Restart { name } => {
