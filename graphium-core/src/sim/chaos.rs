@@ -69,7 +69,7 @@ impl World {
             self.spawner.kill(Process::Engine(host));
             let runtime = &self.hosts[host].runtime;
             for state in runtime.containers().iter().filter(|state| state.is_managed()) {
-                runtime.exit(&state.observed.name, 137);
+                self.end_container(host, &state.observed.name);
             }
         }
         self.later(pause, move |world| world.hosts[host].runtime.reconnect());
@@ -84,6 +84,14 @@ impl World {
     fn release_engine(&self, host: usize) {
         self.state().hung[host] = false;
         self.hosts[host].released.notify(usize::MAX);
+    }
+
+    fn end_container(&self, host: usize, name: &str) {
+        let runtime = &self.hosts[host].runtime;
+        runtime.exit(name, 137);
+        if let Some(state) = runtime.container(name) {
+            self.judge().ended_by_itself(&state.observed.id);
+        }
     }
 
     /// A container ends by itself, or somebody removes it by hand.
@@ -102,7 +110,7 @@ impl World {
             runtime.vanish(&name);
         } else {
             self.tell(&self.name(Process::Engine(host)), || format!("{name} ends with code 137"));
-            runtime.exit(&name, 137);
+            self.end_container(host, &name);
         }
     }
 

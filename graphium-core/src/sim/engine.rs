@@ -105,14 +105,14 @@ impl SimRuntime {
 
     /// Asks the engine to change something: it does one thing after another for each name, and does not stop because
     /// whoever asked has ended.
-    async fn change<T: Send + 'static>(
+    async fn change<T>(
         &self,
         operation: Operation,
         name: &str,
         act: impl AsyncFnOnce(FakeRuntime) -> Result<T, RuntimeError> + Send + 'static,
     ) -> Result<T, RuntimeError>
     where
-        T: fmt::Debug,
+        T: fmt::Debug + Send + 'static,
     {
         let (fate, latency, goes_on) = self.throw(operation);
         let by = self.world.holder(self.host, name);

@@ -15,6 +15,9 @@ use crate::{
 use futures::FutureExt as _;
 use std::{sync::Arc, time::Duration};
 
+/// The longest that what is known of a host may be old: a call that hangs, and then the period of agents.
+const KNOWN: Duration = Duration::from_secs(50);
+
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -23,6 +26,8 @@ impl World {
     pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
         self.rests("after the storm").await?;
         self.look_for_acknowledged();
+        // By then every agent has told what runs on its host, whatever became of its last word in the storm.
+        self.sleep(KNOWN).await;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
         }

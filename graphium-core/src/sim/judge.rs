@@ -190,6 +190,11 @@ impl Judge {
         }
     }
 
+    /// A container has ended by itself: an attempt under way may start it once more.
+    pub(super) fn ended_by_itself(&mut self, id: &str) {
+        self.effects.retain(|(.., thing)| thing != id);
+    }
+
     /// Something really happened to a container.
     pub(super) fn effect(&mut self, host: &HostId, operation: Operation, name: &str, id: &str, by: Option<&Grant>) {
         let Some(by) = by else {

@@ -56,7 +56,9 @@ impl World {
         // Held for as long as the caller waits.
         let (_present, gone) = oneshot::channel::<()>();
         let call = Arc::new(call);
+        let gone = fate.is_heard_hanging_up.then_some(gone);
         if let Some(later) = fate.again {
+            // Whichever copy arrives first is answered: neither may keep the caller from hearing the answer to the other.
             let (world, back, call) = (Arc::clone(self), back.clone(), Arc::clone(&call));
             self.spawn(Process::Wire, async move {
                 world.sleep(later).await;
@@ -67,11 +69,18 @@ impl World {
                 world.deliver(from, what, back, call, None);
             });
         }
-        self.sleep(fate.delay).await;
-        if fate.is_lost {
-            self.keep(back);
-        } else {
-            self.deliver(from, what, back, call, fate.is_heard_hanging_up.then_some(gone));
+        let (world, is_lost, delay, is_doubled) = (Arc::clone(self), fate.is_lost, fate.delay, fate.again.is_some());
+        let send = async move {
+            world.sleep(delay).await;
+            if is_lost || (is_doubled && world.state().is_calm) {
+                // Of what was sent twice in the storm nothing arrives in the calm: it would be a wish of long ago.
+                return world.keep(back);
+            }
+            world.deliver(from, what, back, call, gone);
+        };
+        match fate.again {
+            Some(_) => self.spawn(Process::Wire, send),
+            None => send.await,
         }
         receiver.await.map_err(|_| NoAnswer)
     }

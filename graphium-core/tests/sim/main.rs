@@ -1,5 +1,5 @@
 //! The seeded simulation: what it must keep to itself, and what it must find.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests, which say where they found what")]
 
 mod bugs;
 
