@@ -7,6 +7,7 @@
 mod agents;
 mod apply;
 mod code;
+mod company;
 mod credential;
 mod deploy;
 mod error;
@@ -87,6 +88,8 @@ struct State {
     dirty: BTreeSet<DeploymentId>,
     /// Deployments that have not ended.
     active: BTreeSet<DeploymentId>,
+    /// Other servers on the same store.
+    company: company::Company,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.

@@ -129,6 +129,10 @@ impl TaskStore for CouchStore {
         self.ask(|step| Ok(step.ledger.next_wakeup())).await
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.log.catch_up().await?;
         Ok(self.log.book().record(key).cloned())
