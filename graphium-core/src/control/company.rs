@@ -1,6 +1,6 @@
 //! Several servers on one store: what one hears the others know, and what one has begun another finishes.
 
-use super::{Control, ControlError, StackRecord, presence::Presence};
+use super::{Control, ControlError, StackRecord, planning::PLANNING, presence::Presence};
 use crate::{
     id::HostId,
     inventory::Host,
@@ -19,11 +19,11 @@ const FORGET: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct ServerRecord {
     /// Of this run of the server.
     #[serde(rename = "@id")]
-    id: String,
+    pub(super) id: String,
     /// When it wrote this.
-    at: Timestamp,
+    pub(super) at: Timestamp,
     /// Hosts that it has heard, and when.
-    heard: BTreeMap<HostId, Timestamp>,
+    pub(super) heard: BTreeMap<HostId, Timestamp>,
 }
 
 impl Document for ServerRecord {
@@ -55,7 +55,8 @@ impl Control {
         let (mine, others): (Vec<_>, Vec<_>) = servers.into_iter().partition(|server| server.value.id == me);
         self.learn_what_others_heard(&others, now);
         let mut submission = Submission::default();
-        let gone = others.iter().filter(|server| now.duration_since(server.value.at) > FORGET);
+        let gone =
+            others.iter().filter(|server| server.value.id != PLANNING && now.duration_since(server.value.at) > FORGET);
         submission.records.extend(gone.map(|server| server.value.removal(Expect::Any)));
         let heard = self.heard_here(now);
         if !heard.is_empty() || mine.first().is_some_and(|server| !server.value.heard.is_empty()) {

@@ -16,6 +16,7 @@ mod hosts;
 mod model;
 mod monitor;
 mod observation;
+mod planning;
 mod presence;
 mod request;
 mod reserve;
@@ -39,7 +40,7 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId},
-    store::TaskStore,
+    store::{Expect, TaskStore},
 };
 use presence::Presence;
 use std::{
@@ -88,6 +89,8 @@ struct State {
     dirty: BTreeSet<DeploymentId>,
     /// Deployments that have not ended.
     active: BTreeSet<DeploymentId>,
+    /// What is expected of the record of plans by whoever plans now, where other servers plan, too.
+    planned: Option<Expect>,
     /// Other servers on the same store.
     company: company::Company,
     /// Who was heard when.

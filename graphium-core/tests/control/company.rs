@@ -1,10 +1,10 @@
 //! Two control planes on one store, as two servers on one database.
 
-use crate::world::{World, shop};
+use crate::world::{World, container, shop, stack};
 use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall},
-    control::{Control, DeployOptions, Settings, StackStatus},
+    control::{Control, ControlError, DeployOptions, Settings, StackStatus},
     event::{Event, NoSink},
     id::TaskId,
     inventory::HostStatus,
@@ -24,6 +24,7 @@ struct Shared(Arc<MemoryStore>);
 #[async_trait]
 impl TaskStore for Shared {
     async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        give_way().await;
         self.0.submit(submission, now).await
     }
     async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
@@ -48,6 +49,7 @@ impl TaskStore for Shared {
         self.0.record(key).await
     }
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+        give_way().await;
         self.0.records(query).await
     }
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
@@ -62,6 +64,19 @@ impl TaskStore for Shared {
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.0.last_event().await
     }
+}
+
+/// Lets others go on first.
+async fn give_way() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }
 
 /// A world whose agents talk to the first of two servers, and the second.
@@ -142,4 +157,15 @@ fn what_a_server_has_begun_another_finishes() {
         world.tick();
     }
     assert_eq!(world.status("shop"), StackStatus::Running);
+}
+
+#[test]
+fn two_servers_that_plan_at_once_do_not_give_one_port_twice() {
+    let (world, second) = two_servers();
+    let stacks = ["shop", "blog"].map(|name| stack(name, vec![container("web", "vm1", Some(8080), &[])]));
+    let [shop, blog] = stacks.map(|stack| (stack, DeployOptions::default()));
+    let (one, other) =
+        world.run(futures::future::join(world.control.deploy(shop.0, shop.1), second.deploy(blog.0, blog.1)));
+    let refused = one.err().or(other.err());
+    assert!(matches!(&refused, Some(ControlError::Invalid(_))), "{refused:?}");
 }
