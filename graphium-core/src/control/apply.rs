@@ -9,6 +9,7 @@ use crate::{
     stack::Stack,
     store::Versioned,
 };
+use futures::FutureExt;
 use std::time::Duration;
 
 impl Control {
@@ -43,7 +44,10 @@ impl Control {
     /// # Errors
     /// [`ControlError::Outdated`] when something that it rests on has changed; those of [`deploy`](Self::deploy).
     pub async fn apply(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
-        let _planning = self.planning.lock().await;
+        self.alone(|| self.apply_alone(saved.clone(), options.clone()).boxed()).await
+    }
+
+    async fn apply_alone(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
         let existing = self.existing(&saved.stack).await?;
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;

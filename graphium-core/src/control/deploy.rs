@@ -13,6 +13,7 @@ use crate::{
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
     task::{Gate, Task},
 };
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::{
@@ -37,7 +38,10 @@ impl Control {
     /// # Errors
     /// [`ControlError::Invalid`] with every reason why it cannot be; [`ControlError::Conflict`] while the stack is being removed.
     pub async fn deploy(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
-        let _planning = self.planning.lock().await;
+        self.alone(|| self.deploy_alone(stack.clone(), options.clone()).boxed()).await
+    }
+
+    async fn deploy_alone(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
         let existing = self.existing(&stack).await?;
         if let Some(record) = existing.as_ref().map(|record| &record.value) {
             refuse_while_deleting(record)?;
@@ -130,6 +134,7 @@ impl Control {
     ) -> Result<Submitted, ControlError> {
         let expect = existing.map_or(Expect::Absent, |existing| Expect::Version(existing.version));
         submission.records.push(record.write(expect)?);
+        submission.records.extend(self.planned()?);
         submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
         let _consequences = Consequences {

@@ -7,6 +7,7 @@
 mod agents;
 mod apply;
 mod code;
+mod company;
 mod credential;
 mod deploy;
 mod error;
@@ -15,6 +16,7 @@ mod hosts;
 mod model;
 mod monitor;
 mod observation;
+mod planning;
 mod presence;
 mod request;
 mod reserve;
@@ -38,7 +40,7 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId},
-    store::TaskStore,
+    store::{Expect, TaskStore},
 };
 use presence::Presence;
 use std::{
@@ -89,6 +91,10 @@ struct State {
     active: BTreeSet<DeploymentId>,
     /// Deployments that were handed to the store, and when: until they are seen there, the answer may be lost.
     expected: BTreeMap<DeploymentId, Duration>,
+    /// What is expected of the record of plans by whoever plans now, where other servers plan, too.
+    planned: Option<Expect>,
+    /// Other servers on the same store.
+    company: company::Company,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.

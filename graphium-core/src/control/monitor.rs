@@ -38,7 +38,8 @@ impl Control {
     }
 
     fn pause(&self) -> Duration {
-        if self.state().active.is_empty() {
+        // What another server does to the same store wakes nobody here: looking does.
+        if self.state().active.is_empty() && !self.store.is_shared() {
             self.settings.tick.min(self.settings.offline_after / 3)
         } else {
             BUSY_TICK.min(self.settings.tick)
@@ -58,6 +59,7 @@ impl Control {
         if !acted.ready.is_empty() {
             self.work_is_ready(&acted.ready);
         }
+        self.keep_company().await?;
         self.mark_absent().await?;
         let active: Vec<DeploymentId> = self.state().active.iter().cloned().collect();
         let mut failed = Ok(());

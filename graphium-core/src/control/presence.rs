@@ -11,8 +11,10 @@ use std::{sync::Arc, time::Duration};
 /// What is known of an agent's whereabouts.
 #[derive(Debug)]
 pub(super) struct Presence {
-    /// When it was last heard, by the monotonic clock.
-    heard: Duration,
+    /// When it was last heard, by the monotonic clock; by other servers on the same store, too.
+    pub(super) heard: Duration,
+    /// When it was last heard by this server.
+    pub(super) heard_here: Option<Duration>,
     /// Whether the store says that it is offline.
     offline: bool,
     /// Wakes its parked claims.
@@ -22,8 +24,8 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    fn new(heard: Duration, offline: bool) -> Self {
-        Self { heard, offline, signal: Arc::default(), gate: Arc::default() }
+    pub(super) fn new(heard: Duration, offline: bool) -> Self {
+        Self { heard, heard_here: None, offline, signal: Arc::default(), gate: Arc::default() }
     }
 }
 
@@ -58,6 +60,7 @@ impl Control {
         let heard = self.environment.elapsed();
         let returned = self.with_presence(host, |presence| {
             presence.heard = heard;
+            presence.heard_here = Some(heard);
             std::mem::replace(&mut presence.offline, false)
         });
         if returned {
@@ -89,7 +92,8 @@ impl Control {
         };
         let now = self.environment.now();
         for host in absent {
-            let written = self.update_host(&host, |host| host.offline_since = Some(now)).await;
+            // Another server on the same store may have been faster.
+            let written = self.update_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await;
             self.or_again(&host, false, written)?;
         }
         Ok(())

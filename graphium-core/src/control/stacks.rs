@@ -12,6 +12,7 @@ use crate::{
     plan::{self, SealedPlan, StackAction},
     store::{Kind, Page, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
 };
+use futures::FutureExt;
 
 impl Control {
     /// Takes the removal of a stack on. Its record goes when every host has confirmed.
@@ -21,7 +22,10 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`].
     pub async fn remove(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
-        let _planning = self.planning.lock().await;
+        self.alone(|| self.remove_alone(stack, options.clone()).boxed()).await
+    }
+
+    async fn remove_alone(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
         let existing = self.find_stack(stack).await?;
         let record = &existing.value;
         if record.status == StackStatus::Deleting {
@@ -62,7 +66,16 @@ impl Control {
                 });
             }
         };
-        let _planning = self.planning.lock().await;
+        self.alone(|| self.act_alone(stack, kind, action, by.clone()).boxed()).await
+    }
+
+    async fn act_alone(
+        &self,
+        stack: &str,
+        kind: DeploymentKind,
+        action: StackAction,
+        by: Option<String>,
+    ) -> Result<Started, ControlError> {
         let existing = self.find_stack(stack).await?;
         refuse_while_deleting(&existing.value)?;
         let inventory = self.inventory().await?;

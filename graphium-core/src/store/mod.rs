@@ -95,6 +95,14 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether other servers may work on the same store at the same time.
+    ///
+    /// Then what they do comes to light by looking: [`expire`](Self::expire) names among the ready the hosts to which others
+    /// have brought work since it was last asked.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// One record.
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;
 

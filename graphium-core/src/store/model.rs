@@ -25,12 +25,14 @@ pub enum Kind {
     Container,
     /// A credential.
     Token,
+    /// One of several servers on the same store.
+    Server,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Stack, Self::Revision, Self::Deployment, Self::Host, Self::Container, Self::Token];
+    pub const ALL: [Self; 7] =
+        [Self::Stack, Self::Revision, Self::Deployment, Self::Host, Self::Container, Self::Token, Self::Server];
 
     /// The name as it is stored.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Host => "host",
             Self::Container => "container",
             Self::Token => "token",
+            Self::Server => "server",
         }
     }
 }

@@ -24,6 +24,10 @@ pub(super) async fn events(log: &Log, after: u64, limit: usize) -> Result<Vec<Ev
         events.extend(entry.body.events.into_iter().filter(|event| event.seq > after));
         place += 1;
     }
+    if events.is_empty() && limit > 0 {
+        // There are some: they were swept away while they were looked for.
+        return Err(StoreError::Unavailable("events were pruned meanwhile; ask again".to_owned()));
+    }
     events.truncate(limit);
     Ok(events)
 }

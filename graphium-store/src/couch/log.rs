@@ -101,10 +101,15 @@ impl Log {
         }
         // Whoever has asked by now has asked before the question below.
         let asked = self.asked.load(Ordering::Acquire);
+        if served.at.is_none() {
+            self.begin_anew().await?;
+        } else {
+            self.follow().await?;
+        }
         if served.is_old() {
+            // Afterwards: what is swept away is so only once a head says it.
             self.check_floor().await?;
         }
-        self.follow().await?;
         *served = Served { ticket: asked, at: Some((Instant::now(), SystemTime::now())) };
         Ok(())
     }
@@ -129,20 +134,22 @@ impl Log {
         }
     }
 
-    /// A node that was alone has told us of an entry that did not come into force: all is read again.
+    /// Reads everything: for the first time, or because what was read does not hold.
     async fn begin_anew(&self) -> Result<(), StoreError> {
-        let mut book = Book::after(&self.book());
-        snapshot::load(self, &mut book).await?;
-        let (next, tip) = (book.next, book.tip.clone());
-        if let Ending::Other = self.read_on(next, tip, &mut |entry| book.apply(Arc::new(entry))).await? {
-            return Err(StoreError::Corrupt {
-                kind: "log entry",
-                id: entry::id(book.next),
-                reason: "it does not follow the one before it".to_owned(),
-            });
+        loop {
+            let mut book = Book::after(&self.book());
+            snapshot::load(self, &mut book).await?;
+            let (next, tip) = (book.next, book.tip.clone());
+            if let Ending::Other = self.read_on(next, tip, &mut |entry| book.apply(Arc::new(entry))).await? {
+                let reason = "it does not follow the one before it".to_owned();
+                return Err(StoreError::Corrupt { kind: "log entry", id: entry::id(book.next), reason });
+            }
+            // What came next may have been swept away while we read.
+            if snapshot::head(self).await?.is_none_or(|(head, _)| head.floor <= book.next) {
+                *self.book.write().unwrap_or_else(PoisonError::into_inner) = book;
+                return Ok(());
+            }
         }
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = book;
-        Ok(())
     }
 
     /// Reads the entries from a place on, each of which follows the one before it.

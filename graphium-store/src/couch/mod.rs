@@ -12,6 +12,7 @@ mod job;
 mod journal;
 mod log;
 mod nonce;
+mod older;
 mod snapshot;
 mod step;
 mod turn;
@@ -21,6 +22,7 @@ mod writer;
 pub(crate) use address::decoded;
 pub use address::{AddressError, CouchAddress};
 pub use client::{CallError, Cluster, CouchClient, DatabaseInfo, Found, Rev, Written};
+pub use older::Conversion;
 pub use snapshot::Retention;
 
 use crate::open::{OpenError, Options};
@@ -43,6 +45,12 @@ use writer::Writer;
 
 /// Commands that wait before those who bring more have to wait.
 const QUEUE: usize = 1024;
+
+/// What the ids of our own documents begin with, and those of CouchDB's.
+const OURS: [&str; 4] = ["log:", "lease:", "snapshot:", "_design/"];
+
+/// Documents of the older system that are read at once.
+const OLDER: usize = 200;
 
 /// A [`TaskStore`] on a CouchDB or its cluster. Any number of them may be open on one database, on as many machines.
 ///
@@ -82,7 +90,49 @@ impl CouchStore {
         let writer = Writer::new(Arc::clone(&log), nonce::text(), options.now, grace);
         let (jobs, queue) = mpsc::channel(QUEUE);
         tokio::spawn(writer.run(queue));
-        Ok(Self { log, jobs })
+        let store = Self { log, jobs };
+        if store.log.book().next == 1 {
+            store.upgrade(options.now).await.map_err(failed)?;
+        }
+        Ok(store)
+    }
+
+    /// What the documents that the older system has left in a database come to. Changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn older(client: &CouchClient, now: Timestamp) -> Result<Conversion, StoreError> {
+        let mut documents = Vec::new();
+        let mut start = String::new();
+        loop {
+            let found = client.range(&start, "\u{fff0}", OLDER).await.map_err(log::unavailable)?;
+            let is_last = found.len() < OLDER;
+            for found in found {
+                let id = found.body.get("_id").and_then(|id| id.as_str()).unwrap_or_default();
+                start = format!("{id}\u{0}");
+                if !OURS.iter().any(|ours| id.starts_with(ours)) {
+                    documents.push(found);
+                }
+            }
+            if is_last {
+                return older::convert(documents, now);
+            }
+        }
+    }
+
+    /// Takes over, once, what the older system has left in this database, and answers with what it came to. Its documents
+    /// stay as they are. A database that is empty but for them is upgraded when it is opened.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn upgrade(&self, now: Timestamp) -> Result<Conversion, StoreError> {
+        let conversion = Self::older(&self.log.client, now).await?;
+        if !conversion.records.is_empty() {
+            let key = Some("upgrade of the older system's documents".to_owned());
+            let records = conversion.records.clone();
+            self.submit(Submission { records, idempotency_key: key, ..Submission::default() }, now).await?;
+        }
+        Ok(conversion)
     }
 
     /// Hands a command to the writer and waits for its answer.
@@ -127,6 +177,10 @@ impl TaskStore for CouchStore {
 
     async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
         self.ask(|step| Ok(step.ledger.next_wakeup())).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -184,6 +184,11 @@ impl TaskStore for HttpStore {
         self.ask(Call::Events { after, limit }).await
     }
 
+    /// The server that shares its store works on it, too.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.ask(Call::LastEvent).await
     }

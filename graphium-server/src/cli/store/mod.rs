@@ -1,6 +1,7 @@
 //! `graphium store …`: the database itself, with or without a server.
 
 mod transfer;
+mod upgrade;
 
 use super::{
     exit::{Exit, Failure},
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::config::{Config, Format};
 
-/// Moves what the server keeps to another store
+/// Moves what the server keeps to another store, and takes over what the older system has left
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct StoreArgs {
@@ -22,11 +23,13 @@ pub(crate) struct StoreArgs {
 #[derive(Debug, clap::Subcommand)]
 enum StoreCommand {
     Copy(transfer::CopyArgs),
+    Upgrade(upgrade::UpgradeArgs),
 }
 
 pub(crate) fn run(args: &StoreArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
     let format = args.output.unwrap_or(config.output.value);
     match &args.command {
         StoreCommand::Copy(args) => transfer::copy(args, format, output),
+        StoreCommand::Upgrade(args) => upgrade::upgrade(args, format, output),
     }
 }

@@ -1,0 +1,122 @@
+//! A database that the older system has written.
+
+#![cfg(feature = "couchdb")]
+
+use graphium_core::{
+    control::{DeploymentState, StackRecord, StackStatus},
+    inventory::{Host, HostStatus, ObservedContainer},
+    store::{Kind, RecordQuery, TaskStore, TaskStoreExt},
+};
+use graphium_store::{
+    CouchStore, Options,
+    couch::{CouchAddress, CouchClient},
+    testing::FakeCouch,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::error::Error;
+
+type Checked = Result<(), Box<dyn Error>>;
+
+/// What the older system leaves behind: a stack in each of its two formats of a deployment, and what cannot be converted.
+fn fill(fake: &FakeCouch) {
+    let documents = [
+        json!({"@id": "host:vm1", "@type": "ComputerServer", "name": "vm1", "ipAddress": "10.0.0.1", "cpu": 4, "memory": 8589934592_u64,
+               "status": "maintenance", "location": "dc-east", "labels": {"disk": "ssd"}}),
+        json!({"@id": "host:vm2", "@type": "datacenter:ComputerSystem", "name": "vm2", "cpu": 2, "memory": 0, "status": "active"}),
+        json!({"@id": "stack:shop", "@type": "ItemList", "name": "shop", "description": "a shop", "status": "running",
+               "dateCreated": "2025-03-01T10:00:00Z", "deployedAt": "2025-03-01T10:01:00Z", "owner": "ann", "deploymentId": "deployment:stack:shop",
+               "itemListElement": [
+                   {"@type": "SoftwareApplication", "@id": "container:web", "position": 1, "name": "web", "image": "nginx:1.25",
+                    "ports": [{"containerPort": 80, "hostPort": 8080, "protocol": "tcp"}], "environment": {"PRICE": "${5}"}},
+                   {"@type": "SoftwareApplication", "@id": "container:db", "position": 2, "name": "db", "image": "postgres:16"}]}),
+        json!({"@id": "deployment:stack:shop", "@type": "StackDeployment", "stackId": "stack:shop", "status": "completed",
+               "startedAt": "2025-03-01T10:00:30Z", "completedAt": "2025-03-01T10:01:00Z",
+               "placements": {"web": {"containerId": "c1", "containerName": "shop-web", "hostId": "host:vm1", "ipAddress": "10.0.0.1",
+                                      "ports": {"80": 8080}, "status": "running"},
+                              "db": {"containerId": "c2", "containerName": "shop-db", "hostId": "vm2", "status": "running"}},
+               "networkConfig": {"mode": "host-port"}}),
+        json!({"@id": "stack:blog", "@type": "ItemList", "name": "blog", "status": "deploying",
+               "containers": [{"@type": "SoftwareApplication", "name": "app", "image": "ghost:5"}]}),
+        json!({"@id": "stack:bad", "@type": "ItemList", "name": "bad", "status": "running",
+               "containers": [{"@type": "SoftwareApplication", "name": "app", "imagee": "ghost:5"}]}),
+        json!({"@id": "c1", "@type": "Container", "name": "shop-web", "executableName": "nginx:1.25", "status": "running", "hostedOn": "host:vm1",
+               "ports": ["8080:80"], "environment": {"PRICE": "secret"}}),
+        json!({"@id": "task-1", "@type": "AgentTask", "status": "completed", "taskType": "deploy"}),
+        json!({"@id": "task-2", "@type": "AgentTask", "status": "pending", "taskType": "deploy"}),
+        json!({"@id": "who", "@type": "Person"}),
+    ];
+    for document in documents {
+        fake.put(document["@id"].as_str().unwrap_or_default(), document.clone());
+    }
+}
+
+async fn server(fake: &FakeCouch) -> Result<CouchStore, Box<dyn Error>> {
+    Ok(CouchStore::open(CouchAddress::parse(&fake.url())?, Options::at(Timestamp::UNIX_EPOCH)).await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_the_older_system_opens_with_its_stacks_and_hosts() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    fill(&fake);
+    let before = fake.ids();
+    let store = server(&fake).await?;
+    let stack = store.document::<StackRecord>("stack:shop").await?.ok_or("no stack")?.value;
+    assert_eq!((stack.status, stack.owner.as_deref()), (StackStatus::Running, Some("ann")));
+    assert_eq!(stack.date_created, "2025-03-01T10:00:00Z".parse()?);
+    assert_eq!(stack.definition.containers.len(), 2);
+    assert!(serde_json::to_string(&stack.definition)?.contains("${5}"), "what looks like a variable is text");
+    let places: Vec<_> = stack.applied.placements.iter().map(|(name, host)| (name.as_str(), host.as_str())).collect();
+    assert_eq!(places, [("db", "vm2"), ("web", "vm1")]);
+    let state = store.document::<DeploymentState>(stack.deployment_id.as_str()).await?.ok_or("no deployment")?.value;
+    let web = &state.placements["web"];
+    assert_eq!((web.container_id.as_deref(), web.ports.get("80/tcp")), (Some("c1"), Some(&8080)));
+    let blog = store.document::<StackRecord>("stack:blog").await?.ok_or("no stack")?.value;
+    assert_eq!(blog.status, StackStatus::Error, "what was under way is so no longer");
+    let host = store.document::<Host>("vm1").await?.ok_or("no host")?.value;
+    assert_eq!(
+        (host.status, host.memory, host.location.as_deref()),
+        (HostStatus::Maintenance, 8 << 30, Some("dc-east"))
+    );
+    let container = store.document::<ObservedContainer>("vm1/shop-web").await?.ok_or("no container")?;
+    assert_eq!(container.value.stack().as_ref().map(|id| id.as_str()), Some("stack:shop"));
+    assert!(before.iter().all(|id| fake.ids().contains(id)), "a document of the older system is gone");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_says_what_it_leaves_and_is_done_once() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    fill(&fake);
+    let store = server(&fake).await?;
+    let events = store.last_event().await?;
+    let again = store.upgrade(Timestamp::UNIX_EPOCH).await?;
+    assert_eq!(store.last_event().await?, events, "it was done again");
+    assert_eq!(server(&fake).await?.last_event().await?, events);
+    let left = again.left.join("\n");
+    for part in [
+        "unknown key `imagee` in a container",
+        "`who`",
+        "tasks that had ended: 1",
+        "tasks that had not ended: 1",
+        "the places of the containers of `stack:blog`",
+        "`stack:blog`, which was deploying",
+    ] {
+        assert!(left.contains(part), "`{part}` is not in:\n{left}");
+    }
+    assert_eq!(again.left.len(), 6, "{left}");
+    assert_eq!(store.records(&RecordQuery::of(Kind::Stack)).await?.items.len(), 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_our_own_has_nothing_to_upgrade() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let store = server(&fake).await?;
+    assert_eq!(
+        CouchStore::older(&CouchClient::new(CouchAddress::parse(&fake.url())?)?, Timestamp::UNIX_EPOCH).await?,
+        Default::default()
+    );
+    assert_eq!(store.last_event().await?, 0);
+    Ok(())
+}
