@@ -8,5 +8,5 @@
 mod open;
 mod sqlite;
 
-pub use open::{OpenError, Options, open};
-pub use sqlite::SqliteStore;
+pub use open::{OpenError, Options, open, sqlite_path};
+pub use sqlite::{CopyError, Existing, Restored, SqliteStore, Verdict};

@@ -22,6 +22,7 @@ mod settings;
 pub(crate) mod signals;
 mod source;
 mod stack;
+mod store;
 mod task;
 mod token;
 mod validate;
@@ -73,6 +74,7 @@ enum Command {
     Task(task::TaskArgs),
     Events(events::EventsArgs),
     Token(token::TokenArgs),
+    Store(store::StoreArgs),
     Doctor(doctor::DoctorArgs),
     Config(settings::ConfigArgs),
     /// Says which version this is
@@ -126,6 +128,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Task(args) => task::run(&args, &config, output),
         Command::Events(args) => events::run(&args, &config, output),
         Command::Token(args) => token::run(&args, &config, output),
+        Command::Store(args) => store::run(&args, &config, output),
         Command::Config(args) => settings::run(&args, &config, output),
         Command::Version => {
             output.line(format_args!("graphium {}", env!("CARGO_PKG_VERSION")))?;

@@ -7,6 +7,8 @@
 //! few threads read, each through a connection of its own, and see what was committed.
 
 mod ahead;
+mod backup;
+mod check;
 mod command;
 mod decide;
 mod draft;
@@ -21,6 +23,9 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub use backup::{CopyError, Existing, Restored};
+pub use check::Verdict;
 
 use crate::open::{OpenError, Options};
 use async_trait::async_trait;
@@ -82,6 +87,35 @@ impl SqliteStore {
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
         Ok(Self { path, commands: Some(commands), readers, _threads: threads })
+    }
+
+    /// Copies a database as it is at one moment to a file, whether or not a server has it open; that goes on meanwhile.
+    ///
+    /// The copy is checked, and whole from the moment in which it has its name. It waits for the disk: not for async code.
+    ///
+    /// # Errors
+    /// [`CopyError`]: nothing is at `to` then, or what was there before.
+    pub fn backup(database: impl AsRef<Path>, to: impl AsRef<Path>, existing: Existing) -> Result<Verdict, CopyError> {
+        backup::backup(database.as_ref(), to.as_ref(), existing)
+    }
+
+    /// Puts a copy in the place of a database, which is kept beside it under a name with the time `now`.
+    ///
+    /// The copy is brought to the present schema and checked first. It waits for the disk: not for async code.
+    ///
+    /// # Errors
+    /// [`CopyError`]; above all [`OpenError::InUse`] while a process has the database open. It is as it was then.
+    pub fn restore(database: impl AsRef<Path>, from: impl AsRef<Path>, now: Timestamp) -> Result<Restored, CopyError> {
+        backup::restore(database.as_ref(), from.as_ref(), now)
+    }
+
+    /// Whether a database is sound: the file, and what its tables say of each other. A server may have it open.
+    ///
+    /// # Errors
+    /// [`OpenError`]: it is not there, not Graphium's, written by a newer version, or too damaged to be looked at.
+    pub fn check(database: impl AsRef<Path>) -> Result<Verdict, OpenError> {
+        let path = database.as_ref();
+        check::check(&schema::existing(path)?, path)
     }
 
     /// Hands a command to the thread that decides and waits for its answer.
