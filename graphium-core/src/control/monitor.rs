@@ -64,7 +64,8 @@ impl Control {
             self.enforce_deadline(&id).await?;
             self.state().dirty.insert(id);
         }
-        self.catch_up().await
+        self.catch_up().await?;
+        self.prune().await
     }
 
     /// Settles what changed, then hands the events on.

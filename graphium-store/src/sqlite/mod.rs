@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod journal;
 mod progress;
+mod prune;
 mod query;
 mod reader;
 mod row;
@@ -34,18 +35,19 @@ use graphium_core::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
 use progress::Progress;
+use prune::Walk;
 use reader::Readers;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -60,6 +62,8 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
     readers: Readers,
+    /// How far pruning has come.
+    walk: Mutex<Walk>,
     /// The one that decides ends when there are no more commands, and then the one that writes.
     _threads: [Thread; 2],
 }
@@ -86,7 +90,7 @@ impl SqliteStore {
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
-        Ok(Self { path, commands: Some(commands), readers, _threads: threads })
+        Ok(Self { path, commands: Some(commands), readers, walk: Mutex::default(), _threads: threads })
     }
 
     /// Copies a database as it is at one moment to a file, whether or not a server has it open; that goes on meanwhile.
@@ -191,6 +195,17 @@ impl TaskStore for SqliteStore {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.readers.ask(journal::last_event).await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let walk = std::mem::take(&mut *self.walk.lock().unwrap_or_else(PoisonError::into_inner));
+        let cut = cut.clone();
+        let (stale, walk) = self.readers.ask(move |connection| prune::stale(connection, &cut, walk)).await?;
+        *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = walk;
+        if stale.is_empty() {
+            return Ok(Some(Pruned { more: stale.more, ..Pruned::default() }));
+        }
+        self.ask(|reply| Command::Prune { stale, reply }).await.map(Some)
     }
 }
 

@@ -31,6 +31,7 @@ mod fixture;
 mod lease;
 mod read;
 mod reopen;
+mod retention;
 mod retry;
 mod saboteur;
 mod session;
@@ -164,6 +165,12 @@ macro_rules! store_suite_cases {
             event::events_are_resumed_after_any_number,
             event::what_changes_nothing_tells_nothing,
             event::no_event_holds_a_secret,
+            retention::what_ended_long_ago_goes_and_what_is_live_stays,
+            retention::what_has_not_ended_keeps_its_whole_deployment,
+            retention::of_too_many_tasks_the_oldest_go,
+            retention::pruned_events_are_answered_for_and_numbers_go_on,
+            retention::a_key_is_forgotten_with_its_time,
+            retention::what_was_pruned_stays_away,
             reopen::what_was_acknowledged_outlives_the_store,
             reopen::leases_get_their_time_anew,
             reopen::finished_work_can_be_tried_again,

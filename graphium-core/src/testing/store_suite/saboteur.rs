@@ -4,8 +4,8 @@ use crate::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Expect, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Expect, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Refusal, Task},
 };
@@ -28,6 +28,8 @@ pub enum Sabotage {
     IgnoresSlack,
     /// It forgets idempotency keys.
     ForgetsKeys,
+    /// It lets go of what is present.
+    PrunesWhatIsLive,
 }
 
 /// A store that is right in everything but one.
@@ -123,5 +125,13 @@ impl TaskStore for Saboteur {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.inner.last_event().await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let mut cut = cut.clone();
+        if self.sabotage == Sabotage::PrunesWhatIsLive {
+            cut.live.clear();
+        }
+        self.inner.prune(&cut).await
     }
 }

@@ -65,3 +65,8 @@ fn a_store_that_ignores_slack_is_found() -> Verdict {
 fn a_store_that_forgets_keys_is_found() -> Verdict {
     is_found(Sabotage::ForgetsKeys, "a_repeated_key_changes_nothing_and_answers_as_before")
 }
+
+#[test]
+fn a_store_that_prunes_what_is_live_is_found() -> Verdict {
+    is_found(Sabotage::PrunesWhatIsLive, "what_ended_long_ago_goes_and_what_is_live_stays")
+}
