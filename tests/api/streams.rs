@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, stack};
 use futures::{SinkExt, StreamExt};
-use graphium_core::{control::Role, event::Event};
+use graphium_core::{control::Role, event::Event, store::Cut};
 use graphium_server::{
     ServerOptions,
     client::{Client, ClientError},
