@@ -20,6 +20,8 @@ mod prune;
 mod query;
 mod reader;
 mod row;
+#[cfg(test)]
+mod scan_tests;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -118,8 +118,19 @@ fn limit(connection: &Connection, more: i64) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA max_page_count = {}", pages + more), [], |_| Ok(()))
 }
 
+/// Decides and writes some submissions.
+pub(super) fn write(path: &Path, connection: &Connection, submissions: Vec<Submission>) -> Checked {
+    let mut pair = Pair::new(path, connection)?;
+    for submission in submissions {
+        let (write, answered) = pair.submit(submission)?;
+        pair.write([write]);
+        answer(answered)?;
+    }
+    Ok(())
+}
+
 /// A database in a directory of its own.
-fn database() -> Result<(tempfile::TempDir, std::path::PathBuf, Connection), Box<dyn Error>> {
+pub(super) fn database() -> Result<(tempfile::TempDir, std::path::PathBuf, Connection), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("graphium.db");
     file::create(&path)?;
