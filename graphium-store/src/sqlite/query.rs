@@ -46,7 +46,15 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let is_narrow = filter.values.len() > 1;
     filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
     filter.statuses(&query.statuses, is_narrow);
-    (format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(query.page_size())), filter)
+    // Where an index is not in the order of the ids, what is sorted is what moves of the tasks, not what was submitted.
+    let sql = format!(
+        "SELECT {} FROM (SELECT id, body, state FROM tasks WHERE {} ORDER BY id LIMIT {}) AS tasks
+         CROSS JOIN task_bodies ON task_bodies.key = tasks.body ORDER BY tasks.id",
+        row::TASK,
+        filter.sql,
+        limit(query.page_size())
+    );
+    (sql, filter)
 }
 
 /// The tasks of a deployment, in the order in which they were submitted.
