@@ -5,7 +5,7 @@ use graphium_core::{
     action::Action,
     id::{ClaimId, DeploymentId},
     store::{ClaimRequest, Cut, Pruned, SessionRequest, Submission, TaskQuery, TaskStore, TaskStoreExt},
-    task::{Input, Outcome, Task, TaskResult},
+    task::{Input, Outcome, Task, TaskResult, TaskStatus},
 };
 use graphium_store::{Options, SqliteStore};
 use jiff::{SignedDuration, Timestamp};
@@ -91,7 +91,7 @@ fn each_call_does_a_bounded_part_until_nothing_is_left_to_do() -> Checked {
 fn much_that_stays_does_not_hide_what_comes_after_it() -> Checked {
     let directory = tempfile::tempdir()?;
     let store = block_on(SqliteStore::open(directory.path().join("graphium.db"), Options::at(NOW)))?;
-    let waiting = (0..12_000).map(|number| {
+    let waiting = (0..7_000).map(|number| {
         Task::new(format!("task:a{number:06}").into(), "vm2".into(), Action::Start { name: "x".to_owned() }, NOW)
     });
     block_on(store.submit(Submission { tasks: waiting.collect(), ..Submission::default() }, NOW))?;
@@ -103,5 +103,23 @@ fn much_that_stays_does_not_hide_what_comes_after_it() -> Checked {
     assert_eq!((first.tasks, first.more), (0, true), "it has not come so far");
     let second = block_on(store.prune(&cut))?.ok_or("it prunes nothing")?;
     assert_eq!((second.tasks, second.more), (1, false));
+    Ok(())
+}
+
+#[test]
+fn a_smaller_number_counts_at_once_and_not_when_the_walk_begins_anew() -> Checked {
+    let directory = tempfile::tempdir()?;
+    let store = block_on(SqliteStore::open(directory.path().join("graphium.db"), Options::at(NOW)))?;
+    let ended = |number: usize| Task {
+        status: TaskStatus::Cancelled,
+        completed_at: Some(NOW),
+        ..Task::new(format!("task:{number:06}").into(), "vm1".into(), Action::Start { name: "x".to_owned() }, NOW)
+    };
+    block_on(store.submit(Submission { tasks: (0..6_000).map(ended).collect(), ..Submission::default() }, NOW))?;
+    let first = block_on(store.prune(&Cut::nothing()))?.ok_or("it prunes nothing")?;
+    assert!(first.more, "the walk stands in the middle");
+    let pruned = block_on(store.prune(&Cut { max_tasks: 5_500, ..Cut::nothing() }))?.ok_or("it prunes nothing")?;
+    assert_eq!(pruned.tasks, 500);
+    assert_eq!(block_on(store.task(&"task:000000".into()))?, None, "the oldest go first");
     Ok(())
 }

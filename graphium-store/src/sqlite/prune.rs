@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use std::collections::HashSet;
 
 /// Tasks that are looked at in one call at most.
-const LOOKS: usize = 10_000;
+const LOOKS: usize = 5_000;
 
 /// Tasks that go in one call, but for the rest of the last deployment.
 const TASKS: u64 = 1_000;
@@ -33,6 +33,8 @@ pub(super) struct Walk {
     after: Option<TaskId>,
     /// By how many tasks there are too many.
     excess: u64,
+    /// How many were to be kept when that was counted.
+    max_tasks: u64,
 }
 
 /// What a reader has found.
@@ -79,6 +81,10 @@ fn find(connection: &Connection, cut: &Cut, walk: Walk) -> rusqlite::Result<Resu
 }
 
 fn works(connection: &Connection, cut: &Cut, mut walk: Walk, stale: &mut Stale) -> rusqlite::Result<Walk> {
+    if walk.max_tasks != cut.max_tasks {
+        // What was passed by may have to go now.
+        walk = Walk { max_tasks: cut.max_tasks, ..Walk::default() };
+    }
     if walk.after.is_none() && cut.max_tasks < u64::MAX {
         let count: u64 = connection.query_row("SELECT count(*) FROM tasks", [], |row| row.get(0))?;
         walk.excess = count.saturating_sub(cut.max_tasks);
