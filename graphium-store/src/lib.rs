@@ -21,6 +21,6 @@ mod transfer;
 pub use couch::CouchStore;
 #[cfg(feature = "http")]
 pub use http::HttpStore;
-pub use open::{OpenError, Options, open, without_password};
-pub use sqlite::SqliteStore;
+pub use open::{OpenError, Options, open, sqlite_path, without_password};
+pub use sqlite::{CopyError, Existing, Restored, SqliteStore, Verdict};
 pub use transfer::{TransferError, Transferred, transfer};

@@ -3,7 +3,12 @@
 use crate::sqlite::SqliteStore;
 use graphium_core::store::{MemoryStore, StoreError, TaskStore};
 use jiff::Timestamp;
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The forms of a store's URL, for people.
 const KNOWN: &[&str] = &[
@@ -71,6 +76,18 @@ pub enum OpenError {
         /// The newest schema that is known.
         known: u32,
     },
+    /// There is none, and none is to be made.
+    #[error("there is no database at `{}`", .path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// It is a database, and not one of Graphium's.
+    #[error("`{}` is empty or the database of another program", .path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
     /// The file cannot be used.
     #[error("`{}` cannot be opened", .path.display())]
     Io {
@@ -110,13 +127,11 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`].
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, OpenError> {
+    if let Some(path) = sqlite_path(url) {
+        return Ok(Arc::new(SqliteStore::open(path, options).await?));
+    }
     match url.split_once(':') {
         Some(("memory", _)) => Ok(Arc::new(MemoryStore::new())),
-        Some(("sqlite", path)) if !path.is_empty() => {
-            // `sqlite:///var/lib/x` is `sqlite:/var/lib/x`.
-            let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(Arc::new(SqliteStore::open(path, options).await?))
-        }
         #[cfg(feature = "couchdb")]
         Some(("couchdb", _)) => {
             let address = crate::couch::CouchAddress::parse(url)?;
@@ -126,6 +141,14 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn TaskStore>, Ope
         Some(("http" | "https", _)) => Ok(Arc::new(crate::HttpStore::open(url)?)),
         _ => Err(OpenError::UnknownScheme { url: without_password(url) }),
     }
+}
+
+/// The file of a `sqlite:` URL; nothing for a store of another kind.
+pub fn sqlite_path(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?;
+    // `sqlite:///var/lib/x` is `sqlite:/var/lib/x`.
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (!path.is_empty()).then_some(Path::new(path))
 }
 
 /// A store's URL for people: without the user, password or token in it.

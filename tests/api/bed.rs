@@ -30,12 +30,17 @@ impl Bed {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::over("memory:", limits).await
+    }
+
+    /// One that keeps its data in the given store.
+    pub(crate) async fn over(store: &str, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
             settings: Settings { tick: Duration::from_millis(200), ..Settings::default() },
             notes: Some(folder.path().join("notes")),
             limits,
-            ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), "memory:", folder.path().join("data"))
+            ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, folder.path().join("data"))
         };
         let server = start(options).await.unwrap();
         let token = std::fs::read_to_string(server.admin_token_file()).unwrap().trim().to_owned();

@@ -4,6 +4,7 @@
 
 mod agent;
 mod bed;
+mod full;
 mod limits;
 mod plans;
 mod roles;

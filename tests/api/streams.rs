@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, stack};
 use futures::{SinkExt, StreamExt};
-use graphium_core::{control::Role, event::Event};
+use graphium_core::{control::Role, event::Event, store::Cut};
 use graphium_server::{
     ServerOptions,
     client::{Client, ClientError},
@@ -139,6 +139,27 @@ async fn what_has_happened_is_listed_and_read_to_its_end() {
     let part = bed.json(Method::GET, "/api/v1/events?after=1&limit=2&follow=false", None, 200).await;
     let seqs: Vec<_> = part["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!((seqs, &part["next"]), (vec![2, 3], &Value::from("3")));
+}
+
+#[tokio::test]
+async fn events_that_were_pruned_are_answered_for_and_nobody_new_misses_them() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    bed.deploy(&stack("shop", "vm1")).await;
+    let store = bed.server.control().store();
+    let pruned = store.prune(&Cut { max_events: 3, ..Cut::nothing() }).await.unwrap().unwrap().events;
+    let last = store.last_event().await.unwrap();
+    assert_eq!(pruned, last - 3);
+    for path in ["/api/v1/events?after=1", "/api/v1/events?after=1&follow=false"] {
+        let refused = bed.json(Method::GET, path, None, 410).await;
+        assert_eq!(refused["code"], "events-pruned", "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains(&format!("`after={pruned}`")), "{refused}");
+    }
+    let left: Vec<u64> = (pruned + 1..=last).collect();
+    assert_eq!(numbers(bed.admin.events(0, false)).await, left, "whoever has seen nothing begins with what is left");
+    assert_eq!(numbers(bed.admin.events(pruned, false)).await, left);
+    let list = bed.json(Method::GET, "/api/v1/events?follow=false&limit=2", None, 200).await;
+    assert_eq!(list["events"][0]["seq"], left[0]);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod planning;
 mod presence;
 mod request;
 mod reserve;
+mod retention;
 mod settle;
 mod shown;
 mod stacks;
@@ -34,6 +35,7 @@ pub use error::ControlError;
 pub use fold::{Fold, fold};
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision, StackRecord, StackStatus};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
+pub use retention::Retention;
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 
 use crate::{
@@ -58,11 +60,18 @@ pub struct Settings {
     pub tick: Duration,
     /// After how long without a word a host counts as offline.
     pub offline_after: Duration,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(30), tick: Duration::from_secs(10), offline_after: Duration::from_secs(15) }
+        Self {
+            lease: Duration::from_secs(30),
+            tick: Duration::from_secs(10),
+            offline_after: Duration::from_secs(15),
+            retention: Retention::default(),
+        }
     }
 }
 
@@ -101,6 +110,8 @@ struct State {
     noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.
     published: u64,
+    /// When the store is to be pruned next, in time since the start; absent: at once.
+    prune_at: Option<Duration>,
 }
 
 impl Control {

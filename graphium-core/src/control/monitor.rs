@@ -67,7 +67,8 @@ impl Control {
             failed = failed.and(self.enforce_deadline(&id).await);
             self.state().dirty.insert(id);
         }
-        self.catch_up().await.and(failed)
+        let failed = self.catch_up().await.and(failed);
+        self.prune().await.and(failed)
     }
 
     /// Settles what changed, then hands the events on.

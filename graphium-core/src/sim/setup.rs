@@ -37,6 +37,7 @@ impl Default for Setup {
                 lease: Duration::from_secs(12),
                 tick: Duration::from_secs(5),
                 offline_after: Duration::from_secs(8),
+                ..Settings::default()
             },
             bug: None,
         }

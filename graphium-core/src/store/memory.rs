@@ -1,9 +1,9 @@
 //! The reference store: in memory, gone with the process.
 
 use super::{
-    Acted, ClaimRequest, Key, Page, Record, RecordQuery, RecordWrite, Session, SessionRequest, StoreError, Submission,
-    Submitted, TaskQuery, TaskStore, event_for, key_twice,
-    ledger::{Changes, Ledger},
+    Acted, ClaimRequest, Cut, Key, Kind, Page, Pruned, Record, RecordQuery, RecordWrite, Session, SessionRequest,
+    StoreError, Submission, Submitted, TaskQuery, TaskStore, event_for, key_twice,
+    ledger::{Changes, Ledger, Work},
 };
 use crate::{
     event::{Event, NewEvent},
@@ -13,14 +13,14 @@ use crate::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// A [`TaskStore`] in memory: what the others are measured against, and the store of tests and rehearsals.
 ///
-/// It keeps every task and event for as long as it lives, and nothing longer.
+/// It keeps what is not pruned for as long as it lives, and nothing longer.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -30,8 +30,9 @@ pub struct MemoryStore {
 struct State {
     ledger: Ledger,
     records: BTreeMap<Key, Record>,
-    events: Vec<Event>,
-    submissions: HashMap<String, Vec<Key>>,
+    events: VecDeque<Event>,
+    /// What an idempotency key led to, and when.
+    submissions: HashMap<String, (Timestamp, Vec<Key>)>,
 }
 
 impl MemoryStore {
@@ -56,7 +57,7 @@ impl MemoryStore {
 
 impl State {
     fn submit(&mut self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        if let Some(keys) = submission.idempotency_key.as_ref().and_then(|key| self.submissions.get(key)) {
+        if let Some((_, keys)) = submission.idempotency_key.as_ref().and_then(|key| self.submissions.get(key)) {
             return Ok(Submitted { repeated: true, keys: keys.clone(), ready: Vec::new() });
         }
         key_twice(&submission.records)?;
@@ -74,7 +75,7 @@ impl State {
         self.tell(submission.events, now);
         self.tell(decision.changes.events(), now);
         if let Some(key) = submission.idempotency_key {
-            self.submissions.insert(key, keys.clone());
+            self.submissions.insert(key, (now, keys.clone()));
         }
         Ok(Submitted { repeated: false, keys, ready: decision.reply })
     }
@@ -97,7 +98,7 @@ impl State {
     fn tell(&mut self, events: impl IntoIterator<Item = NewEvent>, now: Timestamp) {
         for event in events {
             let seq = self.last_event() + 1;
-            self.events.push(Event { seq, kind: event.kind, timestamp: now, data: event.data });
+            self.events.push_back(Event { seq, kind: event.kind, timestamp: now, data: event.data });
         }
     }
 
@@ -106,8 +107,32 @@ impl State {
         reply
     }
 
+    fn prune(&mut self, cut: &Cut) -> Pruned {
+        let mut excess = (self.ledger.tasks(None, None).count() as u64).saturating_sub(cut.max_tasks);
+        let mut pruned = Pruned::default();
+        for ended in self.ledger.ended() {
+            if cut.takes(&ended, excess) {
+                self.ledger.forget(&ended.work);
+                if let Work::Deployment(id) = ended.work {
+                    self.records.remove(&Key::new(Kind::Deployment, id.as_str()));
+                }
+                excess = excess.saturating_sub(ended.tasks);
+                pruned.tasks += ended.tasks;
+            }
+        }
+        while self.events.len() > 1
+            && (self.events.len() as u64 > cut.max_events
+                || self.events.front().is_some_and(|first| first.timestamp < cut.events_before))
+        {
+            self.events.pop_front();
+            pruned.events += 1;
+        }
+        self.submissions.retain(|_, (at, _)| *at >= cut.ended_before);
+        pruned
+    }
+
     fn last_event(&self) -> u64 {
-        self.events.last().map_or(0, |event| event.seq)
+        self.events.back().map_or(0, |event| event.seq)
     }
 }
 
@@ -182,10 +207,20 @@ impl TaskStore for MemoryStore {
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let state = self.state();
         let start = state.events.partition_point(|event| event.seq <= after);
+        match state.events.front() {
+            Some(first) if first.seq > after.saturating_add(1) => {
+                return Err(StoreError::Pruned { up_to: first.seq - 1 });
+            }
+            _ => {}
+        }
         Ok(state.events.iter().skip(start).take(limit).cloned().collect())
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         Ok(self.state().last_event())
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        Ok(Some(self.state().prune(cut)))
     }
 }

@@ -9,6 +9,7 @@ pub mod ledger;
 mod memory;
 mod model;
 mod record;
+mod retention;
 
 pub use error::StoreError;
 pub use ext::{Document, TaskStoreExt, Versioned};
@@ -18,6 +19,7 @@ pub use model::{
     Submission, Submitted, TaskQuery,
 };
 pub use record::{event_for, key_twice};
+pub use retention::{Cut, Pruned};
 
 use crate::{
     event::Event,
@@ -123,4 +125,18 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
 
     /// The number of the last event, 0 when there is none.
     async fn last_event(&self) -> Result<u64, StoreError>;
+
+    /// Lets go of what is old or too much, a bounded part at a call.
+    ///
+    /// Work goes as a whole: a deployment with all its tasks and its record, when each of its tasks has ended and it is not
+    /// among those that are [live](Cut::live); a task of no deployment when it has ended. So nothing goes that something
+    /// waits for. Its age is that of its last task's end. Events go from the first on; the last one always stays, so that
+    /// numbers go on after it. Nothing tells of all that: there is no event. Of events a store may
+    /// keep somewhat more than it is told to, never less.
+    ///
+    /// `None`: this store lets go of nothing.
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let _ = cut;
+        Ok(None)
+    }
 }

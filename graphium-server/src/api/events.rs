@@ -77,14 +77,32 @@ pub(super) async fn open(state: &AppState, after: Option<u64>) -> Result<(Follow
     };
     let mut follower = state.broadcast.follow(store.clone(), after);
     // Read before the answer begins: events that are gone are an error, and not a stream that breaks.
-    let backlog = follower.next().await?;
+    let backlog = match follower.next().await {
+        Ok(backlog) => backlog,
+        Err(failure) => {
+            follower = state.broadcast.follow(store.clone(), first_left(after, failure)?);
+            follower.next().await?
+        }
+    };
     Ok((follower, backlog))
+}
+
+/// Whoever has seen nothing misses nothing: it begins with the first event that is left.
+fn first_left(after: u64, failure: StoreError) -> Result<u64, StoreError> {
+    match failure {
+        StoreError::Pruned { up_to } if after == 0 => Ok(up_to),
+        failure => Err(failure),
+    }
 }
 
 async fn list(state: &AppState, query: &EventQuery) -> Result<Response, Problem> {
     let after = query.after.unwrap_or(0);
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
-    let events = state.control.store().events(after, limit).await?;
+    let store = state.control.store();
+    let events = match store.events(after, limit).await {
+        Ok(events) => events,
+        Err(failure) => store.events(first_left(after, failure)?, limit).await?,
+    };
     let next = events.last().filter(|_| events.len() == limit).map(|event| event.seq.to_string());
     Ok(Json(EventList::page(events, next)).into_response())
 }

@@ -1,18 +1,20 @@
 //! `graphium server`: the control plane.
 
 use super::{
-    connect,
+    connect, duration,
     exit::{Exit, Failure},
     logging,
     output::Output,
     signals,
 };
 use crate::config::Config;
+use graphium_core::control::Retention;
 use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, start};
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tracing_subscriber::filter::LevelFilter;
 
@@ -28,6 +30,38 @@ pub(crate) struct ServerArgs {
     /// Lets whoever has an administrator's token use the store from elsewhere, with everything that is in it
     #[arg(long, env = "GRAPHIUM_SHARE_STORE")]
     share_store: bool,
+    #[command(flatten)]
+    retention: RetentionArgs,
+}
+
+/// How long what is over is kept. What a stack is or did last is kept in any case.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retention")]
+struct RetentionArgs {
+    /// How long finished deployments and their tasks are kept
+    #[arg(long, env = "GRAPHIUM_KEEP_TASKS", default_value = "7d", value_name = "TIME", value_parser = duration::parse)]
+    keep_tasks: Duration,
+    /// How many tasks are kept at most: the oldest finished ones go before their time
+    #[arg(long, env = "GRAPHIUM_MAX_TASKS", default_value_t = Retention::default().max_tasks, value_name = "NUMBER")]
+    max_tasks: u64,
+    /// How long events are kept
+    #[arg(long, env = "GRAPHIUM_KEEP_EVENTS", default_value = "7d", value_name = "TIME", value_parser = duration::parse)]
+    keep_events: Duration,
+    /// How many events are kept at most
+    #[arg(long, env = "GRAPHIUM_MAX_EVENTS", default_value_t = Retention::default().max_events, value_name = "NUMBER")]
+    max_events: u64,
+}
+
+impl RetentionArgs {
+    fn retention(&self) -> Retention {
+        Retention {
+            tasks: self.keep_tasks,
+            max_tasks: self.max_tasks,
+            events: self.keep_events,
+            max_events: self.max_events,
+            ..Retention::default()
+        }
+    }
 }
 
 pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
@@ -39,7 +73,8 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let stop = signals::stop_requested();
         make_folder(data_dir)?;
         let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
-        let options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        let mut options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        options.settings.retention = args.retention.retention();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
         stop.await;
@@ -92,5 +127,28 @@ pub(crate) fn not_started(error: &StartError) -> Failure {
             .because_of(error)
             .hint("`--listen` takes an address of this machine"),
         _ => Failure::new(Exit::Failed, "the server does not start").because_of(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RetentionArgs,
+    }
+
+    #[test]
+    fn without_a_flag_the_library_decides_what_is_kept() {
+        assert_eq!(Line::try_parse_from(["server"]).unwrap().args.retention(), Retention::default());
+        let flags = ["server", "--keep-tasks", "1h", "--max-tasks", "2", "--keep-events", "3s", "--max-events", "4"];
+        let kept = Line::try_parse_from(flags).unwrap().args.retention();
+        let (hour, seconds) = (Duration::from_secs(3600), Duration::from_secs(3));
+        let wanted = Retention { tasks: hour, max_tasks: 2, events: seconds, max_events: 4, ..Retention::default() };
+        assert_eq!(kept, wanted);
     }
 }

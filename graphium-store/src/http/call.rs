@@ -2,7 +2,7 @@
 
 use graphium_core::{
     id::{HostId, TaskId},
-    store::{ClaimRequest, Key, RecordQuery, SessionRequest, StoreError, Submission, TaskQuery, TaskStore},
+    store::{ClaimRequest, Cut, Key, RecordQuery, SessionRequest, StoreError, Submission, TaskQuery, TaskStore},
     task::{Input, Lease},
 };
 use jiff::Timestamp;
@@ -26,6 +26,7 @@ pub enum Call {
     Tasks { query: TaskQuery },
     Events { after: u64, limit: usize },
     LastEvent,
+    Prune { cut: Box<Cut> },
 }
 
 /// What a store answered to a call.
@@ -73,6 +74,7 @@ impl Call {
             Self::Tasks { query } => told(&store.tasks(&query).await, Vec::new()),
             Self::Events { after, limit } => told(&store.events(after, limit).await, Vec::new()),
             Self::LastEvent => told(&store.last_event().await, Vec::new()),
+            Self::Prune { cut } => told(&store.prune(&cut).await, Vec::new()),
         }
     }
 }

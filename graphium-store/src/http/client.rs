@@ -7,8 +7,8 @@ use graphium_core::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
 };
@@ -191,5 +191,9 @@ impl TaskStore for HttpStore {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.ask(Call::LastEvent).await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        self.ask(Call::Prune { cut: Box::new(cut.clone()) }).await
     }
 }

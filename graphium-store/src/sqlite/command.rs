@@ -1,9 +1,9 @@
 //! What the writer is asked to do.
 
-use super::row;
+use super::{prune::Stale, row};
 use graphium_core::{
     id::TaskId,
-    store::{Acted, ClaimRequest, Session, SessionRequest, StoreError, Submission, Submitted, key_twice},
+    store::{Acted, ClaimRequest, Pruned, Session, SessionRequest, StoreError, Submission, Submitted, key_twice},
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ pub(super) enum Command {
     Act { task: TaskId, input: Box<Input>, now: Timestamp, reply: Reply<Acted> },
     Renew { leases: Vec<Lease>, expires_at: Timestamp, reply: Reply<Vec<Task>> },
     Expire { now: Timestamp, reply: Reply<Acted> },
+    Prune { stale: Stale, reply: Reply<Pruned> },
     NextWakeup { reply: Reply<Option<Timestamp>> },
 }
 

@@ -4,17 +4,18 @@ use super::{
     Started,
     ahead::{Ahead, Ids},
     command::{Command, Reply, Submit, answer},
-    draft::{Draft, Write},
+    draft::{Change, Draft, Write},
     error::store_error,
     progress::Progress,
+    prune::Stale,
     query, schema,
 };
 use crate::open::Options;
 use graphium_core::{
     id::TaskId,
     store::{
-        Acted, Key, RecordWrite, StoreError, Submitted,
-        ledger::{Decision, Ledger, Work},
+        Acted, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
+        ledger::{Decision, Ended, Ledger, Work},
     },
     task::Input,
 };
@@ -132,6 +133,9 @@ impl Decider {
             }
             Command::Expire { now, reply } => {
                 self.step(reply, now, |decider, ledger, draft| Ok(decider.keep(ledger.expire(now), now, draft)))
+            }
+            Command::Prune { stale, reply } => {
+                self.step(reply, self.now, |decider, ledger, draft| Ok(decider.prune(ledger, stale, draft)))
             }
             Command::NextWakeup { reply } => self.step(reply, self.now, |_, ledger, _| Ok(ledger.next_wakeup())),
         }
@@ -257,6 +261,33 @@ impl Decider {
         }
         ledger.load(tasks, self.now);
         Ok(())
+    }
+
+    /// Lets go of what was found to be stale, but for what has become live again.
+    fn prune(&mut self, ledger: &Ledger, stale: Stale, draft: &mut Draft) -> Pruned {
+        let mut pruned = Pruned { more: stale.more, ..Pruned::default() };
+        for Ended { work, tasks, .. } in stale.works {
+            match &work {
+                Work::Task(id) if ledger.task(id).is_some() => continue,
+                Work::Task(_) => {}
+                Work::Deployment(id) => {
+                    let record = Key::new(Kind::Deployment, id.as_str());
+                    // What is in memory is unfinished, and what is on its way to the disk was not seen by the one who searched.
+                    if ledger.knows_deployment(id) || self.ahead.version(&record).is_some() {
+                        continue;
+                    }
+                    self.ahead.record(record, None, self.number);
+                }
+            }
+            pruned.tasks += tasks;
+            draft.rows.push(Change::Prune(work));
+        }
+        if let Some(gone) = stale.events {
+            pruned.events = gone.count;
+            draft.rows.push(Change::PruneEvents { row: gone.row });
+        }
+        draft.rows.extend(stale.keys_before.map(|before| Change::PruneKeys { before }));
+        pruned
     }
 
     /// Puts what was decided into rows and gives the answer.

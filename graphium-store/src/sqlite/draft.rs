@@ -4,7 +4,10 @@ use super::{command::Answer, row};
 use graphium_core::{
     event::{EventType, NewEvent},
     id::{HostId, StackId},
-    store::{Key, RecordWrite, Session, StoreError, event_for, ledger::Changes},
+    store::{
+        Key, RecordWrite, Session, StoreError, event_for,
+        ledger::{Changes, Work},
+    },
     task::{Summary, Task},
 };
 use jiff::Timestamp;
@@ -63,6 +66,16 @@ pub(super) enum Change {
         key: String,
         at: i64,
         keys: String,
+    },
+    /// The end of work that has ended.
+    Prune(Work),
+    /// The end of events: of all rows up to this one.
+    PruneEvents {
+        row: u64,
+    },
+    /// The end of idempotency keys from before a time.
+    PruneKeys {
+        before: i64,
     },
 }
 

@@ -62,8 +62,33 @@ fn private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// A file whose name begins as that of another.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Brings the names in the folder of a file to the disk.
+pub(super) fn sync_folder(path: &Path) -> Result<(), OpenError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| OpenError::Io { path: folder.to_owned(), source })
+}
+
+pub(super) fn exists(path: &Path) -> Result<bool, OpenError> {
+    path.try_exists().map_err(failed(path))
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { path, source }
 }

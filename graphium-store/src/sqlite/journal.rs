@@ -86,12 +86,17 @@ fn read(row: &Row<'_>, next: u64, size: usize, events: &mut Vec<Event>) -> Resul
     let lines = row.get_ref(1).map_err(failed)?.as_str().map_err(|error| failed(error.into()))?;
     let wanted = (first..).zip(lines.lines()).filter(|(seq, _)| *seq >= next);
     for (seq, line) in wanted.take(size - events.len()) {
-        let id = seq.to_string();
-        let (kind, at, data): (EventType, i64, serde_json::Value) = row::parse("event", &id, line)?;
-        let timestamp = Timestamp::from_nanosecond(at.into()).map_err(|error| row::corrupt("event", &id, &error))?;
-        events.push(Event { seq, kind, timestamp, data });
+        events.push(event(seq, line)?);
     }
     Ok(())
+}
+
+/// The event of a line.
+pub(super) fn event(seq: u64, line: &str) -> Result<Event, StoreError> {
+    let id = seq.to_string();
+    let (kind, at, data): (EventType, i64, serde_json::Value) = row::parse("event", &id, line)?;
+    let timestamp = Timestamp::from_nanosecond(at.into()).map_err(|error| row::corrupt("event", &id, &error))?;
+    Ok(Event { seq, kind, timestamp, data })
 }
 
 /// The number of the last event; 0 when there is none.

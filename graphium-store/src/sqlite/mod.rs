@@ -7,6 +7,8 @@
 //! few threads read, each through a connection of its own, and see what was committed.
 
 mod ahead;
+mod backup;
+mod check;
 mod command;
 mod decide;
 mod draft;
@@ -14,13 +16,19 @@ mod error;
 mod file;
 mod journal;
 mod progress;
+mod prune;
 mod query;
 mod reader;
 mod row;
+#[cfg(test)]
+mod scan_tests;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub use backup::{CopyError, Existing, Restored};
+pub use check::Verdict;
 
 use crate::open::{OpenError, Options};
 use async_trait::async_trait;
@@ -29,18 +37,19 @@ use graphium_core::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
 use progress::Progress;
+use prune::Walk;
 use reader::Readers;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -55,6 +64,8 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
     readers: Readers,
+    /// How far pruning has come.
+    walk: Mutex<Walk>,
     /// The one that decides ends when there are no more commands, and then the one that writes.
     _threads: [Thread; 2],
 }
@@ -81,7 +92,36 @@ impl SqliteStore {
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
-        Ok(Self { path, commands: Some(commands), readers, _threads: threads })
+        Ok(Self { path, commands: Some(commands), readers, walk: Mutex::default(), _threads: threads })
+    }
+
+    /// Copies a database as it is at one moment to a file, whether or not a server has it open; that goes on meanwhile.
+    ///
+    /// The copy is checked, and whole from the moment in which it has its name. It waits for the disk: not for async code.
+    ///
+    /// # Errors
+    /// [`CopyError`]: nothing is at `to` then, or what was there before.
+    pub fn backup(database: impl AsRef<Path>, to: impl AsRef<Path>, existing: Existing) -> Result<Verdict, CopyError> {
+        backup::backup(database.as_ref(), to.as_ref(), existing)
+    }
+
+    /// Puts a copy in the place of a database, which is kept beside it under a name with the time `now`.
+    ///
+    /// The copy is brought to the present schema and checked first. It waits for the disk: not for async code.
+    ///
+    /// # Errors
+    /// [`CopyError`]; above all [`OpenError::InUse`] while a process has the database open. It is as it was then.
+    pub fn restore(database: impl AsRef<Path>, from: impl AsRef<Path>, now: Timestamp) -> Result<Restored, CopyError> {
+        backup::restore(database.as_ref(), from.as_ref(), now)
+    }
+
+    /// Whether a database is sound: the file, and what its tables say of each other. A server may have it open.
+    ///
+    /// # Errors
+    /// [`OpenError`]: it is not there, not Graphium's, written by a newer version, or too damaged to be looked at.
+    pub fn check(database: impl AsRef<Path>) -> Result<Verdict, OpenError> {
+        let path = database.as_ref();
+        check::check(&schema::existing(path)?, path)
     }
 
     /// Hands a command to the thread that decides and waits for its answer.
@@ -157,6 +197,17 @@ impl TaskStore for SqliteStore {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.readers.ask(journal::last_event).await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let walk = std::mem::take(&mut *self.walk.lock().unwrap_or_else(PoisonError::into_inner));
+        let cut = cut.clone();
+        let (stale, walk) = self.readers.ask(move |connection| prune::stale(connection, &cut, walk)).await?;
+        *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = walk;
+        if stale.is_empty() {
+            return Ok(Some(Pruned { more: stale.more, ..Pruned::default() }));
+        }
+        self.ask(|reply| Command::Prune { stale, reply }).await.map(Some)
     }
 }
 

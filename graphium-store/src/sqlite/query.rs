@@ -46,7 +46,16 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let is_narrow = filter.values.len() > 1;
     filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
     filter.statuses(&query.statuses, is_narrow);
-    (format!("{} ORDER BY tasks.id LIMIT {}", tasks_where(&filter.sql), limit(query.page_size())), filter)
+    // Where an index is not in the order of the ids, they alone are sorted, and not what lies behind them.
+    let sql = format!(
+        "SELECT {} FROM (SELECT id FROM tasks WHERE {} ORDER BY id LIMIT {}) AS page
+         CROSS JOIN tasks ON tasks.id = page.id CROSS JOIN task_bodies ON task_bodies.key = tasks.body
+         ORDER BY tasks.id",
+        row::TASK,
+        filter.sql,
+        limit(query.page_size())
+    );
+    (sql, filter)
 }
 
 /// The tasks of a deployment, in the order in which they were submitted.

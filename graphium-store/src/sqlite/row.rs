@@ -134,9 +134,9 @@ pub(super) fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Result<Recor
     }))
 }
 
-/// A time as it is stored: nanoseconds since 1970, which end in 2262.
+/// A time as it is stored: nanoseconds since 1970, from 1677 to 2262.
 pub(super) fn time(at: Timestamp) -> i64 {
-    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
+    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
 }
 
 /// A value as it is stored.

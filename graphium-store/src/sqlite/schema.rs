@@ -1,6 +1,6 @@
 //! The tables, and how older ones become newer.
 
-use super::error::store_error;
+use super::{error::store_error, file};
 use crate::open::OpenError;
 use graphium_core::store::StoreError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -21,7 +21,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
                  PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(setup).map_err(broken)?;
     prepare(&connection).map_err(broken)?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, MIGRATIONS, path)?;
     Ok(connection)
 }
 
@@ -34,19 +34,54 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Opens a connection that reads a database which must be there.
+pub(super) fn existing(path: &Path) -> Result<Connection, OpenError> {
+    must_exist(path)?;
+    reader(path)
+}
+
+pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
+    if file::exists(path)? { Ok(()) } else { Err(OpenError::Missing { path: path.to_owned() }) }
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(10))
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
-    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(broken)?;
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+/// The newest schema that this version reads.
+pub(super) fn known() -> u32 {
+    newest(MIGRATIONS)
+}
+
+fn newest(migrations: &[&str]) -> u32 {
+    u32::try_from(migrations.len()).unwrap_or(u32::MAX)
+}
+
+/// The schema of a database, which must be Graphium's and not newer than this version.
+pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
+    match version(connection, known(), path)? {
+        0 => Err(OpenError::Foreign { path: path.to_owned() }),
+        found => Ok(found),
+    }
+}
+
+fn version(connection: &Connection, known: u32, path: &Path) -> Result<u32, OpenError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let found = found.map_err(|error| read_error(path, store_error(&error)))?;
+    // What is negative was written by something else.
+    let found = u32::try_from(found).unwrap_or(0);
     if found > known {
         return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
     }
-    for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(found as usize) {
+    Ok(found)
+}
+
+/// Goes one version after the other, each in a transaction with its number.
+fn migrate(connection: &mut Connection, migrations: &[&str], path: &Path) -> Result<(), OpenError> {
+    let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
+    let found = version(connection, newest(migrations), path)?;
+    for (version, migration) in (1_u32..).zip(migrations).skip(found as usize) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
         transaction.execute_batch(migration).map_err(broken)?;
         transaction.pragma_update(None, "user_version", version).map_err(broken)?;
@@ -57,4 +92,53 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 
 pub(super) fn read_error(path: &Path, source: StoreError) -> OpenError {
     OpenError::Read { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps of a made-up history: what was there before goes on under a new name.
+    const STEPS: &[&str] = &[
+        "CREATE TABLE boats (name TEXT); INSERT INTO boats VALUES ('Argo');",
+        "ALTER TABLE boats RENAME TO ships;",
+        "ALTER TABLE ships ADD COLUMN oars INTEGER NOT NULL DEFAULT 50;",
+    ];
+
+    fn version_of(connection: &Connection) -> u32 {
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_schema_becomes_the_present_one_step_by_step_and_keeps_what_it_holds() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &STEPS[..1], Path::new("old")).unwrap();
+        assert_eq!(version_of(&connection), 1);
+        migrate(&mut connection, STEPS, Path::new("old")).unwrap();
+        assert_eq!(version_of(&connection), 3);
+        let row = connection
+            .query_row("SELECT name, oars FROM ships", [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?)));
+        assert_eq!(row.unwrap(), ("Argo".to_owned(), 50));
+        migrate(&mut connection, STEPS, Path::new("old")).unwrap();
+        assert_eq!(version_of(&connection), 3, "what is present already stays as it is");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_schema_before_it_whole() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = [STEPS[0], STEPS[1], "ALTER TABLE ships ADD COLUMN oars INTEGER; SELECT nothing FROM nowhere;"];
+        let refused = migrate(&mut connection, &steps, Path::new("old"));
+        assert!(matches!(refused, Err(OpenError::Read { .. })), "{refused:?}");
+        assert_eq!(version_of(&connection), 2);
+        let columns = connection.query_row("SELECT count(*) FROM pragma_table_info('ships')", [], |row| row.get(0));
+        assert_eq!(columns, Ok(1));
+    }
+
+    #[test]
+    fn a_schema_from_the_future_is_refused_with_both_numbers() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, STEPS, Path::new("new")).unwrap();
+        let refused = migrate(&mut connection, &STEPS[..2], Path::new("new"));
+        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 3, known: 2, .. })), "{refused:?}");
+    }
 }

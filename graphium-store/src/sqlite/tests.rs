@@ -6,6 +6,7 @@ use super::{
     draft::{Draft, Write},
     file, journal,
     progress::Progress,
+    prune::{self, Walk},
     query, schema,
     writer::Writer,
 };
@@ -14,7 +15,10 @@ use graphium_core::{
     action::Action,
     event::{EventType, NewEvent},
     id::{ClaimId, TaskId},
-    store::{Acted, ClaimRequest, Expect, Key, Kind, RecordWrite, SessionRequest, StoreError, Submission, Submitted},
+    store::{
+        Acted, ClaimRequest, Cut, Expect, Key, Kind, RecordWrite, SessionRequest, StoreError, Submission, Submitted,
+        TaskQuery,
+    },
     task::{Input, Outcome, Task, TaskResult, TaskStatus},
 };
 use jiff::Timestamp;
@@ -114,8 +118,19 @@ fn limit(connection: &Connection, more: i64) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA max_page_count = {}", pages + more), [], |_| Ok(()))
 }
 
+/// Decides and writes some submissions.
+pub(super) fn write(path: &Path, connection: &Connection, submissions: Vec<Submission>) -> Checked {
+    let mut pair = Pair::new(path, connection)?;
+    for submission in submissions {
+        let (write, answered) = pair.submit(submission)?;
+        pair.write([write]);
+        answer(answered)?;
+    }
+    Ok(())
+}
+
 /// A database in a directory of its own.
-fn database() -> Result<(tempfile::TempDir, std::path::PathBuf, Connection), Box<dyn Error>> {
+pub(super) fn database() -> Result<(tempfile::TempDir, std::path::PathBuf, Connection), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("graphium.db");
     file::create(&path)?;
@@ -230,6 +245,30 @@ fn what_has_ended_is_held_until_the_disk_knows() -> Checked {
     pair.write([known]);
     answer(twice)?;
     assert_eq!(query::task(&connection, &"task:a".into())?.map(|task| task.status), Some(TaskStatus::Completed));
+    Ok(())
+}
+
+#[test]
+fn what_is_tried_again_between_the_search_and_the_decision_stays() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    let deployment = |name: &str| Task { deployment_id: Some(name.into()), ..task(&format!("task:{name}")) };
+    let all = ["a", "b"].map(deployment).into_iter().chain(["task:c", "task:d"].map(task));
+    let (submitted, _) = pair.submit(tasks(all))?;
+    pair.write([submitted]);
+    for id in ["task:a", "task:b", "task:c", "task:d"] {
+        let (cancelled, answered) = pair.act(id, Input::Cancel { reason: "enough".to_owned() });
+        pair.write([cancelled]);
+        answer(answered)?;
+    }
+    let (stale, _) = prune::stale(&connection, &Cut { max_tasks: 0, ..Cut::nothing() }, Walk::default())?;
+    assert_eq!(stale.works.len(), 4);
+    let retries = ["task:a", "task:c"].map(|id| pair.act(id, Input::Retry).0);
+    let (pruned, answered) = pair.decide(|reply| Command::Prune { stale, reply });
+    pair.write(retries.into_iter().chain([pruned]));
+    assert_eq!(answer(answered)?.tasks, 2);
+    let left = query::tasks(&connection, &TaskQuery::default())?;
+    assert_eq!(left.items.iter().map(|task| task.id.as_str()).collect::<Vec<_>>(), ["task:a", "task:c"]);
     Ok(())
 }
 

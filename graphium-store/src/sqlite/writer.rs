@@ -8,9 +8,9 @@ use super::{
     file::{self, Lock},
     journal::{self, Journal},
     progress::Progress,
-    schema,
+    prune, schema,
 };
-use graphium_core::store::StoreError;
+use graphium_core::store::{Kind, StoreError, ledger::Work};
 use rusqlite::{Connection, Statement, params};
 use std::{ops::Range, path::Path, sync::Arc};
 use tokio::sync::mpsc;
@@ -200,8 +200,28 @@ impl<'c> Writer<'c> {
             Change::Submission { key, at, keys } => {
                 self.rarely("INSERT INTO submissions (key, at, keys) VALUES (?, ?, ?)", params![key, at, keys])?;
             }
+            Change::Prune(Work::Deployment(id)) => {
+                self.delete_tasks("deployment = ?", id.as_str())?;
+                self.rarely(
+                    "DELETE FROM records WHERE kind = ? AND id = ?",
+                    params![Kind::Deployment.as_str(), id.as_str()],
+                )?;
+            }
+            Change::Prune(Work::Task(id)) => self.delete_tasks("id = ?", id.as_str())?,
+            Change::PruneEvents { row } => self.rarely("DELETE FROM events WHERE first <= ?", [row])?,
+            Change::PruneKeys { before } => {
+                let sql = "DELETE FROM submissions WHERE key IN
+                           (SELECT key FROM submissions WHERE at < ? ORDER BY at LIMIT ?)";
+                self.rarely(sql, params![before, prune::KEYS])?;
+            }
         }
         Ok(())
+    }
+
+    fn delete_tasks(&self, condition: &str, id: &str) -> rusqlite::Result<()> {
+        let bodies = format!("DELETE FROM task_bodies WHERE key IN (SELECT body FROM tasks WHERE {condition})");
+        self.rarely(&bodies, [id])?;
+        self.rarely(&format!("DELETE FROM tasks WHERE {condition}"), [id])
     }
 
     fn rarely(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {

@@ -5,12 +5,14 @@
 
 mod changes;
 mod desk;
+mod ended;
 mod graph;
 mod step;
 #[cfg(test)]
 mod tests;
 
 pub use changes::{Changes, Decision, TaskChange};
+pub use ended::Ended;
 
 use crate::{
     id::{ClaimId, DeploymentId, HostId, TaskId},

@@ -32,6 +32,7 @@ mod fixture;
 mod lease;
 mod read;
 mod reopen;
+mod retention;
 mod retry;
 mod saboteur;
 mod second;
@@ -205,6 +206,12 @@ macro_rules! store_suite_cases {
             event::the_events_tell_where_every_task_stands,
             event::events_have_no_gap_also_when_many_write_at_once,
             event::any_number_and_any_limit_may_be_asked_for,
+            retention::what_ended_long_ago_goes_and_what_is_live_stays,
+            retention::what_has_not_ended_keeps_its_whole_deployment,
+            retention::of_too_many_tasks_the_oldest_go,
+            retention::pruned_events_are_answered_for_and_numbers_go_on,
+            retention::a_key_is_forgotten_with_its_time,
+            retention::what_was_pruned_stays_away,
             reopen::what_was_acknowledged_outlives_the_store,
             reopen::leases_get_their_time_anew,
             reopen::finished_work_can_be_tried_again,

@@ -4,8 +4,8 @@ use crate::{
     event::Event,
     id::{ClaimId, HostId, TaskId},
     store::{
-        Acted, ClaimRequest, Expect, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Expect, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Gate, Input, Lease, Refusal, Task},
 };
@@ -73,6 +73,8 @@ pub enum Sabotage {
     ForgetsKeys,
     /// It takes the first page for all there is.
     EndsEarly,
+    /// It lets go of what is present.
+    PrunesWhatIsLive,
 }
 
 impl Sabotage {
@@ -125,6 +127,7 @@ impl Sabotage {
             ],
         ),
         (Self::EndsEarly, &["tasks_are_filtered_and_paged", "a_page_has_a_bound_of_its_own"]),
+        (Self::PrunesWhatIsLive, &["what_ended_long_ago_goes_and_what_is_live_stays"]),
     ];
 }
 
@@ -327,5 +330,13 @@ impl TaskStore for Saboteur {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.inner.last_event().await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let mut cut = cut.clone();
+        if self.sabotage == Sabotage::PrunesWhatIsLive {
+            cut.live.clear();
+        }
+        self.inner.prune(&cut).await
     }
 }

@@ -82,3 +82,8 @@ fn a_store_that_outlives_nothing_and_shares_nothing_is_found_by_every_case_that_
         assert!(matches!(verdict, Err(Stop::Broken(_))), "`{}` did not find it: {verdict:?}", case.name);
     }
 }
+
+#[test]
+fn a_store_that_prunes_what_is_live_is_found() -> Verdict {
+    is_found(Sabotage::PrunesWhatIsLive, "what_ended_long_ago_goes_and_what_is_live_stays")
+}

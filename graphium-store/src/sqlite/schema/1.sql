@@ -56,3 +56,5 @@ CREATE TABLE submissions (
     at   INTEGER NOT NULL, -- nanoseconds since 1970
     keys TEXT NOT NULL -- JSON: the records
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX submissions_by_age ON submissions (at);

@@ -1,0 +1,58 @@
+//! Retention: what is over is let go of in time, and never what is present.
+
+use super::{Control, ControlError, StackRecord};
+use crate::store::{Cut, Kind, RecordQuery, TaskStoreExt};
+use std::time::Duration;
+
+/// How long what is over is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Tasks, from the end of the last of their deployment on, with the deployment's record. Idempotency keys, too.
+    pub tasks: Duration,
+    /// Tasks beyond this number go before their time, the oldest first.
+    pub max_tasks: u64,
+    /// Events.
+    pub events: Duration,
+    /// Events beyond this number go before their time, the oldest first.
+    pub max_events: u64,
+    /// How often the store is asked to let go of them.
+    pub every: Duration,
+}
+
+impl Default for Retention {
+    /// A week, of at most 100,000 tasks and 1,000,000 events.
+    fn default() -> Self {
+        let week = Duration::from_secs(7 * 24 * 60 * 60);
+        Self { tasks: week, max_tasks: 100_000, events: week, max_events: 1_000_000, every: Duration::from_secs(300) }
+    }
+}
+
+impl Control {
+    /// Lets the store go of what is over, a bounded part at a time.
+    pub(super) async fn prune(&self) -> Result<(), ControlError> {
+        let elapsed = self.environment.elapsed();
+        if self.state().prune_at.is_some_and(|due| elapsed < due) {
+            return Ok(());
+        }
+        let pruned = self.store.prune(&self.cut().await?).await?;
+        // Where there is more, at the next tick.
+        let pause =
+            if pruned.is_some_and(|pruned| pruned.more) { Duration::ZERO } else { self.settings.retention.every };
+        self.state().prune_at = Some(elapsed.saturating_add(pause));
+        Ok(())
+    }
+
+    async fn cut(&self) -> Result<Cut, ControlError> {
+        let retention = &self.settings.retention;
+        let now = self.environment.now();
+        // What a stack does or did last is looked at for as long as there is the stack.
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        Ok(Cut {
+            ended_before: now.checked_sub(retention.tasks).unwrap_or(jiff::Timestamp::MIN),
+            max_tasks: retention.max_tasks,
+            events_before: now.checked_sub(retention.events).unwrap_or(jiff::Timestamp::MIN),
+            max_events: retention.max_events,
+            live: stacks.into_iter().map(|record| record.value.deployment_id).collect(),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! `graphium store`: backups, restoring and checking, beside a server and without one.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "cli_home.rs"]
+mod home;
+
+use graphium_server::{RunningServer, ServerOptions, start};
+use home::{Home, code, json, stderr, stdout};
+use std::process::Output;
+use tokio::task::spawn_blocking;
+
+/// A server over the store of the program's own data directory.
+async fn server(home: &Home) -> RunningServer {
+    let data = home.path().join(".local/share/graphium");
+    std::fs::create_dir_all(&data).unwrap();
+    let store = format!("sqlite:{}", data.join("graphium.db").display());
+    let mut options = ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, &data);
+    options.notes = Some(home.path().join(".local/state/graphium/servers"));
+    start(options).await.unwrap()
+}
+
+/// Runs the program to its end; the server goes on meanwhile.
+async fn run(home: &Home, args: &[&str]) -> Output {
+    let mut command = home.graphium(args);
+    spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_backed_up_while_a_server_runs_and_restored_when_none_does() {
+    let home = Home::new();
+    let first = server(&home).await;
+    let url = first.url();
+    let token = ["token", "create", "--role", "viewer", "--server", &url, "--name"];
+    let made = run(&home, &[&token[..], &["ada"]].concat()).await;
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let copied = run(&home, &["store", "backup", "copy.db"]).await;
+    assert_eq!((code(&copied), stderr(&copied)), (0, String::new()));
+    assert!(stdout(&copied).starts_with("`copy.db` holds 0 tasks, "), "{}", stdout(&copied));
+    let twice = run(&home, &["store", "backup", "copy.db"]).await;
+    assert_eq!(code(&twice), 1);
+    assert!(stderr(&twice).contains("`copy.db` is there already\nhint: choose another name, or replace it"));
+    assert_eq!(code(&run(&home, &["store", "backup", "copy.db", "--force"]).await), 0);
+    let checked = run(&home, &["store", "check"]).await;
+    assert_eq!(code(&checked), 0, "{}", stdout(&checked));
+    assert!(stdout(&checked).contains("is sound: "), "{}", stdout(&checked));
+
+    assert_eq!(code(&run(&home, &[&token[..], &["bob"]].concat()).await), 0);
+    let in_use = run(&home, &["store", "restore", "copy.db"]).await;
+    assert_eq!(code(&in_use), 1);
+    assert!(stderr(&in_use).contains("is in use by process"), "{}", stderr(&in_use));
+    assert!(stderr(&in_use).ends_with("hint: stop the server first\n"), "{}", stderr(&in_use));
+    first.shutdown().await;
+
+    let restored = run(&home, &["store", "restore", "copy.db", "-o", "json"]).await;
+    assert_eq!(code(&restored), 0, "{}", stderr(&restored));
+    let restored = json(&restored);
+    let kept = std::path::Path::new(restored["kept"].as_str().unwrap());
+    assert!(kept.is_file() && restored["contents"]["findings"] == serde_json::json!([]), "{restored}");
+    let second = server(&home).await;
+    let tokens = stdout(&run(&home, &["token", "list", "--server", &second.url()]).await);
+    assert!(tokens.contains("ada") && !tokens.contains("bob"), "{tokens}");
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_told_line_by_line_with_an_exit_code() {
+    let home = Home::new();
+    server(&home).await.shutdown().await;
+    let database = home.path().join(".local/share/graphium/graphium.db");
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.execute("INSERT INTO sessions VALUES ('vm1', 0, 'n')", []).unwrap();
+    let checked = run(&home, &["store", "check"]).await;
+    assert_eq!(code(&checked), 1);
+    assert!(stdout(&checked).contains("is damaged: "), "{}", stdout(&checked));
+    assert!(stdout(&checked).ends_with("\n  the session of `vm1` has no epoch\n"), "{}", stdout(&checked));
+    assert!(stderr(&checked).starts_with("hint: stop the server"), "{}", stderr(&checked));
+    let copied = run(&home, &["store", "backup", "copy.db"]).await;
+    assert_eq!(code(&copied), 1);
+    assert!(stderr(&copied).contains("is damaged:\n    the session of `vm1` has no epoch\n"), "{}", stderr(&copied));
+    assert!(!home.path().join("copy.db").exists());
+
+    connection.execute_batch("PRAGMA user_version = 7").unwrap();
+    let newer = run(&home, &["store", "check"]).await;
+    assert_eq!(code(&newer), 1);
+    assert!(stderr(&newer).contains("its schema is 7, this one knows up to"), "{}", stderr(&newer));
+    let memory = run(&home, &["store", "check", "--store", "memory:"]).await;
+    assert_eq!(code(&memory), 2);
+    assert!(stderr(&memory).contains("only a store in a file"), "{}", stderr(&memory));
+    let nowhere = run(&home, &["store", "check", "--store", "sqlite:nowhere.db"]).await;
+    assert_eq!(code(&nowhere), 1);
+    assert!(stderr(&nowhere).contains("there is no database at `nowhere.db`"), "{}", stderr(&nowhere));
+}
