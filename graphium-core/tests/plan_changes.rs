@@ -229,3 +229,26 @@ fn of_a_variable_that_appears_all_but_its_value_is_told() {
     assert_eq!(property.path, "environment.HOST");
     assert_eq!(property.new, Some(serde_json::json!({"name": "HOST", "fromHost": "address"})));
 }
+
+#[test]
+fn no_value_of_a_header_is_told_whether_it_comes_changes_or_goes() {
+    let asking = |headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let test = HealthTest::Http { path: "/".to_owned(), port: 80, headers };
+        let check = HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None };
+        Container { health_check: Some(check), ..pinned("web", "vm1") }
+    };
+    let steps = [
+        (pinned("web", "vm1"), asking(&[("X-Token", "s3cret")]), "healthCheck"),
+        (asking(&[]), asking(&[("X-Token", "s3cret")]), "healthCheck.headers"),
+        (asking(&[("X-Token", "s3cret")]), asking(&[]), "healthCheck.headers"),
+        (asking(&[("X-Token", "s3cret")]), asking(&[("X-Token", "0ther")]), "healthCheck.headers.X-Token"),
+    ];
+    for (old, new, path) in steps {
+        let plan = changed(vec![old], vec![new]);
+        let [property] = plan.changes[0].properties.as_slice() else { panic!("{:?}", plan.changes) };
+        assert_eq!(property.path, path);
+        let told = serde_json::to_string(&plan.changes).unwrap();
+        assert!(told.contains("•••") && !told.contains("s3cret") && !told.contains("0ther"), "{told}");
+    }
+}

@@ -7,7 +7,10 @@ use graphium_core::{
     inventory::{ContainerStatus, Inventory},
     plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
     runtime::label,
-    stack::{Condition, Container, Dependency, Mount, MountKind, Network, Port, Protocol, Stack, Volume},
+    stack::{
+        Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, Network, Port, Protocol,
+        Stack, Volume,
+    },
 };
 
 fn planned(stack: &Stack, inventory: &Inventory) -> Plan {
@@ -236,6 +239,28 @@ fn a_container_is_spread_over_the_datacenter_that_it_prefers_while_there_is_room
     let plan = planned(&stack("s", vec![web]), &inventory);
     let places: Vec<_> = plan.placements.values().map(HostId::as_str).collect();
     assert_eq!(places, ["vm2", "vm3", "vm1"]);
+}
+
+#[test]
+fn a_document_says_where_hosts_are_that_do_not_say_it_themselves() {
+    let eu = HostConstraint {
+        container_name: "web".to_owned(),
+        required_datacenter: Some("eu".to_owned()),
+        ..HostConstraint::default()
+    };
+    let place = |id: &str, datacenter: &str| DocumentHost {
+        id: id.into(),
+        rack: None,
+        datacenter: Some(datacenter.to_owned()),
+    };
+    let mut described =
+        Stack { hosts: vec![place("vm1", "us"), place("vm2", "eu")], ..stack("s", vec![container("web")]) };
+    described.deployment.host_constraints = vec![eu];
+    assert_eq!(planned(&described, &hosts(2)).placements["web"], HostId::new("vm2"));
+    let mut told = hosts(2);
+    told.hosts[0].location = Some("eu".to_owned());
+    told.hosts[1].location = Some("us".to_owned());
+    assert_eq!(planned(&described, &told).placements["web"], HostId::new("vm1"));
 }
 
 #[test]

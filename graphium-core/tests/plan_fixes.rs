@@ -220,11 +220,16 @@ fn a_name_that_somebody_else_has_is_to_be_freed() {
 #[test]
 fn what_no_host_of_today_can_be_made_to_take_needs_a_new_one() {
     let mut stack = stack("s", vec![labelled("a")]);
-    let eu = HostConstraint { required_datacenter: Some("eu".to_owned()), min_cpu: Some(2.0), ..constraint("a") };
+    let eu = HostConstraint {
+        required_datacenter: Some("eu".to_owned()),
+        min_cpu: Some(2.0),
+        min_memory: Some(4 << 30),
+        ..constraint("a")
+    };
     stack.deployment.host_constraints = vec![eu];
     assert_eq!(
         help(&stack, &Inventory::default()),
-        "add a host in the datacenter `eu` with 2 processors and the label `disk=ssd`"
+        "add a host in the datacenter `eu` with 2 processors and 4 GiB of memory and the label `disk=ssd`"
     );
 }
 

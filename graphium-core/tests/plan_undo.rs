@@ -262,6 +262,7 @@ fn what_cannot_be_taken_back_is_named_with_its_reason() {
             ("s_data", LastingKind::Data),
         ]
     );
+    assert_eq!(undo.lasting[0].reason, "what it was made from before is not known");
     assert_eq!(
         undo_ids(&undo).into_iter().map(|(id, _)| id).collect::<Vec<_>>(),
         [

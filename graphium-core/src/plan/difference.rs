@@ -96,7 +96,7 @@ fn hide(change: &mut PropertyChange) {
     for value in [&mut change.old, &mut change.new].into_iter().flatten() {
         match *path {
             ["environment"] => children(value).for_each(hide_variable),
-            ["environment", name] if !name.ends_with(".value") => hide_variable(value),
+            ["environment", _] => hide_variable(value),
             ["environment", ..] => *value = HIDDEN.into(),
             ["healthCheck"] => value.get_mut("headers").into_iter().flat_map(children).for_each(hide_all),
             ["healthCheck", "headers"] => children(value).for_each(hide_all),
