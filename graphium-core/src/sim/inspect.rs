@@ -152,7 +152,7 @@ impl World {
     pub(super) fn look_at_right(&self, grant: &Grant) {
         let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
         let is_held = task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt);
-        if !is_held && !grant.came_late && !self.state().clock_jumped_ahead {
+        if !is_held && !self.state().clock_jumped_ahead {
             let detail = format!("attempt {} of {} acts, and its lease has ended", grant.attempt, grant.task);
             self.judge().accuse(Promise::OneLease, detail);
         }

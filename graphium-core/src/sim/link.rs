@@ -61,7 +61,6 @@ impl AgentLink for SimLink {
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
         let call = call.clone();
-        self.world.state().desks[self.host].claim_came_late = false;
         let tasks = self
             .world
             .ask(Some(self.host), "claim", move |control| {
@@ -72,14 +71,12 @@ impl AgentLink for SimLink {
         for task in &tasks {
             self.tell(|| format!("is granted {} ({}, attempt {})", task.id, task.plan_id, task.attempt));
             let desk = &mut self.world.state().desks[self.host];
-            let came_late = desk.claim_came_late;
             desk.grants.extend(task.lease.as_ref().map(|lease| Grant {
                 task: task.id.clone(),
                 attempt: task.attempt,
                 epoch: lease.epoch,
                 kind: task.task_type,
                 subject: task.payload.subject().to_owned(),
-                came_late,
             }));
         }
         Ok(tasks)

@@ -164,11 +164,6 @@ impl World {
         answer: T,
     ) {
         let fate = self.fate(from, what);
-        // An agent counts its time from when a grant arrives, and keeps a fifth of it for the way.
-        let late = self.setup.control.lease / 6;
-        if let Some(host) = from.filter(|_| what == "claim" && fate.delay > late) {
-            self.state().desks[host].claim_came_late = true;
-        }
         self.sleep(fate.delay).await;
         let is_cut = from.is_some_and(|host| self.state().wires[host].from_server_cut);
         if fate.is_lost || is_cut {

@@ -87,8 +87,6 @@ pub(super) struct Wires {
 pub(super) struct AgentDesk {
     pub(super) grants: Vec<Grant>,
     pub(super) running: Vec<Grant>,
-    /// The answer to the present claim took long.
-    pub(super) claim_came_late: bool,
     /// The end of the last call for each name: an engine does one after another.
     pub(super) tails: BTreeMap<String, oneshot::Receiver<()>>,
 }
@@ -101,8 +99,6 @@ pub(super) struct Grant {
     pub(super) epoch: u64,
     pub(super) kind: crate::action::TaskType,
     pub(super) subject: String,
-    /// It took long to arrive, so that its agent believes its time to end later than the server does.
-    pub(super) came_late: bool,
 }
 
 impl World {
