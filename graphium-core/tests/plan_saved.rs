@@ -171,6 +171,31 @@ fn a_name_that_somebody_else_took_is_told() {
 }
 
 #[test]
+fn of_a_container_that_is_another_stacks_now_nothing_else_is_told() {
+    let told = told(|world| {
+        let db = seen(world, "shop-db");
+        db.labels.insert(label::STACK.to_owned(), "stack:other".to_owned());
+        (db.status, db.exit_code) = (ContainerStatus::Exited, Some(1));
+    });
+    assert_eq!(told, ["container `shop-db` on `vm1` was the stack's own and is not the stack's own now"]);
+}
+
+#[test]
+fn where_hosts_are_counts_when_a_datacenter_is_asked_for() {
+    let mut stack = stack("s", vec![container("a")]);
+    stack.deployment.placement_strategy = Some(Strategy::Datacenter);
+    stack.deployment.target_datacenter = Some("dc1".to_owned());
+    let mut world = estate();
+    let plan = planned(&stack, None, &world);
+    let then = Facts::of(&plan, &stack, &world, None);
+    let used = plan.placements["a"].clone();
+    world.hosts.iter_mut().filter(|host| host.id == used).for_each(|host| host.location = None);
+    let told: Vec<String> =
+        then.changes(&Facts::of(&plan, &stack, &world, None), "s").iter().map(ToString::to_string).collect();
+    assert_eq!(told, [format!("host `{used}` was in the datacenter `dc1` and is in no known datacenter now")]);
+}
+
+#[test]
 fn the_revision_that_was_applied_and_its_places_count() {
     let (_, applied, _) = running();
     let facts = |applied| Facts { applied, ..Facts::default() };
@@ -205,7 +230,7 @@ fn what_a_plan_does_not_rest_on_does_not_matter() {
         seen(world, "shop-db").status = ContainerStatus::Paused;
         let web = seen(world, "shop-web");
         web.status = ContainerStatus::Restarting;
-        web.health = Some(Health::Unhealthy);
+        web.health = Some(Health::Healthy);
         web.id = "another".to_owned();
         web.settings = None;
     });

@@ -3,8 +3,8 @@
 
 use graphium_core::{
     action::Action,
-    inventory::{Health, Inventory},
-    plan::{Applied, Options, Plan, fixtures::*, plan},
+    inventory::{ContainerStatus, Health, Inventory},
+    plan::{Applied, Options, Plan, StackAction, fixtures::*, plan, plan_action},
     stack::{Condition, Container, Dependency, Stack},
 };
 
@@ -63,6 +63,17 @@ fn each_condition_is_checked_once_and_says_who_waits_for_it_and_until_when() {
             ("check:job:completed", "deploy:job", "`report` waits until it has completed"),
         ]
     );
+}
+
+#[test]
+fn what_runs_is_checked_before_what_waits_for_it_is_started() {
+    let stack = stack("s", vec![checked(pinned("db", "vm1")), waiting("web", "db", Condition::Healthy)]);
+    let (applied, mut seen) = deployed(&stack, hosts(1));
+    let web = seen.containers.iter_mut().find(|container| container.name == "s-web").unwrap();
+    web.status = ContainerStatus::Stopped;
+    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &seen);
+    assert_eq!(ids(&start), ["check:db:healthy@vm1", "start:web@vm1"]);
+    assert_eq!(start.tasks[1].depends_on, ["check:db:healthy@vm1"]);
 }
 
 #[test]
