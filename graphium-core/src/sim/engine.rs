@@ -117,7 +117,7 @@ impl SimRuntime {
         let (fate, latency, goes_on) = self.throw(operation);
         let by = self.world.holder(self.host, name);
         if let Some(by) = &by {
-            self.world.look_at_right(by);
+            self.world.look_at_right(self.host, by);
         }
         let call = Call { operation, name: name.to_owned(), fate, latency, goes_on, by };
         let (sender, receiver) = oneshot::channel();

@@ -149,9 +149,18 @@ impl World {
     }
 
     /// An attempt acts only while it is held: its agent stops before its time is up.
-    pub(super) fn look_at_right(&self, grant: &Grant) {
-        let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
-        let is_held = task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt);
+    ///
+    /// An agent does not say of which task the attempt is that it begins; where two deployments ask for the same of a host,
+    /// either may be meant.
+    pub(super) fn look_at_right(&self, host: usize, grant: &Grant) {
+        let is_like = |other: &&Grant| {
+            other.kind == grant.kind && other.subject == grant.subject && other.attempt == grant.attempt
+        };
+        let alike: Vec<Grant> = self.state().desks[host].grants.iter().filter(is_like).cloned().collect();
+        let is_held = alike.iter().any(|grant| {
+            let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
+            task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt)
+        });
         if !is_held && !self.state().clock_jumped_ahead {
             let detail = format!("attempt {} of {} acts, and its lease has ended", grant.attempt, grant.task);
             self.judge().accuse(Promise::OneLease, detail);
