@@ -383,7 +383,7 @@ fn a_plan_is_saved_for_its_owner_alone_and_read_only_as_it_was_written() {
     home.file("shop.jsonld", &SHOP.replace("${TAG:-1.27}", "${TAG}"));
     home.file("shop.env", "TAG=hunter2\n");
     home.file("hosts.json", HOSTS);
-    let path = home.file("shop.plan", "what was there before");
+    let path = home.file("shop.plan", r#"{"kind": "graphium plan", "of": "an earlier day"}"#);
     let plan = ["plan", "shop.jsonld", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "shop.plan"];
     let output = home.run(&plan);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -443,4 +443,32 @@ fn an_output_that_is_neither_format_nor_path_is_refused_with_what_was_meant() {
     let output = home.run(&["plan", "broken.jsonld", "--inventory", "hosts.json", "-o", "broken.plan"]);
     assert_eq!(code(&output), 3);
     assert!(!home.path().join("broken.plan").exists(), "what is refused is not saved");
+}
+
+#[test]
+fn a_plan_is_saved_over_nothing_but_an_earlier_one() {
+    let home = Home::new();
+    home.file("hosts.json", HOSTS);
+    let document = home.file("shop.jsonld", SHOP);
+    let before = std::fs::read(&document).unwrap();
+    let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json", "-o", "./shop.jsonld"]);
+    assert_eq!((code(&output), stdout(&output)), (2, String::new()));
+    assert!(stderr(&output).contains("`./shop.jsonld` is there and is no saved plan"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(&document).unwrap(), before);
+}
+
+#[test]
+fn a_plan_in_json_hides_the_values_of_variables() {
+    let home = Home::new();
+    home.file("hosts.json", HOSTS);
+    let secret = r#""environment": [{"name": "PASSWORD", "value": "${PASSWORD}"}], "image""#;
+    home.file("shop.jsonld", &SHOP.replacen("\"image\"", secret, 1));
+    home.file("shop.env", "PASSWORD=hunter2\n");
+    let plan = ["plan", "shop.jsonld", "--env-file", "shop.env", "--inventory", "hosts.json", "-o", "json"];
+    for more in [&[][..], &["--undo"], &["--explain", "--diff"]] {
+        let output = home.run(&[&plan, more].concat());
+        let told = stdout(&output);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(told.contains("PASSWORD") && told.contains("•••") && !told.contains("hunter2"), "{told}");
+    }
 }

@@ -82,8 +82,8 @@ pub enum OpenError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// It is a database, and not one of Graphium's.
-    #[error("`{}` is empty or the database of another program", .path.display())]
+    /// It is a file, and not a database of Graphium's.
+    #[error("`{}` is empty or belongs to another program", .path.display())]
     Foreign {
         /// The database.
         path: PathBuf,
@@ -153,8 +153,11 @@ pub fn sqlite_path(url: &str) -> Option<&Path> {
 
 /// A store's URL for people: without the user, password or token in it.
 pub fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+    match (url.split_once(':'), url.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) => {
+            format!("{scheme}:{}…@{host}", if rest.starts_with("//") { "//" } else { "" })
+        }
+        (None, Some((_, host))) => format!("…@{host}"),
         _ => url.to_owned(),
     }
 }

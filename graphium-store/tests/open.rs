@@ -5,7 +5,7 @@ use graphium_core::{
     event::{EventType, NewEvent},
     store::{Expect, Key, Kind, RecordWrite, Submission},
 };
-use graphium_store::{OpenError, Options, open};
+use graphium_store::{OpenError, Options, open, without_password};
 use jiff::Timestamp;
 use std::{error::Error, sync::Arc};
 
@@ -58,7 +58,7 @@ fn what_is_no_database_is_refused() -> Checked {
     let path = directory.path().join("graphium.db");
     std::fs::write(&path, "certainly not a database, and long enough to have a header that says otherwise".repeat(9))?;
     let error = block_on(open(&format!("sqlite:{}", path.display()), options())).err().ok_or("opened")?;
-    assert!(matches!(error, OpenError::Read { .. }), "{error}");
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
     Ok(())
 }
 
@@ -89,4 +89,30 @@ fn nobody_else_may_read_the_files() -> Checked {
     assert_eq!(names, ["graphium.db", "graphium.db-shm", "graphium.db-wal", "graphium.db.lock"]);
     assert_eq!(block_on(store.last_event())?, 1);
     Ok(())
+}
+
+#[test]
+fn what_belongs_to_another_program_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("shop.jsonld");
+    std::fs::write(&text, "{}").unwrap();
+    let database = folder.path().join("other.db");
+    rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
+    for path in [&text, &database] {
+        let before = (std::fs::read(path).unwrap(), std::fs::metadata(path).unwrap().permissions());
+        let refusal = text_of(block_on(open(&format!("sqlite:{}", path.display()), options())));
+        assert!(refusal.contains("belongs to another program"), "{refusal}");
+        assert_eq!((std::fs::read(path).unwrap(), std::fs::metadata(path).unwrap().permissions()), before);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing lies beside them");
+}
+
+#[test]
+fn no_password_is_shown_however_the_url_is_written() {
+    for url in
+        ["couchdb://me:s3cret@host/db", "couchdb:me:s3cret@host/db", "couchdb:/me:s3cret@host/db", "me:s3cret@host"]
+    {
+        let shown = without_password(url);
+        assert!(!shown.contains("s3cret") && shown.contains("host"), "{shown}");
+    }
 }

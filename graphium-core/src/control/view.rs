@@ -2,9 +2,8 @@
 
 use super::{StackRecord, StackView};
 use crate::{
-    action::Action,
-    plan::HIDDEN,
-    stack::{Container, EnvValue},
+    plan::{hide, hide_in},
+    stack::Container,
     task::Task,
 };
 use std::sync::Arc;
@@ -43,23 +42,9 @@ impl StackRecord {
 
 /// The task without the values of variables.
 pub(super) fn without_values(mut task: Task) -> Task {
-    hide_action(Arc::make_mut(&mut task.payload));
+    hide_in(Arc::make_mut(&mut task.payload));
     if let Some(undo) = &mut task.undo {
-        hide_action(Arc::make_mut(undo));
+        hide_in(Arc::make_mut(undo));
     }
     task
-}
-
-fn hide_action(action: &mut Action) {
-    if let Action::Deploy { spec } | Action::Update { spec } = action {
-        hide(Arc::make_mut(&mut spec.container));
-    }
-}
-
-fn hide(container: &mut Container) {
-    for variable in &mut container.environment {
-        if let EnvValue::Literal(value) = &mut variable.value {
-            HIDDEN.clone_into(value);
-        }
-    }
 }

@@ -101,6 +101,7 @@ mod subset;
 mod task;
 mod undo;
 mod verdict;
+mod view;
 mod warn;
 
 pub use change::{Change, ChangeKind};
@@ -121,3 +122,4 @@ pub use saved::{SavedOptions, SavedPlan, SavedPlanError};
 pub use score::Score;
 pub use slack::weight;
 pub use undo::{Undo, UndoStep};
+pub(crate) use view::{hide, hide_in};

@@ -106,6 +106,15 @@ impl SavedPlan {
         self
     }
 
+    /// Whether a text calls itself a saved plan, of whatever version and however broken otherwise.
+    pub fn is_one(text: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            kind: String,
+        }
+        serde_json::from_slice::<Named>(text).is_ok_and(|named| named.kind == KIND)
+    }
+
     /// Reads a saved plan, and takes it only as it was written.
     ///
     /// # Errors

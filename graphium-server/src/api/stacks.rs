@@ -63,7 +63,7 @@ pub(super) async fn plan(
     };
     plan.warnings = origin.locate(plan.warnings).await;
     plan.warnings.extend(reading.notes);
-    Ok(Json(plan.sealed()))
+    Ok(Json(plan.sealed().without_values()))
 }
 
 /// Says exactly what `deploy` would: the reader's findings, and where they are none, the planner's.

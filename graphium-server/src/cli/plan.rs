@@ -67,6 +67,7 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
         return Err(Failure::new(Exit::Usage, "a part of a plan cannot be saved: applying carries out the whole")
             .hint("leave out `--host`, or write the part as `-o json`"));
     }
+    args.file().map_or(Ok(()), refuse_to_overwrite)?;
     let format = match (&args.output, config.output.value) {
         (Some(PlanOutput::Format(format)), _) => *format,
         (Some(PlanOutput::File(_)), _) | (None, Format::Table | Format::Wide) => PlanFormat::Table,
@@ -92,9 +93,20 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
                 let options = SavedOptions::new(&options, reading.options.timeout);
                 (path, SavedPlan::new(reading.stack, options, plan.clone().sealed(), facts).with_notes(reading.notes))
             });
-            view.conclude(plan, saved)
+            view.conclude(plan.sealed(), saved)
         }
         Err(diagnostics) => view.refuse(diagnostics),
+    }
+}
+
+/// A plan is saved where nothing is, or where an earlier one is.
+fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
+    match std::fs::read(path) {
+        Ok(text) if !SavedPlan::is_one(&text) => {
+            Err(Failure::usage(format!("`{}` is there and is no saved plan", path.display()))
+                .hint("save the plan under another name, or remove the file first"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -113,16 +125,17 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     let client = connect::client(config)?;
     let answer = connect::run(async {
         let text = document.bytes().to_vec();
-        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?.plan, None)) };
+        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?, None)) };
         let saved = client.save_plan(text, &request).await?;
-        Ok((saved.plan.plan.clone(), Some((path, saved))))
+        Ok((saved.plan.clone(), Some((path, saved))))
     });
     match answer {
         Ok((plan, saved)) => {
             if let Some((_, saved)) = &saved {
                 document.warn(&saved.notes, view.output);
             }
-            match args.limited(plan) {
+            let plan = if args.hosts.is_empty() { Ok(plan) } else { args.limited(plan.plan).map(Plan::sealed) };
+            match plan {
                 Ok(plan) => view.conclude(plan, saved),
                 Err(diagnostics) => view.refuse(diagnostics),
             }
@@ -163,9 +176,8 @@ struct View<'a> {
 
 impl View<'_> {
     /// Shows a plan, and saves it where that was asked for.
-    fn conclude(&mut self, mut plan: Plan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
-        self.document.locate(&mut plan.warnings);
-        let plan = plan.sealed();
+    fn conclude(&mut self, mut plan: SealedPlan, saved: Option<(&Path, SavedPlan)>) -> Result<Exit, Failure> {
+        self.document.locate(&mut plan.plan.warnings);
         self.show(&plan)?;
         if let Some((path, saved)) = saved {
             let name = path.display();
@@ -182,8 +194,10 @@ impl View<'_> {
     fn show(&mut self, plan: &SealedPlan) -> Result<(), Failure> {
         let args = self.args;
         match self.format {
-            PlanFormat::Json if args.undo => self.output.json(&WithUndo { plan, undo: plan.undo() }),
-            PlanFormat::Json => self.output.json(plan),
+            PlanFormat::Json if args.undo => {
+                self.output.json(&WithUndo { plan: &plan.without_values(), undo: plan.undo() })
+            }
+            PlanFormat::Json => self.output.json(&plan.without_values()),
             PlanFormat::Dot => self.output.line(plan::dot(plan).trim_end()),
             PlanFormat::Table => {
                 self.document.warn(&plan.warnings, self.output);

@@ -38,6 +38,34 @@ impl Lock {
     }
 }
 
+/// Refuses a file of something else, before anything in it or beside it is touched.
+///
+/// By the header of a database (<https://www.sqlite.org/fileformat2.html>, 1.3): the magic, the page size at 16 and the user
+/// version at 60, which is ours from the first commit on. Until then there is one page at most, or the commit is in the log.
+pub(super) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(failed)?,
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    let mut header = Vec::with_capacity(64);
+    file.take(64).read_to_end(&mut header).map_err(failed)?;
+    let number = |at: std::ops::Range<usize>| {
+        let bytes = header.get(at).unwrap_or_default();
+        bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let is_ours = match header.strip_prefix(b"SQLite format 3\0") {
+        None => header.is_empty(),
+        Some(_) => {
+            let page = if number(16..18) == 1 { 65_536 } else { number(16..18) };
+            let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+            number(60..64) > 0 || length <= page || has_log
+        }
+    };
+    if is_ours { Ok(()) } else { Err(OpenError::Foreign { path: path.to_owned() }) }
+}
+
 fn owner(file: &mut File) -> String {
     let mut text = String::new();
     match file.read_to_string(&mut text) {

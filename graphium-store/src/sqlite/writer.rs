@@ -27,7 +27,7 @@ pub(super) fn run(
     written: mpsc::Sender<Draft>,
     started: Started,
 ) {
-    let opened = Lock::take(path).and_then(|lock| {
+    let opened = file::refuse_foreign(path).and_then(|()| Lock::take(path)).and_then(|lock| {
         file::create(path)?;
         Ok((lock, schema::writer(path)?))
     });
