@@ -2,15 +2,15 @@
 
 use super::{dice::Dice, world::World};
 use crate::{
-    id::{HostId, StackId},
+    id::HostId,
+    plan::fixtures,
     stack::{
         Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, Port, Protocol,
-        RestartPolicy, Stack, Strategy, TextMap, Volume,
+        RestartPolicy, Stack, Strategy, Volume,
     },
     testing::{Effects, Program},
 };
-use indexmap::IndexMap;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 const NAMES: [&str; 3] = ["shop", "blog", "mail"];
 const CONTAINERS: [&str; 3] = ["db", "api", "web"];
@@ -50,19 +50,9 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
     let has_data = containers.iter().any(|container| !container.volume_mounts.is_empty());
     let data = Volume { name: "data".to_owned(), ..Volume::default() };
     Stack {
-        id: StackId::new(format!("stack:{name}")),
-        name: name.to_owned(),
-        description: None,
-        labels: TextMap::new(),
-        host: None,
-        network: None,
-        containers: containers.into_iter().map(Arc::new).collect(),
         deployment: Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() },
-        depends_on: Vec::new(),
         volumes: if has_data { vec![data] } else { Vec::new() },
-        secrets: Vec::new(),
-        hosts: Vec::new(),
-        annotations: IndexMap::new(),
+        ..fixtures::stack(name, containers)
     }
 }
 
