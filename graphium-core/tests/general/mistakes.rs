@@ -1,6 +1,6 @@
 //! Mistakes in general documents: the node and the property are named, and the place is that of the source.
 //!
-//! In the sources below `«…»` encloses what the finding must mark, as in `documents_mistakes`.
+//! In the sources below `«…»` encloses what the finding must mark, as in `documents/mistakes`.
 
 use graphium_core::document::{ReadContext, read};
 

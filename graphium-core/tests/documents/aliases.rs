@@ -1,7 +1,5 @@
 //! Older spellings give the same stack as the canonical ones, each with a note; native documents refuse them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use graphium_core::{
     document::{Profile, ReadContext, Reading, format, read},
     stack::{EnvValue, MountKind, Stack},

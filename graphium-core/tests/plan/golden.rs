@@ -1,7 +1,6 @@
 //! The project's own documents over three hosts give exactly these plans.
 //!
-//! `UPDATE=1 cargo test -p graphium-core --test plan_golden` writes the golden files anew; look at the difference.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+//! `UPDATE=1 cargo test -p graphium-core --test plan golden` writes the golden files anew; look at the difference.
 
 use graphium_core::{
     document::{ReadContext, read},

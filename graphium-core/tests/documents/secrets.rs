@@ -1,7 +1,5 @@
 //! What variables hold goes into no diagnostic: it may be a secret, and diagnostics go to logs and into answers.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use graphium_core::document::{ReadContext, read};
 
 const VALUE: &str = "S3cret Marker";

@@ -1,8 +1,6 @@
 //! The project's own documents read into exactly these stacks, with exactly these notes.
 //!
-//! `UPDATE=1 cargo test -p graphium-core --test documents` writes the golden files anew; look at the difference.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+//! `UPDATE=1 cargo test -p graphium-core --test documents examples` writes the golden files anew; look at the difference.
 
 use graphium_core::document::{ReadContext, read};
 use std::{env, fs, path::PathBuf};

@@ -1,8 +1,8 @@
 //! The JSON Schema, checked by somebody else's validator, takes what the reader takes and refuses what it can know of.
 //!
-//! `UPDATE=1 cargo test -p graphium-core --test documents_mistakes` writes `docs/stack.schema.json` anew.
+//! `UPDATE=1 cargo test -p graphium-core --test documents schema` writes `docs/stack.schema.json` anew.
 
-use crate::{
+use super::{
     cases,
     common::{NATIVE, unmark},
 };

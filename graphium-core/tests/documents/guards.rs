@@ -1,7 +1,5 @@
 //! Hostile input is refused in bounded time, and never a crash.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use graphium_core::document::{ReadContext, read};
 use proptest::prelude::*;
 use std::{

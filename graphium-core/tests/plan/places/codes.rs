@@ -1,6 +1,6 @@
 //! Every code of the planner, provoked by a document.
 
-use crate::{document, marked, on_two_hosts, refused};
+use super::{document, marked, on_two_hosts, refused};
 use graphium_core::{
     diagnostic::{Diagnostic, Severity},
     document::{ReadContext, locate, read},

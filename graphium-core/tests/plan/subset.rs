@@ -1,5 +1,4 @@
 //! A plan for some hosts.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     id::HostId,

@@ -1,8 +1,6 @@
 //! What holds for every plan, whatever is wanted and whatever is there.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-mod planning;
-
+use crate::planning::{some_estate, some_resources, some_stack};
 use graphium_core::{
     action::Action,
     id::{HostId, PlanTaskId, StackId},
@@ -11,7 +9,6 @@ use graphium_core::{
     runtime::{LiveSettings, LiveStep, label},
     stack::Container,
 };
-use planning::{some_estate, some_resources, some_stack};
 use proptest::{collection::vec, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
 //! What a plan tells of containers that were there before.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     action::Action,

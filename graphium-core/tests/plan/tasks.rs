@@ -1,5 +1,4 @@
 //! Which tasks a plan has around its containers: networks, checks, and what takes them back.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     action::Action,

@@ -1,7 +1,5 @@
 //! Formatting writes native and legacy documents in the native form, loses nothing, and has nothing to do a second time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use graphium_core::document::{Formatted, Profile, ReadContext, format, read};
 use proptest::prelude::*;
 use std::{

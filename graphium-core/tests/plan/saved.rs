@@ -1,5 +1,4 @@
 //! Plans that are saved: what they rest on, and that they are taken only as they were written.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     diagnostic::Diagnostic,

@@ -2,8 +2,6 @@
 //!
 //! In the sources below `«…»` encloses what the finding must mark; line, column and length follow from it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use common::{container, findings, finds};
 use graphium_core::document::Code;
 use std::collections::HashSet;
@@ -27,7 +25,7 @@ fn every_kind_of_mistake_is_found_in_its_place() {
 
 #[test]
 fn every_code_has_a_case() {
-    // Those about sheer size are in `documents_guards.rs`, those of formatting in `documents_format.rs`, those about
+    // Those about sheer size are in `guards.rs`, those of formatting in `format.rs`, those about
     // documents of the general profile in `general/`.
     let elsewhere = ["too-large", "too-deep", "too-many-nodes", "invalid-utf8", "more-findings"];
     let formatting = ["not-rewritable", "left-out", "kept-whole", "not-compared"];

@@ -1,6 +1,6 @@
 //! Mistakes in the text itself, in keys and in values.
 
-use crate::common::*;
+use super::common::*;
 
 /// Code, marked source, pointer, a part of message or help.
 pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {

@@ -1,5 +1,4 @@
 //! A container that fits nowhere comes with the smallest change with which it fits.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     diagnostic::Diagnostic,

@@ -1,7 +1,5 @@
 //! By what a document is recognised, and what becomes of one that this build cannot read.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 #[cfg(not(feature = "json-ld"))]
 use graphium_core::document::format;
 use graphium_core::document::{ReadContext, read};

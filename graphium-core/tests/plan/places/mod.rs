@@ -1,5 +1,4 @@
 //! What the planner finds is shown where the document says it, though the planner never sees a document.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod codes;
 mod examples;

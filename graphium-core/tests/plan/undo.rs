@@ -1,8 +1,6 @@
 //! Carrying out a plan and then its undo leaves everything as it was, except for what the undo says.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-mod planning;
-
+use crate::planning::{some_estate, some_resources, some_stack};
 use graphium_core::{
     action::Action,
     id::StackId,
@@ -14,7 +12,6 @@ use graphium_core::{
     runtime::{LiveSettings, label},
     stack::{Condition, Container, Dependency, EnvValue, EnvVar, Mount, MountKind, Stack, TextMap},
 };
-use planning::{some_estate, some_resources, some_stack};
 use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
 //! What can never work is refused when it is planned, and how far another must have come is asked of its task.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     action::Action,

@@ -1,6 +1,6 @@
 //! Every property that a finding can be about, in every profile; and what has no place.
 
-use crate::{document, marked, on_two_hosts};
+use super::{document, marked, on_two_hosts};
 use graphium_core::{
     diagnostic::{Diagnostic, Property, Subject},
     document::{ReadContext, locate, read},

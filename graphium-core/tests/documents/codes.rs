@@ -1,8 +1,6 @@
 //! Every code that reader, planner and control plane can tell is explained in `docs/diagnostics.md`, and nothing else is.
 //!
-//! `UPDATE=1 cargo test -p graphium-core --test documents_codes` writes the page anew.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+//! `UPDATE=1 cargo test -p graphium-core --test documents codes` writes the page anew.
 
 use graphium_core::{
     control,

@@ -1,5 +1,4 @@
 //! What holds for every change that is suggested, whatever is wanted and whatever is there.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     diagnostic::Diagnostic,

@@ -1,5 +1,4 @@
 //! The strategy `auto`, and why a container is where it is.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     inventory::{HostStatus, Inventory},

@@ -1,5 +1,4 @@
 //! What the planner promises, one sentence each.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     action::{Action, TaskType},

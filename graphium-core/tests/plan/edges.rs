@@ -1,5 +1,4 @@
 //! What the planner does at the edges: what mutants showed that nobody had asserted.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use graphium_core::{
     action::Action,

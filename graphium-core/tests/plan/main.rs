@@ -1,0 +1,18 @@
+//! The planner from without: one program, for what it takes is to link it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod auto;
+mod changes;
+mod edges;
+mod fixes;
+mod fixes_properties;
+mod golden;
+mod never;
+mod places;
+mod planning;
+mod promises;
+mod properties;
+mod saved;
+mod subset;
+mod tasks;
+mod undo;
