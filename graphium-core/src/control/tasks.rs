@@ -6,6 +6,7 @@ use crate::{
     store::{Page, Submission, TaskQuery, TaskStoreExt},
     task::{Input, Task, TaskStatus},
 };
+use futures::FutureExt;
 
 impl Control {
     /// One task.
@@ -85,17 +86,27 @@ impl Control {
     /// [`ControlError::Store`] when it neither failed nor was cancelled; [`ControlError::Conflict`] when a newer plan of its
     /// stack has taken the place of its own: what that one has made would be undone.
     pub async fn retry_task(&self, id: &TaskId, _by: &str) -> Result<TaskView, ControlError> {
-        let _planning = self.planning.lock().await;
-        self.refuse_superseded(id).await?;
-        let view = self.move_task(id, Input::Retry).await?;
-        if let Some(deployment) = &view.task.deployment_id {
-            self.state().active.insert(deployment.clone());
-        }
-        Ok(view)
+        // As a plan is stored: another server may have replaced its own since.
+        self.alone(|| self.retry_alone(id).boxed()).await?;
+        self.task(id).await
     }
 
-    async fn refuse_superseded(&self, id: &TaskId) -> Result<(), ControlError> {
-        let Some(task) = self.store.task(id).await? else { return Ok(()) };
+    async fn retry_alone(&self, id: &TaskId) -> Result<(), ControlError> {
+        let task = self.store.task(id).await?;
+        let task = task.ok_or_else(|| ControlError::NotFound { kind: "task", id: id.to_string() })?;
+        self.refuse_superseded(&task).await?;
+        let records = self.planned()?.into_iter().collect();
+        let submission = Submission { records, retry: Some(id.clone()), ..Submission::default() };
+        // Whatever becomes of the request: the store may have taken it without an answer.
+        self.state().active.extend(task.deployment_id.clone());
+        self.touch(task.deployment_id.as_ref());
+        let submitted = self.store.submit(submission, self.environment.now()).await?;
+        self.work_is_ready(&submitted.ready);
+        Ok(())
+    }
+
+    async fn refuse_superseded(&self, task: &Task) -> Result<(), ControlError> {
+        let id = &task.id;
         let (Some(stack), Some(own)) = (&task.stack_id, &task.deployment_id) else { return Ok(()) };
         let record = self.store.document::<StackRecord>(stack.as_str()).await?;
         let why = match record.map(|record| record.value.deployment_id) {

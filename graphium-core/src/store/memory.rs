@@ -67,7 +67,8 @@ impl State {
             }
         }
         // The last step that can refuse; from here on everything holds.
-        let decision = self.ledger.submit(submission.tasks, &submission.supersedes, now)?;
+        let retry = submission.retry.as_ref();
+        let decision = self.ledger.submit(submission.tasks, &submission.supersedes, retry, now)?;
         let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
         for write in submission.records {
             self.write(write, now);

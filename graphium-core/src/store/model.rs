@@ -131,6 +131,10 @@ pub struct Submission {
     pub tasks: Vec<Task>,
     /// Pending and running tasks of these deployments are asked to end, because this submission takes their place.
     pub supersedes: Vec<DeploymentId>,
+    /// A task that failed or was cancelled, and is tried again with what was cancelled because of it. Where it may not be, the
+    /// whole submission is refused, as [`act`](crate::store::TaskStore::act) refuses [`Retry`](crate::task::Input::Retry).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<TaskId>,
     /// Events beside those of the tasks.
     pub events: Vec<NewEvent>,
     /// The caller's key for this request.

@@ -73,13 +73,13 @@ impl<'a> Step<'a> {
                 return Err(StoreError::Conflict { kind: write.key.kind.as_str(), id: write.key.id.clone() });
             }
         }
-        for task in &submission.tasks {
-            for id in std::iter::once(&task.id).chain(&task.depends_on) {
-                self.recall(id, now);
-            }
+        let tasks = submission.tasks.iter().flat_map(|task| std::iter::once(&task.id).chain(&task.depends_on));
+        for id in tasks.chain(&submission.retry) {
+            self.recall(id, now);
         }
         // The last step that can refuse; from here on everything holds.
-        let decision = self.ledger.submit(submission.tasks.clone(), &submission.supersedes, now)?;
+        let decision =
+            self.ledger.submit(submission.tasks.clone(), &submission.supersedes, submission.retry.as_ref(), now)?;
         let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
         for write in &submission.records {
             self.write(write, now);

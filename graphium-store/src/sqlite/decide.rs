@@ -191,7 +191,10 @@ impl Decider {
                 }
             }
         }
-        let decision = ledger.submit(submission.tasks, &submission.supersedes, now)?;
+        if let Some(id) = &submission.retry {
+            self.recall(ledger, id)?;
+        }
+        let decision = ledger.submit(submission.tasks, &submission.supersedes, submission.retry.as_ref(), now)?;
         let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
         for ((write, body), version) in submission.records.into_iter().zip(records).zip(versions) {
             self.ahead.record(write.key.clone(), body.is_some().then(|| version.unwrap_or(0) + 1), self.number);

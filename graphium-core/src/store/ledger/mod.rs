@@ -76,19 +76,28 @@ struct Part {
 }
 
 impl Ledger {
-    /// Adds the tasks of a submission, and asks those of superseded deployments to end. Answers with the hosts that have
-    /// something to do now.
+    /// Adds the tasks of a submission, asks those of superseded deployments to end, and tries one again. Answers with the
+    /// hosts that have something to do now.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] when the tasks do not fit together; nothing has changed then.
+    /// [`StoreError::Invalid`] when the tasks do not fit together; those of [`act`](Self::act) where the task may not be tried
+    /// again. Nothing has changed then.
     pub fn submit(
         &mut self,
         tasks: Vec<Task>,
         supersedes: &[DeploymentId],
+        retry: Option<&TaskId>,
         now: Timestamp,
     ) -> Result<Decision<Vec<HostId>>, StoreError> {
         let new = graph::accept(self, tasks)?;
+        if let Some(id) = retry {
+            graph::admit(self, id, &Input::Retry)?;
+        }
         let mut step = Step::new(self, now);
+        // The last that can refuse, and the first that changes anything.
+        if let Some(id) = retry {
+            step.apply(id, &Input::Retry)?;
+        }
         step.supersede(supersedes, new.first().and_then(|task| task.deployment_id.as_ref()));
         step.insert(new);
         step.settle();

@@ -64,7 +64,7 @@ fn delete(name: &str, after: &[&str]) -> Task {
 /// A ledger with the given tasks and a session of `vm1`.
 fn ledger(tasks: Vec<Task>) -> Result<Ledger, StoreError> {
     let mut ledger = Ledger::default();
-    ledger.submit(tasks, &[], at(0))?;
+    ledger.submit(tasks, &[], None, at(0))?;
     ledger.open_session(&SessionRequest { host: "vm1".into(), nonce: "a".to_owned(), seen_epoch: 0 }, at(0));
     Ok(ledger)
 }
@@ -141,9 +141,9 @@ fn plain() -> TaskError {
 #[test]
 fn tasks_that_wait_for_each_other_are_refused_whole() {
     let mut ledger = Ledger::default();
-    let refused = ledger.submit(vec![start("x", &[]), start("a", &["b"]), start("b", &["a"])], &[], at(0));
+    let refused = ledger.submit(vec![start("x", &[]), start("a", &["b"]), start("b", &["a"])], &[], None, at(0));
     assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
-    let refused = ledger.submit(vec![start("x", &["nowhere"])], &[], at(0));
+    let refused = ledger.submit(vec![start("x", &["nowhere"])], &[], None, at(0));
     assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     assert!(statuses(&ledger).is_empty());
 }
@@ -174,7 +174,7 @@ fn a_ledger_that_learns_stands_where_the_other_does() -> Checked {
         other.learn(changes.moved(), at(1))
     };
     let tasks = vec![start("a", &[]), start("b", &["a"]), start("c", &["b"]), delete("d", &["a"])];
-    let submitted = one.submit(tasks, &[], at(0))?;
+    let submitted = one.submit(tasks, &[], None, at(0))?;
     assert_eq!(learn(&mut other, submitted.changes), submitted.reply);
     let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
     let opened = one.open_session(&request, at(0));

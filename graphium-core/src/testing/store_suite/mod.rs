@@ -182,6 +182,7 @@ macro_rules! store_suite_cases {
             retry::a_retryable_failure_waits_its_time,
             retry::retries_are_bounded,
             retry::an_operator_tries_again_what_failed,
+            retry::a_submission_tries_again_or_is_refused_whole,
             retry::what_was_dragged_along_is_revived_and_no_sooner,
             retry::the_wait_before_a_retry_doubles_and_varies,
             cancel::a_pending_task_is_cancelled_at_once,

@@ -1,14 +1,16 @@
 //! Retries: later, bounded, or by hand.
 
 use super::{
-    fixture::{after, at, delete, done, failed, failed_for_now, start},
+    fixture::{after, at, delete, done, failed, failed_for_now, start, write},
     trial::{Trial, Verdict, equal, hold, ids, nth, refused},
 };
 use crate::{
-    id::HostId,
+    id::{HostId, TaskId},
+    store::{Expect, Key, Kind, StoreError, Submission},
     task::{Input, Refusal, Task, TaskStatus},
 };
 use jiff::SignedDuration;
+use serde_json::json;
 
 pub(super) async fn a_retryable_failure_waits_its_time(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("a")]).await?;
@@ -53,6 +55,33 @@ pub(super) async fn an_operator_tries_again_what_failed(trial: Trial<'_>) -> Ver
     equal("attempt, retries", &(nth(&again, 0)?.attempt, nth(&again, 0)?.retry_count), &(2, 0))?;
     let refusal = refused(trial.act("b", Input::Retry, 5).await)?;
     equal("a success", &refusal, &Refusal::NotRetryable(TaskStatus::Completed))
+}
+
+pub(super) async fn a_submission_tries_again_or_is_refused_whole(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), after(start("b"), &["a"]), start("c")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    for task in trial.claim(&session, "c1", 1).await? {
+        trial.report(&task, if task.id.as_str() == "a" { failed() } else { done() }, 2).await?;
+    }
+    let again = |task: &str, expect| Submission {
+        records: vec![write(Kind::Server, "planning", expect, json!({}))],
+        retry: Some(TaskId::from(task)),
+        ..Submission::default()
+    };
+    let before = trial.store.last_event().await?;
+    let refusal = refused(trial.store.submit(again("c", Expect::Absent), at(3)).await)?;
+    equal("a success", &refusal, &Refusal::NotRetryable(TaskStatus::Completed))?;
+    let absent = trial.store.submit(again("d", Expect::Absent), at(3)).await;
+    hold(matches!(absent, Err(StoreError::NotFound { .. })), || format!("`d` is there: {absent:?}"))?;
+    let conflict = trial.store.submit(again("a", Expect::Version(1)), at(3)).await;
+    hold(matches!(conflict, Err(StoreError::Conflict { .. })), || format!("another version: {conflict:?}"))?;
+    equal("the record", &trial.store.record(&Key::new(Kind::Server, "planning")).await?, &None)?;
+    equal("told", &trial.store.last_event().await?, &before)?;
+    let submitted = trial.store.submit(again("a", Expect::Absent), at(4)).await?;
+    equal("ready hosts", &submitted.ready, &[HostId::from("vm1")])?;
+    trial.stand(&[("a", TaskStatus::Pending), ("b", TaskStatus::Pending)]).await?;
+    equal("told", &trial.store.events(before, 10).await?.len(), &2)?;
+    equal("granted", &ids(&trial.claim(&session, "c2", 5).await?), &["a"])
 }
 
 pub(super) async fn what_was_dragged_along_is_revived_and_no_sooner(trial: Trial<'_>) -> Verdict {

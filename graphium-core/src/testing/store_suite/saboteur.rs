@@ -69,6 +69,8 @@ pub enum Sabotage {
     IgnoresGates,
     /// It lets what was superseded go on.
     SupersedesNothing,
+    /// It tries nothing again that a submission asks for.
+    TriesNothingAgain,
     /// It forgets idempotency keys.
     ForgetsKeys,
     /// It takes the first page for all there is.
@@ -118,6 +120,7 @@ impl Sabotage {
         (Self::IgnoresDependencies, &["a_task_waits_until_those_before_it_are_completed"]),
         (Self::IgnoresGates, &["a_removal_waits_for_an_end_however_it_comes"]),
         (Self::SupersedesNothing, &["what_is_superseded_is_asked_to_end"]),
+        (Self::TriesNothingAgain, &["a_submission_tries_again_or_is_refused_whole"]),
         (
             Self::ForgetsKeys,
             &[
@@ -197,6 +200,7 @@ fn spoil(submission: &mut Submission, sabotage: Sabotage) {
         Sabotage::IgnoresDeadlines => each(submission, |task| task.timeout_seconds = u64::MAX / 4),
         Sabotage::RetriesForEver => each(submission, |task| task.max_retries = u32::MAX),
         Sabotage::SupersedesNothing => submission.supersedes.clear(),
+        Sabotage::TriesNothingAgain => submission.retry = None,
         Sabotage::ForgetsKeys => submission.idempotency_key = None,
         _ => {}
     }

@@ -122,6 +122,7 @@ pub(super) async fn a_submission_that_is_refused_leaves_nothing_behind(trial: Tr
         tasks: vec![of("deployment:2", start("x")), of("deployment:2", after(start("y"), &["y"]))],
         supersedes: vec![DeploymentId::from("deployment:1")],
         events: vec![NewEvent { kind: EventType::StackDeploying, data: json!({}) }],
+        retry: None,
         idempotency_key: Some("key".to_owned()),
     };
     let result = trial.store.submit(submission.clone(), at(1)).await;
