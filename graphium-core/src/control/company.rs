@@ -51,8 +51,10 @@ impl Control {
             company.me.get_or_insert_with(|| format!("server:{}", self.environment.uuid())).clone()
         };
         let now = self.environment.now();
+        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
         let servers = self.store.documents::<ServerRecord>(RecordQuery::of(Kind::Server)).await?;
         let (mine, others): (Vec<_>, Vec<_>) = servers.into_iter().partition(|server| server.value.id == me);
+        self.learn_of_hosts(&hosts);
         self.learn_what_others_heard(&others, now);
         let mut submission = Submission::default();
         let gone =
@@ -65,18 +67,36 @@ impl Control {
         if submission != Submission::default() {
             self.store.submit(submission, now).await?;
         }
-        self.correct_hosts().await?;
+        self.correct_hosts(&hosts).await?;
         self.adopt_deployments().await
     }
 
+    /// Takes the store's word on which hosts there are, and on which are offline. After a time without it, in which nobody
+    /// could tell anything, every host gets its full time to be heard.
+    fn learn_of_hosts(&self, hosts: &[Versioned<Host>]) {
+        let elapsed = self.environment.elapsed();
+        let mut state = self.state();
+        let last = state.company.looked.replace(elapsed);
+        let was_cut_off = last.is_some_and(|last| elapsed - last > self.settings.offline_after);
+        for Versioned { value: host, .. } in hosts {
+            let is_offline = host.offline_since.is_some();
+            let presence = state.presence.entry(host.id.clone()).or_insert_with(|| Presence::new(elapsed, is_offline));
+            presence.offline = is_offline;
+            if was_cut_off {
+                presence.heard = elapsed;
+            }
+        }
+    }
+
+    /// Of hosts that are known: one that a server heard before it was removed is not there again.
     fn learn_what_others_heard(&self, others: &[Versioned<ServerRecord>], now: Timestamp) {
         let elapsed = self.environment.elapsed();
         let mut state = self.state();
         for (host, at) in others.iter().flat_map(|server| &server.value.heard) {
             let silence = Duration::try_from(now.duration_since(*at)).unwrap_or_default();
-            let heard = elapsed.saturating_sub(silence);
-            let presence = state.presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, false));
-            presence.heard = presence.heard.max(heard);
+            if let Some(presence) = state.presence.get_mut(host) {
+                presence.heard = presence.heard.max(elapsed.saturating_sub(silence));
+            }
         }
     }
 
@@ -93,11 +113,11 @@ impl Control {
     }
 
     /// A host that is heard here is online, whatever another server has made of its silence there.
-    async fn correct_hosts(&self) -> Result<(), ControlError> {
+    async fn correct_hosts(&self, hosts: &[Versioned<Host>]) -> Result<(), ControlError> {
         let heard = self.heard_here(self.environment.now());
-        for Versioned { value: host, .. } in self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await? {
+        for Versioned { value: host, .. } in hosts {
             if host.offline_since.is_some() && host.agent_version.is_some() && heard.contains_key(&host.id) {
-                self.update_host(&host.id, |host| host.offline_since = None).await?;
+                self.change_host(&host.id, |host| host.offline_since = None).await?;
             }
         }
         Ok(())
@@ -118,6 +138,8 @@ impl Control {
 pub(super) struct Company {
     /// Our own name, once somebody may want to know it.
     me: Option<String>,
-    /// When we last looked.
+    /// When we last began to look.
     last: Option<Duration>,
+    /// When we last saw something.
+    looked: Option<Duration>,
 }

@@ -4,7 +4,7 @@ use super::{Control, ControlError};
 use crate::{
     id::HostId,
     inventory::Host,
-    store::{Document, Expect, Kind, RecordQuery, Submission, TaskStoreExt, Versioned},
+    store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskStoreExt, Versioned},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) struct Presence {
     /// When it was last heard by this server.
     pub(super) heard_here: Option<Duration>,
     /// Whether the store says that it is offline.
-    offline: bool,
+    pub(super) offline: bool,
     /// Wakes its parked claims.
     signal: Arc<event_listener::Event>,
     /// Held while it is given work, and while it is said whether it takes any.
@@ -83,7 +83,7 @@ impl Control {
             let late = state
                 .presence
                 .iter_mut()
-                .filter(|(_, presence)| !presence.offline && elapsed - presence.heard > self.settings.offline_after);
+                .filter(|(_, presence)| !presence.offline && elapsed - presence.heard > self.patience_with(presence));
             late.map(|(host, presence)| {
                 presence.offline = true;
                 host.clone()
@@ -92,15 +92,25 @@ impl Control {
         };
         let now = self.environment.now();
         for host in absent {
-            // Another server on the same store may have been faster.
-            let written = self.update_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await;
+            // Another server on the same store may have been faster, or has removed it.
+            let written = self.change_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await;
+            if matches!(written, Ok(None)) {
+                self.state().presence.remove(&host);
+            }
             self.or_again(&host, false, written)?;
         }
         Ok(())
     }
 
+    /// For how long a host may be silent. What others have heard of it is known some seconds later, and an agent whose server
+    /// has ended needs some until it is heard here: that takes no longer than it may be silent anyway.
+    fn patience_with(&self, presence: &Presence) -> Duration {
+        let is_told = self.store.is_shared() && presence.heard_here != Some(presence.heard);
+        if is_told { self.settings.offline_after * 2 } else { self.settings.offline_after }
+    }
+
     /// Takes back what is believed of the store's word on a host that could not be written: it is tried again next time.
-    fn or_again(&self, host: &HostId, offline: bool, written: Result<Host, ControlError>) -> Result<(), ControlError> {
+    fn or_again<T>(&self, host: &HostId, offline: bool, written: Result<T, ControlError>) -> Result<(), ControlError> {
         if written.is_err()
             && let Some(presence) = self.state().presence.get_mut(host)
         {
@@ -116,28 +126,55 @@ impl Control {
         change: impl Fn(&mut Host) + Send + Sync,
     ) -> Result<Host, ControlError> {
         loop {
-            let found = self.store.document::<Host>(id.as_str()).await?;
-            let (expect, mut host) = match found {
-                Some(Versioned { version, value }) => (Expect::Version(version), value),
-                None => (Expect::Absent, Host::named(id.clone())),
+            let changed = match self.change_host(id, &change).await? {
+                Some(host) => Some(host),
+                None => self.try_host(Expect::Absent, Host::named(id.clone()), &change).await?,
             };
-            let before = host.clone();
-            change(&mut host);
-            if host == before && expect != Expect::Absent {
+            if let Some(host) = changed {
                 return Ok(host);
             }
-            if host.offline_since.is_none() {
-                host.last_seen = Some(self.environment.now());
+        }
+    }
+
+    /// Changes a host's record where there is one.
+    pub(super) async fn change_host(
+        &self,
+        id: &HostId,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Option<Host>, ControlError> {
+        loop {
+            let found = self.store.document::<Host>(id.as_str()).await?;
+            let Some(Versioned { version, value }) = found else { return Ok(None) };
+            let changed = self.try_host(Expect::Version(version), value, &change).await?;
+            if changed.is_some() {
+                return Ok(changed);
             }
-            let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
-            match self.store.submit(submission, self.environment.now()).await {
-                Ok(_) => {
-                    self.wake.notify(usize::MAX);
-                    return Ok(host);
-                }
-                Err(crate::store::StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
+        }
+    }
+
+    /// Writes a changed record, unless somebody else has meanwhile.
+    async fn try_host(
+        &self,
+        expect: Expect,
+        mut host: Host,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Option<Host>, ControlError> {
+        let before = host.clone();
+        change(&mut host);
+        if host == before && expect != Expect::Absent {
+            return Ok(Some(host));
+        }
+        if host.offline_since.is_none() {
+            host.last_seen = Some(self.environment.now());
+        }
+        let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
+        match self.store.submit(submission, self.environment.now()).await {
+            Ok(_) => {
+                self.wake.notify(usize::MAX);
+                Ok(Some(host))
             }
+            Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
