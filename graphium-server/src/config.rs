@@ -12,7 +12,7 @@ const DEFAULT_SERVER: &str = "http://localhost:8095";
 /// Flags that every command takes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
-    /// The server's address [env: GRAPHIUM_SERVER] [default: http://localhost:8095]
+    /// The server's address; of several servers on one store every one, separated by commas: when one does not answer, the next is asked [env: GRAPHIUM_SERVER] [default: http://localhost:8095]
     #[arg(long, alias = "api-url", global = true, value_name = "URL", help_heading = "Settings")]
     server: Option<String>,
     /// Where Graphium keeps its files [env: GRAPHIUM_DATA_DIR] [default: ~/.local/share/graphium]
@@ -40,7 +40,7 @@ pub(crate) enum Format {
 /// The settings of this run.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) server: Setting<String>,
+    pub(crate) server: Setting<Servers>,
     /// Absent: nobody named one, and there is no home directory.
     pub(crate) data_dir: Option<Setting<PathBuf>>,
     pub(crate) output: Setting<Format>,
@@ -64,6 +64,22 @@ pub(crate) enum Origin {
     Variable(&'static str),
     File(PathBuf),
     Default,
+}
+
+/// The addresses of servers on one store, separated by commas; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Servers(String);
+
+impl Servers {
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.0.split(',').map(str::trim)
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A token that shows itself to nobody.
@@ -117,6 +133,7 @@ impl Config {
             None => file_token(settings.token, settings.token_file, origin())?,
         };
         let output = output.unwrap_or(Setting { value: Format::default(), origin: Origin::Default });
+        let server = server.map(Servers);
         Ok(Self { server, data_dir, output, token, file })
     }
 
@@ -231,7 +248,7 @@ mod tests {
         let variables = [("HOME", "/home/ada"), ("GRAPHIUM_CONFIG", file.as_str())];
 
         let config = load(&GlobalArgs::default(), &variables).unwrap();
-        let expected = Setting { value: "http://file:1".to_owned(), origin: Origin::File(path) };
+        let expected = Setting { value: Servers("http://file:1".to_owned()), origin: Origin::File(path) };
         assert_eq!(config.server, expected);
         assert_eq!(config.output.value, Format::Json);
         assert_eq!(config.token.as_ref().unwrap().value.expose(), "t");
@@ -242,8 +259,10 @@ mod tests {
         assert_eq!(config.server.origin, Origin::Variable("GRAPHIUM_SERVER"));
         assert_eq!(config.token.unwrap().origin, Origin::Variable("TOKEN"));
 
-        let flags = GlobalArgs { server: Some("http://flag:1".to_owned()), ..GlobalArgs::default() };
-        assert_eq!(load(&flags, &variables).unwrap().server.origin, Origin::Flag("--server"));
+        let flags = GlobalArgs { server: Some("http://flag:1, http://flag:2".to_owned()), ..GlobalArgs::default() };
+        let config = load(&flags, &variables).unwrap();
+        assert_eq!(config.server.origin, Origin::Flag("--server"));
+        assert_eq!(config.server.value.urls().collect::<Vec<_>>(), ["http://flag:1", "http://flag:2"]);
     }
 
     #[test]

@@ -160,8 +160,15 @@ fn disk_check(config: &Config) -> Option<Check> {
 }
 
 async fn server_checks(config: &Config) -> Vec<Check> {
-    let url = &config.server.value;
-    let client = match connect::client(config) {
+    let mut checks = Vec::new();
+    for url in config.server.value.urls() {
+        checks.extend(server_check(config, url).await);
+    }
+    checks
+}
+
+async fn server_check(config: &Config, url: &str) -> Vec<Check> {
+    let client = match connect::client_of(config, url) {
         Ok(client) => client,
         Err(failure) => return vec![Check::failed("server", failure.what, failure.hints.join("; "))],
     };
@@ -172,7 +179,7 @@ async fn server_checks(config: &Config) -> Vec<Check> {
         Err(_) => return vec![away(&place, "no answer within 10 s"), port_check()],
     };
     let mut checks = vec![Check::ok("server", format!("{place}: version {}", health.version))];
-    checks.push(token_check(config, client.hosts().await.map(|hosts| hosts.len())));
+    checks.push(token_check(config, url, client.hosts().await.map(|hosts| hosts.len())));
     checks.extend(clock_check(url).await);
     checks
 }
@@ -194,10 +201,10 @@ fn port_check() -> Check {
     }
 }
 
-fn token_check(config: &Config, hosts: Result<usize, ClientError>) -> Check {
+fn token_check(config: &Config, url: &str, hosts: Result<usize, ClientError>) -> Check {
     let origin = match &config.token {
         Some(token) => token.origin.to_string(),
-        None if auth::local::find(&config.server.value).is_some() => "the server on this machine".to_owned(),
+        None if auth::local::find(url).is_some() => "the server on this machine".to_owned(),
         None => "none was found".to_owned(),
     };
     match hosts {

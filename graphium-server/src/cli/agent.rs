@@ -13,10 +13,7 @@ use graphium_core::{
     agent::{Agent, AgentError, AgentSettings, FileJournal, JournalError},
     id::HostId,
 };
-use graphium_server::{
-    client::{Client, HttpLink},
-    environment::TokioEnvironment,
-};
+use graphium_server::{client::HttpLink, environment::TokioEnvironment};
 use std::{
     net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket},
     path::PathBuf,
@@ -71,9 +68,9 @@ fn label(text: &str) -> Result<(String, String), String> {
 pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
     logging::begin(LevelFilter::INFO);
     let host = &args.host_id;
-    let url = &config.server.value;
-    let token = config.token.as_ref().ok_or_else(|| no_token(host))?;
-    let client = Client::new(url, Some(token.value.expose().to_owned()))?;
+    let servers = &config.server.value;
+    config.token.as_ref().ok_or_else(|| no_token(host))?;
+    let client = connect::client(config)?;
     let engine = engine::find(args.docker.as_deref())?;
     let state_dir = match &args.state_dir {
         Some(dir) => dir.clone(),
@@ -91,7 +88,7 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     settings.notify = Arc::new(move |notice| logging::notice(&name, notice));
 
     let address = settings.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-    output.say(format_args!("graphium {} serves host `{host}` for {url}", env!("CARGO_PKG_VERSION")));
+    output.say(format_args!("graphium {} serves host `{host}` for {servers}", env!("CARGO_PKG_VERSION")));
     output.say(format_args!("  engine       {} ({})", engine.endpoint, engine.found));
     output.say(format_args!("  address      {address}, as other hosts reach its ports (`--address` says otherwise)"));
     output.say(format_args!("  at a time    {}", crate::render::count(concurrency, "task")));

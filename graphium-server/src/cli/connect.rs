@@ -9,14 +9,23 @@ use graphium_server::{
 use std::{future::Future, io};
 use tokio::runtime;
 
-/// A client of the server that the settings name.
+/// A client of the servers that the settings name.
 pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
-    let url = &config.server.value;
-    let token = match &config.token {
+    Ok(Client::of_several(config.server.value.urls().map(|url| (url, token_for(config, url))))?)
+}
+
+/// A client of one of them.
+pub(crate) fn client_of(config: &Config, url: &str) -> Result<Client, Failure> {
+    Ok(Client::new(url, token_for(config, url))?)
+}
+
+/// What a server is shown. Where no token is named it is its own: whatever has taken the place of one of several is not shown
+/// the token of another.
+fn token_for(config: &Config, url: &str) -> Option<String> {
+    match &config.token {
         Some(token) => Some(token.value.expose().to_owned()),
         None => auth::local::find(url),
-    };
-    Ok(Client::new(url, token)?)
+    }
 }
 
 /// Runs a command that talks to a server, on this thread alone. Ctrl-C ends it.

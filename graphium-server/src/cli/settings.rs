@@ -55,14 +55,14 @@ fn rows(config: &Config) -> Vec<(&'static str, String, String)> {
     let data_dir = config.data_dir.as_ref();
     let token = match &config.token {
         Some(token) => ("set".to_owned(), token.origin.to_string()),
-        None if auth::local::find(&config.server.value).is_some() => {
+        None if config.server.value.urls().any(|url| auth::local::find(url).is_some()) => {
             ("set".to_owned(), "the server on this machine".to_owned())
         }
         None => ("none".to_owned(), "default".to_owned()),
     };
     let file = config.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     vec![
-        ("server", config.server.value.clone(), config.server.origin.to_string()),
+        ("server", config.server.value.to_string(), config.server.origin.to_string()),
         ("token", token.0, token.1),
         (
             "data_dir",

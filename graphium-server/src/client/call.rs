@@ -1,32 +1,34 @@
 //! One call: its address, its deadline, and what its answer means.
 
-use super::ClientError;
+use super::{
+    ClientError,
+    servers::{Server, Servers},
+};
 use crate::api::{problem::Problem, wire::Listing};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How long a call may take that waits for nothing.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// How many items a part of a list has.
 const PAGE: usize = 500;
 
-/// A server's API, as a client sees it. Cheap to clone.
+/// The API of a server, or of several on one store, as a client sees it. Cheap to clone.
+///
+/// Of several it asks the same until that one does not answer, then the next. Only what cannot have been heard is asked again at
+/// once; of any other failure the caller learns, and whoever asks again asks the next server.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    base: Url,
-    token: Option<String>,
+    servers: Arc<Servers>,
 }
 
 impl fmt::Debug for Client {
-    /// Without the token.
+    /// Without the tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+        let servers: Vec<&str> = self.servers.all().map(Server::base_url).collect();
+        f.debug_struct("Client").field("servers", &servers).finish_non_exhaustive()
     }
 }
 
@@ -36,42 +38,31 @@ impl Client {
     /// # Errors
     /// [`ClientError::Address`].
     pub fn new(base_url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let address = |reason: String| ClientError::Address { url: base_url.to_owned(), reason };
-        let base = Url::parse(base_url.trim_end_matches('/')).map_err(|error| address(error.to_string()))?;
-        match base.scheme() {
-            "http" => {}
-            "https" => return Err(address("this program speaks no TLS; put a proxy on this machine before it".into())),
-            _ => return Err(address("it does not begin with http://".into())),
-        }
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            // A redirect would carry the token to wherever it points.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
-        if super::is_loopback(&base) {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|error| address(reason(&error)))?;
-        Ok(Self { http, base, token })
+        Self::of_several([(base_url, token)])
     }
 
-    /// The server's address, without a slash at its end.
+    /// A client of several servers on one store: each with its address and the token that it is shown.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`], also where there is none.
+    pub fn of_several<'a>(servers: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Result<Self, ClientError> {
+        Ok(Self { servers: Arc::new(Servers::new(servers)?) })
+    }
+
+    /// The address of the server that is asked at present, without a slash at its end.
     pub fn base_url(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        self.servers.present().base_url()
     }
 
     /// A call of `/api/v1/<path…>`; each part of the path is encoded.
     pub(super) fn call(&self, method: Method, path: &[&str]) -> Call {
-        let mut url = self.base.clone();
-        // Only a URL that cannot be a base has no segments, and `new` accepts http alone.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        let Server { http, base, .. } = self.servers.present();
+        Call {
+            request: http.request(method, base.clone()).timeout(DEADLINE),
+            servers: Arc::clone(&self.servers),
+            path: path.iter().map(|part| (*part).to_owned()).collect(),
+            query: Vec::new(),
         }
-        let mut request = self.http.request(method, url.clone()).timeout(DEADLINE);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        Call { request, url }
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
@@ -111,14 +102,27 @@ impl Client {
 
 /// A call that is being put together.
 pub(super) struct Call {
+    /// All of it but for what each server has of its own: the address and the token.
     request: RequestBuilder,
-    url: Url,
+    servers: Arc<Servers>,
+    path: Vec<String>,
+    query: Vec<(String, String)>,
+}
+
+/// Why there is no good answer.
+enum Failed {
+    /// Nobody can have heard the call.
+    Unheard {
+        url: String,
+        reason: String,
+    },
+    Answered(ClientError),
 }
 
 impl Call {
     #[must_use]
     pub(super) fn query(mut self, name: &str, value: &str) -> Self {
-        self.url.query_pairs_mut().append_pair(name, value);
+        self.query.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -147,13 +151,51 @@ impl Call {
     }
 
     /// Sends it; an answer that says no is an error.
-    pub(super) async fn send(self) -> Result<Response, ClientError> {
-        let url = display(&self.url);
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable { url: url.clone(), reason: reason(&error) };
-        let (http, request) = self.request.build_split();
-        let mut request = request.map_err(unreachable)?;
-        *request.url_mut() = self.url.clone();
-        let response = http.execute(request).await.map_err(unreachable)?;
+    pub(super) async fn send(&self) -> Result<Response, ClientError> {
+        let mut unheard = Vec::new();
+        for attempt in self.servers.attempts() {
+            match self.send_to(attempt.server()).await {
+                Ok(response) => {
+                    attempt.answered();
+                    return Ok(response);
+                }
+                Err(Failed::Unheard { url, reason }) => unheard.push((url, reason)),
+                Err(Failed::Answered(error)) => {
+                    if !error.may_pass() {
+                        attempt.answered();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let mut unheard = unheard.into_iter();
+        let (url, mut reason) = unheard.next().unwrap_or_default();
+        for (url, other) in unheard {
+            reason.push_str(&format!("; nor from {url}: {other}"));
+        }
+        Err(ClientError::Unreachable { url, reason })
+    }
+
+    async fn send_to(&self, server: &Server) -> Result<Response, Failed> {
+        let target = self.url_at(server);
+        let url = display(&target);
+        let unreachable = |error: reqwest::Error| match (error.is_connect(), reason(&error)) {
+            (true, reason) => Failed::Unheard { url: url.clone(), reason },
+            (false, reason) => Failed::Answered(ClientError::Unreachable { url: url.clone(), reason }),
+        };
+        let unsound = || {
+            Failed::Answered(ClientError::Unreachable {
+                url: url.clone(),
+                reason: "its body can be sent once only".to_owned(),
+            })
+        };
+        let mut request = self.request.try_clone().ok_or_else(unsound)?;
+        if let Some(token) = &server.token {
+            request = request.bearer_auth(token);
+        }
+        let mut request = request.build().map_err(unreachable)?;
+        *request.url_mut() = target;
+        let response = server.http.execute(request).await.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -163,13 +205,25 @@ impl Call {
             Problem::new(status, "not-graphium", "the answer is not one of a Graphium server; is the address right?")
         });
         problem.status = status;
-        Err(ClientError::from_problem(url, problem))
+        Err(Failed::Answered(ClientError::from_problem(url, problem)))
+    }
+
+    fn url_at(&self, server: &Server) -> Url {
+        let mut url = server.base.clone();
+        // Only a URL that cannot be a base has no segments, and http alone is accepted.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(&self.path);
+        }
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        url
     }
 
     /// Sends it and reads the answer.
     pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
-        let url = display(&self.url);
         let response = self.send().await?;
+        let url = display(response.url());
         let unreachable = |reason| ClientError::Unreachable { url: url.clone(), reason };
         let body = response.bytes().await.map_err(|error| unreachable(reason(&error)))?;
         serde_json::from_slice(&body).map_err(|error| unreachable(format!("its answer is not understood ({error})")))

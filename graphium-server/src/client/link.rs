@@ -12,10 +12,10 @@ use reqwest::Method;
 use std::time::Duration;
 
 /// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
-const CLAIM_MARGIN: Duration = Duration::from_secs(10);
+const CLAIM_MARGIN: Duration = Duration::from_secs(8);
 
 /// How long the other calls may take: well under a lease.
-const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(8);
 
 /// [`AgentLink`] over the REST API.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct HttpLink {
 }
 
 impl HttpLink {
-    /// A link that uses the client and its token.
+    /// A link that uses the client and its token. Of several servers any will do, from one call to the next.
     pub fn new(client: Client) -> Self {
         Self { client }
     }

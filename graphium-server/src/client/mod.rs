@@ -7,6 +7,7 @@ mod error;
 mod estate;
 mod events;
 mod link;
+mod servers;
 mod stacks;
 mod tasks;
 
