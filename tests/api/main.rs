@@ -9,4 +9,5 @@ mod limits;
 mod plans;
 mod roles;
 mod routes;
+mod servers;
 mod streams;

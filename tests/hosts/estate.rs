@@ -1,4 +1,4 @@
-//! Three hosts, a server and agents, as an operator would run them: everything goes through the binary.
+//! Three hosts, a server or several and agents, as an operator would run them: everything goes through the binary.
 
 use graphium_server::testbed::{TestHost, Testbed, TestbedOptions, images, requirements};
 use jiff::Timestamp;
@@ -23,7 +23,10 @@ const PORT: u16 = 8095;
 pub struct Estate {
     pub testbed: Testbed,
     folder: tempfile::TempDir,
-    server: Option<Child>,
+    /// How many servers there are to be, and what they keep their data in; none: one, on a database of its own.
+    company: Option<(u16, String)>,
+    /// By number, those that run.
+    servers: BTreeMap<u16, Child>,
     agents: BTreeMap<String, Child>,
 }
 
@@ -31,20 +34,33 @@ impl Estate {
     /// Everything up: engines with images, a server, an agent on every host.
     pub async fn start() -> Self {
         let mut estate = Self::without_agents().await;
+        estate.start_agents().await;
+        estate
+    }
+
+    /// An agent on every host; waits until all are heard.
+    pub async fn start_agents(&mut self) {
         for host in HOSTS {
-            estate.start_agent(host).await;
+            self.start_agent(host).await;
         }
-        estate
-            .until("every host is active", async |estate| {
-                let hosts = estate.json(&["host", "list"]).await;
-                list(&hosts, "hosts").iter().filter(|host| host["status"] == "active").count() == HOSTS.len()
-            })
-            .await;
-        estate
+        self.until("every host is active", async |estate| {
+            let hosts = estate.json(&["host", "list"]).await;
+            list(&hosts, "hosts").iter().filter(|host| host["status"] == "active").count() == HOSTS.len()
+        })
+        .await;
     }
 
     /// Engines and a server.
     pub async fn without_agents() -> Self {
+        Self::with(None).await
+    }
+
+    /// Engines, and so many servers on one store.
+    pub async fn with_servers(count: u16, store: String) -> Self {
+        Self::with(Some((count, store))).await
+    }
+
+    async fn with(company: Option<(u16, String)>) -> Self {
         if let Err(missing) = requirements() {
             panic!("this machine cannot run private engines:\n{}", missing.join("\n"));
         }
@@ -54,8 +70,10 @@ impl Estate {
         testbed.load(&images::nginx_alpine().unwrap()).await.unwrap();
         testbed.load(&images::web(WEB).unwrap()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut estate = Self { testbed, folder, server: None, agents: BTreeMap::new() };
-        estate.start_server().await;
+        let mut estate = Self { testbed, folder, company, servers: BTreeMap::new(), agents: BTreeMap::new() };
+        for number in estate.numbers() {
+            estate.start_server_number(number).await;
+        }
         estate
     }
 
@@ -63,41 +81,67 @@ impl Estate {
         self.testbed.host(name).unwrap()
     }
 
-    fn url(&self) -> String {
-        format!("http://{}:{PORT}", self.testbed.uplink())
+    fn numbers(&self) -> std::ops::Range<u16> {
+        0..self.company.as_ref().map_or(1, |(count, _)| *count)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn url_of(&self, server: u16) -> String {
+        format!("http://{}:{}", self.testbed.uplink(), PORT + server)
+    }
+
+    /// Every server, the given one first.
+    pub fn urls_from(&self, first: u16) -> String {
+        let count = self.numbers().end;
+        let urls: Vec<String> = self.numbers().map(|number| self.url_of((first + number) % count)).collect();
+        urls.join(",")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     pub async fn start_server(&mut self) {
-        let data = self.path("data");
+        self.start_server_number(0).await;
+    }
+
+    pub async fn start_server_number(&mut self, number: u16) {
+        let data = self.path(&data_of(number));
+        let own = format!("sqlite:{}", data.join("graphium.db").display());
         let child = Command::new(BINARY)
-            .args(["server", "--listen", &format!("{}:{PORT}", self.testbed.uplink()), "--data-dir"])
+            .args(["server", "--listen", self.url_of(number).trim_start_matches("http://"), "--data-dir"])
             .arg(&data)
             .arg("--store")
-            .arg(format!("sqlite:{}", data.join("graphium.db").display()))
+            .arg(self.company.as_ref().map_or(&own, |(_, store)| store))
             .envs(self.environment())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log_file(&self.path("server.log")))
+            .stderr(log_file(&self.path(&log_of(number))))
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        self.server = Some(child);
-        let url = format!("{}/readyz", self.url());
+        self.servers.insert(number, child);
+        let url = format!("{}/readyz", self.url_of(number));
         let ready = async || get(&url).await.is_some_and(|(status, _)| status == 200);
         let started = Instant::now();
         while !ready().await {
-            assert!(started.elapsed() < Duration::from_secs(20), "the server is not ready: {}", self.log("server.log"));
+            let log = || self.log(&log_of(number));
+            assert!(started.elapsed() < Duration::from_secs(20), "server {number} is not ready: {}", log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// As `kill -9` does.
     pub async fn kill_server(&mut self) {
-        if let Some(mut server) = self.server.take() {
+        self.kill_server_number(0).await;
+    }
+
+    pub fn is_up(&self, server: u16) -> bool {
+        self.servers.contains_key(&server)
+    }
+
+    /// As `kill -9` does.
+    pub async fn kill_server_number(&mut self, number: u16) {
+        if let Some(mut server) = self.servers.remove(&number) {
             server.kill().await.unwrap();
         }
     }
@@ -116,8 +160,10 @@ impl Estate {
             fs::write(&token_file, token.trim()).unwrap();
         }
         let bed = self.host(host);
+        // Some begin with one server, some with another.
+        let first = HOSTS.iter().position(|known| *known == host).and_then(|place| u16::try_from(place).ok());
         bed.command(BINARY)
-            .args(["agent", "--host-id", host, "--server", &self.url()])
+            .args(["agent", "--host-id", host, "--server", &self.urls_from(first.unwrap_or_default())])
             .arg("--docker")
             .arg(format!("unix://{}", bed.socket().display()))
             .args(["--address", &bed.address().to_string(), "--state-dir"])
@@ -145,7 +191,7 @@ impl Estate {
 
     /// Server and agents with their process ids.
     pub fn processes(&self) -> Vec<(String, u32)> {
-        let server = self.server.iter().map(|child| ("server".to_owned(), child));
+        let server = self.servers.values().map(|child| ("server".to_owned(), child));
         let agents = self.agents.iter().map(|(host, child)| (format!("agent {host}"), child));
         server.chain(agents).filter_map(|(name, child)| Some((name, child.id()?))).collect()
     }
@@ -160,10 +206,10 @@ impl Estate {
             .unwrap()
     }
 
-    fn environment(&self) -> [(&'static str, String); 5] {
+    pub fn environment(&self) -> [(&'static str, String); 5] {
         let home = self.folder.path().display().to_string();
         [
-            ("GRAPHIUM_SERVER", self.url()),
+            ("GRAPHIUM_SERVER", self.urls_from(0)),
             ("GRAPHIUM_DATA_DIR", self.path("data").display().to_string()),
             ("HOME", home.clone()),
             ("XDG_STATE_HOME", home.clone()),
@@ -265,20 +311,35 @@ impl Estate {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    fn logs(&self) -> String {
-        let names = ["server.log".to_owned()].into_iter().chain(HOSTS.map(|host| format!("agent-{host}.log")));
+    pub fn logs(&self) -> String {
+        let names = self.numbers().map(log_of).chain(HOSTS.map(|host| format!("agent-{host}.log")));
         names.map(|name| format!("--- {name}\n{}\n", self.log(&name))).collect()
     }
 
     /// Takes everything down; nothing of ours may be left on any engine.
     pub async fn end(mut self) {
         assert_eq!(self.left().await, Vec::<String>::new(), "left behind\n{}", self.logs());
+        self.stop_programs().await;
+        self.testbed.stop().await.unwrap();
+    }
+
+    /// Ends agents and servers.
+    pub async fn stop_programs(&mut self) {
         for (_, mut agent) in std::mem::take(&mut self.agents) {
             agent.kill().await.unwrap();
         }
-        self.kill_server().await;
-        self.testbed.stop().await.unwrap();
+        for number in self.numbers() {
+            self.kill_server_number(number).await;
+        }
     }
+}
+
+fn data_of(server: u16) -> String {
+    if server == 0 { "data".to_owned() } else { format!("data-{server}") }
+}
+
+fn log_of(server: u16) -> String {
+    if server == 0 { "server.log".to_owned() } else { format!("server-{server}.log") }
 }
 
 fn log_file(path: &Path) -> fs::File {
