@@ -189,7 +189,7 @@ async fn an_entry_that_nobody_confirmed_is_read_by_nobody_until_a_writer_decides
     let (a, b) = (server(&fake).await?, server(&fake).await?);
     let slip = json!({
         "type": "log-entry", "format": 1, "term": 1, "nonce": "n1", "previous": "", "confirmed": false, "first_event": 1,
-        "body": json!({"submissions": [["key", []]]}).to_string(),
+        "body": json!({"submissions": [["key", at(0), []]]}).to_string(),
     });
     fake.put("log:0000000000000001", slip);
     assert!(a.all_tasks(TaskQuery::default()).await?.is_empty());
@@ -428,7 +428,7 @@ async fn a_server_that_read_what_is_not_in_force_begins_anew() -> Checked {
     let slip = |nonce: &str, previous: &str, place: u64| {
         json!({
             "type": "log-entry", "format": 1, "term": 1, "nonce": nonce, "previous": previous, "confirmed": true,
-            "first_event": place, "body": json!({"submissions": [[nonce, []]]}).to_string(),
+            "first_event": place, "body": json!({"submissions": [[nonce, at(0), []]]}).to_string(),
         })
     };
     let tip = fake.document("log:0000000000000001").ok_or("no first entry")?["nonce"].clone();

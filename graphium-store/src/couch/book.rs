@@ -1,12 +1,15 @@
 //! What the log says up to a place, in memory: what readers are answered from.
 
-use super::entry::{Entry, Written};
+use super::{
+    entry::{Entry, Gone, Written},
+    marks::Marks,
+};
 use graphium_core::{
     event::Event,
     id::{ClaimId, DeploymentId, HostId, TaskId},
     store::{
         Key, Page, Record, RecordQuery, Session, TaskQuery,
-        ledger::{Ledger, Work},
+        ledger::{Ended, Ledger, Work},
     },
     task::Task,
 };
@@ -34,6 +37,10 @@ pub(super) struct Book {
     /// The nonce of the last one.
     pub(super) tip: String,
     pub(super) last_event: u64,
+    /// Events up to this number were let go of.
+    pub(super) events_gone: u64,
+    /// How old events are.
+    pub(super) marks: Marks,
     records: BTreeMap<Key, Record>,
     tasks: BTreeMap<TaskId, Arc<Task>>,
     /// Tasks of a deployment, in the order in which they were submitted.
@@ -42,7 +49,8 @@ pub(super) struct Book {
     open: HashMap<Work, usize>,
     sessions: BTreeMap<HostId, Session>,
     claims: HashMap<HostId, VecDeque<ClaimId>>,
-    submissions: HashMap<String, Vec<Key>>,
+    /// What an idempotency key led to, and when.
+    submissions: HashMap<String, (Timestamp, Vec<Key>)>,
     /// The newest entries, without a gap.
     recent: VecDeque<Arc<Entry>>,
 }
@@ -54,6 +62,8 @@ impl Default for Book {
             next: 1,
             tip: String::new(),
             last_event: 0,
+            events_gone: 0,
+            marks: Marks::default(),
             records: BTreeMap::new(),
             tasks: BTreeMap::new(),
             deployments: HashMap::new(),
@@ -74,7 +84,9 @@ pub(super) enum Line {
     Task(Arc<Task>),
     Session(Session),
     Claims(HostId, VecDeque<ClaimId>),
-    Submission(String, Vec<Key>),
+    Submission(String, Timestamp, Vec<Key>),
+    /// Events up to this number are gone; the ages of those that are left.
+    Events(u64, Marks),
 }
 
 impl Book {
@@ -86,7 +98,9 @@ impl Book {
         lines.extend(self.records.values().cloned().map(Line::Record));
         lines.extend(self.sessions.values().cloned().map(Line::Session));
         lines.extend(self.claims.iter().map(|(host, claims)| Line::Claims(host.clone(), claims.clone())));
-        lines.extend(self.submissions.iter().map(|(key, keys)| Line::Submission(key.clone(), keys.clone())));
+        let submissions = self.submissions.iter();
+        lines.extend(submissions.map(|(key, (at, keys))| Line::Submission(key.clone(), *at, keys.clone())));
+        lines.push(Line::Events(self.events_gone, self.marks.clone()));
         (self.next, self.tip.clone(), self.last_event, lines)
     }
 
@@ -98,7 +112,8 @@ impl Book {
                 Line::Task(task) => self.put_task(task),
                 Line::Session(session) => drop(self.sessions.insert(session.host.clone(), session)),
                 Line::Claims(host, claims) => drop(self.claims.insert(host, claims)),
-                Line::Submission(key, keys) => drop(self.submissions.insert(key, keys)),
+                Line::Submission(key, at, keys) => drop(self.submissions.insert(key, (at, keys))),
+                Line::Events(gone, marks) => (self.events_gone, self.marks) = (gone, marks),
             }
         }
         (self.next, self.tip, self.last_event) = (next, tip, last_event);
@@ -116,7 +131,11 @@ impl Book {
         }
         self.next += 1;
         self.tip.clone_from(&entry.nonce);
-        self.last_event = entry.body.events.last().map_or(self.last_event, |event| event.seq);
+        if let Some(event) = entry.body.events.last() {
+            self.last_event = event.seq;
+            self.marks.add(event.timestamp, event.seq);
+        }
+        self.let_go(&entry.body.gone);
         for written in &entry.body.records {
             match written {
                 Written::Put(record) => self.records.insert(record.key.clone(), record.clone()),
@@ -127,10 +146,31 @@ impl Book {
             self.put_task(Arc::clone(task));
         }
         self.sessions.extend(entry.body.sessions.iter().map(|session| (session.host.clone(), session.clone())));
-        self.submissions.extend(entry.body.submissions.iter().cloned());
+        let submissions = entry.body.submissions.iter();
+        self.submissions.extend(submissions.map(|(key, at, keys)| (key.clone(), (*at, keys.clone()))));
         self.recent.push_back(entry);
         if self.recent.len() > RECENT {
             self.recent.pop_front();
+        }
+    }
+
+    fn let_go(&mut self, gone: &Gone) {
+        for work in &gone.works {
+            match work {
+                Work::Deployment(id) => {
+                    for id in self.deployments.remove(id).unwrap_or_default() {
+                        self.tasks.remove(&id);
+                    }
+                }
+                Work::Task(id) => drop(self.tasks.remove(id)),
+            }
+        }
+        if let Some(number) = gone.events_to {
+            self.events_gone = self.events_gone.max(number);
+            self.marks.let_go(self.events_gone);
+        }
+        if let Some(time) = gone.keys_before {
+            self.submissions.retain(|_, (at, _)| *at >= time);
         }
     }
 
@@ -215,8 +255,34 @@ impl Book {
         Some(self.recent.iter().skip(skipped).map(Arc::clone).collect())
     }
 
-    pub(super) fn submission(&self, key: &str) -> Option<&Vec<Key>> {
+    pub(super) fn submission(&self, key: &str) -> Option<&(Timestamp, Vec<Key>)> {
         self.submissions.get(key)
+    }
+
+    /// Whether there is an idempotency key from before a time.
+    pub(super) fn has_keys_before(&self, time: Timestamp) -> bool {
+        self.submissions.values().any(|(at, _)| *at < time)
+    }
+
+    /// How many tasks there are.
+    pub(super) fn task_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Work of which everything has ended, in the order of the first task of each.
+    pub(super) fn ended(&self) -> impl Iterator<Item = Ended> {
+        let mut seen = HashSet::new();
+        let works = self.tasks.values().map(|task| Work::of(task));
+        let ended = works.filter(move |work| !self.open.contains_key(work) && seen.insert(work.clone()));
+        ended.map(|work| {
+            let ids = match &work {
+                Work::Deployment(id) => self.deployments.get(id).map_or(&[][..], Vec::as_slice),
+                Work::Task(id) => std::slice::from_ref(id),
+            };
+            let ends = ids.iter().filter_map(|id| self.tasks.get(id));
+            let at = ends.map(|task| task.completed_at.unwrap_or(task.date_created)).max();
+            Ended { at: at.unwrap_or(Timestamp::MIN), tasks: ids.len() as u64, work }
+        })
     }
 
     pub(super) fn record(&self, key: &Key) -> Option<&Record> {

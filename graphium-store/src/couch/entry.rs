@@ -3,9 +3,10 @@
 use super::client::Found;
 use graphium_core::{
     event::Event,
-    store::{Key, Record, Session, StoreError},
+    store::{Key, Record, Session, StoreError, ledger::Work},
     task::Task,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, sync::Arc};
 
@@ -82,9 +83,32 @@ pub(super) struct Body {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sessions: Vec<Session>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) submissions: Vec<(String, Vec<Key>)>,
+    pub(super) submissions: Vec<(String, Timestamp, Vec<Key>)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) events: Vec<Event>,
+    #[serde(skip_serializing_if = "Gone::is_empty")]
+    pub(super) gone: Gone,
+}
+
+/// What was let go of, by name: so that every reader of the log lets go of the same. It goes before the rest is taken in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Gone {
+    /// Finished work, with all its tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) works: Vec<Work>,
+    /// Events up to this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) events_to: Option<u64>,
+    /// Idempotency keys of submissions from before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keys_before: Option<Timestamp>,
+}
+
+impl Gone {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A record that was written, or is no more.

@@ -7,6 +7,9 @@ use graphium_core::{event::Event, store::StoreError};
 pub(super) async fn events(log: &Log, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
     let (from_memory, next) = {
         let book = log.book();
+        if after < book.events_gone {
+            return Err(StoreError::Pruned { up_to: book.events_gone });
+        }
         (book.events(after, limit), book.next)
     };
     if let Some(events) = from_memory {

@@ -11,8 +11,10 @@ mod entry;
 mod job;
 mod journal;
 mod log;
+mod marks;
 mod nonce;
 mod older;
+mod prune;
 mod snapshot;
 mod step;
 mod turn;
@@ -31,8 +33,8 @@ use graphium_core::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
 };
@@ -173,6 +175,11 @@ impl TaskStore for CouchStore {
 
     async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
         self.ask(move |step| Ok(step.expire(now))).await
+    }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        let cut = cut.clone();
+        self.ask(move |step| Ok(Some(step.prune(&cut)))).await
     }
 
     async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::{
     book::Book,
-    entry::{Body, Written},
+    entry::{Body, Gone, Written},
 };
 use graphium_core::{
     event::{Event, NewEvent},
@@ -23,15 +23,16 @@ use std::{
 
 /// A batch on its way to become an entry.
 pub(super) struct Step<'a> {
-    book: &'a Book,
+    pub(super) book: &'a Book,
     pub(super) ledger: &'a mut Ledger,
     /// Hosts that have something to do by what other servers have stored: told once, by whoever asks what has run out.
     ready: &'a mut BTreeSet<HostId>,
-    records: IndexMap<Key, Written>,
-    tasks: IndexMap<TaskId, Arc<Task>>,
+    pub(super) records: IndexMap<Key, Written>,
+    pub(super) tasks: IndexMap<TaskId, Arc<Task>>,
     sessions: IndexMap<HostId, Session>,
-    submissions: HashMap<String, Vec<Key>>,
+    pub(super) submissions: HashMap<String, (Timestamp, Vec<Key>)>,
     events: Vec<Event>,
+    pub(super) gone: Gone,
     /// Work that was brought back or of which something ended: it may be let go of once this is stored.
     ended: HashSet<Work>,
 }
@@ -47,6 +48,7 @@ impl<'a> Step<'a> {
             sessions: IndexMap::new(),
             submissions: HashMap::new(),
             events: Vec::new(),
+            gone: Gone::default(),
             ended: HashSet::new(),
         }
     }
@@ -57,8 +59,9 @@ impl<'a> Step<'a> {
             records: self.records.into_values().collect(),
             tasks: self.tasks.into_values().collect(),
             sessions: self.sessions.into_values().collect(),
-            submissions: self.submissions.into_iter().collect(),
+            submissions: self.submissions.into_iter().map(|(key, (at, keys))| (key, at, keys)).collect(),
             events: self.events,
+            gone: self.gone,
         };
         (body, self.ended)
     }
@@ -87,7 +90,7 @@ impl<'a> Step<'a> {
         self.tell(submission.events.iter().cloned(), now);
         let ready = self.keep(decision.reply, decision.changes, now);
         if let Some(key) = &submission.idempotency_key {
-            self.submissions.insert(key.clone(), keys.clone());
+            self.submissions.insert(key.clone(), (now, keys.clone()));
         }
         Ok(Submitted { repeated: false, keys, ready })
     }
@@ -159,6 +162,9 @@ impl<'a> Step<'a> {
     fn recall(&mut self, id: &TaskId, now: Timestamp) {
         if self.ledger.task(id).is_none() {
             let tasks = self.book.work_of(id);
+            if tasks.first().is_some_and(|task| self.gone.works.contains(&Work::of(task))) {
+                return;
+            }
             self.ended.extend(tasks.first().map(Work::of));
             self.ledger.load(tasks, now);
         }
@@ -187,7 +193,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn version(&self, key: &Key) -> Option<u64> {
+    pub(super) fn version(&self, key: &Key) -> Option<u64> {
         match self.records.get(key) {
             Some(Written::Put(record)) => Some(record.version),
             Some(Written::Removed(_)) => None,
@@ -196,6 +202,10 @@ impl<'a> Step<'a> {
     }
 
     fn seen(&self, key: &str) -> Option<&Vec<Key>> {
-        self.submissions.get(key).or_else(|| self.book.submission(key))
+        let stored = || {
+            let is_gone = |at| self.gone.keys_before.is_some_and(|before| at < before);
+            self.book.submission(key).filter(|(at, _)| !is_gone(*at))
+        };
+        self.submissions.get(key).or_else(stored).map(|(_, keys)| keys)
     }
 }

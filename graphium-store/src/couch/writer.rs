@@ -180,6 +180,7 @@ impl Writer {
                         ledger.load_session(session.clone());
                     }
                     let tasks = entry.body.tasks.iter().map(|task| Task::clone(task)).collect();
+                    entry.body.gone.works.iter().for_each(|work| ledger.forget(work));
                     self.ready.extend(ledger.learn(tasks, self.now));
                 }
                 ledger

@@ -21,6 +21,7 @@ use crate::{
 };
 use desk::Desk;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
@@ -39,7 +40,8 @@ pub struct Ledger {
 }
 
 /// What is held in memory, and let go of, as one: a deployment, or a task of none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Work {
     /// All tasks of a deployment.
     Deployment(DeploymentId),
