@@ -105,6 +105,13 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     let status = world.stdout(&["stack", "status", "shop"]).await;
     assert!(status.contains("✓ web  running"), "{status}");
     assert!(world.stdout(&["stack", "list"]).await.contains("vm1,vm2"));
+    for (list, name, count) in
+        [("stack", "stacks", 1), ("host", "hosts", 2), ("task", "tasks", 6), ("token", "tokens", 1)]
+    {
+        let listed = json(&world.run(&[list, "list", "-o", "json"]).await);
+        assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), [name], "{listed}");
+        assert_eq!(listed[name].as_array().unwrap().len(), count, "{listed}");
+    }
 
     let output = world.run(&["stack", "remove", "shop", "--volumes"]).await;
     assert_eq!(code(&output), 2, "data is not destroyed unasked");
@@ -113,6 +120,8 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     assert_eq!((code(&output), &json(&output)["overallStatus"]), (0, &value!("deleted")), "{}", stderr(&output));
     let output = world.run(&["stack", "status", "shop"]).await;
     assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+    let output = world.run(&["stack", "status", "shop", "-o", "json"]).await;
+    assert_eq!((code(&output), &json(&output)["error"]["code"]), (1, &value!("not-found")));
     world.server.shutdown().await;
 }
 
