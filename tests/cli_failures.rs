@@ -87,6 +87,26 @@ fn help_and_what_has_a_result_are_no_errors_in_json() {
 }
 
 #[test]
+fn a_plan_for_a_host_that_nobody_knows_is_refused_with_those_that_are_known() {
+    let home = home();
+    let plan = ["plan", "shop.jsonld", "--inventory", "hosts.json"];
+    let output = home.run(&[&plan[..], &["--host", "wm2"]].concat());
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    let told = "error: a plan for the host `wm2` was asked for, which is not known\n\
+                hint: did you mean `vm2`? known hosts: vm1, vm2\n";
+    assert_eq!(stderr(&output), told);
+
+    let output = home.run(&[&plan[..], &["--host", "vm1", "--host", "x", "--host", "y", "-o", "json"]].concat());
+    let error = error(&output);
+    assert_eq!((code(&output), &error["code"]), (2, &json!("unknown-host")));
+    let messages: Vec<&str> =
+        error["diagnostics"].as_array().unwrap().iter().map(|found| found["message"].as_str().unwrap()).collect();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(error["message"], messages.join("; "));
+    assert_eq!(error["help"], "known hosts: vm1, vm2\nknown hosts: vm1, vm2");
+}
+
+#[test]
 fn what_needs_no_settings_does_not_fail_for_their_want() {
     let home = home();
     for args in [&["version"][..], &["schema"], &["fmt", "shop.jsonld"]] {
