@@ -111,7 +111,7 @@ fn list(tasks: Vec<TaskView>, format: Format, output: &mut Output) -> Result<Exi
 /// What it waits for, or what went wrong.
 fn note(view: &TaskView, clock: &Clock) -> String {
     match (&view.waiting, &view.task.error) {
-        (Some(waiting), _) => format!("waits for {} ({})", waiting.on, clock.ago(waiting.since)),
+        (Some(waiting), _) => format!("waits for {} ({})", waiting.on, clock.since(waiting.since)),
         (None, Some(error)) => error.message.lines().next().unwrap_or_default().to_owned(),
         (None, None) => String::new(),
     }
