@@ -7,6 +7,7 @@ mod home;
 
 use home::{Home, code, json, stderr, stdout};
 use serde_json::{Value, json};
+use std::{io::Write as _, process::Stdio};
 
 const SHOP: &str = r#"{
   "@context": "https://graphium.io/context/v1.jsonld",
@@ -127,4 +128,35 @@ fn help_names_every_exit_code() {
     let numbers: Vec<&str> = codes.split(',').flat_map(|code| code.split_whitespace().next()).collect();
     assert_eq!(numbers.iter().filter(|number| number.parse::<u8>().is_ok()).count(), 9, "{codes}");
     assert!(codes.contains("7 something to do"), "{codes}");
+}
+
+#[test]
+fn an_inventory_is_refused_whole_with_every_mistake_and_may_come_from_stdin() {
+    let home = home();
+    let plan = |inventory: &str, text: &str, more: &[&str]| {
+        let mut command = home.graphium(&[&["plan", "shop.jsonld", "--inventory", inventory], more].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = plan("-", r#"[{"@id": "vm1"}]"#, &[]);
+    assert!(code(&output) == 0 && stdout(&output).contains("deploy   web"), "{}{}", stdout(&output), stderr(&output));
+    home.file("wrong.json", r#"{"hosts": [{"@id": "vm1", "ipAdress": "10.0.0.1", "cpu": "4"}], "container": []}"#);
+    let output = plan("wrong.json", "", &[]);
+    let told = stderr(&output);
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{told}");
+    for words in [
+        "unknown key `container` in an inventory\n  at /container\nhint: did you mean `containers`?\n",
+        "unknown key `ipAdress` in a host\n  at /hosts/0/ipAdress\nhint: did you mean `ipAddress`?\n",
+        "`cpu` of a host: invalid type: string \"4\"",
+        "error: wrong.json is no inventory: 3 mistakes\nhint: ",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let output = plan("-", "{\n  \"hosts\" []\n}", &["-o", "json"]);
+    let found = &error(&output)["diagnostics"][0];
+    assert_eq!((&found["code"], &found["line"], &found["column"]), (&json!("syntax"), &json!(2), &json!(11)));
+    assert!(stderr(&output).contains("╭─ <stdin>:2:11\n2│  "), "{}", stderr(&output));
+    let output = home.run(&["plan", "-", "--inventory", "-"]);
+    assert!(code(&output) == 2 && stderr(&output).contains("cannot both come from stdin"), "{}", stderr(&output));
 }

@@ -65,12 +65,22 @@ pub(crate) struct Failure {
     pub(crate) hints: Vec<String>,
     /// What is wrong with the document, where that is the reason.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Name and text of what they were found in, where that is to be shown.
+    pub(crate) source: Option<(String, String)>,
 }
 
 impl Failure {
     /// A failure that is told in one sentence.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, code: None, what: what.into(), causes: Vec::new(), hints: Vec::new(), diagnostics: Vec::new() }
+        Self {
+            exit,
+            code: None,
+            what: what.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            diagnostics: Vec::new(),
+            source: None,
+        }
     }
 
     /// An end of which everything was said already.

@@ -101,10 +101,10 @@ impl Output {
     fn tell(&self, failure: &Failure) {
         let style = self.style();
         // What has no document to be shown in is told all the same.
-        let nowhere = Source { name: "", text: "" };
+        let (name, text) = failure.source.as_ref().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
         let mistakes: Vec<_> = failure.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
         if !mistakes.is_empty() {
-            self.say(render::diagnostics(&mistakes, nowhere, self.size().width, style).trim_end());
+            self.say(render::diagnostics(&mistakes, Source { name, text }, self.size().width, style).trim_end());
         }
         if !failure.what.is_empty() {
             self.say(format_args!("{} {}", style.red("error:"), printable(&failure.what)));

@@ -30,7 +30,7 @@ use std::{
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     document: DocumentArgs,
-    /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, or the answer of GET /api/v1/hosts
+    /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, as `host list -o json` writes them; `-` reads stdin
     #[arg(long, value_name = "HOSTS.json")]
     inventory: Option<PathBuf>,
     /// Plan to pull every image, also those that a host has
@@ -77,6 +77,9 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
         (Some(PlanOutput::File(_)), _) | (None, Format::Table | Format::Wide) => PlanFormat::Table,
         (None, Format::Json) => PlanFormat::Json,
     };
+    if let Some(inventory) = &args.inventory {
+        args.document.refuse_to_share_stdin(inventory, "--inventory")?;
+    }
     let document = args.document.load()?;
     let mut view = View { args, format, document: &document, output };
     let Some(inventory) = &args.inventory else {
