@@ -247,6 +247,12 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "lower-case",
         ),
         (
+            "bad-name",
+            stack(", \"network\": {\"name\": «\"bridge\"»}", "\"image\": \"i\""),
+            "/network/name",
+            "every engine has itself",
+        ),
+        (
             "bad-address",
             stack(", \"network\": {\"subnet\": «\"172.20.0.0\"»}", "\"image\": \"i\""),
             "/network/subnet",
