@@ -105,7 +105,16 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     let status = world.stdout(&["stack", "status", "shop"]).await;
     assert!(status.contains("✓ web  running"), "{status}");
     assert!(world.stdout(&["stack", "list"]).await.contains("vm1,vm2"));
+    for (list, name, count) in
+        [("stack", "stacks", 1), ("host", "hosts", 2), ("task", "tasks", 6), ("token", "tokens", 1)]
+    {
+        let listed = json(&world.run(&[list, "list", "-o", "json"]).await);
+        assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), [name], "{listed}");
+        assert_eq!(listed[name].as_array().unwrap().len(), count, "{listed}");
+    }
 
+    let output = world.run(&["stack", "rollback", "shop"]).await;
+    assert_eq!(stderr(&output), "error: the stack `shop` has no earlier revision to go back to\n");
     let output = world.run(&["stack", "remove", "shop", "--volumes"]).await;
     assert_eq!(code(&output), 2, "data is not destroyed unasked");
     assert!(stderr(&output).contains("--yes"));
@@ -113,6 +122,8 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     assert_eq!((code(&output), &json(&output)["overallStatus"]), (0, &value!("deleted")), "{}", stderr(&output));
     let output = world.run(&["stack", "status", "shop"]).await;
     assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+    let output = world.run(&["stack", "status", "shop", "-o", "json"]).await;
+    assert_eq!((code(&output), &json(&output)["error"]["code"]), (1, &value!("not-found")));
     world.server.shutdown().await;
 }
 
@@ -249,6 +260,11 @@ async fn a_refused_deployment_is_shown_in_the_document_and_a_refused_rollback_by
 async fn a_saved_plan_is_applied_and_runs() {
     let world = World::start().await;
     let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+    // A note, which is for `graphium validate`.
+    let path = world.home.path().join(&file);
+    let noted = std::fs::read_to_string(&path).unwrap().replace(r#""@id":"container:shop/db","#, "");
+    assert!(!noted.contains("container:shop/db"));
+    std::fs::write(&path, noted).unwrap();
     let output = world.run(&["plan", &file, "-o", "shop.plan"]).await;
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stdout(&output).contains("deploy   web"), "the plan is shown, too: {}", stdout(&output));
@@ -258,6 +274,7 @@ async fn a_saved_plan_is_applied_and_runs() {
     let output = world.run(&["apply", "shop.plan", "--wait", "--timeout", "30s"]).await;
     assert_eq!((code(&output), stdout(&output).as_str()), (0, "stack `shop` is running\n"), "{}", stderr(&output));
     assert!(stderr(&output).contains("vm2  web  running"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
 
     let output = world.run(&["plan", &file, "-o", "shop.plan", "--detailed-exitcode"]).await;
     assert_eq!(code(&output), 0, "the file is written anew: {}", stderr(&output));

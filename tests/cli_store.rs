@@ -91,3 +91,57 @@ async fn damage_is_told_line_by_line_with_an_exit_code() {
     assert_eq!(code(&nowhere), 1);
     assert!(stderr(&nowhere).contains("there is no database at `nowhere.db`"), "{}", stderr(&nowhere));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_copied_to_another_and_to_nothing_else() {
+    let home = Home::new();
+    let running = server(&home).await;
+    let database = ".local/share/graphium/graphium.db";
+    let from = format!("sqlite:{database}");
+    let busy = run(&home, &["store", "copy", &from, "sqlite:new.db"]).await;
+    assert_eq!(code(&busy), 1);
+    assert!(stderr(&busy).ends_with("hint: stop the server first\n"), "{}", stderr(&busy));
+    running.shutdown().await;
+
+    let same = "sqlite:./.local/share/../share/graphium/graphium.db".to_owned();
+    for (from, to, exit, words) in [
+        (from.as_str(), same.as_str(), 2, "are the same store"),
+        (&from, "memory:", 2, "is there for one process only"),
+        ("memory:", "sqlite:new.db", 2, "is there for one process only"),
+        (database, "sqlite:new.db", 2, "did you mean `sqlite:.local/share/graphium/graphium.db`?"),
+        (&from, "new.db", 2, "did you mean `sqlite:new.db`?"),
+        (&from, "couchdb://nowhere", 2, "write `couchdb://USER:PASSWORD@HOST:5984/DATABASE`"),
+        ("sqlite:none.db", "sqlite:new.db", 1, "there is no database at `none.db`\nhint: "),
+    ] {
+        let refused = run(&home, &["store", "copy", from, to]).await;
+        assert_eq!((code(&refused), stdout(&refused).as_str()), (exit, ""), "{from} {to}: {}", stderr(&refused));
+        assert!(stderr(&refused).contains(words), "{from} {to}: {}", stderr(&refused));
+        assert!(!home.path().join("new.db").exists() && !home.path().join("none.db").exists());
+    }
+    let copied = run(&home, &["store", "copy", &from, "sqlite:new.db", "-o", "json"]).await;
+    assert_eq!(code(&copied), 0, "{}", stderr(&copied));
+    assert!(json(&copied)["records"].as_u64().unwrap() > 0);
+    let again = run(&home, &["store", "copy", &from, "sqlite:new.db"]).await;
+    assert!(code(&again) == 1 && stderr(&again).contains("copy into a new database"), "{}", stderr(&again));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_told_as_that() {
+    let home = Home::new();
+    home.file("shop.jsonld", "{}");
+    let foreign = "`shop.jsonld` is empty or belongs to another program";
+    for (args, exit, words) in [
+        (&["check", "--store", "sqlite:shop.jsonld"][..], 1, &[foreign, "hint: is it the right file?"][..]),
+        (&["backup", "x.db", "--store", "sqlite:shop.jsonld"], 1, &[foreign, "hint: is it the right file?"]),
+        (&["restore", "shop.jsonld"], 1, &[foreign, "hint: name a file that `graphium store backup` has written"]),
+        (&["restore", "none"], 1, &["there is no database at `none`", "has written"]),
+        (&["check", "--store", "shop.jsonld"], 2, &["hint: did you mean `--store sqlite:shop.jsonld`?"]),
+    ] {
+        let refused = home.run(&[&["store"], args].concat());
+        let told = stderr(&refused);
+        assert_eq!((code(&refused), stdout(&refused).as_str()), (exit, ""), "{args:?}: {told}");
+        assert!(words.iter().all(|words| told.contains(words)), "{args:?}: {told}");
+    }
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
+}

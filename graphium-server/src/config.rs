@@ -200,7 +200,11 @@ fn read_file(path: PathBuf, named: bool) -> Result<Option<(PathBuf, FileSettings
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return Ok(None),
-        Err(error) => return Err(unreadable(&path, &error)),
+        Err(error) => {
+            return Err(
+                unreadable(&path, &error).hint("name an existing file with `--config` or GRAPHIUM_CONFIG, or none")
+            );
+        }
     };
     let settings = toml::from_str(&text).map_err(|error| {
         Failure::usage(format!("`{}` is not understood", path.display()))

@@ -10,6 +10,7 @@ use graphium_core::runtime::ContainerRuntime;
 use graphium_server::{auth, client::ClientError};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
 
 /// With less than this a pull is likely to fail.
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &DoctorArgs, config: &Config, output: &mut Output) -> Re
         Ok(checks)
     })?;
     match args.output.unwrap_or(config.output.value) {
-        Format::Json => output.json(&checks)?,
+        Format::Json => output.json(&json!({"checks": checks}))?,
         Format::Table | Format::Wide => show(&checks, output)?,
     }
     let failed = checks.iter().filter(|check| check.state == State::Failed).count();

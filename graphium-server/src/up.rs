@@ -122,6 +122,7 @@ async fn bring_up(
     let plan =
         client.plan(source.clone(), &request).await.map_err(|error| refused(error.into(), document, args, output))?;
     if !plan.is_empty() {
+        document.warn(&plan.warnings, output);
         for line in render::plan(&plan, output.style()) {
             output.say(line);
         }

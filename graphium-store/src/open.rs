@@ -20,6 +20,12 @@ const KNOWN: &[&str] = &[
     "`http://TOKEN@HOST:PORT`",
 ];
 
+/// A path alone was probably meant as one.
+fn near(url: &str) -> String {
+    let is_path = !url.is_empty() && !url.contains([':', '@']);
+    if is_path { format!("did you mean `sqlite:{url}`? ") } else { String::new() }
+}
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -41,7 +47,7 @@ impl Options {
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL is of no known form.
-    #[error("`{url}` is no store; a store is one of {known}", known = KNOWN.join(", "))]
+    #[error("`{url}` is no store; {near}a store is one of {known}", near = near(url), known = KNOWN.join(", "))]
     UnknownScheme {
         /// What was given; a password in it is not shown.
         url: String,

@@ -235,6 +235,17 @@ fn what_is_newer_foreign_or_not_there_is_refused() -> Checked {
     assert!(matches!(missing, Err(CopyError::Open(OpenError::Missing { .. }))), "{missing:?}");
     let missing = SqliteStore::backup(&copy, place.file("other"), Existing::Keep);
     assert!(matches!(missing, Err(CopyError::Open(OpenError::Missing { .. }))), "{missing:?}");
+    fs::write(&copy, "{}")?;
+    let other = place.file("other");
+    for text in [
+        SqliteStore::restore(&other, &copy, NOW).map(drop),
+        SqliteStore::backup(&copy, &other, Existing::Keep).map(drop),
+        SqliteStore::check(&copy).map(drop).map_err(CopyError::Open),
+    ] {
+        assert!(matches!(text, Err(CopyError::Open(OpenError::Foreign { .. }))), "{text:?}");
+    }
+    assert!(!place.names()?.iter().any(|name| name.starts_with("other")), "no lock is left where nothing was done");
+    fs::remove_file(&copy)?;
     Connection::open(&copy)?.execute_batch("CREATE TABLE boats (name TEXT)")?;
     let foreign = SqliteStore::restore(place.database(), &copy, NOW);
     assert!(matches!(foreign, Err(CopyError::Open(OpenError::Foreign { .. }))), "{foreign:?}");

@@ -23,6 +23,9 @@ fn text_of(error: Result<impl Sized, OpenError>) -> String {
 fn an_unknown_scheme_is_refused_and_its_password_is_not_repeated() {
     let text = text_of(block_on(open("mongodb://me:secret@host/db", options())));
     assert!(text.starts_with("`mongodb://…@host/db` is no store; a store is one of `sqlite:PATH`, "), "{text}");
+    let text = text_of(block_on(open("data/graphium.db", options())));
+    let near = "`data/graphium.db` is no store; did you mean `sqlite:data/graphium.db`? a store is one of ";
+    assert!(text.starts_with(near), "{text}");
     for (known, form) in
         [(cfg!(feature = "couchdb"), "`couchdb://"), (cfg!(feature = "http"), "`http://"), (true, "`memory:`")]
     {

@@ -21,6 +21,9 @@ impl Control {
         // Between stack and inventory nothing is deployed.
         let _planning = self.planning.lock().await;
         let existing = self.existing(&stack).await?;
+        if let Some(record) = &existing {
+            refuse_while_deleting(&record.value)?;
+        }
         let inventory = self.planning_inventory(&stack.id).await?;
         let planning = plan::Options {
             pull_images: options.pull_images,

@@ -25,9 +25,12 @@ impl Control {
     /// What a deployment would do. Changes nothing.
     ///
     /// # Errors
-    /// [`ControlError::Invalid`] with every reason why it cannot be.
+    /// Those of [`deploy`](Self::deploy): what could not be deployed now is not shown as if it could.
     pub async fn preview(&self, stack: &Stack, options: &DeployOptions) -> Result<Plan, ControlError> {
         let existing = self.existing(stack).await?;
+        if let Some(record) = &existing {
+            refuse_while_deleting(&record.value)?;
+        }
         self.plan_for(stack, existing.as_ref(), options).await
     }
 

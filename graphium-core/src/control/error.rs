@@ -17,6 +17,16 @@ pub enum ControlError {
         /// What was asked for.
         id: String,
     },
+    /// A stack has no such revision to go back to.
+    #[error("{}", no_revision(.stack, *.asked, .known))]
+    NoRevision {
+        /// The stack's name.
+        stack: String,
+        /// What was asked for; `None`: the one before the present.
+        asked: Option<u64>,
+        /// Those that there are, in their order.
+        known: Vec<u64>,
+    },
     /// It cannot be done now.
     #[error("{message}")]
     Conflict {
@@ -36,6 +46,16 @@ pub enum ControlError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn no_revision(stack: &str, asked: Option<u64>, known: &[u64]) -> String {
+    const SHOWN: usize = 10;
+    let Some(asked) = asked else {
+        return format!("the stack `{stack}` has no earlier revision to go back to");
+    };
+    let latest = known.iter().rev().take(SHOWN).rev().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let only = if known.len() > SHOWN { "the latest are " } else { "there is " };
+    format!("the stack `{stack}` has no revision {asked}; {only}{latest}")
 }
 
 fn listed(changes: &[FactChange]) -> String {

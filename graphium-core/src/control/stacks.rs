@@ -87,15 +87,18 @@ impl Control {
     /// Deploys an earlier document of a stack again: the given revision, or the one before the present.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`] when there is none; those of [`deploy`](Self::deploy).
+    /// [`ControlError::NoRevision`] when there is none; those of [`deploy`](Self::deploy).
     pub async fn rollback(&self, stack: &str, to: Option<u64>, by: Option<String>) -> Result<Started, ControlError> {
         let record = self.find_stack(stack).await?.value;
         let number = to.unwrap_or_else(|| record.revision.saturating_sub(1));
         let revisions = RecordQuery { stack: Some(record.id.clone()), ..RecordQuery::of(Kind::Revision) };
         let revisions = self.store.documents::<Revision>(revisions).await?;
+        let mut known: Vec<u64> = revisions.iter().map(|revision| revision.value.revision).collect();
         let revision = revisions.into_iter().find(|revision| revision.value.revision == number);
-        let revision = revision
-            .ok_or_else(|| ControlError::NotFound { kind: "revision", id: format!("{} of {}", number, record.name) })?;
+        let revision = revision.ok_or_else(|| {
+            known.sort_unstable();
+            ControlError::NoRevision { stack: record.name, asked: to, known }
+        })?;
         self.deploy(revision.value.definition, DeployOptions { by, ..DeployOptions::default() }).await
     }
 

@@ -4,8 +4,9 @@ use super::{
     code::Code,
     node::{Member, Node},
     profile::Key,
+    read::listed_waits,
     reader::Reader,
-    schema::{self, Field, Kind, Origin, Place},
+    schema::{self, Field, Form, Kind, Origin, Place},
     suggest,
 };
 use indexmap::IndexMap;
@@ -171,9 +172,17 @@ impl Reader<'_> {
             return self.error(Code::UnknownKeyword, &member, message, help);
         }
         let message = format!("unknown key `{}` in {}", member.key, place.what);
-        let help = advice(term, place);
+        let help = waits_instead(member, term, place).unwrap_or_else(|| advice(term, place));
         self.error(Code::UnknownKey, &member, message, help);
     }
+}
+
+/// Compose's map of dependencies, under its own name: neither the name nor the form is ours.
+fn waits_instead(member: Member<'_>, term: &str, place: &'static Place) -> Option<String> {
+    let field = place.alias(term)?.field;
+    let Some(Kind::Forms(Form::Dependencies)) = place.field(field).map(|field| field.kind) else { return None };
+    let listed = listed_waits(member.value)?;
+    Some(format!("Compose's `{term}` is `{field}` here, and an array: write \"{field}\": {listed}"))
 }
 
 /// What was probably meant: a spelling of elsewhere, a key of another place, or a slip of the finger.
@@ -186,6 +195,9 @@ fn advice(term: &str, place: &'static Place) -> String {
             Origin::Compose => format!("Compose's `{term}` is `{}` here", alias.field),
             Origin::Legacy => format!("it is called `{}`", alias.field),
         };
+    }
+    if let Some(keyword) = place.fields.iter().find(|field| field.name.strip_prefix('@') == Some(term)) {
+        return format!("it is called `{}`", keyword.name);
     }
     if let Some(home) = place.home_of(term) {
         return belongs(term, &home);

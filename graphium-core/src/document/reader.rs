@@ -42,8 +42,10 @@ impl Reader<'_> {
     /// An older form of a value: accepted with a note in the legacy profile, refused in the native one.
     pub(super) fn older_form(&mut self, at: Node<'_>, what: &str, canonical: impl Into<String>) -> bool {
         let legacy = self.is_legacy();
-        let code = if legacy { Code::OlderForm } else { Code::WrongType };
-        self.error(code, at, what.to_owned(), canonical);
+        match legacy {
+            true => self.error(Code::OlderForm, at, what, canonical),
+            false => self.error(Code::WrongType, at, format!("{what} is read in older documents only"), canonical),
+        }
         legacy
     }
 }

@@ -88,12 +88,15 @@ impl Reader<'_> {
             Value::Number(number) => Some(Cow::Borrowed(number.as_str())),
             Value::String(text) => {
                 let filled = self.fill(node, text.as_str())?;
-                let is_number = filled.parse::<f64>().is_ok();
-                if !is_number {
-                    self.wrong_type(node, expected, "");
+                let own = matches!(filled, Cow::Borrowed(_));
+                if filled.parse::<f64>().is_err() {
+                    let help = match own {
+                        true => "write digits without quotes",
+                        false => "its variables must make a number of it",
+                    };
+                    self.wrong_type(node, expected, help);
                     return None;
                 }
-                let own = matches!(filled, Cow::Borrowed(_));
                 let help = format!("write {filled} without quotes");
                 (!own || self.older_form(node, "a number in quotes", help)).then_some(filled)
             }

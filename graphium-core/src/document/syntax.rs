@@ -26,19 +26,44 @@ pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
             let message = "this escape is half of a surrogate pair, which is no character";
             findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, Some(help));
         } else {
-            let (message, help) = explain(source, from, &error);
+            let expected = Expected::at(source, from);
+            let missing = matches!(error, Error::Unexpected(..)).then(|| missing_comma(source, from, expected));
+            if let Some(behind) = missing.flatten() {
+                let next = if expected == Expected::CommaOrBrace { "key" } else { "value" };
+                let message = format!("expected {} before the next {next}", expected.what());
+                let help = Some(format!("end this {} with `,`", if next == "key" { "entry" } else { "value" }));
+                findings.add(code, Place::bytes(behind..behind + 1), message, help);
+                return findings;
+            }
+            let (message, help) = explain(expected, &error);
             findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, help);
         }
         findings
     })
 }
 
-fn explain(source: &str, at: usize, error: &Error) -> (String, Option<String>) {
-    let expected = Expected::at(source, at);
+/// Where a comma is missing, if the text goes on at `at` with what only a comma lets follow: behind the value before it,
+/// which may stand lines above.
+fn missing_comma(source: &str, at: usize, expected: Expected) -> Option<usize> {
+    let next = source.as_bytes().get(at)?;
+    let goes_on = match expected {
+        Expected::CommaOrBrace => *next == b'"',
+        Expected::CommaOrBracket => matches!(next, b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+        _ => false,
+    };
+    let behind = source.get(..at)?.trim_end().len();
+    // `"a"b"` is a quote too many, not a comma too few.
+    (goes_on && behind < at).then_some(behind)
+}
+
+fn explain(expected: Expected, error: &Error) -> (String, Option<String>) {
     let found = match error {
         Error::Unexpected(_, None) => "the end of the text".to_owned(),
         Error::Unexpected(_, Some('\n' | '\r')) => "the end of the line".to_owned(),
-        Error::Unexpected(_, Some(character)) => format!("`{}`", character.escape_default()),
+        Error::Unexpected(_, Some(character)) if character.is_control() => {
+            format!("the character U+{:04X}", u32::from(*character))
+        }
+        Error::Unexpected(_, Some(character)) => format!("`{character}`"),
         other => other.to_string(),
     };
     let message = format!("expected {}, found {found}", expected.what());

@@ -51,7 +51,7 @@ pub const CODES: &[Explanation] = &[
     Explanation {
         code: "unknown-host",
         severity: Error,
-        meaning: "a container is bound to a host that is not known",
+        meaning: "a container is bound to a host that is not known, or a plan was asked for one",
         fix: "use a host that the help lists, or start an agent on it; `graphium host list` shows them",
     },
     Explanation {

@@ -83,7 +83,15 @@ impl<'a, 'p> Layout<'a, 'p> {
 
 /// The name of a stack's network on its engines.
 pub(super) fn network_name(stack: &Stack) -> &str {
-    stack.network.as_ref().and_then(|network| network.name.as_deref()).unwrap_or(&stack.name)
+    let named = stack.network.as_ref().and_then(|network| network.name.as_deref());
+    named.unwrap_or(match stack.name.as_str() {
+        // Engines have networks of these names themselves, and make no other. No stack has a name with a capital.
+        "bridge" => "bridge-Stack",
+        "default" => "default-Stack",
+        "host" => "host-Stack",
+        "none" => "none-Stack",
+        name => name,
+    })
 }
 
 /// The stack's network, unless it is not ours to make.

@@ -48,10 +48,8 @@ impl<'a> Placer<'a, '_> {
         if !self.tells() {
             return;
         }
-        let known = self.room.hosts.list.iter().map(|site| site.host.id.as_str());
-        let near = suggest::nearest(id.as_str(), known.clone());
-        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let help = near + &listed("host", &known.collect::<Vec<_>>());
+        let known: Vec<&str> = self.room.hosts.list.iter().map(|site| site.host.id.as_str()).collect();
+        let help = known_hosts(id, &known);
         let message = format!("`{}` is to run on the host `{id}`, which is not known", self.name(number));
         let subject = subject::of(self.definition(number), Property::Host);
         self.refuse(|| Diagnostic::error("unknown-host", "", message).with_help(help).about(subject));
@@ -187,6 +185,12 @@ impl<'a> Placer<'a, '_> {
             self.wanting.push(Wanting { error, members, proposals });
         }
     }
+}
+
+/// What was probably meant by a host that is not known, and those that are.
+pub(super) fn known_hosts(unknown: &HostId, known: &[&str]) -> String {
+    let near = suggest::nearest(unknown.as_str(), known.iter().copied());
+    near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default() + &listed("host", known)
 }
 
 /// All that are known of something, or the first of them.

@@ -1,6 +1,6 @@
 //! The part of a plan that is on some hosts.
 
-use super::{Plan, PlannedTask, subject, warn::warning};
+use super::{Plan, PlannedTask, refuse, subject, warn::warning};
 use crate::{
     diagnostic::{Diagnostic, Subject},
     id::HostId,
@@ -11,6 +11,27 @@ use std::collections::{BTreeMap, BTreeSet};
 const LISTED: usize = 100;
 
 impl Plan {
+    /// An error for each of these hosts that nobody knows: neither those who keep the inventory nor the plan itself, which
+    /// may have something to remove on a host that is forgotten.
+    pub fn unknown<'h>(
+        &'h self,
+        asked: &BTreeSet<HostId>,
+        known: impl IntoIterator<Item = &'h HostId>,
+    ) -> Vec<Diagnostic> {
+        let known: BTreeSet<&HostId> = known.into_iter().chain(self.hosts()).collect();
+        let names: Vec<&str> = known.iter().map(|host| host.as_str()).collect();
+        let unknown = asked.iter().filter(|host| !known.contains(host)).map(|host| {
+            let message = format!("a plan for the host `{host}` was asked for, which is not known");
+            Diagnostic::error("unknown-host", "", message).with_help(refuse::known_hosts(host, &names))
+        });
+        unknown.collect()
+    }
+
+    /// The hosts that have a part in it.
+    fn hosts(&self) -> impl Iterator<Item = &HostId> {
+        self.tasks.iter().map(|task| &task.host).chain(self.placements.values())
+    }
+
     /// What of the plan is on these hosts, and nothing else: no task of another host is part of it.
     ///
     /// Placements, changes, endpoints and choices are those of these hosts, too; warnings stay.
@@ -23,8 +44,7 @@ impl Plan {
         if !crossing.is_empty() {
             return Err(crossing);
         }
-        let used: BTreeSet<&HostId> =
-            self.tasks.iter().map(|task| &task.host).chain(self.placements.values()).collect();
+        let used: BTreeSet<&HostId> = self.hosts().collect();
         let idle = hosts.iter().filter(|host| !used.contains(host)).map(|host| {
             let message = format!("nothing of the stack is on `{host}`, and nothing is to be done there");
             warning("nothing-there", message).with_help("look whether its name is right: `graphium host list`")

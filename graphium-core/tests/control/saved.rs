@@ -33,6 +33,41 @@ fn refused(world: &World, saved: &SavedPlan) -> Vec<String> {
 }
 
 #[test]
+fn what_is_being_removed_is_not_planned_as_if_it_could_be_deployed() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    let options = DeployOptions::default();
+    assert!(world.run(world.control.preview(&shop(), &options)).unwrap().is_empty());
+    world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let preview = world.run(world.control.preview(&shop(), &options)).unwrap_err();
+    let save = world.run(world.control.save(shop(), &options)).unwrap_err();
+    let deploy = world.run(world.control.deploy(shop(), options)).unwrap_err();
+    for error in [preview, save, deploy] {
+        assert!(matches!(error, ControlError::Conflict { code: "stack-deleting", .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_revision_that_is_not_there_is_told_with_those_that_are() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    let told = |to| world.run(world.control.rollback("shop", to, None)).unwrap_err().to_string();
+    assert_eq!(told(None), "the stack `shop` has no earlier revision to go back to");
+    assert_eq!(told(Some(7)), "the stack `shop` has no revision 7; there is 1");
+    for port in 100..112 {
+        while one.work() + two.work() > 0 {}
+        world.tick();
+        let changed = stack("shop", vec![container("db", "vm1", Some(port), &[])]);
+        world.run(world.control.deploy(changed, DeployOptions::default())).unwrap();
+    }
+    assert_eq!(told(Some(70)), "the stack `shop` has no revision 70; the latest are 4, 5, 6, 7, 8, 9, 10, 11, 12, 13");
+}
+
+#[test]
 fn a_saved_plan_is_carried_out_as_it_is() {
     let world = World::new();
     let (one, two) = (world.agent("vm1"), world.agent("vm2"));

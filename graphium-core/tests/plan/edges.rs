@@ -313,3 +313,27 @@ fn no_part_of_a_plan_can_change_and_keep_its_hash() {
         assert_ne!(other.sealed().hash, whole.hash, "{part}");
     }
 }
+
+#[test]
+fn the_network_of_a_stack_never_has_the_name_of_one_of_the_engines_own() {
+    for (name, network) in [
+        ("none", "none-Stack"),
+        ("bridge", "bridge-Stack"),
+        ("host", "host-Stack"),
+        ("default", "default-Stack"),
+        ("hosts", "hosts"),
+        ("shop", "shop"),
+    ] {
+        let plan = plan(&stack(name, vec![container("web")]), None, &hosts(1), &Options::default()).unwrap();
+        let made: Vec<&str> = plan
+            .tasks
+            .iter()
+            .filter_map(|task| match &task.action {
+                Action::Network { spec } => Some(spec.name.as_str()),
+                Action::Deploy { spec } => spec.network.as_deref(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(made, [network, network], "{name}");
+    }
+}

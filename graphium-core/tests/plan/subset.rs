@@ -72,3 +72,24 @@ fn many_that_wait_are_counted() {
     assert_eq!(errors.len(), 101);
     assert_eq!(errors[100].message, "30 more tasks wait for tasks of hosts that are left out");
 }
+
+#[test]
+fn a_host_that_nobody_knows_is_an_error_with_those_that_are_known() {
+    let inventory = hosts(2);
+    let whole = planned(&two_tiers(), &inventory);
+    let told = |names: &[&str], known: &Inventory| -> Vec<String> {
+        let unknown = whole.unknown(&only(names), known.hosts.iter().map(|host| &host.id));
+        unknown.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(told(&["vm1", "vm2"], &inventory), [""; 0]);
+    assert_eq!(
+        told(&["vm1", "wm2", "x"], &inventory),
+        [
+            "a plan for the host `wm2` was asked for, which is not known [unknown-host]; did you mean `vm2`? known \
+             hosts: vm1, vm2",
+            "a plan for the host `x` was asked for, which is not known [unknown-host]; known hosts: vm1, vm2",
+        ]
+    );
+    // What is to be removed on a host that is forgotten can still be looked at.
+    assert_eq!(told(&["vm1"], &Inventory::default()), [""; 0]);
+}

@@ -14,6 +14,7 @@ impl From<ControlError> for Problem {
                 Self::new(422, "invalid-document", text).with_diagnostics(diagnostics)
             }
             ControlError::NotFound { .. } => Self::new(404, "not-found", text),
+            ControlError::NoRevision { .. } => Self::new(404, "no-such-revision", text),
             ControlError::Conflict { code, .. } => Self::new(409, code, text),
             ControlError::Outdated { changes, .. } => {
                 let told = changes.iter().map(|change| Diagnostic::error("fact-changed", "", change.to_string()));

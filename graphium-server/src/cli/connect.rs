@@ -51,6 +51,7 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Address { url, reason } => {
                 Self::usage(format!("`{url}` is not the address of a server: {reason}"))
+                    .coded("bad-address")
                     .hint("write it like http://localhost:8095")
             }
             ClientError::Unreachable { url, reason } => {
@@ -69,18 +70,22 @@ impl From<ClientError> for Failure {
             ClientError::Invalid { detail, diagnostics } => {
                 Self { what: detail, diagnostics, ..Self::quiet(Exit::Invalid) }
             }
-            ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail),
-            ClientError::Outdated { detail, changes } if changes.is_empty() => Self::new(Exit::Failed, detail),
+            ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail).coded("not-found"),
+            ClientError::Outdated { detail, changes } if changes.is_empty() => {
+                Self::new(Exit::Failed, detail).coded("plan-outdated")
+            }
             ClientError::Outdated { changes, .. } => changes
                 .into_iter()
                 .fold(
                     Self::new(Exit::Failed, "the plan does not fit any more, and nothing was done"),
                     |failure, change| failure.because(change),
                 )
+                .coded("plan-outdated")
                 .hint("plan again: `graphium plan DOCUMENT -o FILE`"),
-            ClientError::Conflict { code, detail } => Self::new(Exit::Failed, format!("{detail} [{code}]")),
+            ClientError::Conflict { code, detail } => Self::new(Exit::Failed, format!("{detail} [{code}]")).coded(code),
             ClientError::Problem { url, problem } => {
                 Self::new(Exit::Failed, format!("{url} answers {}: {}", problem.status, problem.detail))
+                    .coded(problem.code)
             }
             other => Self::new(Exit::Failed, other.to_string()),
         }

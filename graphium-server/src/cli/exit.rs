@@ -1,7 +1,9 @@
 //! How a command ends: with a documented exit code and, where it failed, with what, why and what to do.
 
+use super::validate::Finding;
 use graphium_core::diagnostic::Diagnostic;
-use std::{error::Error, fmt::Display, process::ExitCode};
+use serde::Serialize;
+use std::{borrow::Cow, error::Error, fmt::Display, process::ExitCode};
 
 /// The exit codes, which scripts rely upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,23 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The same for programs that read JSON: stable, kebab-case.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Invalid => "invalid-document",
+            Self::Denied => "not-allowed",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed-out",
+            Self::Changes => "changes",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -36,6 +55,8 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// What programs know it by, where that says more than the exit code.
+    pub(crate) code: Option<Cow<'static, str>>,
     /// One sentence; empty where everything was said already.
     pub(crate) what: String,
     /// Why, from the outside in.
@@ -44,12 +65,22 @@ pub(crate) struct Failure {
     pub(crate) hints: Vec<String>,
     /// What is wrong with the document, where that is the reason.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Name and text of what they were found in, where that is to be shown.
+    pub(crate) source: Option<(String, String)>,
 }
 
 impl Failure {
     /// A failure that is told in one sentence.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), causes: Vec::new(), hints: Vec::new(), diagnostics: Vec::new() }
+        Self {
+            exit,
+            code: None,
+            what: what.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            diagnostics: Vec::new(),
+            source: None,
+        }
     }
 
     /// An end of which everything was said already.
@@ -60,6 +91,20 @@ impl Failure {
     /// The command line asks for something that cannot be.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
+    }
+
+    /// What the parser of command lines has to say: the mistake, then what to do.
+    pub(crate) fn misused(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let (what, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let rest = rest.lines().map(str::trim).filter(|line| !line.is_empty());
+        rest.fold(Self::usage(what.trim_start_matches("error: ").trim()), Self::hint)
+    }
+
+    /// Names it for programs: stable, kebab-case.
+    pub(crate) fn coded(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.code = Some(code.into());
+        self
     }
 
     /// Adds why.
@@ -86,5 +131,41 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+/// A failure as programs rely upon it: `{"error": {…}}`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told<'a> {
+    error: ToldError<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ToldError<'a> {
+    code: &'a str,
+    message: Cow<'a, str>,
+    /// What to do, a sentence a line.
+    help: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    causes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnostics: Vec<Finding<'a>>,
+}
+
+impl<'a> Told<'a> {
+    /// What is told of this failure.
+    pub(crate) fn of(failure: &'a Failure) -> Self {
+        let code = failure.code.as_deref().unwrap_or(failure.exit.code());
+        let message = match (failure.what.as_str(), failure.diagnostics.as_slice()) {
+            ("", []) => Cow::Borrowed(code),
+            ("", found) => Cow::Owned(found.iter().map(|found| &*found.message).collect::<Vec<_>>().join("; ")),
+            (what, _) => Cow::Borrowed(what),
+        };
+        let hints = failure.hints.iter().map(String::as_str);
+        let help: Vec<&str> =
+            hints.chain(failure.diagnostics.iter().filter_map(|found| found.help.as_deref())).collect();
+        let help = (!help.is_empty()).then(|| help.join("\n"));
+        let diagnostics = failure.diagnostics.iter().map(Finding::from).collect();
+        Self { error: ToldError { code, message, help, causes: &failure.causes, diagnostics } }
     }
 }

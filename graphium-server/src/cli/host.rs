@@ -10,7 +10,8 @@ use crate::{
     render::{Clock, Table},
 };
 use graphium_core::inventory::{Host, HostStatus};
-use serde::Serialize;
+use graphium_server::api::wire::HostList;
+use serde_json::json;
 
 /// Shows hosts and says whether they take work
 #[derive(Debug, clap::Args)]
@@ -48,13 +49,16 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
     let format = args.output.unwrap_or(config.output.value);
     connect::run(async {
         let (host, status) = match &args.command {
-            HostCommand::List => return list(&client.hosts().await?, format, output),
+            HostCommand::List => return list(client.hosts().await?, format, output),
             HostCommand::Drain(named) => (&named.host, HostStatus::Draining),
             HostCommand::Activate(named) => (&named.host, HostStatus::Active),
             HostCommand::Maintenance(named) => (&named.host, HostStatus::Maintenance),
             HostCommand::Remove(named) => {
                 client.remove_host(&named.host).await?;
-                output.line(format_args!("host `{}` is forgotten", named.host))?;
+                match format {
+                    Format::Json => output.json(&json!({"@id": named.host, "removed": true}))?,
+                    Format::Table | Format::Wide => output.line(format_args!("host `{}` is forgotten", named.host))?,
+                }
                 return Ok(Exit::Ok);
             }
         };
@@ -67,15 +71,10 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
     })
 }
 
-/// The list in the form that `graphium plan --inventory` takes.
-#[derive(Serialize)]
-struct Inventory<'a> {
-    hosts: &'a [Host],
-}
-
-fn list(hosts: &[Host], format: Format, output: &mut Output) -> Result<Exit, Failure> {
+fn list(hosts: Vec<Host>, format: Format, output: &mut Output) -> Result<Exit, Failure> {
     if format == Format::Json {
-        output.json(&Inventory { hosts })?;
+        // `graphium plan --inventory` takes it as it is.
+        output.json(&HostList { hosts, next: None })?;
         return Ok(Exit::Ok);
     }
     if hosts.is_empty() {
@@ -89,13 +88,13 @@ fn list(hosts: &[Host], format: Format, output: &mut Output) -> Result<Exit, Fai
     let shown = if format == Format::Wide { headings.len() } else { 7 };
     let mut table = Table::new(&headings[..shown]);
     let clock = Clock::system();
-    for host in hosts {
+    for host in &hosts {
         let mut cells = cells(host, &clock);
         cells.truncate(shown);
         table.row(cells);
     }
     table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
-    for host in hosts {
+    for host in &hosts {
         if let Some(error) = &host.engine_error {
             output.say(format_args!("{}: {}", host.id, crate::render::printable(error)));
         }

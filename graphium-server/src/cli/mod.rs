@@ -2,6 +2,7 @@
 
 mod agent;
 mod apply;
+mod asked;
 pub(crate) mod connect;
 mod duration;
 mod env_file;
@@ -41,9 +42,9 @@ use crate::{
     config::{Config, GlobalArgs},
     demo, doctor, up,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use graphium_core::document::PROCESSOR_THREAD;
-use std::{panic, process::ExitCode, thread};
+use std::{env, panic, process::ExitCode, thread};
 
 /// Deploys stacks of containers over many Docker hosts
 #[derive(Debug, Parser)]
@@ -56,7 +57,10 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid document, 4 not allowed, 5 unreachable, 6 wait timed out, 130 interrupted";
+Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid document, 4 not allowed, 5 unreachable, 6 wait timed out,
+7 something to do (`plan --detailed-exitcode`), 130 interrupted
+
+With `-o json` a command that fails writes {\"error\": {\"code\", \"message\", \"help\", …}} where its result would be";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -84,18 +88,30 @@ enum Command {
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
     contain_processor();
-    let cli = Cli::parse();
     let mut output = Output::new();
+    let read = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match read {
+        Ok(read) => read,
+        Err(error) => return misused(&error, &mut output),
+    };
+    let global = cli.global.clone();
     let result = run(cli, &mut output).and_then(|exit| output.flush().map(|()| exit));
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            // What was written before the failure is still the result so far.
-            let _ = output.flush();
-            output.fail(&failure);
+            output.fail(&failure, || asked::format(&matches, &global));
             failure.exit.into()
         }
     }
+}
+
+/// A command line that is none, or asks for help.
+fn misused(error: &clap::Error, output: &mut Output) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() {
+        output.fail_in_json(&Failure::misused(error), || asked::format_of_words(env::args_os().skip(1)));
+    }
+    u8::try_from(error.exit_code()).map_or(Exit::Usage.into(), ExitCode::from)
 }
 
 /// Some documents make the JSON-LD processor panic on its own thread; the reader says what is wrong with them, and
@@ -109,27 +125,27 @@ fn contain_processor() {
     }));
 }
 
-/// Commands that need no server start no threads.
+/// Commands that need no server start no threads, and those that need no settings read none.
 fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
-    let config = Config::load(&cli.global)?;
+    let config = || Config::load(&cli.global);
     match cli.command {
-        Command::Validate(args) => validate::run(&args, &config, output),
+        Command::Validate(args) => validate::run(&args, &config()?, output),
         Command::Fmt(args) => fmt::run(&args, output),
-        Command::Plan(args) => plan::run(&args, &config, output),
-        Command::Apply(args) => apply::run(&args, &config, output),
+        Command::Plan(args) => plan::run(&args, &config()?, output),
+        Command::Apply(args) => apply::run(&args, &config()?, output),
         Command::Schema(args) => schema::run(&args, output),
-        Command::Up(args) => up::run(&args, &config, output),
+        Command::Up(args) => up::run(&args, &config()?, output),
         Command::Demo(args) => demo::run(&args, output),
-        Command::Doctor(args) => doctor::run(&args, &config, output),
-        Command::Server(args) => server::run(&args, &config, output),
-        Command::Agent(args) => agent::run(&args, &config, output),
-        Command::Stack(args) => stack::run(&args, &config, output),
-        Command::Host(args) => host::run(&args, &config, output),
-        Command::Task(args) => task::run(&args, &config, output),
-        Command::Events(args) => events::run(&args, &config, output),
-        Command::Token(args) => token::run(&args, &config, output),
-        Command::Store(args) => store::run(&args, &config, output),
-        Command::Config(args) => settings::run(&args, &config, output),
+        Command::Doctor(args) => doctor::run(&args, &config()?, output),
+        Command::Server(args) => server::run(&args, &config()?, output),
+        Command::Agent(args) => agent::run(&args, &config()?, output),
+        Command::Stack(args) => stack::run(&args, &config()?, output),
+        Command::Host(args) => host::run(&args, &config()?, output),
+        Command::Task(args) => task::run(&args, &config()?, output),
+        Command::Events(args) => events::run(&args, &config()?, output),
+        Command::Token(args) => token::run(&args, &config()?, output),
+        Command::Store(args) => store::run(&args, &config()?, output),
+        Command::Config(args) => settings::run(&args, &config()?, output),
         Command::Version => {
             output.line(format_args!("graphium {}", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Ok)

@@ -1,7 +1,10 @@
 //! Where a command writes: the result on stdout, everything else on stderr.
 
-use super::exit::{Exit, Failure};
-use crate::render::{self, Source, Style, printable};
+use super::exit::{Exit, Failure, Told};
+use crate::{
+    config::Format,
+    render::{self, Source, Style, printable},
+};
 use serde::Serialize;
 use std::{
     env,
@@ -15,6 +18,8 @@ pub(crate) struct Output {
     stdout: BufWriter<Stdout>,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
+    /// Whether programs have got a result already.
+    has_result: bool,
 }
 
 /// The size of the terminal in characters.
@@ -32,6 +37,7 @@ impl Output {
             stdout: BufWriter::new(io::stdout()),
             stdout_is_terminal: io::stdout().is_terminal() && !dumb,
             stderr_is_terminal: io::stderr().is_terminal() && !dumb,
+            has_result: false,
         }
     }
 
@@ -42,6 +48,7 @@ impl Output {
 
     /// Writes the result as JSON for programs: indented on a terminal, on one line otherwise.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        self.has_result = true;
         let written = if self.stdout_is_terminal {
             serde_json::to_writer_pretty(&mut self.stdout, value)
         } else {
@@ -75,14 +82,29 @@ impl Output {
         let _ = stderr.flush();
     }
 
-    /// Says how a command failed.
-    pub(crate) fn fail(&self, failure: &Failure) {
+    /// Says how a command failed: on stderr for people, and for programs that have no result yet where they look for one.
+    pub(crate) fn fail(&mut self, failure: &Failure, format: impl FnOnce() -> Format) {
+        // What was written before the failure is still the result so far.
+        let _ = self.flush();
+        self.tell(failure);
+        self.fail_in_json(failure, format);
+    }
+
+    /// Says it to programs alone.
+    pub(crate) fn fail_in_json(&mut self, failure: &Failure, format: impl FnOnce() -> Format) {
+        if failure.exit != Exit::Ok && !self.has_result && format() == Format::Json {
+            // Nobody is left to be told if that fails.
+            let _ = self.json(&Told::of(failure)).and_then(|()| self.flush());
+        }
+    }
+
+    fn tell(&self, failure: &Failure) {
         let style = self.style();
         // What has no document to be shown in is told all the same.
-        let nowhere = Source { name: "", text: "" };
+        let (name, text) = failure.source.as_ref().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
         let mistakes: Vec<_> = failure.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
         if !mistakes.is_empty() {
-            self.say(render::diagnostics(&mistakes, nowhere, self.size().width, style).trim_end());
+            self.say(render::diagnostics(&mistakes, Source { name, text }, self.size().width, style).trim_end());
         }
         if !failure.what.is_empty() {
             self.say(format_args!("{} {}", style.red("error:"), printable(&failure.what)));

@@ -16,17 +16,21 @@ use crate::{
 use graphium_core::{
     diagnostic::Diagnostic,
     id::HostId,
+    inventory::Host,
     plan::{self, Facts, Options, Plan, SavedOptions, SavedPlan, SealedPlan, Undo},
 };
 use graphium_server::{auth, client::DeployRequest};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Shows what a deployment would do; with an inventory offline, otherwise by asking the server
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     document: DocumentArgs,
-    /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, or the answer of GET /api/v1/hosts
+    /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, as `host list -o json` writes them; `-` reads stdin
     #[arg(long, value_name = "HOSTS.json")]
     inventory: Option<PathBuf>,
     /// Plan to pull every image, also those that a host has
@@ -73,6 +77,9 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
         (Some(PlanOutput::File(_)), _) | (None, Format::Table | Format::Wide) => PlanFormat::Table,
         (None, Format::Json) => PlanFormat::Json,
     };
+    if let Some(inventory) = &args.inventory {
+        args.document.refuse_to_share_stdin(inventory, "--inventory")?;
+    }
     let document = args.document.load()?;
     let mut view = View { args, format, document: &document, output };
     let Some(inventory) = &args.inventory else {
@@ -82,11 +89,15 @@ pub(crate) fn run(args: &PlanArgs, config: &Config, output: &mut Output) -> Resu
     let planned = document.read().and_then(|reading| {
         let pull_images = args.pull || reading.options.pull_images.unwrap_or_default();
         let options = Options { pull_images, explain: args.explain, ..Options::default() };
-        let plan = args.limited(plan::plan(&reading.stack, None, &inventory, &options)?)?;
-        Ok((plan, reading, options))
+        Ok((plan::plan(&reading.stack, None, &inventory, &options)?, reading, options))
     });
     match planned {
         Ok((plan, reading, options)) => {
+            args.refuse_unknown(&plan, &inventory.hosts)?;
+            let plan = match args.limited(plan) {
+                Ok(plan) => plan,
+                Err(diagnostics) => return view.refuse(diagnostics),
+            };
             document.warn(&reading.notes, view.output);
             let saved = args.file().map(|path| {
                 let facts = Facts::of(&plan, &reading.stack, &inventory, None);
@@ -125,7 +136,13 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
     let client = connect::client(config)?;
     let answer = connect::run(async {
         let text = document.bytes().to_vec();
-        let Some(path) = args.file() else { return Ok((client.plan(text, &request).await?, None)) };
+        let Some(path) = args.file() else {
+            let plan = client.plan(text, &request).await?;
+            if !args.hosts.is_empty() {
+                args.refuse_unknown(&plan, &client.hosts().await?)?;
+            }
+            return Ok((plan, None));
+        };
         let saved = client.save_plan(text, &request).await?;
         Ok((saved.plan.clone(), Some((path, saved))))
     });
@@ -157,12 +174,22 @@ impl PlanArgs {
         }
     }
 
+    fn asked_hosts(&self) -> BTreeSet<HostId> {
+        self.hosts.iter().map(|name| HostId::new(name.as_str())).collect()
+    }
+
+    /// A plan for a host that nobody knows would be empty, and look as if all were well.
+    fn refuse_unknown(&self, plan: &Plan, known: &[Host]) -> Result<(), Failure> {
+        let unknown = plan.unknown(&self.asked_hosts(), known.iter().map(|host| &host.id));
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(Failure { diagnostics: unknown, ..Failure::quiet(Exit::Usage) }.coded("unknown-host")),
+        }
+    }
+
     /// The part of the plan that was asked for.
     fn limited(&self, plan: Plan) -> Result<Plan, Vec<Diagnostic>> {
-        if self.hosts.is_empty() {
-            return Ok(plan);
-        }
-        plan.limited_to(&self.hosts.iter().map(|name| HostId::new(name.as_str())).collect())
+        if self.hosts.is_empty() { Ok(plan) } else { plan.limited_to(&self.asked_hosts()) }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ConfigArgs, config: &Config, output: &mut Output) -> Re
     let rows = rows(config);
     if format.unwrap_or(config.output.value) == Format::Json {
         let settings = rows.iter().map(|(name, value, origin)| json!({"name": name, "value": value, "from": origin}));
-        output.json(&settings.collect::<Vec<_>>())?;
+        output.json(&json!({"settings": settings.collect::<Vec<_>>()}))?;
         return Ok(Exit::Ok);
     }
     let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);

@@ -19,6 +19,9 @@ use std::{
 /// More than the reader admits, so that it is the reader that refuses.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// An estate of many thousand hosts with their containers.
+pub(super) const MAX_INVENTORY_BYTES: u64 = 256 * 1024 * 1024;
+
 const STDIN: &str = "<stdin>";
 
 /// Which document, and with which variables.
@@ -41,6 +44,15 @@ pub(crate) struct Document {
 }
 
 impl DocumentArgs {
+    /// Refuses to read both this and another file from stdin: each would get the whole of it, or nothing.
+    pub(crate) fn refuse_to_share_stdin(&self, other: &Path, flag: &str) -> Result<(), Failure> {
+        match is_stdin(&self.file) && is_stdin(other) {
+            true => Err(Failure::usage(format!("the document and `{flag}` cannot both come from stdin"))
+                .hint("write one of them to a file")),
+            false => Ok(()),
+        }
+    }
+
     /// Loads the document and the file of variables.
     pub(crate) fn load(&self) -> Result<Document, Failure> {
         let mut document = Document::load(&self.file)?;
@@ -55,11 +67,7 @@ impl DocumentArgs {
 impl Document {
     /// Loads a document alone: a file, or `-` for stdin.
     pub(crate) fn load(file: &Path) -> Result<Self, Failure> {
-        let (name, bytes) = if file.as_os_str() == OsStr::new("-") {
-            (STDIN.to_owned(), read_bounded(io::stdin().lock(), "stdin")?)
-        } else {
-            (file.display().to_string(), read_file(file)?)
-        };
+        let (name, bytes) = load(file, MAX_BYTES)?;
         Ok(Self { name, bytes, variables: BTreeMap::new(), used: RefCell::default() })
     }
 
@@ -123,14 +131,27 @@ impl Document {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let name = path.display().to_string();
-    File::open(path).map_err(|error| unreadable(&name, &error)).and_then(|file| read_bounded(file, &name))
+/// What lies in a file, or comes from stdin where the path is `-`, and what that is called.
+pub(super) fn load(path: &Path, most: u64) -> Result<(String, Vec<u8>), Failure> {
+    if is_stdin(path) {
+        return Ok((STDIN.to_owned(), read_bounded(io::stdin().lock(), "stdin", most)?));
+    }
+    Ok((path.display().to_string(), read_file(path, most)?))
 }
 
-fn read_bounded(reader: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
+/// Whether a path stands for stdin.
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == OsStr::new("-")
+}
+
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let name = path.display().to_string();
+    File::open(path).map_err(|error| unreadable(&name, &error)).and_then(|file| read_bounded(file, &name, most))
+}
+
+fn read_bounded(reader: impl Read, name: &str, most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    reader.take(most).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
     Ok(bytes)
 }
 
@@ -145,7 +166,7 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
 /// What a file of variables says; its mistakes all at once, each with its line.
 fn read_variables(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let name = path.display().to_string();
-    let text = String::from_utf8(read_file(path)?)
+    let text = String::from_utf8(read_file(path, MAX_BYTES)?)
         .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8")).hint("save it as UTF-8"))?;
     env_file::parse(&text).map_err(|mistakes| {
         let told = |mistake: &env_file::Mistake| format!("{name}:{}: {}", mistake.line, mistake.what);

@@ -10,7 +10,7 @@ use crate::{
     render::{self, Clock, Table},
 };
 use graphium_core::{control::TaskView, task::TaskStatus};
-use graphium_server::client::TaskFilter;
+use graphium_server::{api::wire::TaskList, client::TaskFilter};
 
 /// Shows, retries and cancels tasks
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &TaskArgs, config: &Config, output: &mut Output) -> Resu
                     host: args.host.clone(),
                     container: None,
                 };
-                return list(&client.tasks(&filter).await?, format, output);
+                return list(client.tasks(&filter).await?, format, output);
             }
             TaskCommand::Show(named) => client.task(&named.task).await?,
             TaskCommand::Retry(named) => client.retry(&named.task).await?,
@@ -81,16 +81,16 @@ fn status(text: &str) -> Result<TaskStatus, String> {
     TaskStatus::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| format!("use one of {words}"))
 }
 
-fn list(tasks: &[TaskView], format: Format, output: &mut Output) -> Result<Exit, Failure> {
+fn list(tasks: Vec<TaskView>, format: Format, output: &mut Output) -> Result<Exit, Failure> {
     if format == Format::Json {
-        output.json(&tasks)?;
+        output.json(&TaskList { tasks, next: None })?;
         return Ok(Exit::Ok);
     }
     let headings = ["STATUS", "HOST", "TASK", "CREATED", "NOTE", "ID", "STACK"];
     let shown = if format == Format::Wide { headings.len() } else { 6 };
     let mut table = Table::new(&headings[..shown]);
     let clock = Clock::system();
-    for view in tasks {
+    for view in &tasks {
         let task = &view.task;
         let mut cells = vec![
             task.status.as_str().to_owned(),
@@ -111,7 +111,7 @@ fn list(tasks: &[TaskView], format: Format, output: &mut Output) -> Result<Exit,
 /// What it waits for, or what went wrong.
 fn note(view: &TaskView, clock: &Clock) -> String {
     match (&view.waiting, &view.task.error) {
-        (Some(waiting), _) => format!("waits for {} ({})", waiting.on, clock.ago(waiting.since)),
+        (Some(waiting), _) => format!("waits for {} ({})", waiting.on, clock.since(waiting.since)),
         (None, Some(error)) => error.message.lines().next().unwrap_or_default().to_owned(),
         (None, None) => String::new(),
     }

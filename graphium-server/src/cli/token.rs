@@ -10,7 +10,8 @@ use crate::{
     render::{Clock, Table},
 };
 use graphium_core::{control::Role, id::HostId};
-use graphium_server::api::wire::TokenRequest;
+use graphium_server::api::wire::{TokenList, TokenRequest};
+use serde_json::json;
 
 /// Makes, lists and ends tokens
 #[derive(Debug, clap::Args)]
@@ -90,7 +91,7 @@ pub(crate) fn run(args: &TokenArgs, config: &Config, output: &mut Output) -> Res
             TokenCommand::List => {
                 let tokens = client.tokens().await?;
                 if format == Format::Json {
-                    output.json(&tokens)?;
+                    output.json(&TokenList { tokens, next: None })?;
                     return Ok(Exit::Ok);
                 }
                 let clock = Clock::system();
@@ -109,7 +110,10 @@ pub(crate) fn run(args: &TokenArgs, config: &Config, output: &mut Output) -> Res
             }
             TokenCommand::Revoke { id } => {
                 client.revoke_token(id).await?;
-                output.line(format_args!("token `{id}` is revoked"))?;
+                match format {
+                    Format::Json => output.json(&json!({"id": id, "revoked": true}))?,
+                    Format::Table | Format::Wide => output.line(format_args!("token `{id}` is revoked"))?,
+                }
             }
         }
         Ok(Exit::Ok)

@@ -32,8 +32,9 @@ pub(crate) struct Verdict<'a> {
     diagnostics: Vec<Finding<'a>>,
 }
 
+/// A diagnostic, as programs rely upon it.
 #[derive(Debug, Serialize)]
-struct Finding<'a> {
+pub(crate) struct Finding<'a> {
     code: &'a str,
     severity: Severity,
     pointer: &'a str,
@@ -50,7 +51,16 @@ struct Finding<'a> {
 impl<'a> Verdict<'a> {
     /// The verdict that these findings make.
     pub(crate) fn of(diagnostics: &'a [Diagnostic]) -> Self {
-        let finding = |found: &'a Diagnostic| Finding {
+        Self {
+            valid: !diagnostics.iter().any(Diagnostic::is_error),
+            diagnostics: diagnostics.iter().map(Finding::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Diagnostic> for Finding<'a> {
+    fn from(found: &'a Diagnostic) -> Self {
+        Self {
             code: &found.code,
             severity: found.severity,
             pointer: &found.pointer,
@@ -60,10 +70,6 @@ impl<'a> Verdict<'a> {
             help: found.help.as_deref(),
             subject: found.subject.as_deref(),
             fix: found.fix.as_deref(),
-        };
-        Self {
-            valid: !diagnostics.iter().any(Diagnostic::is_error),
-            diagnostics: diagnostics.iter().map(finding).collect(),
         }
     }
 }

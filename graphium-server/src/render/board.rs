@@ -162,7 +162,6 @@ impl Maker<'_> {
 
     /// What a task waits for in the end: a container whose image waits for its host waits for the host.
     fn waiting(&self, view: &TaskView, waiting: &Waiting) -> (String, String) {
-        let ago = format!("({})", self.clock.ago(waiting.since));
         match waiting.reason.as_str() {
             "task" => match self.first_open(view) {
                 Some(other) => self.waiting_for_task(other),
@@ -171,6 +170,7 @@ impl Maker<'_> {
             // The agent was there once: say since when it is not.
             "host" if waiting.on.contains("offline since") => {
                 let since = self.clock.at(waiting.since);
+                let ago = format!("({})", self.clock.ago(waiting.since));
                 (format!("waiting for host {}, offline since {since}", view.task.host_id), ago)
             }
             "retry" => {
@@ -180,7 +180,7 @@ impl Maker<'_> {
                 (format!("attempt {}{}", view.task.attempt + 1, error.unwrap_or_default()), again)
             }
             "slot" => ("waiting for its turn".to_owned(), String::new()),
-            _ => (format!("waiting for {}", waiting.on), ago),
+            _ => (format!("waiting for {}", waiting.on), format!("({})", self.clock.since(waiting.since))),
         }
     }
 
@@ -324,6 +324,15 @@ mod tests {
         }});
         let shown = board(vec![pull("pending", offline), start(2, "web", "pending", waits_for("task:1"))]);
         assert_eq!(shown, ["vm1 web: queued, waiting for host vm1, offline since 12:03 (3m ago)"]);
+    }
+
+    #[test]
+    fn a_host_that_was_never_there_is_waited_for_since_a_time_and_did_not_do_so_then() {
+        let never = json!({"waiting": {
+            "reason": "host", "on": "host vm1, whose agent has never connected", "since": "2026-11-20T12:05:30Z",
+        }});
+        let shown = board(vec![start(1, "web", "pending", never)]);
+        assert_eq!(shown, ["vm1 web: queued, waiting for host vm1, whose agent has never connected (for 30s)"]);
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl Clock {
         moment.to_zoned(self.zone.clone()).strftime(format).to_string()
     }
 
+    /// `for 3m`.
+    pub(crate) fn since(&self, moment: Timestamp) -> String {
+        format!("for {}", span(self.now.as_second() - moment.as_second()))
+    }
+
     /// `3m ago`.
     pub(crate) fn ago(&self, moment: Timestamp) -> String {
         format!("{} ago", span(self.now.as_second() - moment.as_second()))

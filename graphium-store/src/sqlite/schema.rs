@@ -40,8 +40,9 @@ pub(super) fn existing(path: &Path) -> Result<Connection, OpenError> {
     reader(path)
 }
 
+/// Refuses what is not there, and what is plainly something else, before anything is touched.
 pub(super) fn must_exist(path: &Path) -> Result<(), OpenError> {
-    if file::exists(path)? { Ok(()) } else { Err(OpenError::Missing { path: path.to_owned() }) }
+    if file::exists(path)? { file::refuse_foreign(path) } else { Err(OpenError::Missing { path: path.to_owned() }) }
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,6 +1,14 @@
 //! A container.
 
-use super::super::{code::Code, findings::Place, node::Node, object::Object, reader::Reader, schema, suggest};
+use super::super::{
+    code::Code,
+    findings::Place,
+    node::Node,
+    object::Object,
+    reader::Reader,
+    schema::{self, Kind},
+    suggest,
+};
 use super::graph::local;
 use crate::{
     id::HostId,
@@ -28,6 +36,35 @@ pub(in super::super) struct Wait<'d> {
     pub(in super::super) on: String,
     pub(in super::super) condition: Condition,
     pub(in super::super) node: Node<'d>,
+}
+
+/// The array to write where Compose has a map of names and conditions; `None` where the value is no such map.
+pub(in super::super) fn listed_waits(map: Node<'_>) -> Option<String> {
+    const SHOWN: usize = 4;
+    let condition = schema::DEPENDENCY.field("condition").map(|field| field.kind);
+    let Some(Kind::Choice(words)) = condition else { return None };
+    let word = |node: Node<'_>| {
+        let text = node.as_str()?;
+        words.iter().find(|word| word.word == text || word.aliases.contains(&text)).map(|word| word.word)
+    };
+    let is_name = |key: &str| schema::DEPENDENCY.field(key).is_none();
+    let is_wait = |node: Node<'_>| matches!(node.value(), Value::Object(_) | Value::Null) || word(node).is_some();
+    if map.members().next().is_none() || !map.members().all(|member| is_name(member.key) && is_wait(member.value)) {
+        return None;
+    }
+    let mut waits: Vec<String> = Vec::new();
+    for member in map.members().take(SHOWN) {
+        let node = member.value.get("condition").unwrap_or(member.value);
+        let wait = match word(node).filter(|word| *word != "started") {
+            Some(word) => serde_json::json!({"@id": member.key, "condition": word}),
+            None => member.key.into(),
+        };
+        waits.push(wait.to_string());
+    }
+    if map.members().nth(SHOWN).is_some() {
+        waits.push("…".to_owned());
+    }
+    Some(format!("[{}]", waits.join(", ")))
 }
 
 impl Reader<'_> {
@@ -112,6 +149,11 @@ impl Reader<'_> {
         let items: Vec<Node<'d>> = object.all("dependsOn").flat_map(|member| member.value.items()).collect();
         let mut waits = Vec::new();
         for node in items {
+            if let Some(listed) = listed_waits(node) {
+                let message = "expected an array of containers, found an object by their names";
+                self.error(Code::WrongType, node, message, format!("write {listed}"));
+                continue;
+            }
             let (on, condition) = match node.value() {
                 Value::Object(_) => {
                     let Some(object) = self.object(node, &schema::DEPENDENCY) else { continue };

@@ -14,7 +14,7 @@ mod resources;
 mod stack;
 mod topology;
 
-pub(super) use container::ContainerDraft;
+pub(super) use container::{ContainerDraft, listed_waits};
 #[cfg(feature = "json-ld")]
 pub(super) use graph::document_in;
 pub(super) use graph::{Class, Document, Graph, context, document, local};

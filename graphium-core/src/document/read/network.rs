@@ -13,17 +13,30 @@ impl Reader<'_> {
             self.error(Code::OverlayUnsupported, at, "overlay networks do not exist yet", help);
         }
         let created = self.flag_of(&object, "createIfNotExists").unwrap_or(true);
+        let external = self.flag_of(&object, "external").unwrap_or(!created);
         Some(Network {
-            name: self.text_of(&object, "name"),
+            name: self.network_name(&object, external),
             driver,
             subnet: self.range_of(&object, "subnet"),
             gateway: self.address_of(&object, "gateway", is_address, "an address", "172.20.0.1"),
             ip_range: self.range_of(&object, "ipRange"),
             internal: self.flag_of(&object, "internal").unwrap_or(false),
-            external: self.flag_of(&object, "external").unwrap_or(!created),
+            external,
             labels: self.text_map_of(&object, "labels"),
             options: self.text_map_of(&object, "options"),
         })
+    }
+
+    /// The name of a network; those that every engine has itself cannot be made.
+    fn network_name(&mut self, object: &Object<'_>, external: bool) -> Option<String> {
+        let name = self.text_of(object, "name")?;
+        let at = object.get("name").filter(|_| !external && matches!(&*name, "bridge" | "default" | "host" | "none"));
+        if let Some(at) = at {
+            let message = format!("`{}` is a network that every engine has itself", at.quote(&name));
+            let help = "leave the name out to have one of the stack's, or say `networkMode` of a container";
+            self.error(Code::BadName, at, message, help);
+        }
+        Some(name)
     }
 
     /// The volumes that need more than a name.

@@ -22,7 +22,8 @@ impl Reader<'_> {
             Value::Object(_) => self.port_object(node),
             Value::Number(number) => {
                 let container_port = self.port(node)?;
-                let canonical = format!("write [{{\"containerPort\": {}}}]", number.as_str());
+                let number = number.as_str();
+                let canonical = format!("write {{\"containerPort\": {number}}}, and \"hostPort\" to publish it");
                 self.older_form(node, "a port as a bare number", canonical).then(|| bare(container_port))
             }
             Value::String(text) => {
@@ -36,7 +37,7 @@ impl Reader<'_> {
                 None
             }
             _ => {
-                self.wrong_type(node, "an object (a port)", "");
+                self.wrong_type(node, "an object (a port)", "write {\"containerPort\": 80, \"hostPort\": 8080}");
                 None
             }
         }

@@ -114,8 +114,12 @@ impl Reader<'_> {
             parts.extend(items.into_iter().filter_map(|item| self.part(item, graph, used)));
         }
         if !object.all("hasPart").any(|member| !member.value.items().is_empty()) {
-            let place = Place::shown_by(object.node, object.get("name"));
-            self.error(Code::EmptyStack, place, "this stack has no container", "list its containers in `hasPart`");
+            let place = match object.all("hasPart").next() {
+                Some(empty) => Place::from(empty.value),
+                None => Place::shown_by(object.node, object.get("name")),
+            };
+            let help = "list its containers in \"hasPart\": [{\"@type\": \"datacenter:Container\", \"name\": …, \"image\": …}]";
+            self.error(Code::EmptyStack, place, "this stack has no container", help);
         }
         parts
     }

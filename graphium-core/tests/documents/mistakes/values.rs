@@ -10,7 +10,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         // The text itself.
         ("syntax", "{\"a\": 1,«}»".to_owned(), "", "remove the comma"),
         ("syntax", "{\"a\"« »1}".replace("« »1", " «1»"), "", "expected `:`"),
-        ("syntax", "[1 «2»]".to_owned(), "", "expected `,` or `]`"),
+        ("syntax", "[1« »2]".to_owned(), "", "expected `,` or `]` before the next value"),
+        ("syntax", "{\"a\": [1]«\n»  \"b\": 2}".to_owned(), "", "expected `,` or `}` before the next key"),
+        ("syntax", "[{\"a\": 1}«\n»\n  {\"a\": 2}]".to_owned(), "", "expected `,` or `]`"),
+        ("syntax", "{\"a\": \"b«c»\"}".replace("b«c»", "b\"«c»"), "", "expected `,` or `}`, found `c`"),
+        ("syntax", "{\"a\": \"b\"«\"»}".to_owned(), "", "found `\"`"),
+        ("syntax", "{\"a\": «é»}".to_owned(), "", "found `é`"),
+        ("syntax", "[«\u{1}»]".to_owned(), "", "found the character U+0001"),
         ("syntax", "{\"a\": tru«}»".to_owned(), "", "a number, true, false or null"),
         ("syntax", "{«'»a': 1}".to_owned(), "", "JSON quotes with"),
         ("syntax", "{\n  «/»/ comment\n}".to_owned(), "", "no comments"),
@@ -57,6 +63,29 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "/hasPart/0/depends_on",
             "Compose's `depends_on` is `dependsOn`",
         ),
+        (
+            "unknown-key",
+            container(
+                "«\"depends_on\"»: {\"db\": {\"condition\": \"service_healthy\"}, \"a\": {\"condition\": \"service_started\"}}",
+            ),
+            "/hasPart/0/depends_on",
+            r#""dependsOn": [{"@id":"db","condition":"healthy"}, "a"]"#,
+        ),
+        (
+            "wrong-type",
+            container(
+                "\"dependsOn\": «{»\"db\": {\"condition\": \"service_completed_successfully\", \"restart\": true}}",
+            ),
+            "/hasPart/0/dependsOn",
+            r#"found an object by their names write [{"@id":"db","condition":"completed"}]"#,
+        ),
+        (
+            "wrong-type",
+            older(&container("\"dependsOn\": «{»\"a\": null, \"b\": \"healthy\", \"c\": {}, \"d\": {}, \"e\": {}}")),
+            "/hasPart/0/dependsOn",
+            r#"write ["a", {"@id":"b","condition":"healthy"}, "c", "d", …]"#,
+        ),
+        ("unknown-key", container("«\"id\"»: \"c\""), "/hasPart/0/id", "it is called `@id`"),
         ("unknown-key", container("«\"mem_limit\"»: 1"), "/hasPart/0/mem_limit", "`resources.limits.memory`"),
         ("wrong-type", stack(", \"network\": «\"inner\"»", "\"image\": \"i\""), "/network", "write {\"name\""),
         ("wrong-type", container("\"healthCheck\": «[»\"CMD\", \"x\"]"), "/hasPart/0/healthCheck", "\"command\": […]"),
@@ -124,15 +153,15 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ("missing-key", container("\"healthCheck\": «{»\"type\": \"http\"}"), "/hasPart/0/healthCheck", "has no port"),
         (
             "empty-stack",
-            container("")
-                .replace(", }", "}")
-                .split("\"hasPart\"")
-                .next()
-                .unwrap()
-                .replace("\"name\": \"s\"", "\"name\": «\"s\"»")
-                + "\"hasPart\": []}",
+            container("").split("\"hasPart\"").next().unwrap().to_owned() + "\"hasPart\": «[»]}",
+            "/hasPart",
+            "list its containers",
+        ),
+        (
+            "empty-stack",
+            container("").split(",\n\"hasPart\"").next().unwrap().replace("\"name\": \"s\"", "\"name\": «\"s\"»") + "}",
             "",
-            "`hasPart`",
+            "\"hasPart\": [{",
         ),
         ("wrong-type", container("\"user\": «7»"), "/hasPart/0/user", "write \"7\""),
         ("wrong-type", container("\"tty\": «\"yes\"»"), "/hasPart/0/tty", "true or false"),
@@ -149,6 +178,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "/hasPart/0/ports/0",
             "{\"containerPort\": 80, \"hostPort\": 8080}",
         ),
+        (
+            "wrong-type",
+            container("\"ports\": [«80»]"),
+            "/hasPart/0/ports/0",
+            "a port as a bare number is read in older documents only write {\"containerPort\": 80}, and \"hostPort\"",
+        ),
+        ("wrong-type", container("\"ports\": [«[»80]]"), "/hasPart/0/ports/0", "write {\"containerPort\": 80"),
         ("wrong-type", container("\"environment\": «{»\"A\": \"b\"}"), "/hasPart/0/environment", "[{\"name\": \"A\""),
         (
             "wrong-type",
@@ -157,6 +193,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "{\"name\": \"A\", \"value\": \"b\"}",
         ),
         ("wrong-type", container("\"replicas\": «\"3\"»"), "/hasPart/0/replicas", "write 3 without quotes"),
+        ("wrong-type", container("\"replicas\": «\"three\"»"), "/hasPart/0/replicas", "write digits without quotes"),
+        (
+            "wrong-type",
+            container("\"replicas\": «\"${COUNT:-three}\"»"),
+            "/hasPart/0/replicas",
+            "its variables must make a number of it",
+        ),
         ("unknown-value", container("\"pullPolicy\": «\"alway\"»"), "/hasPart/0/pullPolicy", "did you mean `always`?"),
         (
             "unknown-value",
@@ -202,6 +245,12 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             container("\"user\": \"a\"").replace("\"name\": \"web\"", "\"name\": «\"日本\"»"),
             "/hasPart/0/name",
             "lower-case",
+        ),
+        (
+            "bad-name",
+            stack(", \"network\": {\"name\": «\"bridge\"»}", "\"image\": \"i\""),
+            "/network/name",
+            "every engine has itself",
         ),
         (
             "bad-address",

@@ -29,7 +29,7 @@ pub(super) struct RemoveArgs {
     /// Remove its volumes and the data in them, too
     #[arg(long)]
     volumes: bool,
-    /// Do not ask
+    /// With `--volumes`: do not ask before their data is destroyed; nothing else asks
     #[arg(short, long)]
     yes: bool,
 }

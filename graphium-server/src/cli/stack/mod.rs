@@ -14,7 +14,10 @@ use crate::{
     config::{Config, Format},
     render,
 };
-use graphium_core::control::{StackStatus, Started, StatusView};
+use graphium_core::{
+    control::{StackStatus, Started, StatusView},
+    diagnostic::Severity,
+};
 use graphium_server::client::Client;
 
 /// Deploys, shows, changes and removes stacks
@@ -76,7 +79,8 @@ impl Call<'_> {
         wait: WaitArgs,
         format: Format,
     ) -> Result<Exit, Failure> {
-        for warning in &started.warnings {
+        // Notes on spelling are for `graphium validate`.
+        for warning in started.warnings.iter().filter(|found| found.severity > Severity::Note) {
             self.output.say(format_args!(
                 "{} {}",
                 self.output.style().yellow("warning:"),

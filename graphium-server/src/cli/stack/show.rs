@@ -10,6 +10,7 @@ use crate::{
     render::{self, Clock, Table},
 };
 use graphium_core::control::StackView;
+use graphium_server::api::wire::StackList;
 
 /// Lists the stacks
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(super) async fn list(args: &ListArgs, call: &mut Call<'_>) -> Result<Exit, F
     let stacks = call.client.stacks().await?;
     let format = call.format(args.output);
     if format == Format::Json {
-        call.output.json(&stacks)?;
+        call.output.json(&StackList { stacks, next: None })?;
         return Ok(Exit::Ok);
     }
     if stacks.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
     },
     config::Format,
 };
-use graphium_store::{CopyError, Existing, SqliteStore};
+use graphium_store::{CopyError, Existing, OpenError, SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub(super) fn restore(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let restored = SqliteStore::restore(database, &args.file, Timestamp::now())
-        .map_err(|error| failed(format!("`{}` is not restored", database.display()), &error))?;
+        .map_err(|error| not_restored(format!("`{}` is not restored", database.display()), &args.file, &error))?;
     match format {
         Format::Json => output.json(&json!({"kept": restored.kept, "contents": restored.verdict}))?,
         Format::Table | Format::Wide => {
@@ -65,6 +65,17 @@ pub(super) fn restore(
         }
     }
     Ok(Exit::Ok)
+}
+
+fn not_restored(what: String, from: &Path, error: &CopyError) -> Failure {
+    match error {
+        CopyError::Open(error @ (OpenError::Missing { path } | OpenError::Foreign { path })) if path == from => {
+            Failure::new(Exit::Failed, what)
+                .because_of(error)
+                .hint("name a file that `graphium store backup` has written")
+        }
+        _ => failed(what, error),
+    }
 }
 
 fn failed(what: String, error: &CopyError) -> Failure {

@@ -61,10 +61,13 @@ impl Database {
         };
         sqlite_path(&store).map(PathBuf::from).ok_or_else(|| {
             let name = without_password(&store);
-            Failure::usage(format!(
-                "only a store in a file can be backed up, restored and checked, and `{name}` is none"
-            ))
-            .hint("name it with `--store sqlite:PATH` or GRAPHIUM_STORE")
+            let failure = Failure::usage(format!(
+                "only a store in a file can be backed up, restored and checked, and `{name}` names none"
+            ));
+            match store.contains(':') {
+                false => failure.hint(format!("did you mean `--store sqlite:{name}`?")),
+                true => failure.hint("name it with `--store sqlite:PATH` or GRAPHIUM_STORE"),
+            }
         })
     }
 }
@@ -85,7 +88,7 @@ fn unusable(what: String, error: &OpenError) -> Failure {
     match error {
         OpenError::InUse { .. } => failure.hint("stop the server first"),
         OpenError::Missing { .. } | OpenError::Foreign { .. } => {
-            failure.hint("is it the right file? `--store sqlite:PATH` names the store")
+            failure.hint("is it the right file? a store in a file is named as `sqlite:PATH`")
         }
         _ => failure,
     }

@@ -1,16 +1,19 @@
 //! `graphium store copy`: an installation moves from one store to another.
 
-use super::super::{
-    connect,
-    exit::{Exit, Failure},
-    output::Output,
+use super::{
+    super::{
+        connect,
+        exit::{Exit, Failure},
+        output::Output,
+    },
+    unusable,
 };
 use crate::config::Format;
 use graphium_core::store::TaskStore;
-use graphium_store::{Options, TransferError, Transferred, open, transfer, without_password};
+use graphium_store::{OpenError, Options, TransferError, Transferred, open, sqlite_path, transfer, without_password};
 use jiff::Timestamp;
 use serde_json::json;
-use std::{path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
 /// Copies everything from one store into another, which is empty, and compares the two
 ///
@@ -27,13 +30,13 @@ pub(crate) struct CopyArgs {
 }
 
 pub(super) fn copy(args: &CopyArgs, format: Format, output: &mut Output) -> Result<Exit, Failure> {
-    if let Some(path) = args.from.strip_prefix("sqlite:")
-        && !Path::new(path.strip_prefix("//").unwrap_or(path)).exists()
-    {
-        // Opening it would make it.
-        return Err(Failure::new(Exit::Failed, format!("there is no database at `{path}`")));
-    }
     let (shown_from, shown_to) = (without_password(&args.from), without_password(&args.to));
+    refuse_in_vain(args)?;
+    if let Some(path) = sqlite_path(&args.from).filter(|path| !path.exists()) {
+        // Opening it would make it.
+        let error = OpenError::Missing { path: path.to_owned() };
+        return Err(unusable(format!("the store `{shown_from}` cannot be opened"), &error));
+    }
     connect::run(async {
         let from = opened(&args.from).await?;
         let to = opened(&args.to).await?;
@@ -50,10 +53,36 @@ pub(super) fn copy(args: &CopyArgs, format: Format, output: &mut Output) -> Resu
     })
 }
 
+/// What could be done and would be of no use.
+fn refuse_in_vain(args: &CopyArgs) -> Result<(), Failure> {
+    if [&args.from, &args.to].into_iter().any(|url| url.starts_with("memory:")) {
+        return Err(Failure::usage("what is in memory is there for one process only, and goes with it")
+            .hint("name a store that lasts, as `sqlite:PATH`"));
+    }
+    let place = |url| sqlite_path(url).map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    let is_one = match (place(&args.from), place(&args.to)) {
+        (Some(from), Some(to)) => from == to,
+        _ => args.from == args.to,
+    };
+    if is_one {
+        let what =
+            format!("`{}` and `{}` are the same store", without_password(&args.from), without_password(&args.to));
+        return Err(
+            Failure::usage(what).hint("copy into a new database; `graphium store backup` makes a copy in a file")
+        );
+    }
+    Ok(())
+}
+
 async fn opened(url: &str) -> Result<Arc<dyn TaskStore>, Failure> {
     open(url, Options::at(Timestamp::now())).await.map_err(|error| {
         let what = format!("the store `{}` cannot be opened", without_password(url));
-        Failure::new(Exit::Failed, what).because_of(&error)
+        match error {
+            OpenError::UnknownScheme { .. } | OpenError::Address { .. } | OpenError::CouchAddress(_) => {
+                Failure::usage(error.to_string())
+            }
+            _ => unusable(what, &error),
+        }
     })
 }
 

@@ -1,5 +1,9 @@
 //! What is known of the hosts and of what runs on them: the planner's second input.
 
+mod read;
+
+pub use read::read;
+
 use crate::{
     id::{HostId, StackId},
     runtime::LiveSettings,
