@@ -8,6 +8,7 @@ mod changes;
 mod edges;
 mod fixes;
 mod fixes_properties;
+mod fixes_together;
 mod golden;
 mod never;
 mod places;
