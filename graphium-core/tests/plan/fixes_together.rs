@@ -63,8 +63,10 @@ fn replicas_share_the_memory_and_the_processors_of_the_host() {
 fn a_host_is_woken_once() {
     let mut inventory = hosts(1);
     inventory.hosts[0].status = HostStatus::Offline;
-    let (told, _) = together(["a", "b"].map(container).to_vec(), None, &inventory);
-    assert_eq!(told, "to run it on `vm1`, start the agent on `vm1`");
+    for names in [&["a"][..], &["a", "b"]] {
+        let (told, _) = together(names.iter().copied().map(container).collect(), None, &inventory);
+        assert_eq!(told, "to run it on `vm1`, start the agent on `vm1`");
+    }
 }
 
 #[test]
@@ -75,4 +77,42 @@ fn a_host_that_is_to_be_added_is_large_enough() {
     };
     assert_eq!(asks(1.5), "add a host with 1.5 processors");
     assert_eq!(asks(1.0004), "add a host with 1.001 processors", "rounded up");
+}
+
+#[test]
+fn what_one_is_to_ask_less_leaves_nothing_for_the_next() {
+    let (_, steps) = together(vec![reserving("a", Some(10.0), None), reserving("b", Some(3.0), None)], None, &hosts(1));
+    let lower = |name: &str, from, to, reserved| FixStep::Processors { container: name.to_owned(), from, to, reserved };
+    assert_eq!(steps, [lower("a", 10_000, 8000, 0), lower("b", 3000, 0, 8000)]);
+    let (_, steps) =
+        together(vec![reserving("a", None, Some(20 * GIB)), reserving("b", None, Some(GIB))], None, &hosts(1));
+    let lower = |name: &str, from, to, reserved| FixStep::Memory {
+        container: name.to_owned(),
+        from: from * GIB,
+        to: to * GIB,
+        reserved: reserved * GIB,
+    };
+    assert_eq!(steps, [lower("a", 20, 16, 0), lower("b", 1, 0, 16)]);
+}
+
+#[test]
+fn each_host_is_told_with_whom_it_has_no_room_for_and_what_is_taken_by_then() {
+    let told = |containers: Vec<Container>, inventory: &Inventory| {
+        let mut stack = stack("s", containers);
+        stack.deployment.mode = Mode::SingleHost;
+        let errors = plan(&stack, None, inventory, &Options::default()).unwrap_err();
+        errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" | ")
+    };
+    let mut inventory = hosts(3);
+    inventory.hosts[1].cpu = 4.0;
+    inventory.hosts[2].status = HostStatus::Offline;
+    let both = || vec![reserving("a", Some(6.0), None), reserving("b", Some(4.0), None)];
+    let all = "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are asked for for \
+               `b`; `vm2` has 4 processors, 6 are asked for for `a`; `vm3` is offline";
+    assert_eq!(told(both(), &inventory), all);
+    let mut bound = both();
+    bound[0].host = Some("vm1".into());
+    let one =
+        "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are asked for for `b`";
+    assert_eq!(told(bound, &inventory), one);
 }
