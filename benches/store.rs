@@ -4,12 +4,17 @@
 //! `synchronous=FULL`. The bare side does the least that could be called the same: a row per task, an update per step, a row
 //! per event; it decides nothing. Sides take turns in one run; the figures are medians.
 //!
-//! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS …]`
+//! Then what one change waits for, one at a time, against the least that a disk can be asked: a page written and synced.
+//!
+//! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS … [--beside PROGRAM]]`; the program is called with a database's
+//! path, submitters and seconds, and prints jobs a second (`benches/apalis` is one).
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 #[path = "store/bare.rs"]
 mod bare;
+#[path = "store/single.rs"]
+mod single;
 
 use bare::Bare;
 use graphium_core::{
@@ -24,6 +29,7 @@ use serde_json::json;
 use std::{
     env,
     error::Error,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -43,28 +49,66 @@ fn main() -> Done {
     if numbers.is_empty() {
         numbers.extend(SUBMITTERS);
     }
+    let peer = env::args().skip_while(|argument| argument != "--beside").nth(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     println!(
-        "submitters  bare cycles/s  graphium cycles/s  ratio   (medians of {rounds} rounds of {} s)",
+        "cycles a second, medians of {rounds} rounds of {} s; graphium against each of the others",
         time.as_secs()
     );
+    println!("submitters    graphium        bare  ratio{}", peer.as_ref().map_or("", |_| "        peer  ratio"));
     for submitters in numbers {
-        let (mut bare, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut bare, mut theirs) = (Vec::new(), Beside::default(), Beside::default());
         for _ in 0..rounds {
             let directory = tempfile::tempdir()?;
-            let one = runtime.block_on(measure_bare(&directory.path().join("bare.db"), submitters, time))?;
-            let other = runtime.block_on(measure_store(&directory.path().join("graphium.db"), submitters, time))?;
-            bare.push(one);
-            ours.push(other);
-            ratios.push(other / one);
+            let other = runtime.block_on(measure_bare(&directory.path().join("bare.db"), submitters, time))?;
+            let our = runtime.block_on(measure_store(&directory.path().join("graphium.db"), submitters, time))?;
+            ours.push(our);
+            bare.push(other, our);
+            if let Some(program) = &peer {
+                theirs.push(measure_program(program, &directory.path().join("peer.db"), submitters, time)?, our);
+            }
         }
-        let (bare, ours, ratio) = (median(bare), median(ours), median(ratios));
-        println!("{submitters:>10}  {bare:>13.0}  {ours:>17.0}  {ratio:>5.2}");
+        let theirs = peer.as_ref().map(|_| theirs.to_string()).unwrap_or_default();
+        println!("{submitters:>10}  {:>10.0}{bare}{theirs}", median(&mut ours));
     }
+    println!("\n{}", runtime.block_on(single::measure())?);
     Ok(())
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// One with whom the store is compared.
+#[derive(Default)]
+struct Beside {
+    figures: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+impl Beside {
+    fn push(&mut self, figure: f64, ours: f64) {
+        self.figures.push(figure);
+        self.ratios.push(ours / figure);
+    }
+}
+
+impl std::fmt::Display for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mut figures, mut ratios) = (self.figures.clone(), self.ratios.clone());
+        write!(f, "  {:>10.0}  {:>5.2}", median(&mut figures), median(&mut ratios))
+    }
+}
+
+fn measure_program(
+    program: &str,
+    path: &std::path::Path,
+    submitters: usize,
+    time: Duration,
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
+    let mut command = Command::new(program);
+    command.arg(path).arg(submitters.to_string()).arg(time.as_secs().to_string());
+    let said = command.stderr(Stdio::inherit()).output()?;
+    Ok(String::from_utf8(said.stdout)?.trim().parse()?)
+}
+
+fn median(figures: &mut [f64]) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

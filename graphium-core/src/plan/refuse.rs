@@ -117,11 +117,11 @@ impl<'a> Placer<'a, '_> {
         let (mut reasons, mut proposals, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
         let is_bound = self.placed.iter().any(Option::is_some);
         for host in 0..self.room.hosts.list.len() {
-            let status = self.status(host);
-            if is_bound && !candidates.contains(&host) || !is_bound && status.is_none() && !candidates.contains(&host) {
+            if is_bound && !candidates.contains(&host) {
                 continue;
             }
-            match status.filter(|_| !is_bound) {
+            let status = self.status(host).filter(|_| !is_bound);
+            match status {
                 Some(status) => reasons.extend(self.reason(host, &[status], String::new())),
                 None => {
                     if let Err((number, refusal)) = self.try_together(free, host) {
@@ -131,7 +131,7 @@ impl<'a> Placer<'a, '_> {
                     }
                 }
             }
-            proposals.extend(self.proposal_together(free, host, status.filter(|_| !is_bound)));
+            proposals.extend(self.proposal_together(free, host, status));
         }
         let message = format!("no host takes all containers of the stack: {}", host_by_host(reasons));
         let new_host = self.asking().new_host(free, self.within).filter(|_| !is_bound);

@@ -251,3 +251,30 @@ fn no_value_of_a_header_is_told_whether_it_comes_changes_or_goes() {
         assert!(told.contains("•••") && !told.contains("s3cret") && !told.contains("0ther"), "{told}");
     }
 }
+
+#[test]
+fn a_container_that_moves_is_taken_away_for_that() {
+    let before = stack("s", vec![Container { host: Some("vm1".into()), ..container("a") }]);
+    let first = planned(&before, 2);
+    let applied = Applied { stack: before, placements: first.placements.clone() };
+    let after = stack("s", vec![Container { host: Some("vm2".into()), ..container("a") }]);
+    let plan = plan(&after, Some(&applied), &carried_out(&first, hosts(2)), &Options::default()).unwrap();
+    let delete = plan.tasks.iter().find(|task| task.id == "delete:a@vm1").unwrap();
+    assert_eq!(delete.why, "moves to `vm2`");
+}
+
+#[test]
+fn a_network_goes_once_those_of_its_host_that_used_it_are_without_it() {
+    let bound = |name: &str, host: &str, mode: Option<&str>| Container {
+        host: Some(host.into()),
+        network_mode: mode.map(str::to_owned),
+        ..container(name)
+    };
+    let of = |mode: Option<&str>| stack("s", vec![bound("a", "vm1", mode), bound("b", "vm2", mode)]);
+    let first = planned(&of(None), 2);
+    let applied = Applied { stack: of(None), placements: first.placements.clone() };
+    let plan = plan(&of(Some("host")), Some(&applied), &carried_out(&first, hosts(2)), &Options::default()).unwrap();
+    let goes: Vec<_> = plan.tasks.iter().filter(|task| matches!(task.action, Action::RemoveNetwork { .. })).collect();
+    let first: Vec<_> = goes.iter().map(|task| (task.host.as_str(), task.depends_on.as_slice())).collect();
+    assert_eq!(first, [("vm1", &["update:a".into()][..]), ("vm2", &["update:b".into()])]);
+}

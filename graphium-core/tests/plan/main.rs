@@ -1,11 +1,14 @@
 //! The planner from without: one program, for what it takes is to link it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod applied_fixes;
 mod auto;
+mod bounds;
 mod changes;
 mod edges;
 mod fixes;
 mod fixes_properties;
+mod fixes_together;
 mod golden;
 mod never;
 mod places;
