@@ -141,12 +141,12 @@ impl Drop for FakeCouch {
 }
 
 /// What is to be written.
-#[derive(Debug)]
-struct Write {
-    id: String,
-    upon: Option<document::Rev>,
-    is_deleted: bool,
-    body: Map<String, Value>,
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) id: String,
+    pub(super) upon: Option<document::Rev>,
+    pub(super) is_deleted: bool,
+    pub(super) body: Map<String, Value>,
 }
 
 impl State {
@@ -161,7 +161,7 @@ impl State {
     /// Answers a request; what takes time takes it without the lock.
     pub(super) async fn answer(state: &Arc<Mutex<Self>>, method: &str, path: &str, query: &str, body: &[u8]) -> Reply {
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts: Vec<String> = path.split('/').skip(1).filter(|part| !part.is_empty()).map(decoded).collect();
+        let parts = parts(path);
         let query = parameters(query);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match (method, parts.as_slice()) {
@@ -261,6 +261,9 @@ impl State {
 
     fn get(&self, id: &str, query: &BTreeMap<String, String>) -> Reply {
         let Some(document) = self.documents.get(id) else { return Reply::missing() };
+        if query.contains_key("open_revs") {
+            return Reply::Json(200, document.open_revs(id));
+        }
         let seen = match query.get("rev").map(|rev| document::parse(rev)) {
             Some(Some(rev)) => document.seen_at(&rev),
             Some(None) => return Reply::error(400, "bad_request", "Invalid rev format"),
@@ -273,21 +276,7 @@ impl State {
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Reply {
-        let key = |name: &str| query.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
-        let (start, end) = (key("startkey").unwrap_or_default(), key("endkey"));
-        let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
-        let documents = if self.is_stale { &self.stale } else { &self.documents };
-        let rows: Vec<Value> = documents
-            .range(start..)
-            .take_while(|(id, _)| end.as_ref().is_none_or(|end| *id <= end))
-            .filter_map(|(id, document)| {
-                let seen = document.seen()?;
-                let value = json!({"rev": document::text(seen.rev)});
-                Some(json!({"id": id, "key": id, "value": value, "doc": shown(id, document, Some(&seen))}))
-            })
-            .take(limit)
-            .collect();
-        Reply::Json(200, json!({"total_rows": documents.len(), "offset": 0, "rows": rows}))
+        list(if self.is_stale { &self.stale } else { &self.documents }, query)
     }
 
     fn purge(&mut self, body: &[u8]) -> Reply {
@@ -307,7 +296,28 @@ impl State {
     }
 }
 
-fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Value {
+/// A range of documents, as a list has them.
+pub(super) fn list(documents: &BTreeMap<String, Document>, query: &BTreeMap<String, String>) -> Reply {
+    let key = |name: &str| query.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
+    let (start, end) = (key("startkey").unwrap_or_default(), key("endkey"));
+    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+    let rows: Vec<Value> = documents
+        .range(start..)
+        .take_while(|(id, _)| end.as_ref().is_none_or(|end| *id <= end))
+        .filter_map(|(id, document)| {
+            let seen = document.seen()?;
+            let mut row = json!({"id": id, "key": id, "value": {"rev": document::text(seen.rev)}});
+            if query.contains_key("include_docs") {
+                row["doc"] = shown(id, document, Some(&seen));
+            }
+            Some(row)
+        })
+        .take(limit)
+        .collect();
+    Reply::Json(200, json!({"total_rows": documents.len(), "offset": 0, "rows": rows}))
+}
+
+pub(super) fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Value {
     let Some(seen) = seen else { return Value::Null };
     let mut body = seen.body.clone();
     body.insert("_id".to_owned(), id.into());
@@ -319,7 +329,7 @@ fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Va
     Value::Object(body)
 }
 
-fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) -> Option<Write> {
+pub(super) fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) -> Option<Write> {
     let is_deleted = method == "DELETE";
     let body = if is_deleted { Map::new() } else { serde_json::from_slice(body).ok()? };
     let rev = query.get("rev").map(String::as_str).or_else(|| body.get("_rev").and_then(Value::as_str));
@@ -328,7 +338,12 @@ fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) 
     Some(Write { id: id.to_owned(), upon, is_deleted, body })
 }
 
-fn parameters(query: &str) -> BTreeMap<String, String> {
+/// The parts of a path.
+pub(super) fn parts(path: &str) -> Vec<String> {
+    path.split('/').skip(1).filter(|part| !part.is_empty()).map(decoded).collect()
+}
+
+pub(super) fn parameters(query: &str) -> BTreeMap<String, String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect()
 }
