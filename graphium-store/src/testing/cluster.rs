@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use graphium_core::store::StoreError;
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -75,6 +75,8 @@ struct State {
     seed: u64,
     network: Network,
     documents: [BTreeMap<String, Document>; NODES],
+    /// Documents of which the nodes may have different revisions.
+    differing: BTreeSet<String>,
     /// Nodes of one number are connected.
     sides: [usize; NODES],
     hung: [Option<Instant>; NODES],
@@ -95,6 +97,7 @@ impl FakeCluster {
             seed,
             network: Network::default(),
             documents: Default::default(),
+            differing: BTreeSet::new(),
             sides: [0; NODES],
             hung: [None; NODES],
             stopped: HashMap::new(),
@@ -347,6 +350,7 @@ impl State {
             return None;
         }
         let Write { id, upon, is_deleted, body } = write;
+        self.differing.insert(id.clone());
         Some(self.documents[node].entry(id).or_default().write(upon.as_ref(), is_deleted, body))
     }
 
@@ -373,11 +377,15 @@ async fn gossip(nodes: Arc<Nodes>) {
         if state.sides[one] != state.sides[other] || is_hung(one) || is_hung(other) {
             continue;
         }
-        let mut both = state.documents[one].clone();
-        for (id, document) in &state.documents[other] {
-            both.entry(id.clone()).or_default().merge(document);
+        for id in state.differing.clone() {
+            let mut both = state.documents[one].get(&id).cloned().unwrap_or_default();
+            both.merge(state.documents[other].get(&id).unwrap_or(&Document::default()));
+            for node in [one, other] {
+                state.documents[node].insert(id.clone(), both.clone());
+            }
+            if state.documents.iter().all(|documents| documents.get(&id) == Some(&both)) {
+                state.differing.remove(&id);
+            }
         }
-        state.documents[one].clone_from(&both);
-        state.documents[other] = both;
     }
 }

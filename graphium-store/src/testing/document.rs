@@ -58,9 +58,9 @@ impl Document {
     }
 
     /// A revision that another node has taken, whatever this one has made of the one before.
-    pub(super) fn graft(&mut self, upon: Option<Rev>, is_deleted: bool, body: Map<String, Value>) {
+    pub(super) fn graft(&mut self, upon: Option<Rev>, is_deleted: bool, body: Map<String, Value>) -> Rev {
         let parent = upon.filter(|rev| self.nodes.contains_key(rev));
-        self.add(parent, is_deleted, body);
+        self.add(parent, is_deleted, body)
     }
 
     fn add(&mut self, parent: Option<Rev>, is_deleted: bool, body: Map<String, Value>) -> Rev {

@@ -12,8 +12,13 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// Database that a fake has in its URL.
 const NAME: &str = "graphium";
@@ -33,6 +38,8 @@ pub(super) struct State {
     exists: bool,
     has_quorum: bool,
     is_stale: bool,
+    has_long_lists: bool,
+    hung_until: Option<Instant>,
     faults: Faults,
     documents: BTreeMap<String, Document>,
     /// What lists show while they are stale.
@@ -55,6 +62,8 @@ impl FakeCouch {
             exists: false,
             has_quorum: true,
             is_stale: false,
+            has_long_lists: true,
+            hung_until: None,
             faults: Faults::none(),
             documents: BTreeMap::new(),
             stale: BTreeMap::new(),
@@ -91,6 +100,28 @@ impl FakeCouch {
         let mut state = self.state();
         state.is_stale = true;
         state.stale = state.documents.clone();
+    }
+
+    /// Lists with whole documents fail from now on, as those do that are too long.
+    pub fn break_long_lists(&self) {
+        self.state().has_long_lists = false;
+    }
+
+    /// It answers nobody for so long from now on.
+    pub fn hang(&self, time: Duration) {
+        self.state().hung_until = Some(Instant::now() + time);
+    }
+
+    /// Lets a branch of its own grow beside what is there of a document, as a part of a cluster that was split off has it.
+    pub fn branch(&self, id: &str, bodies: impl IntoIterator<Item = Value>) {
+        let mut state = self.state();
+        let document = state.documents.entry(id.to_owned()).or_default();
+        let mut upon = None;
+        for body in bodies {
+            if let Value::Object(body) = body {
+                upon = Some(document.graft(upon, false, body));
+            }
+        }
     }
 
     /// How many writes it was asked for.
@@ -164,6 +195,10 @@ impl State {
         let parts = parts(path);
         let query = parameters(query);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let hung_until = lock().hung_until;
+        if let Some(until) = hung_until {
+            sleep_until(until).await;
+        }
         match (method, parts.as_slice()) {
             ("GET", []) => {
                 Reply::Json(200, json!({"couchdb": "Welcome", "version": "3.5.2", "vendor": {"name": "fake"}}))
@@ -247,7 +282,7 @@ impl State {
         if std::mem::replace(&mut self.exists, true) {
             return Reply::error(412, "file_exists", "The database could not be created, the file already exists.");
         }
-        Reply::Json(201, json!({"ok": true}))
+        Reply::Json(if self.has_quorum { 201 } else { 202 }, json!({"ok": true}))
     }
 
     fn store(&mut self, write: Write, status: u16) -> Reply {
@@ -276,6 +311,9 @@ impl State {
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Reply {
+        if query.contains_key("include_docs") && !self.has_long_lists {
+            return Reply::error(500, "timeout", "The request could not be processed in a reasonable amount of time.");
+        }
         list(if self.is_stale { &self.stale } else { &self.documents }, query)
     }
 
