@@ -130,11 +130,18 @@ async fn of_two_heads_of_snapshots_the_greater_place_is_in_force() -> Checked {
     let mut older = fake.document("snapshot:head").ok_or("no head")?;
     let fields = older.as_object_mut().ok_or("no object")?;
     fields.retain(|name, _| !name.starts_with('_'));
-    fields.extend([("place".to_owned(), json!(2)), ("floor".to_owned(), json!(1)), ("parts".to_owned(), json!("gone"))]);
-    fake.branch("snapshot:head", (0..9).map(|number| {
-        older["last_event"] = json!(number);
-        older.clone()
-    }));
+    fields.extend([
+        ("place".to_owned(), json!(2)),
+        ("floor".to_owned(), json!(1)),
+        ("parts".to_owned(), json!("gone")),
+    ]);
+    fake.branch(
+        "snapshot:head",
+        (0..9).map(|number| {
+            older["last_event"] = json!(number);
+            older.clone()
+        }),
+    );
     assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 25);
     Ok(())
 }

@@ -4,9 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, sync::Arc};
 
+/// Fills what it is given with random bytes.
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Where random bytes come from. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Dice(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub(crate) struct Dice(Arc<Fill>);
 
 impl Dice {
     /// Those of the operating system.

@@ -141,10 +141,7 @@ impl Log {
     async fn bring_up(&self, served: &Served) -> Result<Progress, StoreError> {
         let progress = if served.at.is_none() { self.begin_anew().await? } else { self.follow().await? };
         // Afterwards: what is swept away is so only once a head says it.
-        match served.is_old() {
-            true => Ok(self.check_floor().await?.unwrap_or(progress)),
-            false => Ok(progress),
-        }
+        if served.is_old() { Ok(self.check_floor().await?.unwrap_or(progress)) } else { Ok(progress) }
     }
 
     /// Begins anew where the entries that come next are gone: what is left tells nothing of them.
@@ -300,7 +297,8 @@ impl Log {
         let mut taken = None;
         while let (Some(nonce), Some(leaves)) = (&previous, doubtful.pop()) {
             let leaf = leaves.into_iter().find(|leaf| leaf.slip.nonce == *nonce).ok_or_else(|| {
-                let reason = format!("what came before entry {next} is not shown by the node that was asked; ask again");
+                let reason =
+                    format!("what came before entry {next} is not shown by the node that was asked; ask again");
                 StoreError::Unavailable(reason)
             })?;
             previous = Some(leaf.slip.previous.clone());

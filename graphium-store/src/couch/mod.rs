@@ -177,9 +177,9 @@ impl CouchStore {
 
     /// Brings the book up to what was in force when this was called.
     async fn catch_up(&self) -> Result<(), StoreError> {
-        let read = timeout(QUESTION, self.log.catch_up()).await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(format!("CouchDB did not answer within {QUESTION:?}")))
-        });
+        let read = timeout(QUESTION, self.log.catch_up())
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("CouchDB did not answer within {QUESTION:?}"))));
         match read? {
             Progress::UpToDate => Ok(()),
             // Whatever the writer is asked, it makes sure of what came before.

@@ -48,8 +48,7 @@ impl Place {
         let Some(latest) = latest else { return Self::Open(leaves) };
         let is_rival = |leaf: &Leaf| {
             // One that is later may be confirmed yet, and so may have been read by somebody another that is.
-            leaf.slip.nonce != latest.slip.nonce
-                && (leaf.slip.confirmed || leaf.slip.ballot() > latest.slip.ballot())
+            leaf.slip.nonce != latest.slip.nonce && (leaf.slip.confirmed || leaf.slip.ballot() > latest.slip.ballot())
         };
         if !leaves.iter().any(is_rival) {
             return Self::Taken(latest);

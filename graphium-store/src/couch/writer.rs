@@ -315,13 +315,7 @@ impl Writer {
         }
     }
 
-    async fn draft(
-        &self,
-        place: u64,
-        previous: String,
-        first_event: u64,
-        body: &Body,
-    ) -> Result<Draft, StoreError> {
+    async fn draft(&self, place: u64, previous: String, first_event: u64, body: &Body) -> Result<Draft, StoreError> {
         let slip = Slip {
             kind: "log-entry".to_owned(),
             format: FORMAT,

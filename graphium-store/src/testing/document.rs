@@ -1,7 +1,10 @@
 //! A document with all its revisions, as CouchDB keeps them: a tree, of which a leaf wins.
 
 use serde_json::{Map, Value, json};
-use std::{cmp::Ordering, collections::{BTreeMap, BTreeSet}};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// A revision: its depth, and a hash of what led to it.
 pub(super) type Rev = (u64, String);
