@@ -233,6 +233,12 @@ impl Book {
         ledger
     }
 
+    /// Hosts that have tasks which nobody has claimed.
+    pub(super) fn hosts_with_work(&self) -> impl Iterator<Item = HostId> {
+        let waiting = self.tasks.values().filter(|task| !task.status.is_terminal() && task.lease.is_none());
+        waiting.map(|task| task.host_id.clone())
+    }
+
     /// The tasks of a deployment, in the order in which they were submitted.
     fn deployment(&self, id: &DeploymentId) -> impl Iterator<Item = Task> {
         let ids = self.deployments.get(id).into_iter().flatten();

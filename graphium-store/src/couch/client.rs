@@ -2,8 +2,11 @@
 //!
 //! Its every call has a deadline, every answer a bound. It retries nothing: whoever asks knows what a repetition means.
 
-use super::address::CouchAddress;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use super::{
+    address::CouchAddress,
+    answer::{CallError, Created, DatabaseInfo, Found, Rev, Written},
+};
+use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{fmt, time::Duration};
@@ -17,103 +20,14 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Bytes of an answer.
 const ANSWER: usize = 64 * 1024 * 1024;
 
-/// The revision of a document: `3-5f…`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Rev(String);
-
-impl Rev {
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// How far a write has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// 201: a majority of the nodes that keep the document have it.
-    Quorum(Rev),
-    /// 202: some node has it. It is not ours: it may be lost, or win later over what a majority has.
-    Accepted(Rev),
-    /// 409: somebody else was faster.
-    Conflict,
-    /// Nobody knows: no answer in time, a broken connection, or a server that failed. It may have happened, or happen yet.
-    Unknown(String),
-}
-
-/// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// No answer in time, a broken connection, or a server that failed.
-    #[error("no answer from `{place}`: {reason}")]
-    Unreachable {
-        /// The database, without credentials.
-        place: String,
-        /// What happened.
-        reason: String,
-    },
-    /// It answered, and will not do it.
-    #[error("`{place}` refuses ({status}): {reason}")]
-    Refused {
-        /// The database, without credentials.
-        place: String,
-        /// The status of its answer.
-        status: u16,
-        /// In its own words.
-        reason: String,
-    },
-    /// It answered with what cannot be understood.
-    #[error("`{place}` answered with what cannot be read: {reason}")]
-    Unreadable {
-        /// The database, without credentials.
-        place: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A document that was found.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Found {
-    /// The revision that wins for now.
-    #[serde(rename = "_rev")]
-    pub rev: Rev,
-    /// Others that are in conflict with it.
-    #[serde(default, rename = "_conflicts")]
-    pub conflicts: Vec<Rev>,
-    /// Its own fields.
-    #[serde(flatten)]
-    pub body: Map<String, Value>,
-}
-
-/// What a database says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct DatabaseInfo {
-    /// On how many nodes a document is kept. Absent: on one.
-    pub cluster: Cluster,
-}
-
-/// How a cluster keeps a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Cluster {
-    /// Copies of every document.
-    pub n: u32,
-}
-
-impl Default for Cluster {
-    fn default() -> Self {
-        Self { n: 1 }
-    }
-}
-
 /// A database of a CouchDB, as a client sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct CouchClient {
     http: reqwest::Client,
     address: CouchAddress,
+    /// Takes the place of the network.
+    #[cfg(feature = "testing")]
+    direct: Option<std::sync::Arc<dyn crate::testing::Direct>>,
 }
 
 impl fmt::Debug for CouchClient {
@@ -138,7 +52,18 @@ impl CouchClient {
             .build();
         let http =
             http.map_err(|error| CallError::Unreachable { place: address.to_string(), reason: error.to_string() })?;
-        Ok(Self { http, address })
+        Ok(Self {
+            http,
+            address,
+            #[cfg(feature = "testing")]
+            direct: None,
+        })
+    }
+
+    /// The same, without a network.
+    #[cfg(feature = "testing")]
+    pub(crate) fn on(self, direct: std::sync::Arc<dyn crate::testing::Direct>) -> Self {
+        Self { direct: Some(direct), ..self }
     }
 
     /// Where the database is, without credentials.
@@ -162,12 +87,12 @@ impl CouchClient {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn create(&self) -> Result<(), CallError> {
+    pub async fn create(&self) -> Result<Created, CallError> {
         let (status, body) = self.send(self.request(Method::PUT, &[], &[])).await?;
-        if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
-            Ok(())
-        } else {
-            Err(self.refused(status, &body))
+        match status {
+            StatusCode::ACCEPTED => Ok(Created::Accepted),
+            status if status.is_success() || status == StatusCode::PRECONDITION_FAILED => Ok(Created::Ready),
+            status => Err(self.refused(status, &body)),
         }
     }
 
@@ -180,20 +105,32 @@ impl CouchClient {
         if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(self.refused(status, &body)) }
     }
 
-    /// A document with the names of the revisions that are in conflict with it; nothing where there is none.
+    /// A document as CouchDB shows it; nothing where there is none.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn get(&self, id: &str) -> Result<Option<Found>, CallError> {
-        self.found(self.request(Method::GET, &[id], &[("conflicts", "true")])).await
+        self.found(self.request(Method::GET, &[id], &[])).await
     }
 
-    /// A document in one of its revisions.
+    /// All revisions of a document that nothing was written upon, but for tombstones: one, or several in conflict. The one
+    /// that CouchDB shows comes first.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn get_rev(&self, id: &str, rev: &Rev) -> Result<Option<Found>, CallError> {
-        self.found(self.request(Method::GET, &[id], &[("rev", rev.as_str())])).await
+    pub async fn leaves(&self, id: &str) -> Result<Vec<Found>, CallError> {
+        #[derive(Deserialize)]
+        struct Leaf {
+            /// Absent for one that is missing on the node that was asked.
+            ok: Option<Found>,
+        }
+        let request = self.request(Method::GET, &[id], &[("open_revs", "all")]);
+        // Otherwise it answers in parts of MIME.
+        let leaves: Option<Vec<Leaf>> = self.found(request.header(header::ACCEPT, "application/json")).await?;
+        let leaves = leaves.unwrap_or_default().into_iter().filter_map(|leaf| leaf.ok);
+        let mut leaves: Vec<Found> = leaves.filter(|leaf| !leaf.is_deleted).collect();
+        leaves.sort_by(|a, b| b.rev.rank(&a.rev));
+        Ok(leaves)
     }
 
     /// Writes a document: a new one, or the next revision of one.
@@ -219,23 +156,49 @@ impl CouchClient {
     /// [`CallError`].
     pub async fn range(&self, start: &str, end: &str, limit: usize) -> Result<Vec<Found>, CallError> {
         #[derive(Deserialize)]
-        struct Rows {
-            rows: Vec<Row>,
-        }
-        #[derive(Deserialize)]
         struct Row {
             doc: Option<Found>,
         }
+        let more = [("include_docs", "true"), ("conflicts", "true")];
+        let rows: Vec<Row> = self.list(start, end, limit, &more).await?;
+        Ok(rows.into_iter().filter_map(|row| row.doc).collect())
+    }
+
+    /// The ids of such documents, with the revisions that CouchDB shows.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn names(&self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Rev)>, CallError> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: String,
+            value: Shown,
+        }
+        #[derive(Deserialize)]
+        struct Shown {
+            rev: Rev,
+        }
+        let rows: Vec<Row> = self.list(start, end, limit, &[]).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.value.rev)).collect())
+    }
+
+    async fn list<T: for<'de> Deserialize<'de>>(
+        &self,
+        start: &str,
+        end: &str,
+        limit: usize,
+        more: &[(&str, &str)],
+    ) -> Result<Vec<T>, CallError> {
+        #[derive(Deserialize)]
+        struct Rows<T> {
+            rows: Vec<T>,
+        }
         let quoted = |id: &str| Value::from(id).to_string();
-        let query = [
-            ("startkey", &*quoted(start)),
-            ("endkey", &*quoted(end)),
-            ("limit", &*limit.to_string()),
-            ("include_docs", "true"),
-            ("conflicts", "true"),
-        ];
-        let rows: Option<Rows> = self.found(self.request(Method::GET, &["_all_docs"], &query)).await?;
-        Ok(rows.map_or_else(Vec::new, |rows| rows.rows.into_iter().filter_map(|row| row.doc).collect()))
+        let (start, end, limit) = (quoted(start), quoted(end), limit.to_string());
+        let query = [("startkey", &*start), ("endkey", &*end), ("limit", &*limit)];
+        let query = [&query, more].concat();
+        let rows: Option<Rows<T>> = self.found(self.request(Method::GET, &["_all_docs"], &query)).await?;
+        Ok(rows.map_or_else(Vec::new, |rows| rows.rows))
     }
 
     /// Takes revisions away without a tombstone; `false` where this server cannot.
@@ -312,6 +275,10 @@ impl CouchClient {
 
     /// An answer, if one came in time that is not the failure of a server.
     async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+        #[cfg(feature = "testing")]
+        if let Some(direct) = &self.direct {
+            return self.send_on(direct.as_ref(), request).await;
+        }
         let broken = |error: reqwest::Error| self.unreachable(reason(&error));
         let mut response = request.send().await.map_err(broken)?;
         let status = response.status();
@@ -322,10 +289,30 @@ impl CouchClient {
             }
             body.extend_from_slice(&chunk);
         }
+        self.heard(status, body)
+    }
+
+    fn heard(&self, status: StatusCode, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), CallError> {
         if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
             return Err(self.unreachable(format!("{}: {}", status.as_u16(), words(&body))));
         }
         Ok((status, body))
+    }
+
+    #[cfg(feature = "testing")]
+    async fn send_on(
+        &self,
+        direct: &dyn crate::testing::Direct,
+        request: RequestBuilder,
+    ) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let request = request.build().map_err(|error| self.unreachable(reason(&error)))?;
+        let silent = || self.unreachable("nothing was heard in time".to_owned());
+        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let url = request.url();
+        let call = direct.call(request.method().as_str(), url.path(), url.query().unwrap_or_default(), body);
+        let answer = tokio::time::timeout(DEADLINE, call).await.map_err(|_| silent())?;
+        let (status, body) = answer.ok_or_else(silent)?;
+        self.heard(StatusCode::from_u16(status).map_err(|error| self.unreadable(error.to_string()))?, body)
     }
 
     fn unreachable(&self, reason: String) -> CallError {

@@ -1,6 +1,6 @@
 //! An entry of the log: what one step has changed, as it is stored.
 
-use super::client::Found;
+use super::answer::Found;
 use graphium_core::{
     event::Event,
     store::{Key, Record, Session, StoreError, ledger::Work},
@@ -25,13 +25,19 @@ pub(super) struct Slip {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) format: u32,
-    /// In whose turn it was written.
+    /// In which turn it was made. Terms rise from turn to turn.
     pub(super) term: u64,
+    /// The nonce of that turn.
+    #[serde(default)]
+    pub(super) turn: String,
+    /// How often that turn has made an entry for this place.
+    #[serde(default)]
+    pub(super) attempt: u32,
     /// Chosen at random for this entry: tells it from another that was to have the same place.
     pub(super) nonce: String,
     /// The nonce of the entry before.
     pub(super) previous: String,
-    /// It is in force: a majority of the nodes had it before this was written.
+    /// A majority of the nodes had it before this was written.
     pub(super) confirmed: bool,
     /// The number of its first event, or of the next one after it where it has none.
     pub(super) first_event: u64,
@@ -40,6 +46,9 @@ pub(super) struct Slip {
     /// In how many documents of their own the text lies, where it is too long for one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) parts: usize,
+    /// The nonce in the ids of those documents; empty where it is this entry's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) aside: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
@@ -48,7 +57,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The id of a document with a part of an entry's text. It sorts between the entry and the next one.
-pub(super) fn part_id(place: u64, nonce: &str, number: usize) -> String {
+fn part_id(place: u64, nonce: &str, number: usize) -> String {
     format!("{}:{nonce}:{number:06}", id(place))
 }
 
@@ -130,6 +139,16 @@ pub(super) struct Entry {
 }
 
 impl Slip {
+    /// The id of the document with a part of its text.
+    pub(super) fn part_id(&self, place: u64, number: usize) -> String {
+        part_id(place, if self.aside.is_empty() { &self.nonce } else { &self.aside }, number)
+    }
+
+    /// When it was made, among those of one place: the greater is the later.
+    pub(super) fn ballot(&self) -> (u64, &str, u32) {
+        (self.term, &self.turn, self.attempt)
+    }
+
     pub(super) fn read(place: u64, found: Found) -> Result<Self, StoreError> {
         let slip: Self = serde_json::from_value(found.body.into()).map_err(|error| corrupt(place, &error))?;
         if slip.format > FORMAT {

@@ -8,6 +8,9 @@ use tokio::sync::oneshot;
 pub(super) trait Job: Send {
     fn decide(&mut self, step: &mut Step<'_>);
 
+    /// Somebody still waits for the answer.
+    fn is_wanted(&self) -> bool;
+
     /// Lets the answer of the last decision go, or the failure to store it.
     fn finish(self: Box<Self>, stored: Result<(), &StoreError>);
 }
@@ -25,6 +28,10 @@ where
 {
     fn decide(&mut self, step: &mut Step<'_>) {
         self.decided = Some((self.decide)(step));
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
     }
 
     fn finish(self: Box<Self>, stored: Result<(), &StoreError>) {

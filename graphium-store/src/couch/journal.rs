@@ -1,6 +1,6 @@
 //! Events: the newest from memory, older ones from the entries that hold them.
 
-use super::log::{Log, Place};
+use super::{log::Log, place::Place};
 use graphium_core::{event::Event, store::StoreError};
 
 /// Up to `limit` events above a number, in order.
@@ -19,8 +19,8 @@ pub(super) async fn events(log: &Log, after: u64, limit: usize) -> Result<Vec<Ev
     let mut place = entry_of(log, wanted, next).await?;
     let mut events = Vec::new();
     while events.len() < limit && place < next {
-        let Place::Taken(slip) = log.look(place).await? else { break };
-        let entry = log.open(place, slip).await?;
+        let Place::Taken(leaf) = log.look(place).await? else { break };
+        let entry = log.open(place, leaf.slip).await?;
         if events.is_empty() && entry.first_event > wanted {
             return Err(StoreError::Pruned { up_to: entry.first_event - 1 });
         }
@@ -42,7 +42,7 @@ async fn entry_of(log: &Log, wanted: u64, next: u64) -> Result<u64, StoreError> 
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         match log.look(middle).await? {
-            Place::Taken(slip) if slip.first_event > wanted => high = middle,
+            Place::Taken(leaf) if leaf.slip.first_event > wanted => high = middle,
             // One that is gone is older than every one that is left.
             _ => low = middle,
         }

@@ -5,15 +5,17 @@
 //! of CouchDB it relies on.
 
 mod address;
+mod answer;
 mod book;
 mod client;
+mod dice;
 mod entry;
 mod job;
 mod journal;
 mod log;
 mod marks;
-mod nonce;
 mod older;
+mod place;
 mod prune;
 mod snapshot;
 mod step;
@@ -23,7 +25,12 @@ mod writer;
 #[cfg(feature = "testing")]
 pub(crate) use address::decoded;
 pub use address::{AddressError, CouchAddress};
-pub use client::{CallError, Cluster, CouchClient, DatabaseInfo, Found, Rev, Written};
+pub use answer::{CallError, Cluster, Created, DatabaseInfo, Found, Rev, Written};
+pub use client::CouchClient;
+#[cfg(not(feature = "testing"))]
+use dice::Dice;
+#[cfg(feature = "testing")]
+pub(crate) use dice::Dice;
 pub use older::Conversion;
 pub use snapshot::Retention;
 
@@ -40,13 +47,26 @@ use graphium_core::{
 };
 use jiff::Timestamp;
 use job::Job;
-use log::Log;
-use std::{fmt, sync::Arc};
-use tokio::sync::mpsc;
+use log::{Log, Progress};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use writer::Writer;
 
 /// Commands that wait before those who bring more have to wait.
 const QUEUE: usize = 1024;
+
+/// How long a command may take, its waiting for others included. Longer than a turn of a server that has died.
+const COMMAND: Duration = Duration::from_secs(20);
+
+/// How long it may take to bring the book up to date.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// How often a database that was made is looked for, and how long to wait in between.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the ids of our own documents begin with, and those of CouchDB's.
 const OURS: [&str; 4] = ["log:", "lease:", "snapshot:", "_design/"];
@@ -79,22 +99,25 @@ impl CouchStore {
         let place = address.to_string();
         let failed = |source: StoreError| OpenError::Couch { place: place.clone(), source };
         let client = CouchClient::new(address).map_err(log::unavailable).map_err(failed)?;
-        let info = match client.info().await.map_err(log::unavailable).map_err(failed)? {
-            Some(info) => info,
-            None => {
-                client.create().await.map_err(log::unavailable).map_err(failed)?;
-                client.info().await.map_err(log::unavailable).map_err(failed)?.unwrap_or_default()
-            }
-        };
-        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention));
-        log.catch_up().await.map_err(failed)?;
+        Self::open_on(client, options, retention, Dice::system()).await.map_err(failed)
+    }
+
+    pub(crate) async fn open_on(
+        client: CouchClient,
+        options: Options,
+        retention: Retention,
+        dice: Dice,
+    ) -> Result<Self, StoreError> {
+        let info = found_or_made(&client).await?;
+        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention, dice.clone()));
+        log.catch_up().await?;
         let grace = options.now.saturating_add(options.grace).unwrap_or(Timestamp::MAX);
-        let writer = Writer::new(Arc::clone(&log), nonce::text(), options.now, grace);
+        let writer = Writer::new(Arc::clone(&log), dice.name(), options.now, grace);
         let (jobs, queue) = mpsc::channel(QUEUE);
         tokio::spawn(writer.run(queue));
         let store = Self { log, jobs };
         if store.log.book().next == 1 {
-            store.upgrade(options.now).await.map_err(failed)?;
+            store.upgrade(options.now).await?;
         }
         Ok(store)
     }
@@ -144,9 +167,42 @@ impl CouchStore {
     ) -> Result<T, StoreError> {
         let gone = || StoreError::Unavailable("its writer has ended".to_owned());
         let (job, answer) = job::job(decide);
-        self.jobs.send(job).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let answered = async {
+            self.jobs.send(job).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        };
+        timeout(COMMAND, answered).await.unwrap_or_else(|_| {
+            let reason = format!("CouchDB did not take it within {COMMAND:?}: it may be in force later");
+            Err(StoreError::Unavailable(reason))
+        })
     }
+
+    /// Brings the book up to what was in force when this was called.
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        let read = timeout(QUESTION, self.log.catch_up())
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("CouchDB did not answer within {QUESTION:?}"))));
+        match read? {
+            Progress::UpToDate => Ok(()),
+            // Whatever the writer is asked, it makes sure of what came before.
+            Progress::Doubtful => self.ask(|_| Ok(())).await,
+        }
+    }
+}
+
+/// What a database says of itself; it is made where there is none.
+async fn found_or_made(client: &CouchClient) -> Result<DatabaseInfo, StoreError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(info) = client.info().await.map_err(log::unavailable)? {
+            return Ok(info);
+        }
+        if client.create().await.map_err(log::unavailable)? == Created::Accepted {
+            return Err(log::no_quorum());
+        }
+        // The node that is asked next may not know of it yet. Without an answer nobody knows how many copies there are.
+        sleep(PAUSE).await;
+    }
+    Err(StoreError::Unavailable("the database was made, and is not shown yet; try again".to_owned()))
 }
 
 #[async_trait]
@@ -191,32 +247,32 @@ impl TaskStore for CouchStore {
     }
 
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         Ok(self.log.book().record(key).cloned())
     }
 
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         Ok(self.log.book().records(query))
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         Ok(self.log.book().task(id).map(|task| Task::clone(task)))
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         Ok(self.log.book().tasks(query))
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         journal::events(&self.log, after, limit).await
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {
-        self.log.catch_up().await?;
+        self.catch_up().await?;
         Ok(self.log.book().last_event)
     }
 }

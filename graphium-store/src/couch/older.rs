@@ -1,6 +1,6 @@
 //! Documents of the older system, as records of this one. Pure: nothing is read or written here.
 
-use super::client::Found;
+use super::answer::Found;
 use graphium_core::{
     control::{DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus},
     document::{ReadContext, read},

@@ -1,11 +1,10 @@
 //! Snapshots: the book as it was at a place of the log, so that nobody has to read what came before, and it can go.
 
 use super::{
+    answer::{Rev, Written},
     book::{Book, Line},
-    client::{Found, Rev, Written},
     entry,
-    log::{Log, no_quorum, unavailable},
-    nonce,
+    log::{Log, is_done, no_quorum, unavailable},
 };
 use graphium_core::store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,9 @@ const PART: usize = 1024 * 1024;
 
 /// Documents that are taken away at once.
 const SWEEP: usize = 100;
+
+/// How often a range is swept: what is taken away may uncover a leaf that was in conflict with it, and a list may lag behind.
+const PASSES: usize = 3;
 
 /// When a snapshot is made, and what of the log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Default for Retention {
     }
 }
 
-/// The snapshot in force.
+/// What names a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Head {
     #[serde(rename = "type")]
@@ -49,19 +51,30 @@ pub(super) struct Head {
     /// The nonce of the last entry that is in it.
     tip: String,
     last_event: u64,
+    /// The highest term of a turn that is known.
+    #[serde(default)]
+    term: u64,
     /// What the ids of its parts begin with.
     parts: String,
     count: usize,
 }
 
-/// The snapshot in force, with the document's revision.
-pub(super) async fn head(log: &Log) -> Result<Option<(Head, Found)>, StoreError> {
-    let Some(found) = log.client.get(HEAD).await.map_err(unavailable)? else { return Ok(None) };
-    let head: Head = serde_json::from_value(found.body.clone().into()).map_err(|error| corrupt(HEAD, &error))?;
+/// The snapshot in force, with the revisions of the document. Where several servers have written one, the greatest place
+/// wins: whatever it stands on is in the log.
+pub(super) async fn head(log: &Log) -> Result<Option<(Head, Vec<Rev>)>, StoreError> {
+    let mut heads = Vec::new();
+    let mut revs = Vec::new();
+    for found in log.client.leaves(HEAD).await.map_err(unavailable)? {
+        revs.push(found.rev);
+        heads.push(serde_json::from_value::<Head>(found.body.into()).map_err(|error| corrupt(HEAD, &error))?);
+    }
+    let Some(head) = heads.into_iter().max_by(|a, b| (a.place, &a.parts).cmp(&(b.place, &b.parts))) else {
+        return Ok(None);
+    };
     if head.format > entry::FORMAT {
         return Err(corrupt(HEAD, &"a newer version of Graphium has written it: upgrade this server"));
     }
-    Ok(Some((head, found)))
+    Ok(Some((head, revs)))
 }
 
 /// Puts the newest snapshot, if there is one, into an empty book.
@@ -82,6 +95,7 @@ pub(super) async fn load(log: &Log, book: &mut Book) -> Result<(), StoreError> {
                 lines.push(serde_json::from_str::<Line>(line).map_err(|error| corrupt(&id, &error))?);
             }
         }
+        log.learn_term(head.term);
         book.restore(head.place, head.tip, head.last_event, lines);
         return Ok(());
     }
@@ -89,9 +103,9 @@ pub(super) async fn load(log: &Log, book: &mut Book) -> Result<(), StoreError> {
 }
 
 /// Writes the parts of a snapshot of the book. They are nobody's before a head names them.
-pub(super) async fn draft(log: &Log) -> Result<Head, StoreError> {
+async fn draft(log: &Log) -> Result<Head, StoreError> {
     let (place, tip, last_event, lines) = log.book().image();
-    let parts = format!("snapshot:{place:016}:{}", nonce::text());
+    let parts = format!("snapshot:{place:016}:{}", log.dice.name());
     let mut count = 0;
     let mut text = String::new();
     for line in lines {
@@ -108,7 +122,7 @@ pub(super) async fn draft(log: &Log) -> Result<Head, StoreError> {
     }
     let kind = "snapshot".to_owned();
     let floor = place.saturating_sub(log.retention.keep).max(1);
-    Ok(Head { kind, format: entry::FORMAT, place, floor, tip, last_event, parts, count })
+    Ok(Head { kind, format: entry::FORMAT, place, floor, tip, last_event, term: log.term(), parts, count })
 }
 
 async fn write(log: &Log, id: &str, text: &mut String) -> Result<(), StoreError> {
@@ -128,54 +142,75 @@ async fn write(log: &Log, id: &str, text: &mut String) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Puts a snapshot in force, in our own turn. `false`: another is newer, or nobody knows.
-pub(super) async fn publish(log: &Log, new: &Head) -> Result<bool, StoreError> {
-    let present = head(log).await?;
-    if let Some((present, found)) = &present {
-        for loser in &found.conflicts {
-            if !super::log::is_done(log.client.delete(HEAD, loser).await)? {
-                return Ok(false);
-            }
-        }
-        if present.place >= new.place {
-            return Ok(false);
-        }
+/// Makes a snapshot, unless another server has made one, and takes away what is not needed any more. Answers with the place
+/// of the newest. Nobody's turn is needed: of several heads the greatest is in force.
+pub(super) async fn make(log: &Log) -> Result<u64, StoreError> {
+    let next = log.book().next;
+    if let Some((head, _)) = head(log).await?
+        && head.place + log.retention.snapshot_every > next
+    {
+        return Ok(head.place);
     }
-    let rev = present.map(|(_, found)| found.rev);
-    super::log::is_done(log.client.put(HEAD, rev.as_ref(), new).await)
+    let head = draft(log).await?;
+    if publish(log, &head).await? {
+        sweep(log, &head).await?;
+    }
+    Ok(head.place)
+}
+
+/// Puts a snapshot in force. `false`: another is newer, or nobody knows.
+async fn publish(log: &Log, new: &Head) -> Result<bool, StoreError> {
+    let (present, revs) = head(log).await?.map_or((None, Vec::new()), |(head, revs)| (Some(head), revs));
+    if present.is_some_and(|present| present.place >= new.place) {
+        return Ok(false);
+    }
+    let mut revs = revs.iter();
+    if !is_done(log.client.put(HEAD, revs.next(), new).await)? {
+        return Ok(false);
+    }
+    for loser in revs {
+        // Its place is lower than the new one's: whether it goes changes nothing but how much is read.
+        is_done(log.client.delete(HEAD, loser).await)?;
+    }
+    Ok(true)
 }
 
 /// Takes away what a snapshot has made superfluous: entries before its floor, and the parts of older ones.
-pub(super) async fn sweep(log: &Log, head: &Head) -> Result<(), StoreError> {
-    for (mut start, end) in [
+async fn sweep(log: &Log, head: &Head) -> Result<(), StoreError> {
+    for (first, end) in [
         (entry::id(0), entry::id(head.floor.saturating_sub(1))),
         ("snapshot:0".to_owned(), format!("snapshot:{:016}", head.place)),
     ] {
-        loop {
-            let found = log.client.range(&start, &end, SWEEP).await.map_err(unavailable)?;
-            let documents: Vec<(String, Vec<Rev>)> = found.into_iter().filter_map(leaves).collect();
-            let Some((last, _)) = documents.last() else { break };
-            // Past the last, in case the list lags behind; what it did not show is swept after the next snapshot.
-            start = format!("{last}\u{0}");
-            erase(log, &documents).await?;
+        for _ in 0..PASSES {
+            if !sweep_range(log, &first, &end).await? {
+                break;
+            }
         }
     }
     Ok(())
 }
 
-fn leaves(found: Found) -> Option<(String, Vec<Rev>)> {
-    let id = found.body.get("_id")?.as_str()?.to_owned();
-    Some((id, std::iter::once(found.rev).chain(found.conflicts).collect()))
+/// Whether there was anything.
+async fn sweep_range(log: &Log, first: &str, end: &str) -> Result<bool, StoreError> {
+    let mut start = first.to_owned();
+    loop {
+        let documents = log.client.names(&start, end, SWEEP).await.map_err(unavailable)?;
+        let Some((last, _)) = documents.last() else { return Ok(start != first) };
+        // Past the last, in case the list lags behind; what it did not show is swept after the next snapshot.
+        start = format!("{last}\u{0}");
+        erase(log, documents).await?;
+    }
 }
 
-async fn erase(log: &Log, documents: &[(String, Vec<Rev>)]) -> Result<(), StoreError> {
-    if log.client.purge(documents).await.map_err(unavailable)? {
+async fn erase(log: &Log, documents: Vec<(String, Rev)>) -> Result<(), StoreError> {
+    let leaves: Vec<(String, Vec<Rev>)> = documents.into_iter().map(|(id, rev)| (id, vec![rev])).collect();
+    if log.client.purge(&leaves).await.map_err(unavailable)? {
         return Ok(());
     }
     // Without a purge a tombstone stays of each.
-    for (id, revs) in documents {
+    for (id, revs) in &leaves {
         for rev in revs {
-            super::log::is_done(log.client.delete(id, rev).await)?;
+            is_done(log.client.delete(id, rev).await)?;
         }
     }
     Ok(())

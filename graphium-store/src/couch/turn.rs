@@ -1,15 +1,21 @@
 //! Whose turn it is to write: one server at a time, by a document with a term, a nonce and an end.
 //!
 //! The turn keeps servers out of each other's way. That two of them never write one place of the log does not rest on it
-//! alone: a place is a document, and of two who make one document at most one gets a 201.
+//! alone: a place is a document, and of two who make one document at most one gets a 201. That what an earlier turn has sent
+//! may arrive late is what terms are for.
 
 use super::{
-    client::{CallError, CouchClient, Found, Rev, Written},
-    log::{no_quorum, unavailable},
+    answer::{CallError, Found, Rev, Written},
+    client::CouchClient,
+    dice::Dice,
+    log::{Log, no_quorum, unavailable},
 };
 use graphium_core::store::StoreError;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 /// The document.
@@ -59,10 +65,18 @@ struct Lease {
     confirmed: bool,
 }
 
+/// A turn, among all turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ballot {
+    pub(super) term: u64,
+    /// Tells it from another one that has, for a moment, the same term.
+    pub(super) nonce: String,
+}
+
 #[derive(Debug)]
 struct Held {
     rev: Rev,
-    term: u64,
+    ballot: Ballot,
     since: Instant,
     until: Instant,
     /// The same end by the time of day: the other clock may stand still while the machine sleeps.
@@ -79,9 +93,10 @@ impl Held {
 #[derive(Debug)]
 pub(super) struct Turn {
     me: String,
+    dice: Dice,
     held: Option<Held>,
-    /// Another's turn, and since when it has not changed.
-    seen: Option<(Rev, Instant)>,
+    /// Leaves of the document, and since when each has been there without changing.
+    seen: HashMap<Rev, Instant>,
     company: Option<Instant>,
     given_back: Option<Instant>,
     /// Of our own last turn.
@@ -89,13 +104,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub(super) fn new(me: String) -> Self {
-        Self { me, held: None, seen: None, company: None, given_back: None, last_term: 0 }
+    pub(super) fn new(me: String, dice: Dice) -> Self {
+        let seen = HashMap::new();
+        Self { me, dice, held: None, seen, company: None, given_back: None, last_term: 0 }
     }
 
-    /// The term, while the turn is ours for certain.
-    pub(super) fn held(&self) -> Option<u64> {
-        self.held.as_ref().filter(|held| held.is_valid()).map(|held| held.term)
+    /// Which it is, while it is ours for certain.
+    pub(super) fn held(&self) -> Option<&Ballot> {
+        self.held.as_ref().filter(|held| held.is_valid()).map(|held| &held.ballot)
     }
 
     /// Somebody else wrote: whatever we thought, it is not ours.
@@ -119,158 +135,165 @@ impl Turn {
     }
 
     /// Takes the turn, or goes on with it, until `deadline` at the latest.
-    pub(super) async fn take(
-        &mut self,
-        client: &CouchClient,
-        is_replicated: bool,
-        deadline: Instant,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn take(&mut self, log: &Log, deadline: Instant) -> Result<(), StoreError> {
         if let Some(rest) = self.given_back.and_then(|at| COURTESY.checked_sub(at.elapsed()))
             && self.has_company()
         {
             sleep(rest).await;
         }
-        // What another has written since is a conflict: our own revision is all that needs to be known.
-        if let Some(held) = self.held.take()
-            && let Some(term) = self.write(client, is_replicated, held.term, Some(&held.rev)).await?
+        // What another has written since is a conflict: our own revision is all that needs to be known. One that has run out
+        // is taken anew: others may have had theirs since, on another branch.
+        if let Some(held) = self.held.take().filter(Held::is_valid)
+            && self.write(log, held.ballot, Some(&held.rev)).await?
         {
-            return Ok(term);
+            return Ok(());
         }
         loop {
-            if let Some((term, rev)) = self.look(client).await?
-                && let Some(term) = self.write(client, is_replicated, term + 1, rev.as_ref()).await?
-            {
-                return Ok(term);
+            if let Some((last, rev)) = self.look(&log.client).await? {
+                let ballot = Ballot { term: last.max(log.term()) + 1, nonce: self.dice.name() };
+                if self.write(log, ballot, rev.as_ref()).await? {
+                    return Ok(());
+                }
             }
             if Instant::now() >= deadline {
                 let reason = "another server is writing and does not give its turn back";
                 return Err(StoreError::Unavailable(reason.to_owned()));
             }
-            sleep(LOOK.mul_f64(0.5 + super::nonce::fraction())).await;
+            sleep(LOOK.mul_f64(0.5 + self.dice.fraction())).await;
         }
     }
 
     /// Gives it back, as far as that works: if it does not, it runs out.
     pub(super) async fn give_back(&mut self, client: &CouchClient) {
-        let held = self.held.take().filter(Held::is_valid);
-        let rev = held.map(|held| held.rev);
+        let held = self.held.take();
         // Whatever comes of it, the turn is over.
-        let _ = timeout(FAREWELL, self.clear_name(client, rev)).await;
+        let _ = timeout(FAREWELL, self.clear_name(client, held)).await;
         self.given_back = Some(Instant::now());
     }
 
     /// Takes our name off the turn, which has it in the given revision or in none that we know of.
-    async fn clear_name(&self, client: &CouchClient, mut rev: Option<Rev>) {
+    async fn clear_name(&self, client: &CouchClient, held: Option<Held>) {
+        let mut ours: Vec<(Rev, u64)> = held.into_iter().map(|held| (held.rev, held.ballot.term)).collect();
         for _ in 0..ATTEMPTS {
-            if rev.is_none() {
+            if ours.is_empty() {
                 // Lost, or only an answer was: as long as the turn has our name it is still to be given back.
-                match client.get(ID).await {
-                    Ok(Some(found)) if found.body.get("holder").and_then(|name| name.as_str()) == Some(&self.me) => {
-                        rev = Some(found.rev);
-                    }
-                    Ok(_) => return,
-                    Err(_) => continue,
+                let Ok(leaves) = leaves(client).await else { continue };
+                let leaves = leaves.into_iter().filter(|(_, lease)| lease.holder == self.me);
+                ours = leaves.map(|(rev, lease)| (rev, lease.term)).collect();
+                if ours.is_empty() {
+                    return;
                 }
             }
-            let lease = Lease { holder: String::new(), ..self.lease(self.last_term, true) };
-            if let Ok(Written::Quorum(_)) = client.put(ID, rev.as_ref(), &lease).await {
+            let mut is_cleared = true;
+            for (rev, term) in std::mem::take(&mut ours) {
+                is_cleared &= matches!(self.clear_leaf(client, &rev, term).await, Ok(Written::Quorum(_)));
+            }
+            if is_cleared {
                 return;
             }
-            rev = None;
         }
     }
 
-    /// The last term and the revision to write upon, if the turn can be had.
+    async fn clear_leaf(&self, client: &CouchClient, rev: &Rev, term: u64) -> Result<Written, CallError> {
+        let lease = Lease { holder: String::new(), ..self.lease(term, true) };
+        client.put(ID, Some(rev), &lease).await
+    }
+
+    /// The last term and the revision to write upon, if the turn can be had. It can while nobody has any of its leaves: of two
+    /// that were written at two sides of a split network, the one that CouchDB shows may be the one that nobody has.
     async fn look(&mut self, client: &CouchClient) -> Result<Option<(u64, Option<Rev>)>, StoreError> {
-        let Some(found) = client.get(ID).await.map_err(unavailable)? else { return Ok(Some((0, None))) };
-        let rev = found.rev.clone();
-        if !self.clear(client, &found).await? {
-            return Ok(None);
-        }
-        let lease = read(found)?;
-        if self.last_term != 0 && lease.term > self.last_term {
+        let leaves = leaves(client).await?;
+        self.see(&leaves);
+        let Some(last) = leaves.iter().map(|(_, lease)| lease.term).max() else { return Ok(Some((0, None))) };
+        let has_other = leaves.iter().any(|(_, lease)| !lease.holder.is_empty() && lease.holder != self.me);
+        if has_other || (self.last_term != 0 && last > self.last_term) {
             self.company = Some(Instant::now());
         }
-        if lease.holder.is_empty() || lease.holder == self.me {
-            return Ok(Some((lease.term, Some(rev))));
-        }
-        self.company = Some(Instant::now());
-        match &self.seen {
-            Some((seen, since)) if *seen == rev => {
-                let limit = if lease.confirmed { TERM + MARGIN } else { CONFIRM * 2 };
-                let has_run_out = since.elapsed() > limit;
-                Ok(has_run_out.then_some((lease.term, Some(rev))))
-            }
-            _ => {
-                self.seen = Some((rev, Instant::now()));
-                Ok(None)
-            }
-        }
+        // One that has lost and is not confirmed is nobody's: whoever has written it will see ours.
+        let is_had = |(rev, lease): &(Rev, Lease)| lease.confirmed && !self.is_free(rev, lease);
+        let Some((rev, shown)) = leaves.first() else { return Ok(None) };
+        let is_free = self.is_free(rev, shown) && !leaves.iter().any(is_had);
+        Ok(is_free.then(|| (last, Some(rev.clone()))))
     }
 
-    /// Takes away what has lost against the revision that was found; `false`: somebody else is at it.
-    async fn clear(&self, client: &CouchClient, found: &Found) -> Result<bool, StoreError> {
-        for loser in &found.conflicts {
-            if !super::log::is_done(client.delete(ID, loser).await)? {
+    /// Remembers since when each leaf has been there.
+    fn see(&mut self, leaves: &[(Rev, Lease)]) {
+        let now = Instant::now();
+        let seen = leaves.iter().map(|(rev, _)| (rev.clone(), self.seen.get(rev).copied().unwrap_or(now)));
+        self.seen = seen.collect();
+    }
+
+    /// Whether nobody has the turn by this leaf.
+    fn is_free(&self, rev: &Rev, lease: &Lease) -> bool {
+        let limit = if lease.confirmed { TERM + MARGIN } else { CONFIRM * 2 };
+        lease.holder.is_empty()
+            || lease.holder == self.me
+            || self.seen.get(rev).is_some_and(|since| since.elapsed() > limit)
+    }
+
+    /// Writes, confirms, and looks whether anybody else has done the same. `false`: it is not ours.
+    async fn write(&mut self, log: &Log, ballot: Ballot, upon: Option<&Rev>) -> Result<bool, StoreError> {
+        let client = &log.client;
+        let (begun, begun_time) = (Instant::now(), SystemTime::now());
+        self.last_term = ballot.term;
+        let lease = self.lease(ballot.term, !log.is_replicated);
+        let mut rev = match client.put(ID, upon, &lease).await.map_err(unavailable)? {
+            Written::Quorum(rev) => rev,
+            Written::Accepted(rev) => return self.stand_back(client, &rev).await,
+            Written::Conflict | Written::Unknown(_) => return Ok(false),
+        };
+        if log.is_replicated {
+            if begun.elapsed() > CONFIRM {
                 return Ok(false);
             }
-        }
-        Ok(true)
-    }
-
-    /// Writes, confirms, and looks whether anybody else has done the same. Nothing: it is not ours.
-    async fn write(
-        &mut self,
-        client: &CouchClient,
-        is_replicated: bool,
-        term: u64,
-        rev: Option<&Rev>,
-    ) -> Result<Option<u64>, StoreError> {
-        let (begun, begun_time) = (Instant::now(), SystemTime::now());
-        self.last_term = term;
-        let lease = self.lease(term, !is_replicated);
-        let Some(mut rev) = quorum(client.put(ID, rev, &lease).await)? else { return Ok(None) };
-        if is_replicated {
             let lease = Lease { confirmed: true, ..lease };
-            if begun.elapsed() > CONFIRM {
-                return Ok(None);
+            rev = match client.put(ID, Some(&rev), &lease).await.map_err(unavailable)? {
+                Written::Quorum(rev) => rev,
+                Written::Accepted(_) => return Err(no_quorum()),
+                Written::Conflict | Written::Unknown(_) => return Ok(false),
+            };
+            let leaves = leaves(client).await?;
+            self.see(&leaves);
+            let is_rival = |(other, lease): &(Rev, Lease)| {
+                *other != rev && lease.confirmed && (lease.term >= ballot.term || !self.is_free(other, lease))
+            };
+            if leaves.iter().any(is_rival) {
+                // One who has come as far as we have may go on, or may have gone on: neither does.
+                let _ = self.clear_leaf(client, &rev, ballot.term).await;
+                return Ok(false);
             }
-            let Some(confirmed) = quorum(client.put(ID, Some(&rev), &lease).await)? else { return Ok(None) };
-            rev = confirmed;
-            let Some(found) = client.get(ID).await.map_err(unavailable)? else { return Ok(None) };
-            if found.rev != rev {
-                return Ok(None);
+            if leaves.iter().all(|(other, _)| *other != rev) {
+                return Ok(false);
             }
-            for other in &found.conflicts {
-                let stray = client.get_rev(ID, other).await.map_err(unavailable)?.map(read).transpose()?;
-                // One who has come as far as we have may go on: neither does.
-                if stray.is_some_and(|stray| stray.confirmed && stray.term >= term) {
-                    return Ok(None);
-                }
-            }
-            if !self.clear(client, &found).await? {
-                return Ok(None);
+            // Only now: somebody's leaf is left in any case, so terms never begin anew.
+            for (loser, _) in leaves.iter().filter(|(other, _)| *other != rev) {
+                let _ = client.delete(ID, loser).await;
             }
         }
         let until = begun + TERM - MARGIN;
         let until_time = begun_time + TERM - MARGIN;
-        self.held = Some(Held { rev, term, since: Instant::now(), until, until_time });
-        self.seen = None;
-        Ok(self.held())
+        self.held = Some(Held { rev, ballot, since: Instant::now(), until, until_time });
+        Ok(self.held().is_some())
+    }
+
+    /// What to do when only a minority took our write: either another's was faster, or there is no quorum.
+    async fn stand_back(&self, client: &CouchClient, ours: &Rev) -> Result<bool, StoreError> {
+        let leaves = leaves(client).await?;
+        if leaves.iter().any(|(rev, _)| rev != ours && !self.seen.contains_key(rev)) {
+            return Ok(false);
+        }
+        Err(no_quorum())
     }
 
     fn lease(&self, term: u64, confirmed: bool) -> Lease {
-        Lease { kind: "lease".to_owned(), term, holder: self.me.clone(), nonce: super::nonce::text(), confirmed }
+        Lease { kind: "lease".to_owned(), term, holder: self.me.clone(), nonce: self.dice.name(), confirmed }
     }
 }
 
-/// The revision of a write that a majority has. Nothing: not ours, or nobody knows; looking again tells.
-fn quorum(written: Result<Written, CallError>) -> Result<Option<Rev>, StoreError> {
-    match written.map_err(unavailable)? {
-        Written::Quorum(rev) => Ok(Some(rev)),
-        Written::Accepted(_) => Err(no_quorum()),
-        Written::Conflict | Written::Unknown(_) => Ok(None),
-    }
+/// The document's leaves; the one that CouchDB shows comes first.
+async fn leaves(client: &CouchClient) -> Result<Vec<(Rev, Lease)>, StoreError> {
+    let found = client.leaves(ID).await.map_err(unavailable)?;
+    found.into_iter().map(|found| Ok((found.rev.clone(), read(found)?))).collect()
 }
 
 fn read(found: Found) -> Result<Lease, StoreError> {

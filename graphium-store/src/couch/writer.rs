@@ -1,13 +1,14 @@
 //! The one of a server that writes: takes commands in batches, decides, and puts what was decided into the log.
 
 use super::{
-    client::{Rev, Written},
+    answer::{Rev, Written},
     entry::{self, Body, Entry, FORMAT, Slip},
     job::Job,
-    log::{Log, Place, no_quorum, unavailable},
-    nonce, snapshot,
+    log::{Log, Progress, no_quorum, unavailable},
+    place::Place,
+    snapshot,
     step::Step,
-    turn::Turn,
+    turn::{Ballot, Turn},
 };
 use graphium_core::{
     id::HostId,
@@ -20,11 +21,15 @@ use graphium_core::{
 use jiff::Timestamp;
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
     sync::mpsc,
+    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -37,9 +42,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two looks at a place while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a snapshot may take.
+const SNAPSHOT: Duration = Duration::from_secs(600);
+
 pub(super) struct Writer {
     log: Arc<Log>,
     turn: Turn,
+    /// The turn in which the book was brought up to date: while it lasts nobody else writes.
+    prepared: Option<Ballot>,
     /// Unfinished work; absent while it does not agree with the book.
     ledger: Option<Ledger>,
     /// The place of the next entry that the ledger does not know.
@@ -51,7 +61,17 @@ pub(super) struct Writer {
     now: Timestamp,
     grace: Timestamp,
     /// The place at which a snapshot is due.
-    next_snapshot: u64,
+    next_snapshot: Arc<AtomicU64>,
+    snapshot: Option<JoinHandle<()>>,
+}
+
+/// An entry that is about to get a place.
+struct Draft {
+    place: u64,
+    /// As it is to be stored, but for whose turn it is.
+    slip: Slip,
+    /// The nonces of what was made of it.
+    nonces: Vec<String>,
 }
 
 /// What became of an entry.
@@ -63,11 +83,12 @@ enum Fate {
 
 impl Writer {
     pub(super) fn new(log: Arc<Log>, me: String, now: Timestamp, grace: Timestamp) -> Self {
-        let next_snapshot = log.retention.snapshot_every;
         Self {
-            next_snapshot,
+            next_snapshot: Arc::new(AtomicU64::new(log.retention.snapshot_every)),
+            snapshot: None,
+            turn: Turn::new(me, log.dice.clone()),
+            prepared: None,
             log,
-            turn: Turn::new(me),
             ledger: None,
             known: 0,
             generation: 0,
@@ -104,6 +125,8 @@ impl Writer {
     }
 
     async fn carry_out(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        // Who has waited too long was told so, and asks again.
+        jobs.retain(|job| job.is_wanted());
         let stored = self.store(&mut jobs).await;
         for job in jobs {
             job.finish(stored.as_ref().copied());
@@ -111,48 +134,40 @@ impl Writer {
         if stored.is_err() {
             self.ledger = None;
             self.turn.give_back(&self.log.client).await;
-        } else if self.log.book().next >= self.next_snapshot {
-            // The log holds everything all the same: the next one is made when it is due.
-            if let Ok(place) = self.make_snapshot().await {
-                self.next_snapshot = place + self.log.retention.snapshot_every;
-            } else {
-                self.next_snapshot += self.log.retention.snapshot_every;
-            }
+        } else if self.log.book().next >= self.next_snapshot.load(Ordering::Acquire) {
+            self.make_snapshot();
         }
     }
 
-    /// Makes a snapshot, unless another server has made one, and takes away what is not needed any more. Answers with the
-    /// place of the newest.
-    async fn make_snapshot(&mut self) -> Result<u64, StoreError> {
-        let next = self.log.book().next;
-        if let Some((head, _)) = snapshot::head(&self.log).await?
-            && head.place + self.log.retention.snapshot_every > next
-        {
-            return Ok(head.place);
+    /// Lets a snapshot be made, beside everything else. The log holds everything all the same: should it fail, the next one
+    /// is made when that is due.
+    fn make_snapshot(&mut self) {
+        if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_finished()) {
+            return;
         }
-        let head = snapshot::draft(&self.log).await?;
-        let deadline = Instant::now() + PATIENCE;
-        self.turn.take(&self.log.client, self.log.is_replicated, deadline).await?;
-        if snapshot::publish(&self.log, &head).await? {
-            snapshot::sweep(&self.log, &head).await?;
-        }
-        Ok(head.place)
+        let every = self.log.retention.snapshot_every;
+        self.next_snapshot.fetch_add(every, Ordering::AcqRel);
+        let (log, next_snapshot) = (Arc::clone(&self.log), Arc::clone(&self.next_snapshot));
+        self.snapshot = Some(tokio::spawn(async move {
+            if let Ok(Ok(place)) = timeout(SNAPSHOT, snapshot::make(&log)).await {
+                next_snapshot.store(place + every, Ordering::Release);
+            }
+        }));
     }
 
     /// Decides, and stores what was decided, as often as others are faster.
     async fn store(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if self.turn.held().is_none() {
-                self.log.catch_up().await?;
+            if !self.is_prepared() && self.log.catch_up().await? == Progress::Doubtful {
+                self.prepare(deadline).await?;
             }
             let (body, ended) = self.decide(jobs);
             if body != Body::default() {
-                if self.turn.held().is_none() {
+                if !self.is_prepared() {
                     // What was decided may be overtaken before the turn is ours.
                     self.ledger = None;
-                    self.turn.take(&self.log.client, self.log.is_replicated, deadline).await?;
-                    self.catch_up_and_decide(deadline).await?;
+                    self.prepare(deadline).await?;
                     continue;
                 }
                 if let Fate::Overtaken = self.append(body, deadline).await? {
@@ -167,6 +182,11 @@ impl Writer {
             }
             return Ok(());
         }
+    }
+
+    /// The turn is ours, and what came before it is in the book.
+    fn is_prepared(&self) -> bool {
+        self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn))
     }
 
     fn decide(&mut self, jobs: &mut [Box<dyn Job>]) -> (Body, HashSet<Work>) {
@@ -185,7 +205,11 @@ impl Writer {
                 }
                 ledger
             }
-            (ledger, _) => ledger.insert(book.ledger(self.now, self.grace)),
+            (ledger, _) => {
+                // What was told of the one before is not known of this one.
+                self.ready.extend(book.hosts_with_work());
+                ledger.insert(book.ledger(self.now, self.grace))
+            }
         };
         self.known = book.next;
         let mut step = Step::new(&book, ledger, &mut self.ready);
@@ -195,24 +219,53 @@ impl Writer {
         step.finish()
     }
 
-    /// Brings the book up to date in our own turn: a place that nobody has confirmed is decided by us.
-    async fn catch_up_and_decide(&mut self, deadline: Instant) -> Result<(), StoreError> {
-        // Our turn may come after a long sleep: a place that was swept away is not free.
-        self.log.check_floor().await?;
+    /// Takes the turn and brings the book up to date in it: a place that nobody has confirmed is decided by us.
+    async fn prepare(&mut self, deadline: Instant) -> Result<(), StoreError> {
         loop {
-            self.log.catch_up().await?;
-            let place = self.log.book().next;
-            match self.log.look(place).await? {
-                Place::Free => return Ok(()),
-                Place::Taken(_) => {}
-                Place::Open(found) => {
-                    self.log.decide(place, *found).await?;
+            self.turn.take(&self.log, deadline).await?;
+            let turn = self.turn.held().cloned();
+            // Our turn may come after a long sleep: a place that was swept away is not free.
+            self.log.check_floor().await?;
+            while turn.is_some() && self.turn.held() == turn.as_ref() {
+                let is_doubtful = self.log.catch_up().await? == Progress::Doubtful;
+                let place = self.log.book().next;
+                if is_doubtful {
+                    self.settle(place).await?;
+                } else if self.free(place).await? {
+                    self.prepared = turn;
+                    return Ok(());
+                }
+                if Instant::now() >= deadline {
+                    return Err(unsettled(place));
                 }
             }
-            if Instant::now() >= deadline {
-                return Err(unsettled(place));
-            }
         }
+    }
+
+    /// Takes away what is not in force at a place; whether the place is free.
+    async fn free(&self, place: u64) -> Result<bool, StoreError> {
+        match self.log.look(place).await? {
+            Place::Free => Ok(true),
+            Place::Open(leaves) if self.turn.held().is_some() => {
+                self.log.clear(place, &leaves).await?;
+                Ok(false)
+            }
+            Place::Open(_) | Place::Taken(_) | Place::Doubtful(_) => Ok(false),
+        }
+    }
+
+    /// Ends the doubt about a place by an empty entry that follows what is to be in force there.
+    async fn settle(&self, place: u64) -> Result<(), StoreError> {
+        let Some((last, leaf)) = self.log.doubt(place).await? else { return Ok(()) };
+        if !self.free(last + 1).await? {
+            return Ok(());
+        }
+        let entry = self.log.open(last, leaf.slip).await?;
+        let first_event = entry.first_event + entry.body.events.len() as u64;
+        let mut draft = self.draft(last + 1, entry.nonce, first_event, &Body::default()).await?;
+        // Whether it worked is seen by looking.
+        self.make(&mut draft).await?;
+        Ok(())
     }
 
     /// Puts an entry at the next place.
@@ -221,62 +274,88 @@ impl Writer {
             let book = self.log.book();
             (book.next, book.tip.clone(), book.last_event + 1)
         };
-        let slip = Slip {
-            kind: "log-entry".to_owned(),
-            format: FORMAT,
-            term: self.turn.held().unwrap_or_default(),
-            nonce: nonce::text(),
-            previous: previous.clone(),
-            confirmed: !self.log.is_replicated,
-            first_event,
-            body: body.text()?,
-            parts: 0,
-        };
-        let slip = self.log.put_aside(place, slip).await?;
-        let entry = Entry { place, nonce: slip.nonce.clone(), previous, first_event, body };
-        let mut is_confirmed = self.first_write(place, &slip).await?;
+        let mut draft = self.draft(place, previous.clone(), first_event, &body).await?;
+        let mut made = self.make(&mut draft).await?;
         loop {
             // Past the end of the turn somebody else may have decided the place: then only a look tells.
-            if is_confirmed && self.turn.held().is_some() {
-                self.log.apply(entry);
+            if let Some(nonce) = made.take_if(|_| self.turn.held().is_some()) {
+                self.log.apply(Entry { place, nonce, previous, first_event, body });
                 return Ok(Fate::Stored);
             }
             if Instant::now() >= deadline {
                 return Err(unsettled(place));
             }
             if self.turn.held().is_none() {
-                self.turn.take(&self.log.client, self.log.is_replicated, deadline).await?;
+                self.turn.take(&self.log, deadline).await?;
                 if snapshot::head(&self.log).await?.is_some_and(|(head, _)| head.floor > place) {
                     return Err(unsettled(place));
                 }
             }
-            is_confirmed = match self.log.look(place).await {
-                Ok(Place::Taken(found)) if found.nonce == slip.nonce => true,
-                Ok(Place::Taken(_)) => return Ok(Fate::Overtaken),
-                Ok(Place::Open(found)) => {
-                    self.log.decide(place, *found).await?;
-                    false
+            made = match self.log.look(place).await {
+                Ok(Place::Taken(leaf)) if draft.nonces.contains(&leaf.slip.nonce) => {
+                    // Confirmed by us at some node: it is in force once a majority has it.
+                    let written = self.write(place, Some(&leaf.rev), &leaf.slip).await?;
+                    written.map(|_| leaf.slip.nonce)
                 }
-                Ok(Place::Free) => self.first_write(place, &slip).await?,
+                Ok(Place::Taken(_)) => return Ok(Fate::Overtaken),
+                Ok(Place::Doubtful(_)) => {
+                    self.settle(place).await?;
+                    None
+                }
+                Ok(Place::Open(leaves)) => {
+                    self.log.clear(place, &leaves).await?;
+                    None
+                }
+                Ok(Place::Free) => self.make(&mut draft).await?,
                 Err(StoreError::Unavailable(_)) => {
                     sleep(PAUSE).await;
-                    false
+                    None
                 }
                 Err(error) => return Err(error),
             };
         }
     }
 
-    /// Makes the document of a place and confirms it; whether both are certain.
-    async fn first_write(&self, place: u64, slip: &Slip) -> Result<bool, StoreError> {
-        match self.write(place, None, slip).await? {
-            Some(_) if slip.confirmed => Ok(true),
-            Some(rev) => {
-                let confirmed = Slip { confirmed: true, ..slip.clone() };
-                Ok(self.write(place, Some(&rev), &confirmed).await?.is_some())
-            }
-            None => Ok(false),
+    async fn draft(&self, place: u64, previous: String, first_event: u64, body: &Body) -> Result<Draft, StoreError> {
+        let slip = Slip {
+            kind: "log-entry".to_owned(),
+            format: FORMAT,
+            term: 0,
+            turn: String::new(),
+            attempt: 0,
+            nonce: String::new(),
+            previous,
+            confirmed: !self.log.is_replicated,
+            first_event,
+            body: body.text()?,
+            parts: 0,
+            aside: String::new(),
+        };
+        Ok(Draft { place, slip: self.log.put_aside(place, slip).await?, nonces: Vec::new() })
+    }
+
+    /// Makes the document of a place and confirms it, in our turn; its nonce if both are certain.
+    async fn make(&self, draft: &mut Draft) -> Result<Option<String>, StoreError> {
+        let Some(turn) = self.turn.held() else { return Ok(None) };
+        let slip = Slip {
+            term: turn.term,
+            turn: turn.nonce.clone(),
+            attempt: u32::try_from(draft.nonces.len()).unwrap_or(u32::MAX),
+            nonce: self.log.dice.name(),
+            ..draft.slip.clone()
+        };
+        draft.nonces.push(slip.nonce.clone());
+        let Some(rev) = self.write(draft.place, None, &slip).await? else { return Ok(None) };
+        if slip.confirmed {
+            return Ok(Some(slip.nonce));
         }
+        // By now the turn may be over, and the place decided by another: what is confirmed now would come too late.
+        if self.turn.held().is_none() {
+            return Ok(None);
+        }
+        let confirmed = Slip { confirmed: true, ..slip };
+        let written = self.write(draft.place, Some(&rev), &confirmed).await?;
+        Ok(written.map(|_| confirmed.nonce))
     }
 
     async fn write(&self, place: u64, rev: Option<&Rev>, slip: &Slip) -> Result<Option<Rev>, StoreError> {

@@ -1,12 +1,15 @@
 //! A document with all its revisions, as CouchDB keeps them: a tree, of which a leaf wins.
 
-use serde_json::{Map, Value};
-use std::cmp::Ordering;
+use serde_json::{Map, Value, json};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// A revision: its depth, and a hash of what led to it.
 pub(super) type Rev = (u64, String);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Node {
     rev: Rev,
     parent: Option<Rev>,
@@ -14,9 +17,10 @@ struct Node {
     body: Map<String, Value>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Document {
-    nodes: Vec<Node>,
+    /// By revision, so that two with the same ones are the same.
+    nodes: BTreeMap<Rev, Node>,
 }
 
 /// A revision that was asked for.
@@ -41,7 +45,7 @@ impl Document {
     /// A sibling of a revision, as another server may have written it upon the same one at another node: its fields are of
     /// the same names, and it has done nothing. It wins while the two are of one depth.
     pub(super) fn stray(&mut self, rev: &Rev, mut body: Map<String, Value>) {
-        let parent = self.nodes.iter().find(|node| node.rev == *rev).and_then(|node| node.parent.clone());
+        let parent = self.nodes.get(rev).and_then(|node| node.parent.clone());
         for (name, value) in [("nonce", Value::from("of another")), ("holder", "another".into()), ("body", "{}".into())]
         {
             if let Some(field) = body.get_mut(name) {
@@ -50,23 +54,23 @@ impl Document {
         }
         body.insert("confirmed".to_owned(), false.into());
         let stray = self.add(parent, false, body);
-        if let Some(node) = self.nodes.iter_mut().find(|node| node.rev == stray) {
+        if let Some(mut node) = self.nodes.remove(&stray) {
             node.rev.1 = format!("z{}", node.rev.1);
+            self.nodes.insert(node.rev.clone(), node);
         }
     }
 
     /// A revision that another node has taken, whatever this one has made of the one before.
-    pub(super) fn graft(&mut self, upon: Option<Rev>, is_deleted: bool, body: Map<String, Value>) {
-        let parent = upon.filter(|rev| self.nodes.iter().any(|node| node.rev == *rev));
-        self.add(parent, is_deleted, body);
+    pub(super) fn graft(&mut self, upon: Option<Rev>, is_deleted: bool, body: Map<String, Value>) -> Rev {
+        let parent = upon.filter(|rev| self.nodes.contains_key(rev));
+        self.add(parent, is_deleted, body)
     }
 
     fn add(&mut self, parent: Option<Rev>, is_deleted: bool, body: Map<String, Value>) -> Rev {
         let depth = parent.as_ref().map_or(0, |(depth, _)| *depth) + 1;
         let rev = (depth, hash(parent.as_ref(), is_deleted, &body));
-        if !self.nodes.iter().any(|node| node.rev == rev) {
-            self.nodes.push(Node { rev: rev.clone(), parent, is_deleted, body });
-        }
+        let node = || Node { rev: rev.clone(), parent, is_deleted, body };
+        self.nodes.entry(rev.clone()).or_insert_with(node);
         rev
     }
 
@@ -76,7 +80,7 @@ impl Document {
     }
 
     pub(super) fn seen_at(&self, rev: &Rev) -> Option<Seen<'_>> {
-        self.nodes.iter().find(|node| node.rev == *rev).map(|node| Seen { rev: &node.rev, body: &node.body })
+        self.nodes.get(rev).map(|node| Seen { rev: &node.rev, body: &node.body })
     }
 
     /// Leaves that have lost and are no tombstones.
@@ -85,13 +89,33 @@ impl Document {
         self.leaves().filter(|leaf| !leaf.is_deleted && Some(&leaf.rev) != winner).map(|leaf| &leaf.rev).collect()
     }
 
+    /// All leaves, tombstones among them, as a question for all open revisions is answered.
+    pub(super) fn open_revs(&self, id: &str) -> Value {
+        let leaves = self.leaves().map(|leaf| {
+            let mut body = leaf.body.clone();
+            body.insert("_id".to_owned(), id.into());
+            body.insert("_rev".to_owned(), text(&leaf.rev).into());
+            if leaf.is_deleted {
+                body.insert("_deleted".to_owned(), true.into());
+            }
+            json!({"ok": body})
+        });
+        leaves.collect()
+    }
+
+    /// Takes in the revisions that another node has.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (rev, node) in &other.nodes {
+            self.nodes.entry(rev.clone()).or_insert_with(|| node.clone());
+        }
+    }
+
     /// Takes leaves away, with what only they stand on.
     pub(super) fn purge(&mut self, revs: &[Rev]) {
         for rev in revs {
             let mut gone = self.leaves().find(|leaf| leaf.rev == *rev).map(|leaf| leaf.rev.clone());
             while let Some(rev) = gone {
-                let parent = self.nodes.iter().find(|node| node.rev == rev).and_then(|node| node.parent.clone());
-                self.nodes.retain(|node| node.rev != rev);
+                let parent = self.nodes.remove(&rev).and_then(|node| node.parent);
                 gone = parent.filter(|parent| self.leaves().any(|leaf| leaf.rev == *parent));
             }
         }
@@ -102,7 +126,8 @@ impl Document {
     }
 
     fn leaves(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| !self.nodes.iter().any(|other| other.parent.as_ref() == Some(&node.rev)))
+        let parents: BTreeSet<&Rev> = self.nodes.values().filter_map(|node| node.parent.as_ref()).collect();
+        self.nodes.values().filter(move |node| !parents.contains(&node.rev))
     }
 
     /// CouchDB's own order: what lives before what is deleted, then the deepest, then the highest hash.

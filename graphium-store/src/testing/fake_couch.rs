@@ -12,8 +12,13 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// Database that a fake has in its URL.
 const NAME: &str = "graphium";
@@ -33,6 +38,8 @@ pub(super) struct State {
     exists: bool,
     has_quorum: bool,
     is_stale: bool,
+    has_long_lists: bool,
+    hung_until: Option<Instant>,
     faults: Faults,
     documents: BTreeMap<String, Document>,
     /// What lists show while they are stale.
@@ -55,6 +62,8 @@ impl FakeCouch {
             exists: false,
             has_quorum: true,
             is_stale: false,
+            has_long_lists: true,
+            hung_until: None,
             faults: Faults::none(),
             documents: BTreeMap::new(),
             stale: BTreeMap::new(),
@@ -91,6 +100,28 @@ impl FakeCouch {
         let mut state = self.state();
         state.is_stale = true;
         state.stale = state.documents.clone();
+    }
+
+    /// Lists with whole documents fail from now on, as those do that are too long.
+    pub fn break_long_lists(&self) {
+        self.state().has_long_lists = false;
+    }
+
+    /// It answers nobody for so long from now on.
+    pub fn hang(&self, time: Duration) {
+        self.state().hung_until = Some(Instant::now() + time);
+    }
+
+    /// Lets a branch of its own grow beside what is there of a document, as a part of a cluster that was split off has it.
+    pub fn branch(&self, id: &str, bodies: impl IntoIterator<Item = Value>) {
+        let mut state = self.state();
+        let document = state.documents.entry(id.to_owned()).or_default();
+        let mut upon = None;
+        for body in bodies {
+            if let Value::Object(body) = body {
+                upon = Some(document.graft(upon, false, body));
+            }
+        }
     }
 
     /// How many writes it was asked for.
@@ -141,12 +172,12 @@ impl Drop for FakeCouch {
 }
 
 /// What is to be written.
-#[derive(Debug)]
-struct Write {
-    id: String,
-    upon: Option<document::Rev>,
-    is_deleted: bool,
-    body: Map<String, Value>,
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) id: String,
+    pub(super) upon: Option<document::Rev>,
+    pub(super) is_deleted: bool,
+    pub(super) body: Map<String, Value>,
 }
 
 impl State {
@@ -161,9 +192,13 @@ impl State {
     /// Answers a request; what takes time takes it without the lock.
     pub(super) async fn answer(state: &Arc<Mutex<Self>>, method: &str, path: &str, query: &str, body: &[u8]) -> Reply {
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts: Vec<String> = path.split('/').skip(1).filter(|part| !part.is_empty()).map(decoded).collect();
+        let parts = parts(path);
         let query = parameters(query);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let hung_until = lock().hung_until;
+        if let Some(until) = hung_until {
+            sleep_until(until).await;
+        }
         match (method, parts.as_slice()) {
             ("GET", []) => {
                 Reply::Json(200, json!({"couchdb": "Welcome", "version": "3.5.2", "vendor": {"name": "fake"}}))
@@ -247,7 +282,7 @@ impl State {
         if std::mem::replace(&mut self.exists, true) {
             return Reply::error(412, "file_exists", "The database could not be created, the file already exists.");
         }
-        Reply::Json(201, json!({"ok": true}))
+        Reply::Json(if self.has_quorum { 201 } else { 202 }, json!({"ok": true}))
     }
 
     fn store(&mut self, write: Write, status: u16) -> Reply {
@@ -261,6 +296,9 @@ impl State {
 
     fn get(&self, id: &str, query: &BTreeMap<String, String>) -> Reply {
         let Some(document) = self.documents.get(id) else { return Reply::missing() };
+        if query.contains_key("open_revs") {
+            return Reply::Json(200, document.open_revs(id));
+        }
         let seen = match query.get("rev").map(|rev| document::parse(rev)) {
             Some(Some(rev)) => document.seen_at(&rev),
             Some(None) => return Reply::error(400, "bad_request", "Invalid rev format"),
@@ -273,21 +311,10 @@ impl State {
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Reply {
-        let key = |name: &str| query.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
-        let (start, end) = (key("startkey").unwrap_or_default(), key("endkey"));
-        let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
-        let documents = if self.is_stale { &self.stale } else { &self.documents };
-        let rows: Vec<Value> = documents
-            .range(start..)
-            .take_while(|(id, _)| end.as_ref().is_none_or(|end| *id <= end))
-            .filter_map(|(id, document)| {
-                let seen = document.seen()?;
-                let value = json!({"rev": document::text(seen.rev)});
-                Some(json!({"id": id, "key": id, "value": value, "doc": shown(id, document, Some(&seen))}))
-            })
-            .take(limit)
-            .collect();
-        Reply::Json(200, json!({"total_rows": documents.len(), "offset": 0, "rows": rows}))
+        if query.contains_key("include_docs") && !self.has_long_lists {
+            return Reply::error(500, "timeout", "The request could not be processed in a reasonable amount of time.");
+        }
+        list(if self.is_stale { &self.stale } else { &self.documents }, query)
     }
 
     fn purge(&mut self, body: &[u8]) -> Reply {
@@ -307,7 +334,28 @@ impl State {
     }
 }
 
-fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Value {
+/// A range of documents, as a list has them.
+pub(super) fn list(documents: &BTreeMap<String, Document>, query: &BTreeMap<String, String>) -> Reply {
+    let key = |name: &str| query.get(name).and_then(|text| serde_json::from_str::<String>(text).ok());
+    let (start, end) = (key("startkey").unwrap_or_default(), key("endkey"));
+    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+    let rows: Vec<Value> = documents
+        .range(start..)
+        .take_while(|(id, _)| end.as_ref().is_none_or(|end| *id <= end))
+        .filter_map(|(id, document)| {
+            let seen = document.seen()?;
+            let mut row = json!({"id": id, "key": id, "value": {"rev": document::text(seen.rev)}});
+            if query.contains_key("include_docs") {
+                row["doc"] = shown(id, document, Some(&seen));
+            }
+            Some(row)
+        })
+        .take(limit)
+        .collect();
+    Reply::Json(200, json!({"total_rows": documents.len(), "offset": 0, "rows": rows}))
+}
+
+pub(super) fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Value {
     let Some(seen) = seen else { return Value::Null };
     let mut body = seen.body.clone();
     body.insert("_id".to_owned(), id.into());
@@ -319,7 +367,7 @@ fn shown(id: &str, document: &Document, seen: Option<&document::Seen<'_>>) -> Va
     Value::Object(body)
 }
 
-fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) -> Option<Write> {
+pub(super) fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) -> Option<Write> {
     let is_deleted = method == "DELETE";
     let body = if is_deleted { Map::new() } else { serde_json::from_slice(body).ok()? };
     let rev = query.get("rev").map(String::as_str).or_else(|| body.get("_rev").and_then(Value::as_str));
@@ -328,7 +376,12 @@ fn write(id: &str, method: &str, query: &BTreeMap<String, String>, body: &[u8]) 
     Some(Write { id: id.to_owned(), upon, is_deleted, body })
 }
 
-fn parameters(query: &str) -> BTreeMap<String, String> {
+/// The parts of a path.
+pub(super) fn parts(path: &str) -> Vec<String> {
+    path.split('/').skip(1).filter(|part| !part.is_empty()).map(decoded).collect()
+}
+
+pub(super) fn parameters(query: &str) -> BTreeMap<String, String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " ")))).collect()
 }

@@ -75,13 +75,17 @@ impl Faults {
         None
     }
 
-    /// `SplitMix64`, as a number from 0 up to 1.
+    /// A number from 0 up to 1.
     fn fraction(&mut self) -> f64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        f64::from(u32::try_from(z >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+        f64::from(u32::try_from(split_mix(&mut self.seed) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
+}
+
+/// The next number of `SplitMix64`.
+pub(crate) fn split_mix(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

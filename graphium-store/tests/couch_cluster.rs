@@ -1,0 +1,209 @@
+//! Several servers on a cluster whose nodes hang and are cut off, whose messages are late or lost: what was acknowledged is there
+//! in the end, once, in one order that all servers tell. In virtual time, the same from the same seed.
+
+#![cfg(feature = "couchdb")]
+
+use graphium_core::{
+    environment::Environment,
+    event::Event,
+    store::{Expect, Key, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskStore},
+    testing::ManualEnvironment,
+};
+use graphium_store::{
+    CouchStore, Options,
+    couch::Retention,
+    testing::{FakeCluster, Network},
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{env, error::Error, sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+type Checked = Result<(), Box<dyn Error>>;
+
+/// Seeds of one run; `GRAPHIUM_CLUSTER_SEEDS` (`from..to`) names others.
+const SEEDS: std::ops::Range<u64> = 0..300;
+
+/// Servers on the cluster.
+const SERVERS: usize = 3;
+
+/// Commands of each server.
+const COMMANDS: usize = 12;
+
+/// How long things go wrong.
+const TROUBLE: Duration = Duration::from_secs(60);
+
+async fn server(cluster: &FakeCluster, number: usize) -> Result<Arc<CouchStore>, StoreError> {
+    let options = Options::at(Timestamp::UNIX_EPOCH);
+    Ok(Arc::new(cluster.open(number, options, Retention::default()).await?))
+}
+
+/// A record of its own, and one that everybody counts up: `seen` is the version that it had before.
+fn command(name: &str, seen: Option<u64>) -> Submission {
+    let own = RecordWrite {
+        key: Key::new(Kind::Stack, name),
+        expect: Expect::Absent,
+        stack: None,
+        host: None,
+        body: Some(Arc::new(json!({"name": name}))),
+    };
+    let counted = RecordWrite {
+        key: Key::new(Kind::Stack, "count"),
+        expect: seen.map_or(Expect::Absent, Expect::Version),
+        stack: None,
+        host: None,
+        body: Some(Arc::new(json!({"by": name}))),
+    };
+    let idempotency_key = Some(format!("key of {name}"));
+    Submission { records: vec![own, counted], idempotency_key, ..Submission::default() }
+}
+
+struct Dice(ManualEnvironment);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(ManualEnvironment::seeded(seed))
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        u64::try_from(self.0.random() % u128::from(bound)).unwrap_or_default()
+    }
+
+    fn milliseconds(&self, bound: u64) -> Duration {
+        Duration::from_millis(self.below(bound))
+    }
+}
+
+/// Gives commands, and answers with the names of those that were acknowledged. Some are asked for again, with their keys.
+async fn client(number: usize, store: Arc<CouchStore>, dice: Dice) -> Result<Vec<String>, String> {
+    let mut acknowledged = Vec::new();
+    for step in 0..COMMANDS {
+        sleep(dice.milliseconds(4_000)).await;
+        let name = format!("{number}.{step}");
+        for _ in 0..=dice.below(3) {
+            let read = store.record(&Key::new(Kind::Stack, "count")).await;
+            let seen = match read {
+                Ok(record) => record.map(|record| record.version),
+                Err(StoreError::Unavailable(_)) => continue,
+                Err(error) => return Err(error.to_string()),
+            };
+            match store.submit(command(&name, seen), Timestamp::UNIX_EPOCH).await {
+                Ok(_) => {
+                    acknowledged.push(name);
+                    break;
+                }
+                Err(StoreError::Unavailable(_) | StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+    Ok(acknowledged)
+}
+
+/// Lets things go wrong.
+async fn trouble(cluster: &FakeCluster, dice: Dice) {
+    let chance = |percent: u64| f64::from(u32::try_from(dice.below(percent)).unwrap_or_default()) / 100.0;
+    cluster.set_network(Network { lost: chance(10), late: chance(10), late_copies: chance(10) });
+    let begun = Instant::now();
+    while begun.elapsed() < TROUBLE {
+        sleep(dice.milliseconds(3_000)).await;
+        let who = usize::try_from(dice.below(3)).unwrap_or_default();
+        match dice.below(5) {
+            0 | 1 => cluster.cut_off(who),
+            2 => cluster.connect(),
+            3 => cluster.hang_node(who, dice.milliseconds(9_000)),
+            _ => cluster.stop_server(who, dice.milliseconds(9_000)),
+        }
+    }
+    cluster.set_network(Network::default());
+    cluster.connect();
+}
+
+/// Names of what took effect, and all events, which have its order.
+async fn told(store: &CouchStore) -> Result<(Vec<String>, Vec<Event>), StoreError> {
+    let query = RecordQuery::of(Kind::Stack);
+    let mut names: Vec<String> = store.records(&query).await?.items.into_iter().map(|record| record.key.id).collect();
+    names.retain(|name| name != "count");
+    Ok((names, store.events(0, usize::MAX).await?))
+}
+
+async fn round(seed: u64) -> Result<usize, String> {
+    let failed = |error: StoreError| error.to_string();
+    let cluster = FakeCluster::start(seed);
+    let mut stores = Vec::new();
+    for number in 0..SERVERS {
+        stores.push(server(&cluster, number).await.map_err(failed)?);
+    }
+    let mut clients = JoinSet::new();
+    for (number, store) in stores.iter().enumerate() {
+        let dice = Dice::new(seed.wrapping_mul(31).wrapping_add(number as u64));
+        clients.spawn(client(number, Arc::clone(store), dice));
+    }
+    trouble(&cluster, Dice::new(seed)).await;
+    let mut acknowledged = Vec::new();
+    while let Some(done) = clients.join_next().await {
+        acknowledged.extend(done.map_err(|error| error.to_string())??);
+    }
+    // Longer than anything is late, and than a turn lasts.
+    sleep(Duration::from_secs(30)).await;
+    let last = Submission { idempotency_key: Some("the last".to_owned()), ..Submission::default() };
+    stores[0].submit(last, Timestamp::UNIX_EPOCH).await.map_err(failed)?;
+    let fresh = server(&cluster, 1).await.map_err(failed)?;
+    let (names, events) = told(&fresh).await.map_err(failed)?;
+    for name in &acknowledged {
+        if !names.contains(name) {
+            return Err(format!("`{name}` was acknowledged and is not there"));
+        }
+    }
+    let count = fresh.record(&Key::new(Kind::Stack, "count")).await.map_err(failed)?;
+    let version = count.map_or(0, |record| record.version);
+    if version != names.len() as u64 {
+        return Err(format!("{} commands took effect, and were counted as {version}", names.len()));
+    }
+    for (number, store) in stores.iter().enumerate() {
+        let other = told(store).await.map_err(failed)?;
+        if other != (names.clone(), events.clone()) {
+            return Err(format!("server {number} tells other than one that was opened just now"));
+        }
+    }
+    Ok(acknowledged.len())
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let named = env::var("GRAPHIUM_CLUSTER_SEEDS").ok();
+    let range = named.as_deref().and_then(|range| range.split_once(".."));
+    range.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?)).unwrap_or(SEEDS)
+}
+
+#[test]
+fn what_was_acknowledged_is_there_once_and_in_one_order_whatever_the_cluster_does() -> Checked {
+    let mut acknowledged = 0;
+    let seeds = seeds();
+    let count = seeds.clone().count();
+    for seed in seeds {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        let ended = runtime.block_on(async { timeout(Duration::from_secs(600), round(seed)).await });
+        let ended = ended.unwrap_or_else(|_| Err("it does not end".to_owned()));
+        acknowledged += ended.map_err(|why| format!("seed {seed}: {why}"))?;
+    }
+    let given = count * SERVERS * COMMANDS;
+    assert!(acknowledged * 4 > given, "hardly anything was acknowledged: {acknowledged} of {given}");
+    Ok(())
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() -> Checked {
+    let run = || -> Result<Vec<usize>, Box<dyn Error>> {
+        let mut counts = Vec::new();
+        for seed in 0..10 {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+            counts.push(runtime.block_on(round(seed))?);
+        }
+        Ok(counts)
+    };
+    assert_eq!(run()?, run()?);
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! Leaves in conflict, and a CouchDB that is slow to answer: what a server makes of them.
+
+#![cfg(feature = "couchdb")]
+
+use graphium_core::{
+    action::Action,
+    id::HostId,
+    store::{ClaimRequest, SessionRequest, StoreError, Submission, TaskQuery, TaskStore, TaskStoreExt},
+    task::Task,
+};
+use graphium_store::{
+    CouchStore, Options,
+    couch::{CouchAddress, Retention},
+    open,
+    testing::FakeCouch,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+type Checked = Result<(), Box<dyn Error>>;
+type Store = Arc<dyn TaskStore>;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+}
+
+async fn server(fake: &FakeCouch) -> Result<Store, Box<dyn Error>> {
+    Ok(open(&fake.url(), Options::at(at(0))).await?)
+}
+
+async fn submit(store: &dyn TaskStore, id: &str) -> Result<(), StoreError> {
+    let action = Action::Start { name: id.to_owned() };
+    let task = Task { deployment_id: Some("deployment:1".into()), ..Task::new(id.into(), "vm1".into(), action, at(0)) };
+    store.submit(Submission { tasks: vec![task], ..Submission::default() }, at(0)).await?;
+    Ok(())
+}
+
+fn lease(term: u64, holder: &str) -> Value {
+    json!({"type": "lease", "term": term, "holder": holder, "nonce": format!("{term}"), "confirmed": true})
+}
+
+fn entry(term: u64, nonce: &str, previous: &str) -> [Value; 2] {
+    let slip = |confirmed: bool| {
+        json!({
+            "type": "log-entry", "format": 1, "term": term, "turn": "t", "nonce": nonce, "previous": previous,
+            "confirmed": confirmed, "first_event": 1, "body": json!({"submissions": [[nonce, []]]}).to_string(),
+        })
+    };
+    [slip(false), slip(true)]
+}
+
+/// Which entries are in force, as a server tells by their idempotency keys. What is not is made by asking.
+async fn in_force(store: &Store, nonces: &[&str]) -> Result<Vec<bool>, StoreError> {
+    let mut repeated = Vec::new();
+    for nonce in nonces {
+        let again = Submission { idempotency_key: Some((*nonce).to_owned()), ..Submission::default() };
+        repeated.push(store.submit(again, at(0)).await?.repeated);
+    }
+    Ok(repeated)
+}
+
+const FIRST: &str = "log:0000000000000001";
+const SECOND: &str = "log:0000000000000002";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_a_split_has_put_in_the_shade_keeps_its_turn() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let store = server(&fake).await?;
+    fake.branch("lease:writer", [lease(7, "ghost")]);
+    // At the other side somebody took the turn twice and gave it back: that branch is deeper, and CouchDB shows it.
+    fake.branch("lease:writer", [lease(5, "other"), lease(5, ""), lease(6, "other"), lease(6, "")]);
+    let begun = Instant::now();
+    submit(store.as_ref(), "a").await?;
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    let taken = fake.document("lease:writer").ok_or("no lease")?;
+    assert!(taken["term"].as_u64() > Some(7), "{taken}");
+    assert!(fake.conflicted().is_empty(), "{:?}", fake.conflicted());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_confirmed_entries_all_servers_take_the_one_of_the_later_turn() -> Checked {
+    for is_turned in [false, true] {
+        let fake = FakeCouch::start(3).await?;
+        let [early, late] = [entry(5, "early", ""), entry(6, "late", "")];
+        let (first, second) = if is_turned { (late, early) } else { (early, late) };
+        let (a, b) = (server(&fake).await?, server(&fake).await?);
+        fake.branch(FIRST, first);
+        fake.branch(FIRST, second);
+        assert_eq!(in_force(&a, &["late", "early"]).await?, [true, false]);
+        assert_eq!(a.last_event().await?, b.last_event().await?);
+        assert_eq!(in_force(&b, &["late", "early"]).await?, [true, true]);
+        assert_eq!(in_force(&server(&fake).await?, &["late", "early"]).await?, [true, true]);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_follows_tells_which_of_two_confirmed_entries_is_in_force() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let (a, b) = (server(&fake).await?, server(&fake).await?);
+    fake.branch(FIRST, entry(5, "early", ""));
+    fake.branch(SECOND, entry(7, "next", "early"));
+    assert_eq!(in_force(&a, &["early", "next"]).await?, [true, true]);
+    // A confirmation arrives that nobody waits for any more.
+    fake.branch(FIRST, entry(6, "late", ""));
+    assert_eq!(in_force(&b, &["early", "next", "late"]).await?, [true, true, false]);
+    assert_eq!(in_force(&a, &["early", "next", "late"]).await?, [true, true, true]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_heads_of_snapshots_the_greater_place_is_in_force() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let few = Retention { snapshot_every: 10, keep: 5 };
+    let store = CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), few).await?;
+    for number in 0..25 {
+        submit(&store, &format!("t{number:02}")).await?;
+    }
+    let begun = Instant::now();
+    while fake.document(FIRST).is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is swept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut older = fake.document("snapshot:head").ok_or("no head")?;
+    let fields = older.as_object_mut().ok_or("no object")?;
+    fields.retain(|name, _| !name.starts_with('_'));
+    fields.extend([
+        ("place".to_owned(), json!(2)),
+        ("floor".to_owned(), json!(1)),
+        ("parts".to_owned(), json!("gone")),
+    ]);
+    fake.branch(
+        "snapshot:head",
+        (0..9).map(|number| {
+            older["last_event"] = json!(number);
+            older.clone()
+        }),
+    );
+    assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 25);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_that_are_too_long_keep_no_server_from_starting_and_nothing_from_being_swept() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let few = Retention { snapshot_every: 10, keep: 5 };
+    let store = CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), few).await?;
+    fake.break_long_lists();
+    for number in 0..25 {
+        submit(&store, &format!("t{number:02}")).await?;
+    }
+    let begun = Instant::now();
+    while fake.document(FIRST).is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is swept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 25);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_only_a_minority_has_made_is_not_opened() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    fake.lose_quorum();
+    let refused = server(&fake).await.err().ok_or("opened")?;
+    let cause = refused.source().map(ToString::to_string).unwrap_or_default();
+    assert!(cause.contains("quorum"), "{refused}: {cause}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_database_that_hangs_is_told_in_time() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let store = server(&fake).await?;
+    submit(store.as_ref(), "a").await?;
+    fake.hang(Duration::from_secs(120));
+    let begun = Instant::now();
+    let readers = (0..12).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.last_event().await })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        let read = reader.await?;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_just_opened_tells_hosts_of_work_that_waits() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    submit(server(&fake).await?.as_ref(), "a").await?;
+    let other = server(&fake).await?;
+    assert_eq!(other.expire(at(1)).await?.ready, [HostId::from("vm1")]);
+    assert_eq!(other.expire(at(1)).await?.ready, [], "it is told once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_another_server_has_ended_is_told_to_its_host() -> Checked {
+    let fake = FakeCouch::start(1).await?;
+    let (a, b) = (server(&fake).await?, server(&fake).await?);
+    submit(a.as_ref(), "a").await?;
+    let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
+    let epoch = a.open_session(request, at(0)).await?.epoch;
+    let request = ClaimRequest { host: "vm1".into(), epoch, claim: "c".into(), max: 1, expires_at: at(200) };
+    assert_eq!(a.claim(request, at(1)).await?.len(), 1);
+    // What the other server was told before is of no account.
+    b.expire(at(2)).await?;
+    assert_eq!(b.expire(at(3)).await?.ready, []);
+    assert_eq!(a.expire(at(201)).await?.tasks.len(), 1);
+    let mut ready = Vec::new();
+    for second in 202..300 {
+        ready.extend(b.expire(at(second)).await?.ready);
+    }
+    assert_eq!(ready, [HostId::from("vm1")]);
+    Ok(())
+}
