@@ -66,7 +66,7 @@ pub(super) async fn measure() -> Result<Waits, Box<dyn Error + Send + Sync>> {
 fn sync(file: &mut File, waits: &mut Vec<f64>) -> Done {
     let begun = Instant::now();
     // Over and over at the same places, as a log is that was as long before.
-    if waits.len() % 1000 == 0 {
+    if waits.len().is_multiple_of(1000) {
         file.seek(SeekFrom::Start(0))?;
     }
     file.write_all(&FRAME)?;

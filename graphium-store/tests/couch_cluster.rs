@@ -25,7 +25,7 @@ use tokio::{
 type Checked = Result<(), Box<dyn Error>>;
 
 /// Seeds of one run; `GRAPHIUM_CLUSTER_SEEDS` (`from..to`) names others.
-const SEEDS: std::ops::Range<u64> = 0..300;
+const SEEDS: std::ops::Range<u64> = 0..100;
 
 /// Servers on the cluster.
 const SERVERS: usize = 3;

@@ -48,7 +48,7 @@ fn entry(term: u64, nonce: &str, previous: &str) -> [Value; 2] {
     let slip = |confirmed: bool| {
         json!({
             "type": "log-entry", "format": 1, "term": term, "turn": "t", "nonce": nonce, "previous": previous,
-            "confirmed": confirmed, "first_event": 1, "body": json!({"submissions": [[nonce, []]]}).to_string(),
+            "confirmed": confirmed, "first_event": 1, "body": json!({"submissions": [[nonce, Timestamp::UNIX_EPOCH, []]]}).to_string(),
         })
     };
     [slip(false), slip(true)]
