@@ -107,16 +107,27 @@ fn stored(path: &Path) -> Result<HashSet<String>, Box<dyn Error>> {
     Ok(ids)
 }
 
+/// A recording in which the log began anew: how often it does depends on how the writers happen to meet.
+fn eventful() -> Result<Vec<Step>, Box<dyn Error>> {
+    let begins = |step: &&Step| matches!(step, Step::Write { file, offset: 0, .. } if file == "graphium.db-wal");
+    for _ in 0..5 {
+        let steps = record("the_child_submits_to_a_store")?;
+        if steps.iter().filter(begins).count() > 1 {
+            return Ok(steps);
+        }
+    }
+    Err("the log never began anew".into())
+}
+
 #[test]
 fn no_loss_of_power_takes_away_what_was_acknowledged() -> Checked {
-    let steps = record("the_child_submits_to_a_store")?;
+    let steps = eventful()?;
     let of = |wanted: fn(&Step) -> bool| steps.iter().filter(|step| wanted(step)).count();
     assert_eq!(of(|step| matches!(step, Step::Acknowledge(_))), WORKERS * SUBMISSIONS);
     assert!(
         of(|step| matches!(step, Step::Sync { file } if file == "graphium.db")) > 2,
         "it never came to a checkpoint"
     );
-    assert!(of(|step| matches!(step, Step::Write { file, offset: 0, .. } if file == "graphium.db-wal")) > 2);
     let whole = tempfile::tempdir()?;
     disk_after(&steps).lose_power(whole.path(), &mut Random::new(0))?;
     assert!(stored(&whole.path().join("graphium.db"))?.len() >= WORKERS * SUBMISSIONS);
