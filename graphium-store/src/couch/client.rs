@@ -27,7 +27,7 @@ pub struct CouchClient {
     address: CouchAddress,
     /// Takes the place of the network.
     #[cfg(feature = "testing")]
-    direct: Option<std::sync::Arc<dyn crate::testing::Direct>>,
+    direct: Option<std::sync::Arc<dyn super::direct::Direct>>,
 }
 
 impl fmt::Debug for CouchClient {
@@ -62,7 +62,7 @@ impl CouchClient {
 
     /// The same, without a network.
     #[cfg(feature = "testing")]
-    pub(crate) fn on(self, direct: std::sync::Arc<dyn crate::testing::Direct>) -> Self {
+    pub(crate) fn on(self, direct: std::sync::Arc<dyn super::direct::Direct>) -> Self {
         Self { direct: Some(direct), ..self }
     }
 
@@ -302,7 +302,7 @@ impl CouchClient {
     #[cfg(feature = "testing")]
     async fn send_on(
         &self,
-        direct: &dyn crate::testing::Direct,
+        direct: &dyn super::direct::Direct,
         request: RequestBuilder,
     ) -> Result<(StatusCode, Vec<u8>), CallError> {
         let request = request.build().map_err(|error| self.unreachable(reason(&error)))?;

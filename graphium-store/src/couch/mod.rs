@@ -9,6 +9,8 @@ mod answer;
 mod book;
 mod client;
 mod dice;
+#[cfg(feature = "testing")]
+mod direct;
 mod entry;
 mod job;
 mod journal;
@@ -31,6 +33,8 @@ pub use client::CouchClient;
 use dice::Dice;
 #[cfg(feature = "testing")]
 pub(crate) use dice::Dice;
+#[cfg(feature = "testing")]
+pub(crate) use direct::Direct;
 pub use older::Conversion;
 pub use snapshot::Retention;
 

@@ -6,6 +6,7 @@ use super::{
     fault::split_mix,
     reply::Reply,
 };
+use crate::couch::Direct;
 use crate::{
     CouchStore, Options,
     couch::{CouchAddress, CouchClient, Dice, Retention},
@@ -38,13 +39,6 @@ const LATE: Duration = Duration::from_secs(12);
 
 /// Between two rounds in which nodes tell each other what they have.
 const GOSSIP: Duration = Duration::from_millis(40);
-
-/// What takes the place of the network between a client and its database.
-#[async_trait]
-pub(crate) trait Direct: Send + Sync {
-    /// Status and body of the answer; nothing where none comes.
-    async fn call(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Option<(u16, Vec<u8>)>;
-}
 
 /// How often messages go wrong, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

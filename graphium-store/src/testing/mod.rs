@@ -8,7 +8,6 @@ mod fault;
 mod reply;
 mod wire;
 
-pub(crate) use cluster::Direct;
 pub use cluster::{FakeCluster, Network};
 pub use fake_couch::FakeCouch;
 pub(crate) use fault::split_mix;
