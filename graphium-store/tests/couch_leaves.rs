@@ -40,6 +40,25 @@ async fn submit(store: &dyn TaskStore, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A server that keeps little of the log.
+async fn sweeping(fake: &FakeCouch) -> Result<CouchStore, Box<dyn Error>> {
+    let few = Retention { snapshot_every: 10, keep: 5 };
+    Ok(CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), few).await?)
+}
+
+/// Stores enough for the beginning of the log to be swept away.
+async fn fill(store: &CouchStore, fake: &FakeCouch) -> Checked {
+    for number in 0..25 {
+        submit(store, &format!("t{number:02}")).await?;
+    }
+    let begun = Instant::now();
+    while fake.document(FIRST).is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is swept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
 fn lease(term: u64, holder: &str) -> Value {
     json!({"type": "lease", "term": term, "holder": holder, "nonce": format!("{term}"), "confirmed": true})
 }
@@ -117,16 +136,8 @@ async fn what_follows_tells_which_of_two_confirmed_entries_is_in_force() -> Chec
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_heads_of_snapshots_the_greater_place_is_in_force() -> Checked {
     let fake = FakeCouch::start(3).await?;
-    let few = Retention { snapshot_every: 10, keep: 5 };
-    let store = CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), few).await?;
-    for number in 0..25 {
-        submit(&store, &format!("t{number:02}")).await?;
-    }
-    let begun = Instant::now();
-    while fake.document(FIRST).is_some() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is swept");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let store = sweeping(&fake).await?;
+    fill(&store, &fake).await?;
     let mut older = fake.document("snapshot:head").ok_or("no head")?;
     let fields = older.as_object_mut().ok_or("no object")?;
     fields.retain(|name, _| !name.starts_with('_'));
@@ -149,17 +160,9 @@ async fn of_two_heads_of_snapshots_the_greater_place_is_in_force() -> Checked {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_that_are_too_long_keep_no_server_from_starting_and_nothing_from_being_swept() -> Checked {
     let fake = FakeCouch::start(1).await?;
-    let few = Retention { snapshot_every: 10, keep: 5 };
-    let store = CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), few).await?;
+    let store = sweeping(&fake).await?;
     fake.break_long_lists();
-    for number in 0..25 {
-        submit(&store, &format!("t{number:02}")).await?;
-    }
-    let begun = Instant::now();
-    while fake.document(FIRST).is_some() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is swept");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    fill(&store, &fake).await?;
     assert_eq!(server(&fake).await?.all_tasks(TaskQuery::default()).await?.len(), 25);
     Ok(())
 }

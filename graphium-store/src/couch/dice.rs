@@ -1,7 +1,5 @@
 //! What is chosen at random: names that tell one write from another, and pauses.
 
-#[cfg(feature = "testing")]
-use std::sync::{Mutex, PoisonError};
 use std::{fmt, sync::Arc};
 
 /// Fills what it is given with random bytes.
@@ -14,19 +12,11 @@ pub(crate) struct Dice(Arc<Fill>);
 impl Dice {
     /// Those of the operating system.
     pub(super) fn system() -> Self {
-        Self(Arc::new(fill))
+        Self::filled_by(fill)
     }
 
-    /// The same ones from the same seed.
-    #[cfg(feature = "testing")]
-    pub(crate) fn seeded(seed: u64) -> Self {
-        let state = Mutex::new(seed);
-        Self(Arc::new(move |bytes| {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            for byte in bytes {
-                *byte = crate::testing::split_mix(&mut state).to_le_bytes()[7];
-            }
-        }))
+    pub(crate) fn filled_by(fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fill))
     }
 
     /// A name that nobody else has: 128 random bits in hexadecimal.

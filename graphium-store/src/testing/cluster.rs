@@ -3,13 +3,12 @@
 use super::{
     document::{self, Document},
     fake_couch::{Write, parameters, parts, write},
-    fault::split_mix,
+    fault::{fraction, split_mix},
     reply::Reply,
 };
-use crate::couch::Direct;
 use crate::{
     CouchStore, Options,
-    couch::{CouchAddress, CouchClient, Dice, Retention},
+    couch::{CouchAddress, CouchClient, Dice, Direct, Retention},
 };
 use async_trait::async_trait;
 use graphium_core::store::StoreError;
@@ -111,7 +110,7 @@ impl FakeCluster {
         let address = address.map_err(|error| broken(error.to_string()))?;
         let client = CouchClient::new(address).map_err(|error| broken(error.to_string()))?;
         let link = Link { nodes: Arc::clone(&self.nodes), server, node: server % NODES };
-        let dice = Dice::seeded(split_mix(&mut self.state().seed));
+        let dice = dice(split_mix(&mut self.state().seed));
         CouchStore::open_on(client.on(Arc::new(link)), options, retention, dice).await
     }
 
@@ -219,9 +218,9 @@ impl Nodes {
     fn send(&self, late: impl Fn(&Network) -> f64) -> (bool, Duration) {
         let mut state = self.state();
         let network = state.network;
-        let is_lost = state.fraction() < network.lost;
-        let span = if state.fraction() < late(&network) { LATE } else { HOP };
-        (is_lost, span.mul_f64(state.fraction()))
+        let is_lost = fraction(&mut state.seed) < network.lost;
+        let span = if fraction(&mut state.seed) < late(&network) { LATE } else { HOP };
+        (is_lost, span.mul_f64(fraction(&mut state.seed)))
     }
 
     /// Until a node goes on.
@@ -324,10 +323,6 @@ impl Nodes {
 }
 
 impl State {
-    fn fraction(&mut self) -> f64 {
-        f64::from(u32::try_from(split_mix(&mut self.seed) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
-    }
-
     /// The nodes that a node reaches, itself among them, in the order in which they answer.
     fn order(&mut self, node: usize) -> Vec<usize> {
         let mut nodes: Vec<(u64, usize)> = Vec::new();
@@ -382,4 +377,15 @@ async fn gossip(nodes: Arc<Nodes>) {
             }
         }
     }
+}
+
+/// The same random bytes from the same seed.
+fn dice(seed: u64) -> Dice {
+    let state = Mutex::new(seed);
+    Dice::filled_by(move |bytes| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        for byte in bytes {
+            *byte = split_mix(&mut state).to_le_bytes()[7];
+        }
+    })
 }

@@ -65,7 +65,7 @@ impl Faults {
         if let Some(fault) = self.queued.pop_front() {
             return Some(fault);
         }
-        let mut number = self.fraction();
+        let mut number = fraction(&mut self.seed);
         for (fault, chance) in &self.chances {
             if number < *chance {
                 return Some(*fault);
@@ -74,15 +74,15 @@ impl Faults {
         }
         None
     }
+}
 
-    /// A number from 0 up to 1.
-    fn fraction(&mut self) -> f64 {
-        f64::from(u32::try_from(split_mix(&mut self.seed) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
-    }
+/// A number from 0 up to 1.
+pub(super) fn fraction(seed: &mut u64) -> f64 {
+    f64::from(u32::try_from(split_mix(seed) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 /// The next number of `SplitMix64`.
-pub(crate) fn split_mix(seed: &mut u64) -> u64 {
+pub(super) fn split_mix(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *seed;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

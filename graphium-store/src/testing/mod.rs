@@ -10,5 +10,4 @@ mod wire;
 
 pub use cluster::{FakeCluster, Network};
 pub use fake_couch::FakeCouch;
-pub(crate) use fault::split_mix;
 pub use fault::{Fault, Faults};
