@@ -68,7 +68,7 @@ impl From<ClientError> for Failure {
                 Self::new(Exit::Denied, format!("{url} refuses: {detail}")).hint("use a token that may do this")
             }
             ClientError::Invalid { detail, diagnostics } => {
-                Self { what: detail, diagnostics, ..Self::quiet(Exit::Invalid) }
+                Self { what: detail, diagnostics: diagnostics.into(), ..Self::quiet(Exit::Invalid) }
             }
             ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail).coded("not-found"),
             ClientError::Outdated { detail, changes } if changes.is_empty() => {

@@ -56,7 +56,7 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// What programs know it by, where that says more than the exit code.
-    pub(crate) code: Option<Cow<'static, str>>,
+    pub(crate) code: Option<Box<str>>,
     /// One sentence; empty where everything was said already.
     pub(crate) what: String,
     /// Why, from the outside in.
@@ -64,9 +64,16 @@ pub(crate) struct Failure {
     /// What to do.
     pub(crate) hints: Vec<String>,
     /// What is wrong with the document, where that is the reason.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Name and text of what they were found in, where that is to be shown.
-    pub(crate) source: Option<(String, String)>,
+    pub(crate) diagnostics: Box<[Diagnostic]>,
+    /// What they were found in, where that is to be shown.
+    pub(crate) source: Option<Box<SourceText>>,
+}
+
+/// What somebody wrote, and how it is called.
+#[derive(Debug)]
+pub(crate) struct SourceText {
+    pub(crate) name: String,
+    pub(crate) text: String,
 }
 
 impl Failure {
@@ -78,7 +85,7 @@ impl Failure {
             what: what.into(),
             causes: Vec::new(),
             hints: Vec::new(),
-            diagnostics: Vec::new(),
+            diagnostics: Box::default(),
             source: None,
         }
     }
@@ -102,7 +109,7 @@ impl Failure {
     }
 
     /// Names it for programs: stable, kebab-case.
-    pub(crate) fn coded(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn coded(mut self, code: impl Into<Box<str>>) -> Self {
         self.code = Some(code.into());
         self
     }
@@ -156,7 +163,7 @@ impl<'a> Told<'a> {
     /// What is told of this failure.
     pub(crate) fn of(failure: &'a Failure) -> Self {
         let code = failure.code.as_deref().unwrap_or(failure.exit.code());
-        let message = match (failure.what.as_str(), failure.diagnostics.as_slice()) {
+        let message = match (failure.what.as_str(), &*failure.diagnostics) {
             ("", []) => Cow::Borrowed(code),
             ("", found) => Cow::Owned(found.iter().map(|found| &*found.message).collect::<Vec<_>>().join("; ")),
             (what, _) => Cow::Borrowed(what),

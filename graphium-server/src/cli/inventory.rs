@@ -1,7 +1,7 @@
 //! The file of hosts that `graphium plan --inventory` is given.
 
 use super::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, SourceText},
     source,
 };
 use crate::render::count;
@@ -13,8 +13,8 @@ pub(crate) fn load(path: &Path) -> Result<Inventory, Failure> {
     let (name, text) = source::load(path, source::MAX_INVENTORY_BYTES)?;
     inventory::read(&text).map_err(|diagnostics| {
         let what = format!("{name} is no inventory: {}", count(diagnostics.len(), "mistake"));
-        let source = Some((name, String::from_utf8_lossy(&text).into_owned()));
-        Failure { source, diagnostics, ..Failure::new(Exit::Usage, what) }
+        let source = Some(Box::new(SourceText { name, text: String::from_utf8_lossy(&text).into_owned() }));
+        Failure { source, diagnostics: diagnostics.into(), ..Failure::new(Exit::Usage, what) }
             .hint("or save what the server knows: `graphium host list -o json`; docs/cli.md tells what a host may say")
     })
 }

@@ -101,7 +101,7 @@ impl Output {
     fn tell(&self, failure: &Failure) {
         let style = self.style();
         // What has no document to be shown in is told all the same.
-        let (name, text) = failure.source.as_ref().map_or(("", ""), |(name, text)| (name.as_str(), text.as_str()));
+        let (name, text) = failure.source.as_ref().map_or(("", ""), |source| (&source.name, &source.text));
         let mistakes: Vec<_> = failure.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
         if !mistakes.is_empty() {
             self.say(render::diagnostics(&mistakes, Source { name, text }, self.size().width, style).trim_end());

@@ -157,7 +157,7 @@ fn ask_server(view: &mut View<'_>, config: &Config) -> Result<Exit, Failure> {
                 Err(diagnostics) => view.refuse(diagnostics),
             }
         }
-        Err(failure) if !failure.diagnostics.is_empty() => view.refuse(failure.diagnostics),
+        Err(failure) if !failure.diagnostics.is_empty() => view.refuse(failure.diagnostics.into_vec()),
         Err(failure) if failure.exit == Exit::Unreachable => {
             Err(failure.hint("plan offline: `--inventory HOSTS.json`"))
         }
@@ -183,7 +183,7 @@ impl PlanArgs {
         let unknown = plan.unknown(&self.asked_hosts(), known.iter().map(|host| &host.id));
         match unknown.is_empty() {
             true => Ok(()),
-            false => Err(Failure { diagnostics: unknown, ..Failure::quiet(Exit::Usage) }.coded("unknown-host")),
+            false => Err(Failure { diagnostics: unknown.into(), ..Failure::quiet(Exit::Usage) }.coded("unknown-host")),
         }
     }
 
