@@ -12,7 +12,7 @@ use graphium_store::{
     CouchStore, Options,
     couch::{CouchAddress, Retention},
     open,
-    testing::FakeCouch,
+    testing::{FakeCluster, FakeCouch},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ async fn in_force(store: &Store, nonces: &[&str]) -> Result<Vec<bool>, StoreErro
 
 const FIRST: &str = "log:0000000000000001";
 const SECOND: &str = "log:0000000000000002";
+const THIRD: &str = "log:0000000000000003";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_holder_that_a_split_has_put_in_the_shade_keeps_its_turn() -> Checked {
@@ -130,6 +131,45 @@ async fn what_follows_tells_which_of_two_confirmed_entries_is_in_force() -> Chec
     fake.branch(FIRST, entry(6, "late", ""));
     assert_eq!(in_force(&b, &["early", "next", "late"]).await?, [true, true, false]);
     assert_eq!(in_force(&a, &["early", "next", "late"]).await?, [true, true, true]);
+    Ok(())
+}
+
+/// A server at each node but the last.
+async fn two_servers(cluster: &FakeCluster) -> Result<[Store; 2], StoreError> {
+    let open = |number| cluster.open(number, Options::at(at(0)), Retention::default());
+    Ok([Arc::new(open(0).await?), Arc::new(open(1).await?)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_minority_alone_has_confirmed_is_promised_to_nobody() -> Checked {
+    let cluster = FakeCluster::start(1);
+    let [cut_off, other] = two_servers(&cluster).await?;
+    // All nodes had it when the one was cut off, and the confirmation reached that one only.
+    let [made, confirmed] = entry(5, "early", "");
+    cluster.branch_at(0, FIRST, [made.clone(), confirmed]);
+    cluster.branch_at(1, FIRST, [made.clone()]);
+    cluster.branch_at(2, FIRST, [made]);
+    cluster.cut_off(0);
+    let told = in_force(&cut_off, &["early"]).await;
+    assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+    assert_eq!(in_force(&other, &["late", "early"]).await?, [false, false]);
+    cluster.connect();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(in_force(&cut_off, &["late", "early"]).await?, [true, true]);
+    assert_eq!(cut_off.last_event().await?, other.last_event().await?);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_promised_again_is_promised_upon_an_entry_of_ones_own() -> Checked {
+    let cluster = FakeCluster::start(1);
+    let [one, other] = two_servers(&cluster).await?;
+    in_force(&one, &["a"]).await?;
+    assert_eq!(in_force(&other, &["a"]).await?, [true]);
+    // From here on nothing is left to be made sure of.
+    assert!(cluster.has(1, SECOND));
+    assert_eq!(in_force(&other, &["a", "a"]).await?, [true, true]);
+    assert!(!cluster.has(1, THIRD));
     Ok(())
 }
 

@@ -89,9 +89,19 @@ pub(super) enum Line {
     Events(u64, Marks),
 }
 
+/// A book as it was at a place.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// The place of the next entry.
+    pub(super) place: u64,
+    /// The nonce of the last one.
+    pub(super) tip: String,
+    pub(super) last_event: u64,
+    pub(super) lines: Vec<Line>,
+}
+
 impl Book {
-    /// Its place, the nonce before it, the last event, and everything that it holds.
-    pub(super) fn image(&self) -> (u64, String, u64, Vec<Line>) {
+    pub(super) fn image(&self) -> Image {
         let parts = self.deployments.values().flatten().filter_map(|id| self.tasks.get(id));
         let single = self.tasks.values().filter(|task| task.deployment_id.is_none());
         let mut lines: Vec<Line> = parts.chain(single).cloned().map(Line::Task).collect();
@@ -101,12 +111,12 @@ impl Book {
         let submissions = self.submissions.iter();
         lines.extend(submissions.map(|(key, (at, keys))| Line::Submission(key.clone(), *at, keys.clone())));
         lines.push(Line::Events(self.events_gone, self.marks.clone()));
-        (self.next, self.tip.clone(), self.last_event, lines)
+        Image { place: self.next, tip: self.tip.clone(), last_event: self.last_event, lines }
     }
 
     /// Fills an empty one with what an image has.
-    pub(super) fn restore(&mut self, next: u64, tip: String, last_event: u64, lines: Vec<Line>) {
-        for line in lines {
+    pub(super) fn restore(&mut self, image: Image) {
+        for line in image.lines {
             match line {
                 Line::Record(record) => drop(self.records.insert(record.key.clone(), record)),
                 Line::Task(task) => self.put_task(task),
@@ -116,7 +126,7 @@ impl Book {
                 Line::Events(gone, marks) => (self.events_gone, self.marks) = (gone, marks),
             }
         }
-        (self.next, self.tip, self.last_event) = (next, tip, last_event);
+        (self.next, self.tip, self.last_event) = (image.place, image.tip, image.last_event);
     }
 
     /// An empty one that takes the place of another.

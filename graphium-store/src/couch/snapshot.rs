@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Rev, Written},
-    book::{Book, Line},
+    book::{Book, Image, Line},
     entry,
     log::{Log, is_done, no_quorum, unavailable},
 };
@@ -96,15 +96,15 @@ pub(super) async fn load(log: &Log, book: &mut Book) -> Result<(), StoreError> {
             }
         }
         log.learn_term(head.term);
-        book.restore(head.place, head.tip, head.last_event, lines);
+        book.restore(Image { place: head.place, tip: head.tip, last_event: head.last_event, lines });
         return Ok(());
     }
     Ok(())
 }
 
-/// Writes the parts of a snapshot of the book. They are nobody's before a head names them.
-async fn draft(log: &Log) -> Result<Head, StoreError> {
-    let (place, tip, last_event, lines) = log.book().image();
+/// Writes the parts of a snapshot. They are nobody's before a head names them.
+async fn draft(log: &Log, image: Image) -> Result<Head, StoreError> {
+    let Image { place, tip, last_event, lines } = image;
     let parts = format!("snapshot:{place:016}:{}", log.dice.name());
     let mut count = 0;
     let mut text = String::new();
@@ -143,15 +143,15 @@ async fn write(log: &Log, id: &str, text: &mut String) -> Result<(), StoreError>
 }
 
 /// Makes a snapshot, unless another server has made one, and takes away what is not needed any more. Answers with the place
-/// of the newest. Nobody's turn is needed: of several heads the greatest is in force.
-pub(super) async fn make(log: &Log) -> Result<u64, StoreError> {
-    let next = log.book().next;
+/// of the newest. Nobody's turn is needed: of several heads the greatest is in force. What the image shows must be in force
+/// for good: a snapshot of what goes again fits nothing that follows.
+pub(super) async fn make(log: &Log, image: Image) -> Result<u64, StoreError> {
     if let Some((head, _)) = head(log).await?
-        && head.place + log.retention.snapshot_every > next
+        && head.place + log.retention.snapshot_every > image.place
     {
         return Ok(head.place);
     }
-    let head = draft(log).await?;
+    let head = draft(log, image).await?;
     if publish(log, &head).await? {
         sweep(log, &head).await?;
     }

@@ -35,6 +35,18 @@ pub(super) struct Step<'a> {
     pub(super) gone: Gone,
     /// Work that was brought back or of which something ended: it may be let go of once this is stored.
     ended: HashSet<Work>,
+    /// Somebody is promised something, be it that it was so before.
+    promises: bool,
+}
+
+/// What became of a batch.
+pub(super) struct Outcome {
+    /// What is to be stored.
+    pub(super) body: Body,
+    /// Work that may be let go of then.
+    pub(super) ended: HashSet<Work>,
+    /// An answer says that something holds: with nothing to store, that what is in the book does.
+    pub(super) promises: bool,
 }
 
 impl<'a> Step<'a> {
@@ -50,11 +62,11 @@ impl<'a> Step<'a> {
             events: Vec::new(),
             gone: Gone::default(),
             ended: HashSet::new(),
+            promises: false,
         }
     }
 
-    /// What is to be stored, and which work may be let go of then.
-    pub(super) fn finish(self) -> (Body, HashSet<Work>) {
+    pub(super) fn finish(self) -> Outcome {
         let body = Body {
             records: self.records.into_values().collect(),
             tasks: self.tasks.into_values().collect(),
@@ -63,12 +75,13 @@ impl<'a> Step<'a> {
             events: self.events,
             gone: self.gone,
         };
-        (body, self.ended)
+        Outcome { body, ended: self.ended, promises: self.promises }
     }
 
     pub(super) fn submit(&mut self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        if let Some(keys) = submission.idempotency_key.as_ref().and_then(|key| self.seen(key)) {
-            return Ok(Submitted { repeated: true, keys: keys.clone(), ready: Vec::new() });
+        if let Some(keys) = submission.idempotency_key.as_ref().and_then(|key| self.seen(key)).cloned() {
+            self.promises = true;
+            return Ok(Submitted { repeated: true, keys, ready: Vec::new() });
         }
         key_twice(&submission.records)?;
         for write in &submission.records {
@@ -83,6 +96,7 @@ impl<'a> Step<'a> {
         // The last step that can refuse; from here on everything holds.
         let decision =
             self.ledger.submit(submission.tasks.clone(), &submission.supersedes, submission.retry.as_ref(), now)?;
+        self.promises = true;
         let keys: Vec<Key> = submission.records.iter().map(|write| write.key.clone()).collect();
         for write in &submission.records {
             self.write(write, now);
@@ -96,6 +110,7 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn open_session(&mut self, request: &SessionRequest, now: Timestamp) -> Session {
+        self.promises = true;
         let decision = self.ledger.open_session(request, now);
         self.keep(decision.reply, decision.changes, now)
     }
@@ -103,6 +118,7 @@ impl<'a> Step<'a> {
     pub(super) fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
         let decision = self.ledger.claim(request, now)?;
         let is_repeated = decision.changes.is_empty();
+        self.promises |= !decision.reply.is_empty();
         let granted = self.keep(decision.reply, decision.changes, now);
         if is_repeated {
             self.keep_leases(&granted);
@@ -113,6 +129,7 @@ impl<'a> Step<'a> {
     pub(super) fn act(&mut self, id: &TaskId, input: &Input, now: Timestamp) -> Result<Acted, StoreError> {
         self.recall(id, now);
         let decision = self.ledger.act(id, input, now)?;
+        self.promises = true;
         if decision.changes.is_empty() {
             self.keep_leases(&decision.reply.tasks);
         }
@@ -121,6 +138,7 @@ impl<'a> Step<'a> {
 
     pub(super) fn renew(&mut self, leases: &[Lease], expires_at: Timestamp) -> Vec<Task> {
         let renewed = self.ledger.renew(leases, expires_at);
+        self.promises |= !renewed.is_empty();
         self.keep_leases(&renewed);
         renewed
     }

@@ -7,20 +7,17 @@ use super::{
     log::{Log, Progress, no_quorum, unavailable},
     place::Place,
     snapshot,
-    step::Step,
+    step::{Outcome, Step},
     turn::{Ballot, Turn},
 };
 use graphium_core::{
     id::HostId,
-    store::{
-        StoreError,
-        ledger::{Ledger, Work},
-    },
+    store::{StoreError, ledger::Ledger},
     task::Task,
 };
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -56,6 +53,8 @@ pub(super) struct Writer {
     known: u64,
     /// That of the book of which the ledger was made.
     generation: u64,
+    /// Entries before this place hold: a majority took one that follows them from us, in our turn.
+    certain: u64,
     /// Hosts that have something to do by what others have stored.
     ready: BTreeSet<HostId>,
     now: Timestamp,
@@ -92,6 +91,7 @@ impl Writer {
             ledger: None,
             known: 0,
             generation: 0,
+            certain: 0,
             ready: BTreeSet::new(),
             now,
             grace,
@@ -134,22 +134,30 @@ impl Writer {
         if stored.is_err() {
             self.ledger = None;
             self.turn.give_back(&self.log.client).await;
-        } else if self.log.book().next >= self.next_snapshot.load(Ordering::Acquire) {
+        } else if self.certain >= self.next_snapshot.load(Ordering::Acquire) {
             self.make_snapshot();
         }
     }
 
-    /// Lets a snapshot be made, beside everything else. The log holds everything all the same: should it fail, the next one
-    /// is made when that is due.
+    /// Lets a snapshot be made of what holds, beside everything else. The log holds everything all the same: should it fail,
+    /// the next one is made when that is due.
     fn make_snapshot(&mut self) {
         if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_finished()) {
             return;
         }
+        let image = {
+            let book = self.log.book();
+            // Otherwise others have written meanwhile: after the next entry of ours.
+            if (book.generation, book.next) != (self.generation, self.certain) {
+                return;
+            }
+            book.image()
+        };
         let every = self.log.retention.snapshot_every;
         self.next_snapshot.fetch_add(every, Ordering::AcqRel);
         let (log, next_snapshot) = (Arc::clone(&self.log), Arc::clone(&self.next_snapshot));
         self.snapshot = Some(tokio::spawn(async move {
-            if let Ok(Ok(place)) = timeout(SNAPSHOT, snapshot::make(&log)).await {
+            if let Ok(Ok(place)) = timeout(SNAPSHOT, snapshot::make(&log, image)).await {
                 next_snapshot.store(place + every, Ordering::Release);
             }
         }));
@@ -162,11 +170,16 @@ impl Writer {
             if !self.is_prepared() && self.log.catch_up().await? == Progress::Doubtful {
                 self.prepare(deadline).await?;
             }
-            let (body, ended) = self.decide(jobs);
-            if body != Body::default() {
+            let Outcome { body, ended, promises } = self.decide(jobs);
+            // What was read may be at a minority alone, and go. Who is told that it holds is told so upon an entry of ours.
+            let is_hearsay = promises && self.log.is_replicated && self.certain < self.known;
+            let is_change = body != Body::default();
+            if is_change || is_hearsay {
                 if !self.is_prepared() {
-                    // What was decided may be overtaken before the turn is ours.
-                    self.ledger = None;
+                    if is_change {
+                        // What was decided may be overtaken before the turn is ours.
+                        self.ledger = None;
+                    }
                     self.prepare(deadline).await?;
                     continue;
                 }
@@ -176,6 +189,7 @@ impl Writer {
                     continue;
                 }
                 self.known = self.log.book().next;
+                self.certain = self.known;
             }
             if let Some(ledger) = &mut self.ledger {
                 ended.iter().for_each(|work| ledger.forget(work));
@@ -189,10 +203,12 @@ impl Writer {
         self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn))
     }
 
-    fn decide(&mut self, jobs: &mut [Box<dyn Job>]) -> (Body, HashSet<Work>) {
+    fn decide(&mut self, jobs: &mut [Box<dyn Job>]) -> Outcome {
         let book = self.log.book();
         let unknown = book.since(self.known).filter(|_| book.generation == self.generation);
-        self.generation = book.generation;
+        if book.generation != self.generation {
+            (self.generation, self.certain) = (book.generation, 0);
+        }
         let ledger = match (&mut self.ledger, unknown) {
             (Some(ledger), Some(entries)) => {
                 for entry in entries {

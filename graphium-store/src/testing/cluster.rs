@@ -48,6 +48,9 @@ pub struct Network {
     pub late: f64,
     /// A write takes up to twelve seconds to one of the nodes, and is carried out there then.
     pub late_copies: f64,
+    /// In the moment in which a write is answered its server stops, or its node is cut off, for up to twelve seconds: amid what
+    /// the server is about, as it is hardly ever met by chance.
+    pub incident: f64,
 }
 
 /// A cluster of three nodes, each of which keeps every document. A write is answered with 201 when two have taken it; a node
@@ -121,11 +124,21 @@ impl FakeCluster {
 
     /// From now on a node reaches no other, and no other reaches it.
     pub fn cut_off(&self, node: usize) {
+        self.state().cut_off(node);
+    }
+
+    /// Gives a document another branch, at one node alone: each revision upon the one before it.
+    pub fn branch_at(&self, node: usize, id: &str, bodies: impl IntoIterator<Item = Value>) {
         let mut state = self.state();
-        state.sides = [0; NODES];
-        if let Some(side) = state.sides.get_mut(node) {
-            *side = 1;
+        state.differing.insert(id.to_owned());
+        if let Some(documents) = state.documents.get_mut(node) {
+            documents.entry(id.to_owned()).or_default().branch(bodies);
         }
+    }
+
+    /// Whether a node has a document.
+    pub fn has(&self, node: usize, id: &str) -> bool {
+        self.state().documents.get(node).is_some_and(|documents| documents.contains_key(id))
     }
 
     /// From now on all nodes reach each other.
@@ -174,6 +187,7 @@ impl Direct for Link {
         if is_lost {
             return None;
         }
+        let is_write = method != "GET";
         let (nodes, node) = (Arc::clone(&self.nodes), self.node);
         let (method, path, query, body) = (method.to_owned(), path.to_owned(), query.to_owned(), body.to_vec());
         let (reply, answer) = oneshot::channel();
@@ -186,6 +200,9 @@ impl Direct for Link {
             let _ = reply.send(answer);
         });
         let answer = answer.await.ok()?;
+        if is_write {
+            self.meet_incident();
+        }
         let (is_lost, delay) = self.nodes.send(|_| 0.0);
         sleep(delay).await;
         self.wait().await;
@@ -197,6 +214,24 @@ impl Direct for Link {
 }
 
 impl Link {
+    fn meet_incident(&self) {
+        let mut state = self.nodes.state();
+        if fraction(&mut state.seed) >= state.network.incident {
+            return;
+        }
+        let until = Instant::now() + LATE.mul_f64(fraction(&mut state.seed));
+        if fraction(&mut state.seed) < 0.5 {
+            state.stopped.insert(self.server, until);
+            return;
+        }
+        state.cut_off(self.node);
+        let nodes = Arc::clone(&self.nodes);
+        tokio::spawn(async move {
+            sleep_until(until).await;
+            nodes.state().sides = [0; NODES];
+        });
+    }
+
     /// Until the server goes on.
     async fn wait(&self) {
         loop {
@@ -323,6 +358,13 @@ impl Nodes {
 }
 
 impl State {
+    fn cut_off(&mut self, node: usize) {
+        self.sides = [0; NODES];
+        if let Some(side) = self.sides.get_mut(node) {
+            *side = 1;
+        }
+    }
+
     /// The nodes that a node reaches, itself among them, in the order in which they answer.
     fn order(&mut self, node: usize) -> Vec<usize> {
         let mut nodes: Vec<(u64, usize)> = Vec::new();

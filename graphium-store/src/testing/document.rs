@@ -75,6 +75,16 @@ impl Document {
     }
 
     /// What a reader sees who names no revision.
+    /// Revisions of which each was written upon the one before it, beside what is there.
+    pub(super) fn branch(&mut self, bodies: impl IntoIterator<Item = Value>) {
+        let mut upon = None;
+        for body in bodies {
+            if let Value::Object(body) = body {
+                upon = Some(self.graft(upon, false, body));
+            }
+        }
+    }
+
     pub(super) fn seen(&self) -> Option<Seen<'_>> {
         self.winner().filter(|winner| !winner.is_deleted).map(|node| Seen { rev: &node.rev, body: &node.body })
     }

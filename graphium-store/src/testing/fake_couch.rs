@@ -114,14 +114,7 @@ impl FakeCouch {
 
     /// Lets a branch of its own grow beside what is there of a document, as a part of a cluster that was split off has it.
     pub fn branch(&self, id: &str, bodies: impl IntoIterator<Item = Value>) {
-        let mut state = self.state();
-        let document = state.documents.entry(id.to_owned()).or_default();
-        let mut upon = None;
-        for body in bodies {
-            if let Value::Object(body) = body {
-                upon = Some(document.graft(upon, false, body));
-            }
-        }
+        self.state().documents.entry(id.to_owned()).or_default().branch(bodies);
     }
 
     /// How many writes it was asked for.
