@@ -146,6 +146,7 @@ fn write(store: &SqliteStore, tasks: usize) -> Done {
             claim: ClaimId::new(format!("claim-{place}")),
             max: 1,
             expires_at: now() + SignedDuration::from_secs(60),
+            expect: None,
         };
         block_on(store.claim(request, now())).map(|mut granted| held.append(&mut granted))
     })?;

@@ -158,7 +158,7 @@ async fn measure_store(
                 store.submit(Submission { tasks: tasks_of_one, ..Submission::default() }, Timestamp::now()).await?;
                 let claim = format!("claim-{submitter}-{cycles}").as_str().into();
                 let expires_at = Timestamp::now() + SignedDuration::from_secs(60);
-                let request = ClaimRequest { host: tasks.host.clone(), epoch, claim, max: 1, expires_at };
+                let request = ClaimRequest { host: tasks.host.clone(), epoch, claim, max: 1, expires_at, expect: None };
                 for task in store.claim(request, Timestamp::now()).await? {
                     let lease = task.lease.clone().ok_or("no lease")?;
                     let result = TaskResult { success: true, ..TaskResult::default() };

@@ -47,7 +47,7 @@ pub(super) async fn measure() -> Result<Waits, Box<dyn Error + Send + Sync>> {
         sync(&mut file, &mut waits.synced)?;
         let expires_at = Timestamp::now() + SignedDuration::from_secs(60);
         let claim = format!("claim-{round}").as_str().into();
-        let request = ClaimRequest { host: tasks.host.clone(), epoch, claim, max: 1, expires_at };
+        let request = ClaimRequest { host: tasks.host.clone(), epoch, claim, max: 1, expires_at, expect: None };
         let begun = Instant::now();
         let claimed = store.claim(request, Timestamp::now()).await?;
         waits.claimed.push(since(begun));

@@ -140,16 +140,22 @@ async fn two_servers(cluster: &FakeCluster) -> Result<[Store; 2], StoreError> {
     Ok([Arc::new(open(0).await?), Arc::new(open(1).await?)])
 }
 
+/// All nodes had an entry when the first was cut off, and its confirmation has reached that one only.
+fn cut_off_with_a_confirmation(cluster: &FakeCluster) {
+    let [made, confirmed] = entry(5, "early", "");
+    for node in 0..3 {
+        cluster.branch_at(node, "lease:writer", [lease(5, "ghost"), lease(5, "")]);
+        let confirmed = (node == 0).then(|| confirmed.clone());
+        cluster.branch_at(node, FIRST, [made.clone()].into_iter().chain(confirmed));
+    }
+    cluster.cut_off(0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_minority_alone_has_confirmed_is_promised_to_nobody() -> Checked {
     let cluster = FakeCluster::start(1);
     let [cut_off, other] = two_servers(&cluster).await?;
-    // All nodes had it when the one was cut off, and the confirmation reached that one only.
-    let [made, confirmed] = entry(5, "early", "");
-    cluster.branch_at(0, FIRST, [made.clone(), confirmed]);
-    cluster.branch_at(1, FIRST, [made.clone()]);
-    cluster.branch_at(2, FIRST, [made]);
-    cluster.cut_off(0);
+    cut_off_with_a_confirmation(&cluster);
     let told = in_force(&cut_off, &["early"]).await;
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     assert_eq!(in_force(&other, &["late", "early"]).await?, [false, false]);
@@ -157,6 +163,23 @@ async fn what_a_minority_alone_has_confirmed_is_promised_to_nobody() -> Checked 
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(in_force(&cut_off, &["late", "early"]).await?, [true, true]);
     assert_eq!(cut_off.last_event().await?, other.last_event().await?);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_minority_alone_has_confirmed_goes_into_no_snapshot() -> Checked {
+    let cluster = FakeCluster::start(1);
+    let open = |number, retention| cluster.open(number, Options::at(at(0)), retention);
+    let cut_off = open(0, Retention { snapshot_every: 1, keep: 100 }).await?;
+    let other: Store = Arc::new(open(1, Retention::default()).await?);
+    cut_off_with_a_confirmation(&cluster);
+    in_force(&other, &["late"]).await?;
+    cut_off.expire(at(1)).await?;
+    // What it makes of what it has read reaches all.
+    cluster.connect();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let fresh: Store = Arc::new(open(2, Retention::default()).await?);
+    assert_eq!(in_force(&fresh, &["late", "early"]).await?, [true, false]);
     Ok(())
 }
 
@@ -253,7 +276,8 @@ async fn a_lease_that_another_server_has_ended_is_told_to_its_host() -> Checked 
     submit(a.as_ref(), "a").await?;
     let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
     let epoch = a.open_session(request, at(0)).await?.epoch;
-    let request = ClaimRequest { host: "vm1".into(), epoch, claim: "c".into(), max: 1, expires_at: at(200) };
+    let request =
+        ClaimRequest { host: "vm1".into(), epoch, claim: "c".into(), max: 1, expires_at: at(200), expect: None };
     assert_eq!(a.claim(request, at(1)).await?.len(), 1);
     // What the other server was told before is of no account.
     b.expire(at(2)).await?;

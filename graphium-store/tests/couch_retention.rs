@@ -48,7 +48,14 @@ async fn deployment(store: &CouchStore, id: &str, parts: usize, end: i64) -> Che
     store.submit(submission, at(end)).await?;
     let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
     let epoch = store.open_session(request, at(end)).await?.epoch;
-    let claim = ClaimRequest { host: "vm1".into(), epoch, claim: id.into(), max: parts, expires_at: at(end + 60) };
+    let claim = ClaimRequest {
+        host: "vm1".into(),
+        epoch,
+        claim: id.into(),
+        max: parts,
+        expires_at: at(end + 60),
+        expect: None,
+    };
     for task in store.claim(claim, at(end)).await? {
         let lease = task.lease.ok_or("no lease")?;
         let outcome = Outcome::Completed(TaskResult { success: true, ..TaskResult::default() });

@@ -59,7 +59,7 @@ async fn session(store: &Store, host: &str, nonce: &str) -> Result<u64, StoreErr
 }
 
 async fn claim(store: &Store, host: &str, epoch: u64, claim: &str, max: usize) -> Result<Vec<Task>, StoreError> {
-    let request = ClaimRequest { host: host.into(), epoch, claim: claim.into(), max, expires_at: at(30) };
+    let request = ClaimRequest { host: host.into(), epoch, claim: claim.into(), max, expires_at: at(30), expect: None };
     store.claim(request, at(1)).await
 }
 

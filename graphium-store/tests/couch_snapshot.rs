@@ -79,8 +79,14 @@ async fn the_log_is_bounded_and_a_new_server_knows_everything() -> Checked {
         assert!(other.all_tasks(TaskQuery::default()).await? == all, "another server knows other tasks");
         assert_eq!(other.last_event().await?, 58);
         assert_eq!(other.open_session(request, at(0)).await?, session);
-        let claim =
-            ClaimRequest { host: "vm1".into(), epoch: session.epoch, claim: "c".into(), max: 1, expires_at: at(30) };
+        let claim = ClaimRequest {
+            host: "vm1".into(),
+            epoch: session.epoch,
+            claim: "c".into(),
+            max: 1,
+            expires_at: at(30),
+            expect: None,
+        };
         let granted = other.claim(claim.clone(), at(1)).await?;
         assert_eq!(store.claim(claim, at(1)).await?, granted);
         let lease = granted[0].lease.clone().ok_or("no lease")?;

@@ -36,7 +36,7 @@ async fn fill(store: &SqliteStore, deployments: i64, size: usize) -> Checked {
         };
         store.submit(Submission { tasks: (0..size).map(task).collect(), ..Submission::default() }, at(number)).await?;
         let (claim, expires_at) = (ClaimId::new(id), at(number + 60));
-        let request = ClaimRequest { host: "vm1".into(), epoch, claim, max: size, expires_at };
+        let request = ClaimRequest { host: "vm1".into(), epoch, claim, max: size, expires_at, expect: None };
         let held = store.claim(request, at(number)).await?;
         assert_eq!(held.len(), size);
         let reports = held.into_iter().map(async |task| {

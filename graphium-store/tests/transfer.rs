@@ -51,7 +51,7 @@ async fn fill(store: &dyn TaskStore) -> Checked {
     store.submit(Submission { records: records.collect(), tasks, ..Submission::default() }, at(0)).await?;
     let request = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
     let epoch = store.open_session(request, at(0)).await?.epoch;
-    let claim = ClaimRequest { host: "vm1".into(), epoch, claim: "c".into(), max: 3, expires_at: at(30) };
+    let claim = ClaimRequest { host: "vm1".into(), epoch, claim: "c".into(), max: 3, expires_at: at(30), expect: None };
     let granted = store.claim(claim, at(1)).await?;
     let error =
         TaskError { code: "exited".to_owned(), message: "1".to_owned(), help: None, log: vec![], retryable: false };

@@ -5,7 +5,7 @@ use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
     inventory::{Host, HostStatus, ObservedContainer},
-    store::{ClaimRequest, Document, Expect, SessionRequest, StoreError, Submission, TaskStoreExt},
+    store::{ClaimRequest, Document, Expect, Key, Kind, SessionRequest, StoreError, Submission, TaskStoreExt},
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
 use async_trait::async_trait;
@@ -15,6 +15,9 @@ use std::{pin::pin, time::Duration};
 
 /// The longest that a claim may wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// How often a host is looked at for one grant, while it changes between the look and the grant.
+const MAX_LOOKS: usize = 8;
 
 #[async_trait]
 impl AgentLink for Control {
@@ -43,6 +46,7 @@ impl AgentLink for Control {
                 claim: call.claim.clone(),
                 max: call.max,
                 expires_at: self.lease_end(now),
+                expect: None,
             };
             let tasks = self.grant(request, now).await?;
             if !tasks.is_empty() {
@@ -112,15 +116,21 @@ impl AgentLink for Control {
 
 impl Control {
     /// A host in maintenance begins nothing new; whoever asks again for what it has gets it. Nobody changes that between the
-    /// look and the grant.
-    async fn grant(&self, mut request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
-        let gate = self.gate(&request.host);
-        let _held = gate.lock().await;
-        let host = self.store.document::<Host>(request.host.as_str()).await?;
-        if host.is_some_and(|host| host.value.status == HostStatus::Maintenance) {
-            request.max = 0;
+    /// look and the grant, be it at another server.
+    async fn grant(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
+        let mut looks = 0;
+        loop {
+            let host = self.store.document::<Host>(request.host.as_str()).await?;
+            let expect = host.as_ref().map_or(Expect::Absent, |host| Expect::Version(host.version));
+            let is_in_maintenance = host.is_some_and(|host| host.value.status == HostStatus::Maintenance);
+            let max = if is_in_maintenance { 0 } else { request.max };
+            let expect = Some((Key::new(Kind::Host, request.host.as_str()), expect));
+            looks += 1;
+            match self.store.claim(ClaimRequest { max, expect, ..request.clone() }, now).await {
+                Err(StoreError::Conflict { .. }) if looks < MAX_LOOKS => {}
+                granted => return Ok(granted?),
+            }
         }
-        Ok(self.store.claim(request, now).await?)
     }
 
     fn lease_end(&self, now: Timestamp) -> Timestamp {
@@ -157,7 +167,7 @@ pub(super) fn located(container: &ObservedContainer, host: &HostId) -> ObservedC
 
 fn gone(host: &HostId, name: &str) -> crate::store::RecordWrite {
     crate::store::RecordWrite {
-        key: crate::store::Key::new(crate::store::Kind::Container, format!("{host}/{name}")),
+        key: Key::new(Kind::Container, format!("{host}/{name}")),
         expect: Expect::Any,
         stack: None,
         host: Some(host.clone()),

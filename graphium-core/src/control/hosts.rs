@@ -81,11 +81,7 @@ impl Control {
             });
         }
         self.host(id).await?;
-        let host = {
-            let gate = self.gate(id);
-            let _held = gate.lock().await;
-            self.update_host(id, |host| host.status = status).await?
-        };
+        let host = self.update_host(id, |host| host.status = status).await?;
         self.work_is_ready(std::slice::from_ref(id));
         Ok(self.shown(host))
     }

@@ -19,13 +19,11 @@ pub(super) struct Presence {
     pub(super) offline: bool,
     /// Wakes its parked claims.
     signal: Arc<event_listener::Event>,
-    /// Held while it is given work, and while it is said whether it takes any.
-    gate: Arc<futures::lock::Mutex<()>>,
 }
 
 impl Presence {
     pub(super) fn new(heard: Duration, offline: bool) -> Self {
-        Self { heard, heard_here: None, offline, signal: Arc::default(), gate: Arc::default() }
+        Self { heard, heard_here: None, offline, signal: Arc::default() }
     }
 }
 
@@ -44,10 +42,6 @@ impl Control {
 
     pub(super) fn signal(&self, host: &HostId) -> Arc<event_listener::Event> {
         self.with_presence(host, |presence| Arc::clone(&presence.signal))
-    }
-
-    pub(super) fn gate(&self, host: &HostId) -> Arc<futures::lock::Mutex<()>> {
-        self.with_presence(host, |presence| Arc::clone(&presence.gate))
     }
 
     fn with_presence<T>(&self, host: &HostId, look: impl FnOnce(&mut Presence) -> T) -> T {

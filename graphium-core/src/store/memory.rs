@@ -62,9 +62,7 @@ impl State {
         }
         key_twice(&submission.records)?;
         for write in &submission.records {
-            if !write.expect.holds(self.records.get(&write.key).map(|record| record.version)) {
-                return Err(StoreError::Conflict { kind: write.key.kind.as_str(), id: write.key.id.clone() });
-            }
+            write.expect.check(&write.key, self.version(&write.key))?;
         }
         // The last step that can refuse; from here on everything holds.
         let retry = submission.retry.as_ref();
@@ -81,8 +79,12 @@ impl State {
         Ok(Submitted { repeated: false, keys, ready: decision.reply })
     }
 
+    fn version(&self, key: &Key) -> Option<u64> {
+        self.records.get(key).map(|record| record.version)
+    }
+
     fn write(&mut self, write: RecordWrite, now: Timestamp) {
-        let present = self.records.get(&write.key).map(|record| record.version);
+        let present = self.version(&write.key);
         self.tell(event_for(&write, present.is_some()), now);
         let RecordWrite { key, stack, host, body, .. } = write;
         match body {
@@ -151,6 +153,9 @@ impl TaskStore for MemoryStore {
 
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
         let mut state = self.state();
+        if let Some((key, expect)) = &request.expect {
+            expect.check(key, state.version(key))?;
+        }
         let decision = state.ledger.claim(&request, now)?;
         Ok(state.keep(decision.reply, &decision.changes, now))
     }

@@ -68,7 +68,8 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
     /// A claim that is granted nothing writes nothing.
     ///
     /// # Errors
-    /// [`StoreError::SessionLost`] when the epoch is not the host's newest.
+    /// [`StoreError::SessionLost`] when the epoch is not the host's newest; [`StoreError::Conflict`] when a record is not as the
+    /// claim expects it, be it that it was granted something before.
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError>;
 
     /// Moves one task by an input other than a claim.

@@ -1,5 +1,6 @@
 //! What goes into a store and comes out.
 
+use super::StoreError;
 use crate::{
     event::NewEvent,
     id::{ClaimId, DeploymentId, HostId, StackId, TaskId},
@@ -102,6 +103,18 @@ impl Expect {
             Self::Version(version) => present == Some(version),
         }
     }
+
+    /// The same, with the error of what does not hold.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`], which names the record.
+    pub fn check(self, key: &Key, present: Option<u64>) -> Result<(), StoreError> {
+        if self.holds(present) {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict { kind: key.kind.as_str(), id: key.id.clone() })
+        }
+    }
 }
 
 /// A change of one record.
@@ -199,6 +212,8 @@ pub struct ClaimRequest {
     pub max: usize,
     /// Until when what is granted is held.
     pub expires_at: Timestamp,
+    /// What must be so of a record in the moment in which work is handed out.
+    pub expect: Option<(Key, Expect)>,
 }
 
 /// Which records.

@@ -102,6 +102,7 @@ impl AgentLink for StoreLink {
                 claim: call.claim.clone(),
                 max: call.max,
                 expires_at: self.lease_end(),
+                expect: None,
             };
             let tasks = self.store.claim(request, self.environment.now()).await.map_err(|error| link_error(&error))?;
             if self.state.lock().unwrap().is_cut {

@@ -11,7 +11,7 @@ use graphium_core::{
     stack::{Container, Stack},
     store::{
         Acted, ClaimRequest, Key, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
-        Submission, Submitted, TaskQuery, TaskStore,
+        Submission, Submitted, TaskQuery, TaskStore, TaskStoreExt,
     },
     task::{Input, Lease, Outcome, Task, TaskError},
 };
@@ -46,6 +46,7 @@ impl TaskStore for Shared {
         self.store.open_session(request, now).await
     }
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        self.hesitate().await;
         self.answers()?;
         self.store.claim(request, now).await
     }
@@ -347,4 +348,23 @@ fn failure() -> Outcome {
         log: Vec::new(),
         retryable: false,
     })
+}
+
+#[test]
+fn a_host_whose_maintenance_begins_at_one_server_is_given_nothing_new_by_the_other() {
+    for hesitation in 0..30 {
+        let (world, second) = two_servers_of_which_one_hesitates(hesitation, &Arc::default());
+        let one = world.agent("vm1");
+        let started = stack("shop", vec![container("db", "vm1", None, &[])]);
+        world.run(world.control.deploy(started, DeployOptions::default())).unwrap();
+        let wait = Duration::from_millis(1);
+        let call = ClaimCall { host: "vm1".into(), epoch: one.epoch, claim: "c".into(), max: 1, wait };
+        let maintain = async {
+            second.set_host_status(&"vm1".into(), HostStatus::Maintenance).await.unwrap();
+            let tasks = world.store.all_tasks(TaskQuery::default()).await.unwrap();
+            tasks.iter().filter(|task| task.status.is_leased()).count()
+        };
+        let (granted, held) = world.run(futures::future::join(world.control.claim(&call), maintain));
+        assert_eq!(granted.unwrap().len(), held, "given after the maintenance had begun, after {hesitation}");
+    }
 }

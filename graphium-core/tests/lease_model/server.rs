@@ -54,7 +54,7 @@ impl Protocol {
         }
         let mut ledger = self.ledger(&seen, now);
         let (claim, expires_at) = (ClaimId::new(claim.to_string()), at(now + LEASE));
-        let request = ClaimRequest { host: host(), epoch, claim, max: 1, expires_at };
+        let request = ClaimRequest { host: host(), epoch, claim, max: 1, expires_at, expect: None };
         match ledger.claim(&request, at(now)) {
             Ok(decision) => {
                 let granted = decision.reply.first().and_then(|task| task.lease.as_ref()).map(Grant::of);

@@ -85,9 +85,7 @@ impl<'a> Step<'a> {
         }
         key_twice(&submission.records)?;
         for write in &submission.records {
-            if !write.expect.holds(self.version(&write.key)) {
-                return Err(StoreError::Conflict { kind: write.key.kind.as_str(), id: write.key.id.clone() });
-            }
+            write.expect.check(&write.key, self.version(&write.key))?;
         }
         let tasks = submission.tasks.iter().flat_map(|task| std::iter::once(&task.id).chain(&task.depends_on));
         for id in tasks.chain(&submission.retry) {
@@ -116,6 +114,9 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        if let Some((key, expect)) = &request.expect {
+            expect.check(key, self.version(key))?;
+        }
         let decision = self.ledger.claim(request, now)?;
         let is_repeated = decision.changes.is_empty();
         self.promises |= !decision.reply.is_empty();

@@ -14,7 +14,7 @@ use crate::open::Options;
 use graphium_core::{
     id::TaskId,
     store::{
-        Acted, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
+        Acted, Expect, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
         ledger::{Decision, Ended, Ledger, Work},
     },
     task::Input,
@@ -123,8 +123,12 @@ impl Decider {
             Command::OpenSession { request, now, reply } => self.step(reply, now, |decider, ledger, draft| {
                 Ok(decider.keep(ledger.open_session(&request, now), now, draft))
             }),
-            Command::Claim { request, now, reply } => self
-                .step(reply, now, |decider, ledger, draft| Ok(decider.keep(ledger.claim(&request, now)?, now, draft))),
+            Command::Claim { request, now, reply } => self.step(reply, now, |decider, ledger, draft| {
+                if let Some((key, expect)) = &request.expect {
+                    decider.expected(key, *expect)?;
+                }
+                Ok(decider.keep(ledger.claim(&request, now)?, now, draft))
+            }),
             Command::Act { task, input, now, reply } => {
                 self.step(reply, now, |decider, ledger, draft| decider.act(ledger, &task, &input, now, draft))
             }
@@ -225,15 +229,17 @@ impl Decider {
 
     /// The versions of the records that are to be written, if they are as expected.
     fn versions(&self, writes: &[RecordWrite]) -> Result<Vec<Option<u64>>, StoreError> {
-        let version = |write: &RecordWrite| {
-            let present = match self.ahead.version(&write.key) {
-                Some(version) => version,
-                None => query::version(&self.connection, &write.key)?,
-            };
-            let (kind, id) = (write.key.kind.as_str(), &write.key.id);
-            if write.expect.holds(present) { Ok(present) } else { Err(StoreError::Conflict { kind, id: id.clone() }) }
+        writes.iter().map(|write| self.expected(&write.key, write.expect)).collect()
+    }
+
+    /// The version of a record, if it is as expected.
+    fn expected(&self, key: &Key, expect: Expect) -> Result<Option<u64>, StoreError> {
+        let present = match self.ahead.version(key) {
+            Some(version) => version,
+            None => query::version(&self.connection, key)?,
         };
-        writes.iter().map(version).collect()
+        expect.check(key, present)?;
+        Ok(present)
     }
 
     fn act(

@@ -83,6 +83,7 @@ impl<'c> Pair<'c> {
             claim: ClaimId::from("claim"),
             max: 10,
             expires_at: NOW + jiff::SignedDuration::from_secs(60),
+            expect: None,
         };
         let (claimed, tasks) = self.decide(|reply| Command::Claim { request, now: NOW, reply });
         self.write([claimed]);

@@ -70,8 +70,14 @@ fn ledger(tasks: Vec<Task>) -> Result<Ledger, StoreError> {
 }
 
 fn claim(ledger: &mut Ledger, claim: &str, now: i64) -> Result<Vec<Task>, StoreError> {
-    let request =
-        ClaimRequest { host: "vm1".into(), epoch: 1, claim: ClaimId::from(claim), max: 10, expires_at: at(now + 30) };
+    let request = ClaimRequest {
+        host: "vm1".into(),
+        epoch: 1,
+        claim: ClaimId::from(claim),
+        max: 10,
+        expires_at: at(now + 30),
+        expect: None,
+    };
     Ok(ledger.claim(&request, at(now))?.reply)
 }
 
@@ -185,6 +191,7 @@ fn a_ledger_that_learns_stands_where_the_other_does() -> Checked {
         claim: name.into(),
         max: 9,
         expires_at: at(30),
+        expect: None,
     };
     let held = one.claim(&claim("c1"), at(1))?;
     learn(&mut other, held.changes);

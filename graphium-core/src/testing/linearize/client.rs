@@ -81,7 +81,7 @@ impl Client<'_> {
         let max = if self.roll(2) == 0 { 1 } else { 100 };
         let expires_at = now + SignedDuration::from_secs(LEASE);
         let host = self.stage.host.clone();
-        let request = ClaimRequest { host, epoch, claim: claim.clone(), max, expires_at };
+        let request = ClaimRequest { host, epoch, claim: claim.clone(), max, expires_at, expect: None };
         let begin = self.stage.begin();
         let result = self.store.claim(request, now).await;
         let end = self.stage.moment();
@@ -116,7 +116,7 @@ impl Client<'_> {
         let (now, epoch) = (self.stage.now(), self.stage.epoch(false));
         let expires_at = now + SignedDuration::from_secs(LEASE);
         let host = self.stage.host.clone();
-        let request = ClaimRequest { host, epoch, claim: claim.clone(), max: 100, expires_at };
+        let request = ClaimRequest { host, epoch, claim: claim.clone(), max: 100, expires_at, expect: None };
         let begin = self.stage.begin();
         let result = self.store.claim(request, now).await;
         let end = self.stage.moment();

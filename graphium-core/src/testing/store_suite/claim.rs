@@ -1,14 +1,15 @@
 //! Claims: what may begin, in order, to one asker.
 
 use super::{
-    fixture::{after, at, delete, done, failed, on, start},
+    fixture::{after, at, delete, done, failed, on, start, write},
     trial::{LEASE, Trial, Verdict, equal, hold, ids, lease, lost, nth},
 };
 use crate::{
     id::{ClaimId, TaskId},
-    store::StoreError,
+    store::{ClaimRequest, Expect, Key, Kind, StoreError, Submission},
     task::{Input, Lease, Task, TaskStatus},
 };
+use serde_json::json;
 
 pub(super) async fn a_task_waits_until_those_before_it_are_completed(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![start("a"), start("b"), after(start("c"), &["a", "b"])]).await?;
@@ -94,6 +95,32 @@ pub(super) async fn a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks(t
     equal("none", &ids(&trial.claim_up_to(0, &one, "c0", 1).await?), &[] as &[&str])?;
     equal("two of three", &ids(&trial.claim_up_to(2, &one, "c1", 1).await?), &["a", "c"])?;
     equal("the other host's", &ids(&trial.claim(&two, "c2", 1).await?), &["b"])
+}
+
+pub(super) async fn a_claim_whose_expectation_fails_is_granted_nothing(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a"), start("b")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let key = Key::new(Kind::Host, "vm1");
+    let claim = |claim: &str, expect| ClaimRequest {
+        host: session.host.clone(),
+        epoch: session.epoch,
+        claim: claim.into(),
+        max: 1,
+        expires_at: at(30),
+        expect: Some((key.clone(), expect)),
+    };
+    let refused = Err(StoreError::Conflict { kind: "host", id: "vm1".to_owned() });
+    equal("before it is there", &trial.store.claim(claim("c1", Expect::Version(1)), at(1)).await, &refused)?;
+    let granted = trial.store.claim(claim("c1", Expect::Absent), at(1)).await?;
+    equal("where it is not there", &ids(&granted), &["a"])?;
+    let records = vec![write(Kind::Host, "vm1", Expect::Absent, json!({}))];
+    trial.store.submit(Submission { records, ..Submission::default() }, at(2)).await?;
+    let version = trial.store.record(&key).await?.map_or(0, |record| record.version);
+    equal("no longer", &trial.store.claim(claim("c2", Expect::Absent), at(3)).await, &refused)?;
+    equal("another", &trial.store.claim(claim("c2", Expect::Version(version + 1)), at(3)).await, &refused)?;
+    trial.stand(&[("b", TaskStatus::Pending)]).await?;
+    let granted = trial.store.claim(claim("c2", Expect::Version(version)), at(3)).await?;
+    equal("as it is", &ids(&granted), &["b"])
 }
 
 pub(super) async fn nothing_is_granted_twice(trial: Trial<'_>) -> Verdict {

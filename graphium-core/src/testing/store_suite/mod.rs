@@ -158,6 +158,7 @@ macro_rules! store_suite_cases {
             claim::of_one_age_those_with_the_least_slack_come_first,
             claim::the_same_claim_is_granted_the_same,
             claim::a_claim_takes_what_is_of_its_host_and_no_more_than_it_asks,
+            claim::a_claim_whose_expectation_fails_is_granted_nothing,
             claim::nothing_is_granted_twice,
             claim::a_grant_belongs_to_the_claim_that_asked,
             claim::a_claim_that_got_nothing_may_get_something_later,

@@ -57,6 +57,8 @@ pub enum Sabotage {
     TellsLate,
     /// It does not look at what a writer expects.
     IgnoresExpectations,
+    /// It does not look at what a claim expects.
+    ClaimsRegardless,
     /// Of a submission that is refused it keeps the tasks.
     SubmitsHalf,
     /// It does not look at priorities.
@@ -114,6 +116,7 @@ impl Sabotage {
                 "a_record_changes_only_from_the_version_that_was_expected",
             ],
         ),
+        (Self::ClaimsRegardless, &["a_claim_whose_expectation_fails_is_granted_nothing"]),
         (Self::SubmitsHalf, &["a_submission_whose_expectation_fails_changes_nothing"]),
         (Self::IgnoresPriority, &["tasks_come_by_priority_then_age_then_id"]),
         (Self::IgnoresSlack, &["of_one_age_those_with_the_least_slack_come_first"]),
@@ -230,6 +233,7 @@ impl TaskStore for Saboteur {
     async fn claim(&self, mut request: ClaimRequest, mut now: Timestamp) -> Result<Vec<Task>, StoreError> {
         match self.sabotage {
             Sabotage::GrantsMore => request.max += 1,
+            Sabotage::ClaimsRegardless => request.expect = None,
             Sabotage::GrantsEarly => now = later(now, 3600),
             Sabotage::IgnoresSessions => {
                 request.epoch = self.notes().newest.get(&request.host).map_or(request.epoch, |session| session.epoch);

@@ -92,7 +92,7 @@ impl<'a> Trial<'a> {
         now: i64,
     ) -> Result<Vec<Task>, StoreError> {
         let (host, epoch) = (session.host.clone(), session.epoch);
-        let request = ClaimRequest { host, epoch, claim: claim.into(), max, expires_at: at(now + LEASE) };
+        let request = ClaimRequest { host, epoch, claim: claim.into(), max, expires_at: at(now + LEASE), expect: None };
         self.store.claim(request, at(now)).await
     }
 
