@@ -3,34 +3,23 @@
 
 #![cfg(feature = "couchdb")]
 
+#[path = "couch/trouble.rs"]
+mod trouble;
+
 use graphium_core::{
-    environment::Environment,
     event::Event,
     store::{Expect, Key, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskStore},
-    testing::ManualEnvironment,
 };
-use graphium_store::{
-    CouchStore, Options,
-    couch::Retention,
-    testing::{FakeCluster, Network},
-};
+use graphium_store::{CouchStore, Options, couch::Retention, testing::FakeCluster};
 use jiff::Timestamp;
 use serde_json::json;
-use std::{
-    env,
-    error::Error,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use std::{error::Error, sync::Arc, time::Duration};
+use tokio::{task::JoinSet, time::sleep};
+use trouble::{Dice, every_seed, in_virtual_time, seeds, trouble};
 
 type Checked = Result<(), Box<dyn Error>>;
 
-/// Seeds of one run; `GRAPHIUM_CLUSTER_SEEDS` (`from..to`) names others.
+/// Seeds of one run.
 const SEEDS: std::ops::Range<u64> = 0..60;
 
 /// Servers on the cluster.
@@ -38,12 +27,6 @@ const SERVERS: usize = 3;
 
 /// Commands of each server.
 const COMMANDS: usize = 30;
-
-/// How long things go wrong.
-const TROUBLE: Duration = Duration::from_secs(60);
-
-/// How long everything may take.
-const ENDLESS: Duration = Duration::from_secs(600);
 
 /// What of the log is kept on every second seed: snapshots come often, and no server is ever away for as long as the rest lasts.
 const LITTLE: Retention = Retention { snapshot_every: 10, keep: 60 };
@@ -72,22 +55,6 @@ fn command(name: &str, seen: Option<u64>) -> Submission {
     Submission { records: vec![own, counted], idempotency_key, ..Submission::default() }
 }
 
-struct Dice(ManualEnvironment);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(ManualEnvironment::seeded(seed))
-    }
-
-    fn below(&self, bound: u64) -> u64 {
-        u64::try_from(self.0.random() % u128::from(bound)).unwrap_or_default()
-    }
-
-    fn milliseconds(&self, bound: u64) -> Duration {
-        Duration::from_millis(self.below(bound))
-    }
-}
-
 /// Gives commands, and answers with the names of those that were acknowledged. Some are asked for again, with their keys.
 async fn client(number: usize, store: Arc<CouchStore>, dice: Dice) -> Result<Vec<String>, String> {
     let mut acknowledged = Vec::new();
@@ -112,30 +79,6 @@ async fn client(number: usize, store: Arc<CouchStore>, dice: Dice) -> Result<Vec
         }
     }
     Ok(acknowledged)
-}
-
-/// Lets things go wrong.
-async fn trouble(cluster: &FakeCluster, dice: Dice) {
-    let chance = |percent: u64| f64::from(u32::try_from(dice.below(percent)).unwrap_or_default()) / 100.0;
-    cluster.set_network(Network { lost: chance(10), late: chance(10), late_copies: chance(20), incident: chance(8) });
-    let begun = Instant::now();
-    while begun.elapsed() < TROUBLE {
-        sleep(dice.milliseconds(3_000)).await;
-        for _ in 0..=dice.below(2) {
-            let who = usize::try_from(dice.below(3)).unwrap_or_default();
-            match dice.below(4) {
-                0 | 1 => cluster.cut_off(who),
-                2 => cluster.hang_node(who, dice.milliseconds(9_000)),
-                _ => cluster.stop_server(who, dice.milliseconds(9_000)),
-            }
-            sleep(dice.milliseconds(1_000)).await;
-        }
-        // At times for longer than a turn: the others go on meanwhile.
-        sleep(dice.milliseconds(14_000)).await;
-        cluster.connect();
-    }
-    cluster.set_network(Network::default());
-    cluster.connect();
 }
 
 /// Names of what took effect, and all events that are left, which have its order.
@@ -195,35 +138,11 @@ async fn round(seed: u64) -> Result<usize, String> {
     Ok(acknowledged.len())
 }
 
-fn seeds() -> std::ops::Range<u64> {
-    let named = env::var("GRAPHIUM_CLUSTER_SEEDS").ok();
-    let range = named.as_deref().and_then(|range| range.split_once(".."));
-    range.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?)).unwrap_or(SEEDS)
-}
-
-fn in_virtual_time(round: impl Future<Output = Result<usize, String>>) -> Result<usize, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let ended = runtime.map_err(|error| error.to_string())?.block_on(async { timeout(ENDLESS, round).await });
-    ended.unwrap_or_else(|_| Err("it does not end".to_owned()))
-}
-
 #[test]
 fn what_was_acknowledged_is_there_once_and_in_one_order_whatever_the_cluster_does() -> Checked {
-    let seeds = seeds();
+    let seeds = seeds(SEEDS);
     let given = seeds.clone().count() * SERVERS * COMMANDS;
-    let left = Mutex::new(seeds);
-    let work = || -> Result<usize, String> {
-        let mut acknowledged = 0;
-        while let Some(seed) = left.lock().map_err(|_| "another seed panicked")?.next() {
-            acknowledged += in_virtual_time(round(seed)).map_err(|why| format!("seed {seed}: {why}"))?;
-        }
-        Ok(acknowledged)
-    };
-    let threads = thread::available_parallelism()?.get();
-    let acknowledged = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().map_err(|_| "a seed panicked")?).sum::<Result<usize, String>>()
-    })?;
+    let acknowledged = every_seed(seeds, round)?;
     assert!(acknowledged * 4 > given, "hardly anything was acknowledged: {acknowledged} of {given}");
     Ok(())
 }
