@@ -243,6 +243,29 @@ fn what_contradicts_itself_gets_no_advice() {
 }
 
 #[test]
+fn to_have_no_replica_at_all_is_no_advice() {
+    let stack = stack("s", vec![Container { replicas: Some(1), ..container("a") }]);
+    assert_eq!(help(&stack, &hosts(0)), "add a host");
+}
+
+#[test]
+fn what_contradicts_itself_takes_no_trials_from_what_can_be_helped() {
+    let numbered = |number: usize| Container { name: format!("c{number}"), ..labelled("") };
+    let mut stack = stack("s", (0..40).map(numbered).chain([labelled("last")]).collect());
+    let other = |number: usize| HostConstraint {
+        labels: TextMap::from_iter([("disk".to_owned(), "hdd".to_owned())]),
+        ..constraint(&format!("c{number}"))
+    };
+    stack.deployment.host_constraints = (0..40).map(other).collect();
+    let errors = refused(&stack, &hosts(8));
+    assert_eq!(errors.iter().filter(|error| error.fix.is_some()).count(), 1);
+    assert_eq!(
+        errors[40].help.as_deref(),
+        Some("to run it on `vm1`, give `vm1` the label `disk=ssd`: it lacks only that")
+    );
+}
+
+#[test]
 fn a_single_host_is_changed_for_the_whole_stack() {
     let mut web = container("web");
     web.ports.push(published(80, 8080));
