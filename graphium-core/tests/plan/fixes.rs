@@ -243,6 +243,15 @@ fn what_contradicts_itself_gets_no_advice() {
 }
 
 #[test]
+fn a_change_that_would_leave_another_container_without_a_host_is_none() {
+    let mut first = labelled("first");
+    first.resources.reservations.memory = Some(10 * GIB);
+    let stack = stack("s", vec![first, reserving("second", None, Some(10 * GIB))]);
+    // With the label the one host would be taken by the first, and the second has room on no other.
+    assert_eq!(help(&stack, &hosts(1)), "add a host with 10 GiB of memory and the label `disk=ssd`");
+}
+
+#[test]
 fn to_have_no_replica_at_all_is_no_advice() {
     let stack = stack("s", vec![Container { replicas: Some(1), ..container("a") }]);
     assert_eq!(help(&stack, &hosts(0)), "add a host");
