@@ -281,6 +281,8 @@ fn a_lease_runs_out_at_its_end_and_not_before() -> Result<(), Refusal> {
     assert_eq!(advance(&mut task, &Input::Expire, at(59)), Err(Refusal::NotExpired));
     advance(&mut task, &Input::Expire, at(60))?;
     assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 1, 0));
+    let told = task.error.map(|error| (error.code, error.retryable));
+    assert_eq!(told, Some(("lease-expired".to_owned(), true)), "to try it again may help");
     Ok(())
 }
 

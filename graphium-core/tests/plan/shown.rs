@@ -84,10 +84,14 @@ fn what_the_reader_found_is_saved_with_the_plan_and_changes_its_hash() {
 }
 
 #[test]
-fn no_memory_at_all_is_told_in_bytes() {
-    let path = "resources.limits.memory".to_owned();
-    let change = PropertyChange { path, old: Some(0.into()), new: Some((3 << 20).into()) };
-    assert_eq!(change.values(), [Some("0 B".to_owned()), Some("3 MiB".to_owned())]);
+fn memory_is_told_in_the_largest_unit_of_which_it_is_a_whole_number() {
+    let told = |bytes: u64| {
+        let path = "resources.limits.memory".to_owned();
+        let [_, told] = PropertyChange { path, old: None, new: Some(bytes.into()) }.values();
+        told.unwrap()
+    };
+    let bytes = [0, 1, 1024, 1025, 1536 << 10, 3 << 20, 1 << 30, 3 << 29];
+    assert_eq!(bytes.map(told), ["0 B", "1 B", "1 KiB", "1025 B", "1536 KiB", "3 MiB", "1 GiB", "1536 MiB"]);
 }
 
 #[test]
