@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_itself_is_a_circle_and_does_not_once_an_order_is_followed() {
+        let own = graph(&[&[0]]);
+        let sorted = own.sort();
+        assert_eq!(sorted.circles, [vec![0]]);
+        assert!(own.following(&sorted.order).dependencies(0).is_empty());
+    }
+
+    #[test]
     fn edges_against_an_order_can_be_left_out() {
         let circular = graph(&[&[1], &[0]]);
         let open = circular.following(&circular.sort().order);

@@ -75,5 +75,7 @@ mod tests {
         assert_eq!(holders(HostPort::new(80, Protocol::Tcp, Some(IpAddr::from([10, 0, 0, 1])))), "");
         assert_eq!(holders(HostPort::new(80, Protocol::Udp, None)), "");
         assert_eq!(ports.against(1, HostPort::new(80, Protocol::Tcp, None)).count(), 0);
+        ports.hold(0, HostPort::new(81, Protocol::Tcp, any), 'b');
+        assert_eq!(ports.against(0, HostPort::new(81, Protocol::Tcp, local)).collect::<String>(), "b");
     }
 }

@@ -4,7 +4,7 @@
 //! word is found out by placing everything anew with it (`advise`).
 
 use super::{
-    amount::{plain, thousandths},
+    amount::{plain, processors, thousandths},
     fix::{Fix, FixStep},
     ports::HostPort,
     room::{Holder, Refusal, Room},
@@ -49,6 +49,23 @@ impl Proposal {
 
     pub(super) fn into_fix(self, name: impl Fn(usize) -> HostId) -> Fix {
         Fix { host: self.host.map(name), steps: self.steps }
+    }
+
+    /// Processors and bytes of memory that others reserve on the host, where steps for earlier replicas of a container say it.
+    ///
+    /// Those replicas are taken to have what was left, so to the next one the host looks full of what nobody will reserve.
+    fn reserved_by_others(&self, name: &str) -> (Option<f64>, Option<u64>) {
+        let (mut cpus, mut memory) = (None, None);
+        for step in &self.steps {
+            match step {
+                FixStep::Processors { container, reserved, .. } if container == name => {
+                    cpus = Some(processors(*reserved));
+                }
+                FixStep::Memory { container, reserved, .. } if container == name => memory = Some(*reserved),
+                _ => {}
+            }
+        }
+        (cpus, memory)
     }
 
     /// Adds a step, or makes one that is there already go as far as both must; `None` where they contradict each other.
@@ -187,12 +204,14 @@ impl Asking<'_, '_, '_> {
             },
             Refusal::Instances { most, there } => FixStep::MaxInstances { from: most, to: there.saturating_add(1) },
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
-                let others = reserved - beside as f64 * wanted;
+                let (told, _) = proposal.reserved_by_others(&definition.name);
+                let others = told.unwrap_or(reserved - beside as f64 * wanted);
                 let to = thousandths((of - others) / (beside + 1) as f64);
                 FixStep::Processors { container: name(), from: thousandths(wanted), to, reserved: thousandths(others) }
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
-                let others = reserved.saturating_sub(wanted.saturating_mul(beside));
+                let (_, told) = proposal.reserved_by_others(&definition.name);
+                let others = told.unwrap_or_else(|| reserved.saturating_sub(wanted.saturating_mul(beside)));
                 let to = plain(of.saturating_sub(others) / (beside + 1));
                 FixStep::Memory { container: name(), from: wanted, to, reserved: others }
             }

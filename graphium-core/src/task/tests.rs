@@ -185,6 +185,21 @@ fn a_late_renewal_does_not_shorten_a_lease() -> Result<(), Refusal> {
 }
 
 #[test]
+fn a_renewal_grants_more_time() -> Result<(), Refusal> {
+    for begins in [false, true] {
+        let mut task = claimed(60)?;
+        let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+        let input = match begins {
+            false => Input::Extend { lease, expires_at: at(90) },
+            true => Input::Renew { lease, expires_at: at(90), progress: None },
+        };
+        advance(&mut task, &input, at(30))?;
+        assert_eq!(task.lease.map(|lease| lease.expires_at), Some(at(90)));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_summary_shows_neither_payload_nor_lease() -> Result<(), Refusal> {
     let mut task = task();
     task.undo = Some(Arc::new(Action::Delete { name: "secret".to_owned() }));
@@ -266,6 +281,8 @@ fn a_lease_runs_out_at_its_end_and_not_before() -> Result<(), Refusal> {
     assert_eq!(advance(&mut task, &Input::Expire, at(59)), Err(Refusal::NotExpired));
     advance(&mut task, &Input::Expire, at(60))?;
     assert_eq!((task.status, task.lost_count, task.retry_count), (TaskStatus::Pending, 1, 0));
+    let told = task.error.map(|error| (error.code, error.retryable));
+    assert_eq!(told, Some(("lease-expired".to_owned(), true)), "to try it again may help");
     Ok(())
 }
 
@@ -326,4 +343,22 @@ fn a_deadline_counts_from_the_begin_and_is_of_attempts_alone() -> Result<(), Ref
     advance(&mut task, &Input::Renew { lease, expires_at: at(90), progress: None }, at(7))?;
     assert_eq!(super::deadline(&task), after(7));
     Ok(())
+}
+
+#[test]
+fn a_task_that_may_take_longer_than_time_itself_has_no_deadline_that_comes() -> Result<(), Refusal> {
+    let mut task = claimed(60)?;
+    task.timeout_seconds = u64::MAX;
+    assert_eq!(super::deadline(&task), Some(Timestamp::MAX));
+    Ok(())
+}
+
+#[test]
+fn tasks_that_fail_together_do_not_come_back_together() {
+    let mut tenths = [0_u32; 10];
+    for number in 0..1000 {
+        let wait = back_off(&format!("task:{number}"), 1).as_millis();
+        tenths[usize::try_from((wait - 750) / 50).unwrap_or(9).min(9)] += 1;
+    }
+    assert!(tenths.iter().all(|&count| (60..=140).contains(&count)), "{tenths:?}");
 }

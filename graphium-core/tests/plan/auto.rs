@@ -79,6 +79,32 @@ fn a_container_goes_to_those_that_it_depends_on_or_into_their_datacenter() {
 }
 
 #[test]
+fn nearness_is_the_mean_over_all_that_a_container_depends_on() {
+    let bound = |name: &str, host: &str| Container { host: Some(host.into()), ..container(name) };
+    let web = Container { depends_on: vec![on("a"), on("b"), on("c")], ..container("web") };
+    let plan = planned(&auto(vec![bound("a", "vm1"), bound("b", "vm1"), bound("c", "vm2"), web]), &hosts(3));
+    let near: Vec<_> = choice(&plan, "web").hosts.iter().map(|host| host.score.unwrap().near).collect();
+    assert_eq!(near, [100, 50, 0]);
+}
+
+#[test]
+fn what_one_container_may_not_have_another_that_asks_for_the_same_may() {
+    let within = |name: &str, datacenter: &str| HostConstraint {
+        container_name: name.to_owned(),
+        required_datacenter: Some(datacenter.to_owned()),
+        ..HostConstraint::default()
+    };
+    let mut inventory = hosts(2);
+    for (host, datacenter) in inventory.hosts.iter_mut().zip(["east", "west"]) {
+        host.location = Some(datacenter.to_owned());
+    }
+    inventory.hosts[0].cpu = 16.0;
+    let mut stack = auto(vec![container("a"), container("b")]);
+    stack.deployment.host_constraints = vec![within("a", "west"), within("b", "east")];
+    assert_eq!(places(&planned(&stack, &inventory)), [("a", "vm2"), ("b", "vm1")]);
+}
+
+#[test]
 fn a_preferred_datacenter_decides_between_equals() {
     let mut inventory = hosts(2);
     inventory.hosts[1].location = Some("west".to_owned());

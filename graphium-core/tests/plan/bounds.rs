@@ -6,7 +6,7 @@ use graphium_core::{
     inventory::{ContainerStatus, HostStatus, Inventory, ObservedContainer},
     plan::{Applied, Options, Trace, fixtures::*, plan},
     runtime::label,
-    stack::{Container, Deployment, Stack, Strategy, Update, UpdateOrder},
+    stack::{Container, Deployment, HostConstraint, Stack, Strategy, Update, UpdateOrder},
 };
 use std::collections::BTreeMap;
 
@@ -60,6 +60,53 @@ fn a_hundred_refusals_are_told_and_the_rest_are_counted() {
     let errors = refused(&of(102), &hosts(1));
     assert_eq!(errors.len(), 101);
     assert_eq!(errors[100].message, "2 more containers cannot be placed");
+}
+
+#[test]
+fn those_that_name_no_host_although_they_must_are_counted_beyond_a_hundred_too() {
+    let mut stack = stack("s", (0..103).map(|number| container(&format!("c{number:03}"))).collect());
+    stack.deployment.placement_strategy = Some(Strategy::Manual);
+    let errors = refused(&stack, &hosts(1));
+    assert_eq!((errors.len(), &*errors[99].code), (101, "no-host"));
+    assert_eq!(errors[100].message, "3 more containers cannot be placed");
+}
+
+#[test]
+fn hosts_beyond_eight_different_reasons_are_counted_by_kind() {
+    const GIB: u64 = 1 << 30;
+    let mut web = reserving("web", Some(4.0), Some(4 * GIB));
+    web.requirements.labels.insert("disk".to_owned(), "ssd".to_owned());
+    web.ports.push(published(80, 8080));
+    let mut stack = stack("s", vec![bound("another", "h17"), web]);
+    stack.deployment.max_instances_per_host = Some(1);
+    stack.deployment.host_constraints = vec![HostConstraint {
+        container_name: "web".to_owned(),
+        required_datacenter: Some("eu".to_owned()),
+        min_cpu: Some(2.0),
+        min_memory: Some(2 * GIB),
+        ..HostConstraint::default()
+    }];
+    let mut inventory = hosts(18);
+    for (number, host) in inventory.hosts.iter_mut().enumerate() {
+        host.id = HostId::new(format!("h{number:02}"));
+        host.location = Some("eu".to_owned());
+        // Those of the first eight are all wrong, each in its own way.
+        let disk = if number < 8 { format!("hdd{number}") } else { "ssd".to_owned() };
+        host.labels.insert("disk".to_owned(), disk);
+    }
+    inventory.hosts[8].status = HostStatus::Offline;
+    inventory.hosts[9].labels.clear();
+    inventory.hosts[10].location = Some("us".to_owned());
+    inventory.hosts[11].cpu = 1.0;
+    inventory.hosts[12].memory = GIB;
+    inventory.containers = vec![foreign("other", "h13", Some(8080)), foreign("s-web", "h14", None)];
+    inventory.hosts[15].reserved.cpus = Some(6.0);
+    inventory.hosts[16].reserved.memory = Some(14 * GIB);
+    let errors = refused(&stack, &inventory);
+    let counted = "; of 10 more 1 take no work now, 1 lack a label, 1 are in another datacenter, 1 have too few processors, \
+                   1 have too little memory, 1 have the port taken, 1 have a container of the same name, 1 have too few \
+                   processors left, 1 have too little memory left, 1 have as many containers of this stack as they may";
+    assert!(errors[0].message.ends_with(counted), "{}", errors[0].message);
 }
 
 #[test]
@@ -126,4 +173,16 @@ fn what_a_revision_was_to_make_is_known_by_the_names_on_its_engines() {
         engine_name: format!("s-{name}"),
     };
     assert_eq!(applied.traces().collect::<Vec<_>>(), [trace("vm1", "a"), trace("vm2", "b")]);
+}
+
+#[test]
+fn what_an_unfinished_plan_may_have_left_is_taken_away_where_it_is_not_wanted() {
+    let trace =
+        |name: &str| Trace { host: HostId::new("vm1"), name: name.to_owned(), engine_name: format!("s-{name}") };
+    let traces = [trace("a"), trace("gone")].into();
+    let options = Options { traces, ..Options::default() };
+    let plan = plan(&stack("s", vec![bound("a", "vm1")]), None, &hosts(1), &options).unwrap();
+    let gone: Vec<&str> =
+        plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| id.starts_with("delete")).collect();
+    assert_eq!(gone, ["delete:gone@vm1"]);
 }

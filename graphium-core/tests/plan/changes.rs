@@ -249,6 +249,7 @@ fn no_value_of_a_header_is_told_whether_it_comes_changes_or_goes() {
         assert_eq!(property.path, path);
         let told = serde_json::to_string(&plan.changes).unwrap();
         assert!(told.contains("•••") && !told.contains("s3cret") && !told.contains("0ther"), "{told}");
+        assert!(told.contains("X-Token"), "names are told: {told}");
     }
 }
 

@@ -243,6 +243,38 @@ fn what_contradicts_itself_gets_no_advice() {
 }
 
 #[test]
+fn a_change_that_would_leave_another_container_without_a_host_is_none() {
+    let mut first = labelled("first");
+    first.resources.reservations.memory = Some(10 * GIB);
+    let stack = stack("s", vec![first, reserving("second", None, Some(10 * GIB))]);
+    // With the label the one host would be taken by the first, and the second has room on no other.
+    assert_eq!(help(&stack, &hosts(1)), "add a host with 10 GiB of memory and the label `disk=ssd`");
+}
+
+#[test]
+fn to_have_no_replica_at_all_is_no_advice() {
+    let stack = stack("s", vec![Container { replicas: Some(1), ..container("a") }]);
+    assert_eq!(help(&stack, &hosts(0)), "add a host");
+}
+
+#[test]
+fn what_contradicts_itself_takes_no_trials_from_what_can_be_helped() {
+    let numbered = |number: usize| Container { name: format!("c{number}"), ..labelled("") };
+    let mut stack = stack("s", (0..40).map(numbered).chain([labelled("last")]).collect());
+    let other = |number: usize| HostConstraint {
+        labels: TextMap::from_iter([("disk".to_owned(), "hdd".to_owned())]),
+        ..constraint(&format!("c{number}"))
+    };
+    stack.deployment.host_constraints = (0..40).map(other).collect();
+    let errors = refused(&stack, &hosts(8));
+    assert_eq!(errors.iter().filter(|error| error.fix.is_some()).count(), 1);
+    assert_eq!(
+        errors[40].help.as_deref(),
+        Some("to run it on `vm1`, give `vm1` the label `disk=ssd`: it lacks only that")
+    );
+}
+
+#[test]
 fn a_single_host_is_changed_for_the_whole_stack() {
     let mut web = container("web");
     web.ports.push(published(80, 8080));

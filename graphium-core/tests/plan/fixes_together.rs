@@ -3,22 +3,32 @@
 use graphium_core::{
     inventory::{HostStatus, Inventory},
     plan::{FixStep, Options, fixtures::*, plan},
-    stack::{Container, Mode},
+    stack::{Container, HostConstraint, Mode, Stack, Strategy},
 };
 
 const GIB: u64 = 1 << 30;
 
-/// The change that is suggested for containers that must all be on one host; it is seen to help.
-fn together(containers: Vec<Container>, most: Option<u32>, inventory: &Inventory) -> (String, Vec<FixStep>) {
+fn single_host(containers: Vec<Container>) -> Stack {
     let mut stack = stack("s", containers);
     stack.deployment.mode = Mode::SingleHost;
-    stack.deployment.max_instances_per_host = most;
+    stack
+}
+
+/// The change that is suggested for a stack; it is seen to help.
+fn fixed(mut stack: Stack, inventory: &Inventory) -> (String, Vec<FixStep>) {
     let errors = plan(&stack, None, inventory, &Options::default()).unwrap_err();
     let fix = errors.iter().find_map(|error| error.fix.clone()).unwrap_or_else(|| panic!("no change: {errors:#?}"));
     let mut estate = inventory.clone();
     fix.apply(&mut stack, &mut estate);
     plan(&stack, None, &estate, &Options::default()).unwrap();
     (fix.to_string(), fix.steps)
+}
+
+/// The change that is suggested for containers that must all be on one host.
+fn together(containers: Vec<Container>, most: Option<u32>, inventory: &Inventory) -> (String, Vec<FixStep>) {
+    let mut stack = single_host(containers);
+    stack.deployment.max_instances_per_host = most;
+    fixed(stack, inventory)
 }
 
 fn replicated(container: Container, replicas: u32) -> Container {
@@ -115,4 +125,68 @@ fn each_host_is_told_with_whom_it_has_no_room_for_and_what_is_taken_by_then() {
     let one =
         "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are asked for for `b`";
     assert_eq!(told(bound, &inventory), one);
+}
+
+#[test]
+fn what_two_containers_ask_alike_of_a_host_is_asked_once() {
+    let mut both = ["a", "b"].map(container);
+    for container in &mut both {
+        container.requirements.labels.insert("disk".to_owned(), "ssd".to_owned());
+    }
+    let (told, _) = together(both.to_vec(), None, &hosts(1));
+    assert_eq!(told, "to run it on `vm1`, give `vm1` the label `disk=ssd`: it lacks only that");
+
+    let mut stack = single_host(["a", "b"].map(container).to_vec());
+    let in_eu = |name: &str| HostConstraint {
+        container_name: name.to_owned(),
+        required_datacenter: Some("eu".to_owned()),
+        ..HostConstraint::default()
+    };
+    stack.deployment.host_constraints = vec![in_eu("a"), in_eu("b")];
+    let mut inventory = hosts(1);
+    assert_eq!(fixed(stack, &inventory).0, "to run it on `vm1`, say that `vm1` is in the datacenter `eu`, if it is");
+
+    let mut stack = single_host(["a", "b"].map(container).to_vec());
+    stack.deployment.placement_strategy = Some(Strategy::Datacenter);
+    stack.deployment.target_datacenter = Some("eu".to_owned());
+    inventory.hosts[0].location = Some("us".to_owned());
+    assert_eq!(fixed(stack, &inventory).0, "to run it on `vm1`, change `targetDatacenter` from `eu` to `us`");
+}
+
+#[test]
+fn however_many_replicas_share_what_others_leave_them() {
+    let beside = |container: Container, other: Container| vec![other, replicated(container, 4)];
+    let (_, steps) =
+        together(beside(reserving("a", Some(5.0), None), reserving("b", Some(2.0), None)), None, &hosts(1));
+    assert_eq!(steps, [FixStep::Processors { container: "a".to_owned(), from: 5000, to: 1500, reserved: 2000 }]);
+    let (_, steps) =
+        together(beside(reserving("a", None, Some(10 * GIB)), reserving("b", None, Some(4 * GIB))), None, &hosts(1));
+    assert_eq!(steps, [FixStep::Memory { container: "a".to_owned(), from: 10 * GIB, to: 3 * GIB, reserved: 4 * GIB }]);
+}
+
+#[test]
+fn where_no_host_is_known_one_is_added_that_takes_them_all() {
+    let both = || vec![reserving("a", Some(2.0), None), reserving("b", Some(3.0), None)];
+    let (told, _) = together(both(), None, &hosts(0));
+    assert_eq!(told, "add a host with 5 processors");
+}
+
+#[test]
+fn hosts_that_contradict_what_is_asked_do_not_hide_the_one_that_can_be_changed() {
+    let mut stack = single_host(["a", "b"].map(container).to_vec());
+    let within = |name: &str, datacenter: &str| HostConstraint {
+        container_name: name.to_owned(),
+        required_datacenter: Some(datacenter.to_owned()),
+        ..HostConstraint::default()
+    };
+    stack.deployment.host_constraints = vec![within("a", "eu"), within("b", "us")];
+    // Of nine hosts nobody knows where they are, and none can be in two places; the tenth asks for three changes.
+    let mut inventory = hosts(10);
+    inventory.hosts[9].location = Some("asia".to_owned());
+    inventory.hosts[9].status = HostStatus::Offline;
+    assert_eq!(
+        fixed(stack, &inventory).0,
+        "to run it on `vm10`, start the agent on `vm10`, ask for the datacenter `asia` instead of `eu` for `a` and ask for \
+         the datacenter `asia` instead of `us` for `b`"
+    );
 }

@@ -221,6 +221,8 @@ fn containers_that_change_ports_are_both_stopped_before_either_comes_back() {
         ]
     );
     assert_eq!(undo.steps[0].action, Action::Stop { name: "s-a".to_owned() });
+    let takes_back: Vec<_> = undo.steps.iter().map(|step| step.takes_back()).collect();
+    assert_eq!(takes_back, [false, false, true, true]);
     assert_eq!(undo.end, "stack `s` runs again as before this plan on vm1; kept, and harmless: 1 image, 1 network");
 }
 
@@ -321,4 +323,18 @@ fn the_end_says_what_is_there_in_words() {
         unknown.undo().end,
         "nothing of this plan can be taken back; these stay changed: `s` on vm1, `s-web` on vm1"
     );
+}
+
+#[test]
+fn the_end_names_five_hosts_and_counts_the_others() {
+    let end = |count: u32| {
+        let pinned = |number: u32| Container {
+            host: Some(format!("vm{number}").as_str().into()),
+            ..container(&format!("c{number}"))
+        };
+        let stack = stack("s", (1..=count).map(pinned).collect());
+        plan(&stack, None, &hosts(count), &Options::default()).unwrap().undo().end
+    };
+    assert!(end(5).starts_with("stack `s` is gone again from vm1, vm2, vm3, vm4, vm5; kept"), "{}", end(5));
+    assert!(end(7).starts_with("stack `s` is gone again from vm1, vm2, vm3, vm4, vm5 and 2 more; kept"), "{}", end(7));
 }
