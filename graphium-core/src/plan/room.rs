@@ -310,17 +310,17 @@ impl<'a, 'p> Room<'a, 'p> {
                 format!("has {there} containers of this stack already (maxInstancesPerHost)")
             }
             Refusal::ProcessorsReserved { wanted, reserved: 0.0, of } => {
-                format!("has {of} processors, {wanted} are asked for")
+                format!("has {of} processors, {wanted} are needed")
             }
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
-                format!("has {} of {of} processors reserved, {wanted} more are asked for", rounded(reserved))
+                format!("has {} of {of} processors reserved, {wanted} more are needed", rounded(reserved))
             }
             Refusal::MemoryReserved { wanted, reserved: 0, of } => {
-                format!("has {} of memory, {} are asked for", bytes(of), bytes(wanted))
+                format!("has {} of memory, {} are needed", bytes(of), bytes(wanted))
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
                 let (reserved, of, wanted) = (bytes(reserved), bytes(of), bytes(wanted));
-                format!("has {reserved} of {of} of memory reserved, {wanted} more are asked for")
+                format!("has {reserved} of {of} of memory reserved, {wanted} more are needed")
             }
         }
     }

@@ -51,8 +51,8 @@ fn too_much_memory_is_lowered_to_what_the_roomiest_host_has_left() {
     let errors = refused(&stack, &inventory);
     assert_eq!(
         errors[0].to_string(),
-        "`shop-db` fits on no host: `vm1` has 8 GiB of 12 GiB of memory reserved, 8 GiB more are asked for; `vm2` has \
-         10.5 GiB of 16 GiB of memory reserved, 8 GiB more are asked for [no-eligible-host]; to run it on `vm2`, lower \
+        "`shop-db` fits on no host: `vm1` has 8 GiB of 12 GiB of memory reserved, 8 GiB more are needed; `vm2` has \
+         10.5 GiB of 16 GiB of memory reserved, 8 GiB more are needed [no-eligible-host]; to run it on `vm2`, lower \
          the memory reservation of `shop-db` from 8 GiB to 5.5 GiB, or free 2.5 GiB there"
     );
     fixed(&stack, &inventory);
@@ -335,7 +335,7 @@ fn more_is_not_to_be_freed_than_others_have() {
     let lower = "to run it on `vm1`, lower the memory reservation of `a` from 20 GiB to 16 GiB";
     assert_eq!(help(&stack, &hosts(1)), lower);
     let message = &refused(&stack, &hosts(1))[0].message;
-    assert_eq!(message, "`a` fits on no host: `vm1` has 16 GiB of memory, 20 GiB are asked for");
+    assert_eq!(message, "`a` fits on no host: `vm1` has 16 GiB of memory, 20 GiB are needed");
 }
 
 #[test]

@@ -117,13 +117,13 @@ fn each_host_is_told_with_whom_it_has_no_room_for_and_what_is_taken_by_then() {
     inventory.hosts[1].cpu = 4.0;
     inventory.hosts[2].status = HostStatus::Offline;
     let both = || vec![reserving("a", Some(6.0), None), reserving("b", Some(4.0), None)];
-    let all = "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are asked for for \
-               `b`; `vm2` has 4 processors, 6 are asked for for `a`; `vm3` is offline";
+    let all = "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are needed for \
+               `b`; `vm2` has 4 processors, 6 are needed for `a`; `vm3` is offline";
     assert_eq!(told(both(), &inventory), all);
     let mut bound = both();
     bound[0].host = Some("vm1".into());
     let one =
-        "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are asked for for `b`";
+        "no host takes all containers of the stack: `vm1` has 6 of 8 processors reserved, 4 more are needed for `b`";
     assert_eq!(told(bound, &inventory), one);
 }
 

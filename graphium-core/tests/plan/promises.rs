@@ -166,7 +166,7 @@ fn reservations_and_the_bound_per_host_limit_a_host() {
     assert_eq!(placements(&plan), [("big-1", "vm1"), ("big-2", "vm2"), ("big-3", "vm1")]);
     big.resources.reservations.cpus = Some(5.0);
     let errors = refused(&stack("s", vec![big]), &hosts(2));
-    let why = "each of `vm1`, `vm2` has 5 of 8 processors reserved, 5 more are asked for";
+    let why = "each of `vm1`, `vm2` has 5 of 8 processors reserved, 5 more are needed";
     assert!(errors[0].message.ends_with(why), "{}", errors[0]);
     let mut stack = stack("s", ["a", "b", "c"].map(container).to_vec());
     stack.deployment.max_instances_per_host = Some(1);
