@@ -4,13 +4,14 @@ use super::{Control, ControlError};
 use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
-    inventory::{Host, HostStatus, ObservedContainer},
-    store::{ClaimRequest, Document, Expect, SessionRequest, StoreError, Submission, TaskStoreExt},
+    inventory::{HostStatus, ObservedContainer},
+    store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use std::{pin::pin, time::Duration};
 
 /// The longest that a claim may wait.
@@ -116,8 +117,9 @@ impl Control {
     async fn grant(&self, mut request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
         let gate = self.gate(&request.host);
         let _held = gate.lock().await;
-        let host = self.store.document::<Host>(request.host.as_str()).await?;
-        if host.is_some_and(|host| host.value.status == HostStatus::Maintenance) {
+        let host = self.store.record(&Key::new(Kind::Host, request.host.as_str())).await?;
+        let mood: Option<Mood> = host.as_ref().map(Record::read).transpose()?;
+        if mood.is_some_and(|mood| mood.status == HostStatus::Maintenance) {
             request.max = 0;
         }
         Ok(self.store.claim(request, now).await?)
@@ -150,14 +152,21 @@ impl Control {
     }
 }
 
+/// Of a [`Host`](crate::inventory::Host) whether it takes work.
+#[derive(Deserialize)]
+struct Mood {
+    #[serde(default)]
+    status: HostStatus,
+}
+
 /// A container on the host that reported it, whatever the report says.
 pub(super) fn located(container: &ObservedContainer, host: &HostId) -> ObservedContainer {
     ObservedContainer { hosted_on: host.clone(), ..container.clone() }
 }
 
-fn gone(host: &HostId, name: &str) -> crate::store::RecordWrite {
-    crate::store::RecordWrite {
-        key: crate::store::Key::new(crate::store::Kind::Container, format!("{host}/{name}")),
+fn gone(host: &HostId, name: &str) -> RecordWrite {
+    RecordWrite {
+        key: Key::new(Kind::Container, format!("{host}/{name}")),
         expect: Expect::Any,
         stack: None,
         host: Some(host.clone()),
