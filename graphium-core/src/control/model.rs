@@ -282,19 +282,23 @@ impl Document for ObservedContainer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expect, Record};
+    use crate::{
+        plan::fixtures,
+        store::{Expect, Record},
+    };
 
     #[test]
     fn the_head_of_a_stack_says_what_its_record_says() -> Result<(), crate::store::StoreError> {
         let trace = Trace { host: HostId::new("vm1"), name: "web".to_owned(), engine_name: "shop-web".to_owned() };
+        let stack = fixtures::stack("shop", vec![fixtures::container("web")]);
         let whole = StackRecord {
-            id: StackId::new("stack:shop"),
-            name: "shop".to_owned(),
+            id: stack.id.clone(),
+            name: stack.name.clone(),
             status: StackStatus::Error,
             deployment_id: DeploymentId::new("deployment:7"),
             revision: 3,
-            definition: Stack::default(),
-            applied: Applied::default(),
+            definition: stack.clone(),
+            applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
             date_created: Timestamp::UNIX_EPOCH,
             date_modified: Timestamp::UNIX_EPOCH,
