@@ -4,13 +4,14 @@ use super::{Control, ControlError};
 use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
-    inventory::{Host, HostStatus, ObservedContainer},
-    store::{ClaimRequest, Document, Expect, Key, Kind, SessionRequest, StoreError, Submission, TaskStoreExt},
+    inventory::{HostStatus, ObservedContainer},
+    store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use std::{pin::pin, time::Duration};
 
 /// The longest that a claim may wait.
@@ -118,13 +119,15 @@ impl Control {
     /// A host in maintenance begins nothing new; whoever asks again for what it has gets it. Nobody changes that between the
     /// look and the grant, be it at another server.
     async fn grant(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
+        let key = Key::new(Kind::Host, request.host.as_str());
         let mut looks = 0;
         loop {
-            let host = self.store.document::<Host>(request.host.as_str()).await?;
+            let host = self.store.record(&key).await?;
             let expect = host.as_ref().map_or(Expect::Absent, |host| Expect::Version(host.version));
-            let is_in_maintenance = host.is_some_and(|host| host.value.status == HostStatus::Maintenance);
+            let mood: Option<Mood> = host.as_ref().map(Record::read).transpose()?;
+            let is_in_maintenance = mood.is_some_and(|mood| mood.status == HostStatus::Maintenance);
             let max = if is_in_maintenance { 0 } else { request.max };
-            let expect = Some((Key::new(Kind::Host, request.host.as_str()), expect));
+            let expect = Some((key.clone(), expect));
             looks += 1;
             match self.store.claim(ClaimRequest { max, expect, ..request.clone() }, now).await {
                 Err(StoreError::Conflict { .. }) if looks < MAX_LOOKS => {}
@@ -160,13 +163,20 @@ impl Control {
     }
 }
 
+/// Of a [`Host`](crate::inventory::Host) whether it takes work.
+#[derive(Deserialize)]
+struct Mood {
+    #[serde(default)]
+    status: HostStatus,
+}
+
 /// A container on the host that reported it, whatever the report says.
 pub(super) fn located(container: &ObservedContainer, host: &HostId) -> ObservedContainer {
     ObservedContainer { hosted_on: host.clone(), ..container.clone() }
 }
 
-fn gone(host: &HostId, name: &str) -> crate::store::RecordWrite {
-    crate::store::RecordWrite {
+fn gone(host: &HostId, name: &str) -> RecordWrite {
+    RecordWrite {
         key: Key::new(Kind::Container, format!("{host}/{name}")),
         expect: Expect::Any,
         stack: None,

@@ -1,6 +1,6 @@
 //! Several servers on one store: what one hears the others know, and what one has begun another finishes.
 
-use super::{Control, ControlError, StackRecord, planning::PLANNING, presence::Presence};
+use super::{Control, ControlError, planning::PLANNING, presence::Presence};
 use crate::{
     id::HostId,
     inventory::Host,
@@ -125,10 +125,9 @@ impl Control {
 
     /// What is under way is finished, also when the server that has begun it is no more.
     async fn adopt_deployments(&self) -> Result<(), ControlError> {
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
-        let mut state = self.state();
-        let under_way = stacks.into_iter().filter(|record| record.value.status.is_transitional());
-        state.active.extend(under_way.map(|record| record.value.deployment_id));
+        let stacks = self.stack_heads().await?;
+        let under_way = stacks.into_iter().filter(|stack| stack.status.is_transitional());
+        self.state().active.extend(under_way.map(|stack| stack.deployment_id));
         Ok(())
     }
 }

@@ -113,10 +113,11 @@ impl Control {
 
     /// The record of the same id, if there is one; another stack of the same name is a mistake of the document.
     pub(super) async fn existing(&self, stack: &Stack) -> Result<Option<Versioned<StackRecord>>, ControlError> {
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
-        let namesake = stacks.iter().find(|other| other.value.name == stack.name && other.value.id != stack.id);
+        let stacks = self.store.all_records(RecordQuery::of(Kind::Stack)).await?;
+        let id = stack.id.as_str();
+        let namesake = stacks.iter().find(|other| other.body["name"] == stack.name.as_str() && other.key.id != id);
         if let Some(other) = namesake {
-            let message = format!("the name `{}` belongs to the stack `{}`", stack.name, other.value.id);
+            let message = format!("the name `{}` belongs to the stack `{}`", stack.name, other.key.id);
             let help = "give this stack another name, or remove the other one first";
             return Err(ControlError::Invalid(vec![
                 Diagnostic::error("stack-name-taken", "", message)
@@ -124,7 +125,7 @@ impl Control {
                     .about(Subject::stack().property(Property::Name)),
             ]));
         }
-        Ok(stacks.into_iter().find(|record| record.value.id == stack.id))
+        Ok(stacks.iter().find(|record| record.key.id == id).map(Versioned::read).transpose()?)
     }
 
     /// Stores a deployment with its stack's record, and lets the agents know.

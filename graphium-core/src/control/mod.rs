@@ -33,6 +33,7 @@ pub use code::CODES;
 pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};
+use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision, StackRecord, StackStatus};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;

@@ -93,6 +93,18 @@ pub struct StackRecord {
     pub error_message: Option<String>,
 }
 
+/// What most want to know of a [`StackRecord`]: its documents, which can be large, are left unread.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StackHead {
+    pub(super) status: StackStatus,
+    pub(super) deployment_id: DeploymentId,
+    #[serde(default)]
+    pub(super) traces: BTreeSet<Trace>,
+    #[serde(default)]
+    pub(super) error_message: Option<String>,
+}
+
 /// A document that was deployed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -264,5 +276,42 @@ impl Document for ObservedContainer {
     }
     fn host(&self) -> Option<HostId> {
         Some(self.hosted_on.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::fixtures,
+        store::{Expect, Record},
+    };
+
+    #[test]
+    fn the_head_of_a_stack_says_what_its_record_says() -> Result<(), crate::store::StoreError> {
+        let trace = Trace { host: HostId::new("vm1"), name: "web".to_owned(), engine_name: "shop-web".to_owned() };
+        let stack = fixtures::stack("shop", vec![fixtures::container("web")]);
+        let whole = StackRecord {
+            id: stack.id.clone(),
+            name: stack.name.clone(),
+            status: StackStatus::Error,
+            deployment_id: DeploymentId::new("deployment:7"),
+            revision: 3,
+            definition: stack.clone(),
+            applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
+            traces: [trace].into(),
+            date_created: Timestamp::UNIX_EPOCH,
+            date_modified: Timestamp::UNIX_EPOCH,
+            deployed_at: None,
+            owner: None,
+            error_message: Some("no room".to_owned()),
+        };
+        let write = whole.write(Expect::Absent)?;
+        let body = write.body.unwrap_or_default();
+        let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
+        let StackHead { status, deployment_id, traces, error_message } = record.read()?;
+        assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
+        assert_eq!((traces, error_message), (whole.traces, whole.error_message));
+        Ok(())
     }
 }

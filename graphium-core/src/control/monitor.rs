@@ -1,12 +1,14 @@
 //! The monitor: finishes what is in flight.
 
-use super::{Control, ControlError, DeploymentState, StackRecord};
+use super::{Control, ControlError, StackHead};
 use crate::{
     id::DeploymentId,
-    store::{Kind, RecordQuery, StoreError, TaskQuery, TaskStoreExt},
+    store::{Key, Kind, StoreError, TaskQuery, TaskStoreExt},
     task::Input,
 };
 use futures::future::select;
+use jiff::Timestamp;
+use serde::Deserialize;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Between two looks while something is under way: attempts wait for their time, leases run out.
@@ -104,8 +106,9 @@ impl Control {
 
     async fn enforce_deadline(&self, id: &DeploymentId) -> Result<(), ControlError> {
         let now = self.environment.now();
-        let Some(state) = self.store.document::<DeploymentState>(id.as_str()).await? else { return Ok(()) };
-        if state.value.deadline.is_none_or(|deadline| deadline > now) {
+        let Some(record) = self.store.record(&Key::new(Kind::Deployment, id.as_str())).await? else { return Ok(()) };
+        let Limit { deadline } = record.read()?;
+        if deadline.is_none_or(|deadline| deadline > now) {
             return Ok(());
         }
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
@@ -123,15 +126,21 @@ impl Control {
 
     /// After a start: whatever was in flight is looked at.
     pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let stacks = self.stack_heads().await?;
         let mut state = self.state();
-        for record in stacks {
-            let id = record.value.deployment_id;
-            if record.value.status.is_transitional() {
+        for StackHead { deployment_id: id, status, .. } in stacks {
+            if status.is_transitional() {
                 state.active.insert(id.clone());
             }
             state.dirty.insert(id);
         }
         Ok(())
     }
+}
+
+/// Of a [`DeploymentState`](super::DeploymentState) that by which it is to have ended.
+#[derive(Deserialize)]
+struct Limit {
+    #[serde(default)]
+    deadline: Option<Timestamp>,
 }

@@ -97,8 +97,8 @@ impl Control {
         let submission = Submission { records, ..Submission::default() };
         self.store.submit(submission, self.environment.now()).await?;
         for stack in stacks {
-            if let Some(record) = self.store.document::<super::StackRecord>(stack.as_str()).await? {
-                self.touch(Some(&record.value.deployment_id));
+            if let Some(head) = self.stack_head(&stack).await? {
+                self.touch(Some(&head.deployment_id));
             }
         }
         self.wake.notify(usize::MAX);

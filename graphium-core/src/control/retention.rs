@@ -1,7 +1,7 @@
 //! Retention: what is over is let go of in time, and never what is present.
 
-use super::{Control, ControlError, StackRecord};
-use crate::store::{Cut, Kind, RecordQuery, TaskStoreExt};
+use super::{Control, ControlError};
+use crate::store::Cut;
 use std::time::Duration;
 
 /// How long what is over is kept.
@@ -46,13 +46,13 @@ impl Control {
         let retention = &self.settings.retention;
         let now = self.environment.now();
         // What a stack does or did last is looked at for as long as there is the stack.
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let stacks = self.stack_heads().await?;
         Ok(Cut {
             ended_before: now.checked_sub(retention.tasks).unwrap_or(jiff::Timestamp::MIN),
             max_tasks: retention.max_tasks,
             events_before: now.checked_sub(retention.events).unwrap_or(jiff::Timestamp::MIN),
             max_events: retention.max_events,
-            live: stacks.into_iter().map(|record| record.value.deployment_id).collect(),
+            live: stacks.into_iter().map(|stack| stack.deployment_id).collect(),
         })
     }
 }

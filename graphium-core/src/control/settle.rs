@@ -1,14 +1,16 @@
 //! Brings the records of a deployment and its stack up to what its tasks say.
 
 use super::{
-    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackRecord, StackStatus,
-    deploy::stack_event, fold,
+    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackHead, StackRecord,
+    StackStatus, deploy::stack_event, fold,
 };
 use crate::{
     event::{EventType, NewEvent},
     id::DeploymentId,
     inventory::{ContainerStatus, ObservedContainer},
-    store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
+    store::{
+        Document, Expect, Key, Kind, Record, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
+    },
     task::{Task, TaskStatus},
 };
 use indexmap::IndexMap;
@@ -43,8 +45,8 @@ impl Control {
         };
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
-        let record = self.store.document::<StackRecord>(state.value.stack_id.as_str()).await?;
-        let current = record.filter(|record| record.value.deployment_id == *id);
+        let record = self.store.record(&Key::new(Kind::Stack, state.value.stack_id.as_str())).await?;
+        let current = record.map(Current::read).transpose()?.filter(|current| current.head.deployment_id == *id);
         let seen = self.seen(&state.value).await?;
         let fold = with_drift(fold(state.value.kind, &tasks), &state.value, current.as_ref(), &seen);
         let now = self.environment.now();
@@ -90,49 +92,62 @@ impl Control {
     }
 
     /// Every host has confirmed: the stack's record, its revisions and what was seen of it go.
-    async fn forget(
-        &self,
-        record: &Versioned<StackRecord>,
-        seen: &Seen,
-        submission: &mut Submission,
-    ) -> Result<(), ControlError> {
+    async fn forget(&self, current: &Current, seen: &Seen, submission: &mut Submission) -> Result<(), ControlError> {
+        let record = current.whole()?;
         let query = RecordQuery { stack: Some(record.value.id.clone()), ..RecordQuery::of(Kind::Revision) };
         let revisions = self.store.documents::<Revision>(query).await?;
         submission.records.push(record.value.removal(Expect::Version(record.version)));
         submission.records.extend(revisions.iter().map(|revision| revision.value.removal(Expect::Any)));
         submission.records.extend(seen.values().map(|container| container.removal(Expect::Any)));
-        let gone = StackRecord { status: StackStatus::Deleted, ..record.value.clone() };
+        let gone = StackRecord { status: StackStatus::Deleted, ..record.value };
         submission.events.push(NewEvent { kind: EventType::StackDeleted, data: stack_event(&gone) });
         Ok(())
     }
 }
 
+/// The record of a stack whose present deployment is settled: its documents are read when it has to be written.
+struct Current {
+    head: StackHead,
+    record: Record,
+}
+
+impl Current {
+    fn read(record: Record) -> Result<Self, StoreError> {
+        Ok(Self { head: record.read()?, record })
+    }
+
+    fn whole(&self) -> Result<Versioned<StackRecord>, StoreError> {
+        Versioned::read(&self.record)
+    }
+}
+
 /// The stack's record follows the deployment that is its present one.
 fn follow(
-    current: &Versioned<StackRecord>,
+    current: &Current,
     kind: DeploymentKind,
     fold: &Fold,
     tasks: &[Task],
     now: Timestamp,
     submission: &mut Submission,
 ) -> Result<(), StoreError> {
-    let before = &current.value;
+    let before = &current.head;
     // What was to go has gone, everywhere.
     let is_tidy = kind == DeploymentKind::Deploy && tasks.iter().all(|task| task.status == TaskStatus::Completed);
     let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
     if before.status == fold.status && before.error_message == fold.error && before.traces == traces {
         return Ok(());
     }
+    let Versioned { value: whole, version } = current.whole()?;
     let runs = fold.status == StackStatus::Running;
     let record = StackRecord {
         status: fold.status,
         error_message: fold.error.clone(),
         traces,
         date_modified: now,
-        deployed_at: if runs { Some(now) } else { before.deployed_at },
-        ..before.clone()
+        deployed_at: if runs { Some(now) } else { whole.deployed_at },
+        ..whole
     };
-    submission.records.push(record.write(Expect::Version(current.version))?);
+    submission.records.push(record.write(Expect::Version(version))?);
     let event = match fold.status {
         StackStatus::Running if before.status != fold.status => Some(EventType::StackDeployed),
         StackStatus::Error => Some(EventType::StackError),
@@ -198,7 +213,7 @@ fn published(seen: &ObservedContainer) -> IndexMap<String, u16> {
 }
 
 /// What runs no longer, although every task went well, is an error of the stack.
-fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Versioned<StackRecord>>, seen: &Seen) -> Fold {
+fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>, seen: &Seen) -> Fold {
     let lives = matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Start | DeploymentKind::Restart);
     if !lives || fold.status != StackStatus::Running || current.is_none() {
         return fold;

@@ -1,8 +1,8 @@
 //! Stacks: removing, stopping, starting, going back, looking.
 
 use super::{
-    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Revision, StackRecord,
-    StackStatus, StackView, Started,
+    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Revision, StackHead,
+    StackRecord, StackStatus, StackView, Started,
     deploy::{Draft, refuse_while_deleting, started},
     fold::under_way,
 };
@@ -10,7 +10,7 @@ use crate::{
     event::EventType,
     id::{DeploymentId, StackId},
     plan::{self, SealedPlan, StackAction},
-    store::{Kind, Page, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
+    store::{Key, Kind, Page, Record, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
 };
 use futures::FutureExt;
 
@@ -129,12 +129,29 @@ impl Control {
 
     /// The stack of that name or id.
     pub(super) async fn find_stack(&self, stack: &str) -> Result<Versioned<StackRecord>, ControlError> {
-        if let Some(record) = self.store.document::<StackRecord>(stack).await? {
+        Ok(Versioned::read(&self.stack_record(stack).await?)?)
+    }
+
+    /// The record of the stack of that name or id, unread.
+    pub(super) async fn stack_record(&self, stack: &str) -> Result<Record, ControlError> {
+        if let Some(record) = self.store.record(&Key::new(Kind::Stack, stack)).await? {
             return Ok(record);
         }
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
-        let named = stacks.into_iter().find(|record| record.value.name == stack);
+        let stacks = self.store.all_records(RecordQuery::of(Kind::Stack)).await?;
+        let named = stacks.into_iter().find(|record| record.body["name"] == stack);
         named.ok_or_else(|| ControlError::NotFound { kind: "stack", id: stack.to_owned() })
+    }
+
+    /// One stack by its id, without its documents.
+    pub(super) async fn stack_head(&self, id: &StackId) -> Result<Option<StackHead>, ControlError> {
+        let record = self.store.record(&Key::new(Kind::Stack, id.as_str())).await?;
+        Ok(record.as_ref().map(Record::read).transpose()?)
+    }
+
+    /// Every stack, without its documents.
+    pub(super) async fn stack_heads(&self) -> Result<Vec<StackHead>, ControlError> {
+        let records = self.store.all_records(RecordQuery::of(Kind::Stack)).await?;
+        Ok(records.iter().map(Record::read).collect::<Result<_, _>>()?)
     }
 
     /// One stack, by name or id.

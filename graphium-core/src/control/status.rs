@@ -1,13 +1,13 @@
 //! What is under way, and why it waits.
 
-use super::{Control, ControlError, DeploymentState, StatusView, TaskView, Waiting, shown::progress_line};
+use super::{Control, ControlError, DeploymentState, StackHead, StatusView, TaskView, Waiting, shown::progress_line};
 use crate::{
     id::{DeploymentId, HostId, TaskId},
     inventory::{Host, HostStatus},
     store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
     task::{Task, TaskStatus},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Control {
     /// A stack's work at a glance, by name or id of the stack, or by id of the deployment (which stays when the stack is gone).
@@ -19,8 +19,8 @@ impl Control {
         let (state, status, error) = match self.store.document::<DeploymentState>(id.as_str()).await? {
             Some(state) => (state.value.clone(), state.value.status, state.value.error_message),
             None => {
-                let record = self.find_stack(stack_or_deployment).await?.value;
-                (self.deployment(&record.deployment_id).await?, record.status, record.error_message)
+                let head: StackHead = self.stack_record(stack_or_deployment).await?.read()?;
+                (self.deployment(&head.deployment_id).await?, head.status, head.error_message)
             }
         };
         let query = TaskQuery { deployment: Some(state.id.clone()), ..TaskQuery::default() };
@@ -46,21 +46,25 @@ impl Control {
     pub(super) async fn views(&self, tasks: Vec<Task>) -> Result<Vec<TaskView>, ControlError> {
         let waits = tasks.iter().any(|task| !task.status.is_terminal());
         let hosts = if waits { self.hosts_by_id().await? } else { BTreeMap::new() };
-        let mut others: BTreeMap<TaskId, Task> = tasks.iter().map(|task| (task.id.clone(), task.clone())).collect();
+        let shown: BTreeSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+        let mut first: BTreeMap<TaskId, Task> = BTreeMap::new();
         for id in tasks.iter().filter(|task| !task.status.is_terminal()).flat_map(|task| &task.depends_on) {
-            if !others.contains_key(id)
+            if !shown.contains(id)
+                && !first.contains_key(id)
                 && let Some(task) = self.store.task(id).await?
             {
-                others.insert(id.clone(), task);
+                first.insert(id.clone(), task);
             }
         }
-        Ok(tasks
-            .into_iter()
-            .map(|task| {
-                let waiting = self.waiting(&task, &others, &hosts);
-                TaskView { task: super::view::without_values(task), kind: "AgentTask".to_owned(), waiting }
-            })
-            .collect())
+        let others: BTreeMap<&TaskId, &Task> =
+            tasks.iter().chain(first.values()).map(|task| (&task.id, task)).collect();
+        let waits: Vec<Option<Waiting>> = tasks.iter().map(|task| self.waiting(task, &others, &hosts)).collect();
+        let views = tasks.into_iter().zip(waits).map(|(task, waiting)| TaskView {
+            task: super::view::without_values(task),
+            kind: "AgentTask".to_owned(),
+            waiting,
+        });
+        Ok(views.collect())
     }
 
     async fn hosts_by_id(&self) -> Result<BTreeMap<HostId, Host>, ControlError> {
@@ -68,7 +72,12 @@ impl Control {
         Ok(hosts.into_iter().map(|host| (host.value.id.clone(), host.value)).collect())
     }
 
-    fn waiting(&self, task: &Task, others: &BTreeMap<TaskId, Task>, hosts: &BTreeMap<HostId, Host>) -> Option<Waiting> {
+    fn waiting(
+        &self,
+        task: &Task,
+        others: &BTreeMap<&TaskId, &Task>,
+        hosts: &BTreeMap<HostId, Host>,
+    ) -> Option<Waiting> {
         let host = hosts.get(&task.host_id);
         let offline = host.and_then(|host| host.offline_since.map(|since| (since, host.last_seen)));
         let absent = offline.map(|(since, seen)| match seen {
@@ -101,7 +110,7 @@ impl Control {
                     let on = format!("host {}, which is in maintenance", task.host_id);
                     return wait("host", on, task.date_created, None);
                 }
-                let open = |id: &&TaskId| others.get(*id).is_some_and(|other| !other.status.is_terminal());
+                let open = |id: &&TaskId| others.get(id).is_some_and(|other| !other.status.is_terminal());
                 if let Some(first) = task.depends_on.iter().find(open) {
                     let other = others.get(first);
                     let name = other.map_or(first.as_str(), |other| other.plan_id.as_str());

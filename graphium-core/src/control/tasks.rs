@@ -1,9 +1,9 @@
 //! Tasks, as operators see and move them.
 
-use super::{Control, ControlError, StackRecord, TaskRequest, TaskStats, TaskView};
+use super::{Control, ControlError, TaskRequest, TaskStats, TaskView};
 use crate::{
     id::TaskId,
-    store::{Page, Submission, TaskQuery, TaskStoreExt},
+    store::{Page, Submission, TaskQuery},
     task::{Input, Task, TaskStatus},
 };
 use futures::FutureExt;
@@ -108,8 +108,7 @@ impl Control {
     async fn refuse_superseded(&self, task: &Task) -> Result<(), ControlError> {
         let id = &task.id;
         let (Some(stack), Some(own)) = (&task.stack_id, &task.deployment_id) else { return Ok(()) };
-        let record = self.store.document::<StackRecord>(stack.as_str()).await?;
-        let why = match record.map(|record| record.value.deployment_id) {
+        let why = match self.stack_head(stack).await?.map(|head| head.deployment_id) {
             Some(present) if present == *own => return Ok(()),
             Some(present) => {
                 format!("`{present}` has taken the place of `{own}`, which it is of; deploy the stack again")

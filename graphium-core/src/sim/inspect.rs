@@ -8,28 +8,20 @@ use super::{
 use crate::{
     control::{StackRecord, StackStatus},
     event::{Event, EventType},
-    id::{HostId, StackId},
+    id::{HostId, StackId, TaskId},
     runtime::label,
     store::{Acted, Kind, RecordQuery, TaskStore, TaskStoreExt, Versioned},
-    task::{Lease, TaskStatus, deadline},
+    task::{Lease, Task, TaskStatus, deadline},
 };
 use futures::FutureExt as _;
 use serde::Deserialize as _;
 use std::collections::BTreeMap;
 
-/// How many events are looked at in one go.
-const BATCH: usize = 1000;
-
 impl World {
     /// Looks at what the last step has changed. Whether a promise is broken is then known by the judge.
     pub(super) fn inspect(&self) {
         let seen = self.judge().seen;
-        // The store in memory never waits.
-        let last = self.store.last_event().now_or_never().and_then(Result::ok).unwrap_or(0);
-        if last == seen {
-            return;
-        }
-        let events = self.store.events(seen, BATCH).now_or_never().and_then(Result::ok).unwrap_or_default();
+        let events = self.store.events_after(seen);
         let mut placed_anew = false;
         for event in &events {
             self.look_at(event);
@@ -67,10 +59,11 @@ impl World {
     /// What an agent holds ends in time.
     fn look_at_lease(&self, event: &Event) {
         let Some(id) = event.data.get("@id").and_then(serde_json::Value::as_str) else { return };
-        let task = self.store.task(&id.into()).now_or_never().and_then(Result::ok).flatten();
-        let Some(task) = task.filter(|task| task.status.is_leased()) else { return };
-        if task.lease.is_none() || deadline(&task).is_none() {
-            let detail = format!("{id} is {} without a lease that ends", task.status.as_str());
+        let endless = self.store.look_at_task(&id.into(), |task| {
+            let is_endless = task.status.is_leased() && (task.lease.is_none() || deadline(task).is_none());
+            is_endless.then(|| format!("{id} is {} without a lease that ends", task.status.as_str()))
+        });
+        if let Some(detail) = endless.flatten() {
             self.judge().accuse(Promise::NothingWaitsForEver, detail);
         }
     }
@@ -157,20 +150,21 @@ impl World {
             other.kind == grant.kind && other.subject == grant.subject && other.attempt == grant.attempt
         };
         let alike: Vec<Grant> = self.state().desks[host].grants.iter().filter(is_like).cloned().collect();
-        let is_held = alike.iter().any(|grant| {
-            let task = self.store.task(&grant.task).now_or_never().and_then(Result::ok).flatten();
-            task.is_some_and(|task| task.status.is_leased() && task.attempt == grant.attempt)
-        });
+        let is_held = alike.iter().any(|grant| self.is_held(&grant.task, grant.attempt));
         if !is_held && !self.state().clock_jumped_ahead {
             let detail = format!("attempt {} of {} acts, and its lease has ended", grant.attempt, grant.task);
             self.judge().accuse(Promise::OneLease, detail);
         }
     }
 
+    fn is_held(&self, task: &TaskId, attempt: u32) -> bool {
+        let is_held = |task: &Task| task.status.is_leased() && task.attempt == attempt;
+        self.store.look_at_task(task, is_held).unwrap_or(false)
+    }
+
     /// A report was acknowledged: the attempt has ended for the store, too.
     pub(super) fn look_at_report(&self, lease: &Lease) {
-        let task = self.store.task(&lease.task).now_or_never().and_then(Result::ok).flatten();
-        if task.is_some_and(|task| task.status.is_leased() && task.attempt == lease.attempt) {
+        if self.is_held(&lease.task, lease.attempt) {
             let detail = format!("a report of {} was acknowledged, and the task is still under way", lease.task);
             self.judge().accuse(Promise::AcknowledgedSurvives, detail);
         }

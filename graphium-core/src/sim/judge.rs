@@ -117,9 +117,8 @@ impl Judge {
         let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
         let number = |name: &str| data.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
         let Some(id) = text("@id").map(TaskId::new) else { return };
-        let Some(status) = TaskStatus::ALL.into_iter().find(|status| text("status") == Some(status.as_str())) else {
-            return;
-        };
+        let says = text("status");
+        let Some(status) = TaskStatus::ALL.into_iter().find(|status| says == Some(status.as_str())) else { return };
         let Some(known) = self.tasks.get(&id) else {
             return self.accuse(Promise::AcknowledgedSurvives, format!("{id} was never planned"));
         };

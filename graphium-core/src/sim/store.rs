@@ -76,13 +76,12 @@ impl fmt::Debug for SimStore {
 impl TaskStore for SimStore {
     async fn submit(&self, mut submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
         self.way_in("submit").await?;
-        let tasks = submission.tasks.clone();
-        let plans = !tasks.is_empty();
+        self.world.judge().planned(&submission.tasks);
+        let plans = !submission.tasks.is_empty();
         self.world.spoil_submission(&mut submission);
         if self.world.has(Bug::SubmissionForgotten) && plans && self.world.chance(200) {
             return Ok(Submitted::default());
         }
-        self.world.judge().planned(&tasks);
         let answer = self.world.store.submit(submission, now).await;
         self.way_back("submit", answer).await
     }

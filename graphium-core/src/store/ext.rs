@@ -67,12 +67,7 @@ impl<T: Document> Versioned<T> {
     /// # Errors
     /// [`StoreError::Corrupt`] when it does not hold such a document.
     pub fn read(record: &Record) -> Result<Self, StoreError> {
-        let value = T::deserialize(&*record.body).map_err(|error| StoreError::Corrupt {
-            kind: T::KIND.as_str(),
-            id: record.key.id.clone(),
-            reason: error.to_string(),
-        })?;
-        Ok(Self { version: record.version, value })
+        Ok(Self { version: record.version, value: record.read()? })
     }
 
     /// The change that writes it back, refused when somebody else was faster.
@@ -93,14 +88,17 @@ pub trait TaskStoreExt: TaskStore {
     }
 
     /// Every document of a kind that the query selects; its `after` and `limit` are the size of the steps.
-    async fn documents<T: Document>(&self, mut query: RecordQuery) -> Result<Vec<Versioned<T>>, StoreError> {
-        query.kind = T::KIND;
+    async fn documents<T: Document>(&self, query: RecordQuery) -> Result<Vec<Versioned<T>>, StoreError> {
+        let records = self.all_records(RecordQuery { kind: T::KIND, ..query }).await?;
+        records.iter().map(Versioned::read).collect()
+    }
+
+    /// Every record that the query selects, unread.
+    async fn all_records(&self, mut query: RecordQuery) -> Result<Vec<Record>, StoreError> {
         let mut all = Vec::new();
         loop {
             let page = self.records(&query).await?;
-            for record in &page.items {
-                all.push(Versioned::read(record)?);
-            }
+            all.extend(page.items);
             match page.next {
                 Some(next) => query.after = Some(next),
                 None => return Ok(all),

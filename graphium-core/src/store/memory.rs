@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A [`TaskStore`] in memory: what the others are measured against, and the store of tests and rehearsals.
@@ -30,7 +30,7 @@ pub struct MemoryStore {
 struct State {
     ledger: Ledger,
     records: BTreeMap<Key, Record>,
-    events: VecDeque<Event>,
+    events: VecDeque<Arc<Event>>,
     /// What an idempotency key led to, and when.
     submissions: HashMap<String, (Timestamp, Vec<Key>)>,
 }
@@ -47,6 +47,18 @@ impl MemoryStore {
     pub(crate) fn reopen(&self, now: Timestamp, until: Timestamp) {
         let mut state = self.state();
         state.ledger = state.ledger.reopened(now, until);
+    }
+
+    /// The events after a number, none of them copied: whoever looks after every step looks often.
+    #[cfg(feature = "sim")]
+    pub(crate) fn events_after(&self, seq: u64) -> Vec<Arc<Event>> {
+        self.state().events(seq).map(|events| events.cloned().collect()).unwrap_or_default()
+    }
+
+    /// What is asked of a task, without a copy of it.
+    #[cfg(feature = "sim")]
+    pub(crate) fn look_at_task<T>(&self, id: &TaskId, look: impl FnOnce(&Task) -> T) -> Option<T> {
+        self.state().ledger.task(id).map(|task| look(task))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,7 +113,7 @@ impl State {
     fn tell(&mut self, events: impl IntoIterator<Item = NewEvent>, now: Timestamp) {
         for event in events {
             let seq = self.last_event() + 1;
-            self.events.push_back(Event { seq, kind: event.kind, timestamp: now, data: event.data });
+            self.events.push_back(Arc::new(Event { seq, kind: event.kind, timestamp: now, data: event.data }));
         }
     }
 
@@ -132,6 +144,13 @@ impl State {
         }
         self.submissions.retain(|_, (at, _)| *at >= cut.ended_before);
         pruned
+    }
+
+    fn events(&self, after: u64) -> Result<impl Iterator<Item = &Arc<Event>>, StoreError> {
+        match self.events.front() {
+            Some(first) if first.seq > after.saturating_add(1) => Err(StoreError::Pruned { up_to: first.seq - 1 }),
+            _ => Ok(self.events.range(self.events.partition_point(|event| event.seq <= after)..)),
+        }
     }
 
     fn last_event(&self) -> u64 {
@@ -211,15 +230,7 @@ impl TaskStore for MemoryStore {
     }
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let state = self.state();
-        let start = state.events.partition_point(|event| event.seq <= after);
-        match state.events.front() {
-            Some(first) if first.seq > after.saturating_add(1) => {
-                return Err(StoreError::Pruned { up_to: first.seq - 1 });
-            }
-            _ => {}
-        }
-        Ok(state.events.iter().skip(start).take(limit).cloned().collect())
+        Ok(self.state().events(after)?.take(limit).map(|event| Event::clone(event)).collect())
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {

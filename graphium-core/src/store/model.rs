@@ -82,6 +82,20 @@ pub struct Record {
     pub body: Arc<serde_json::Value>,
 }
 
+impl Record {
+    /// Reads the body as whatever the caller wants of it: all, or the few fields of a struct that has no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it does not hold that.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, StoreError> {
+        T::deserialize(&*self.body).map_err(|error| StoreError::Corrupt {
+            kind: self.key.kind.as_str(),
+            id: self.key.id.clone(),
+            reason: error.to_string(),
+        })
+    }
+}
+
 /// What a writer expects of the record that it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -310,5 +324,30 @@ impl<T> Page<T> {
         items.truncate(size);
         let next = items.last().filter(|_| more).map(id);
         Self { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn of_a_record_is_read_what_is_asked_for_and_no_more() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Name<'a> {
+            name: &'a str,
+        }
+        let of = |body: serde_json::Value| Record {
+            key: Key::new(Kind::Stack, "stack:shop"),
+            version: 1,
+            stack: None,
+            host: None,
+            body: Arc::new(body),
+        };
+        assert_eq!(of(json!({"containers": [{}], "name": "shop"})).read(), Ok(Name { name: "shop" }));
+        let wrong = of(json!({"name": 7}));
+        let wrong = wrong.read::<Name<'_>>().map_err(|error| error.to_string());
+        assert!(wrong.as_ref().is_err_and(|text| text.contains("stack:shop") && text.contains("string")), "{wrong:?}");
     }
 }

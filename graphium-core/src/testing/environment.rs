@@ -90,8 +90,9 @@ impl ManualEnvironment {
                 return false;
             };
             clock.pass(moment);
-            let later = clock.sleepers.split_off(&(moment, u64::MAX));
-            std::mem::replace(&mut clock.sleepers, later).into_values().collect()
+            let sleepers = &mut clock.sleepers;
+            std::iter::from_fn(|| Some(sleepers.first_entry().filter(|first| first.key().0 == moment)?.remove()))
+                .collect()
         };
         woken.into_iter().for_each(Waker::wake);
         true
