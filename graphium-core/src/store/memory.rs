@@ -58,7 +58,7 @@ impl MemoryStore {
     /// What is asked of a task, without a copy of it.
     #[cfg(feature = "sim")]
     pub(crate) fn look_at_task<T>(&self, id: &TaskId, look: impl FnOnce(&Task) -> T) -> Option<T> {
-        self.state().ledger.task(id).map(|task| look(task))
+        self.state().ledger.task(id).map(look)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
