@@ -74,6 +74,27 @@ fn the_setting_asks_for_json_as_the_flag_does() {
 }
 
 #[test]
+fn a_document_that_is_refused_comes_with_every_mistake_to_people_and_to_programs() {
+    let home = home();
+    home.file("broken.jsonld", &SHOP.replace("\"nginx\"", "7").replace("\"shop\"", "\"-\""));
+    for args in [&["fmt", "broken.jsonld"][..], &["up", "broken.jsonld"], &["validate", "broken.jsonld"]] {
+        let mut command = home.graphium(args);
+        let output = command.env("GRAPHIUM_OUTPUT", "json").stdin(Stdio::null()).output().unwrap();
+        assert_eq!(code(&output), 3, "{args:?}");
+        let told = json(&output);
+        let found = told.pointer("/error/diagnostics").or(told.get("diagnostics"));
+        let codes: Vec<&str> =
+            found.unwrap().as_array().unwrap().iter().map(|each| each["code"].as_str().unwrap()).collect();
+        assert_eq!(codes.len(), 2, "{args:?}: {told}");
+        let people = stderr(&home.run(args));
+        for code in codes {
+            assert_eq!(people.matches(&format!("error[{code}]")).count(), 1, "{args:?}: {people}");
+        }
+        assert!(people.ends_with("error: broken.jsonld is refused: 2 mistakes\n"), "{args:?}: {people}");
+    }
+}
+
+#[test]
 fn help_and_what_has_a_result_are_no_errors_in_json() {
     let home = home();
     let output = home.run(&["stack", "list", "--help", "-o", "json"]);

@@ -58,7 +58,6 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: &UpArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
     let document = args.document.load()?;
     if let Err(diagnostics) = document.read() {
-        document.warn(&diagnostics, output);
         return Err(refusal(&document, &diagnostics));
     }
     let data_dir = config.data_dir()?;
@@ -119,8 +118,7 @@ async fn bring_up(
         ..DeployRequest::default()
     };
     let source = document.bytes().to_vec();
-    let plan =
-        client.plan(source.clone(), &request).await.map_err(|error| refused(error.into(), document, args, output))?;
+    let plan = client.plan(source.clone(), &request).await.map_err(|error| refused(error.into(), document, args))?;
     if !plan.is_empty() {
         document.warn(&plan.warnings, output);
         for line in render::plan(&plan, output.style()) {
@@ -131,8 +129,7 @@ async fn bring_up(
     if let Some(outcome) = up_to_date(client, &plan, output).await? {
         return Ok(outcome);
     }
-    let started =
-        client.deploy(source, &request).await.map_err(|error| refused(error.into(), document, args, output))?;
+    let started = client.deploy(source, &request).await.map_err(|error| refused(error.into(), document, args))?;
     let status = follow(client, &started, None, output).await?;
     tell_ended(&status, &started, output)?;
     output.flush()?;
@@ -157,11 +154,10 @@ async fn up_to_date(client: &Client, plan: &SealedPlan, output: &mut Output) -> 
     Ok(Some(Outcome::UpToDate))
 }
 
-fn refused(failure: Failure, document: &Document, args: &UpArgs, output: &Output) -> Failure {
+fn refused(failure: Failure, document: &Document, args: &UpArgs) -> Failure {
     if failure.diagnostics.is_empty() {
         return failure;
     }
-    document.warn(&failure.diagnostics, output);
     refusal(document, &failure.diagnostics)
         .hint(format!("this machine is called `{}`; `--host-id` gives it another name", args.host_id))
 }

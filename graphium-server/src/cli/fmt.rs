@@ -32,10 +32,8 @@ pub(crate) fn run(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> 
     if args.write && document.is_stdin() {
         return Err(Failure::usage("stdin cannot be replaced").hint("leave `--write` out to print the document"));
     }
-    let formatted = document::format(document.bytes()).map_err(|diagnostics| {
-        document.warn(&diagnostics, output);
-        validate::refusal(&document, &diagnostics)
-    })?;
+    let formatted =
+        document::format(document.bytes()).map_err(|diagnostics| validate::refusal(&document, &diagnostics))?;
     if !args.check {
         document.tell(&formatted.notes, output);
     }

@@ -5,6 +5,7 @@ use crate::{
     config::Format,
     render::{self, Source, Style, printable},
 };
+use graphium_core::diagnostic::{Diagnostic, Severity};
 use serde::Serialize;
 use std::{
     env,
@@ -102,9 +103,10 @@ impl Output {
         let style = self.style();
         // What has no document to be shown in is told all the same.
         let (name, text) = failure.source.as_ref().map_or(("", ""), |source| (&source.name, &source.text));
-        let mistakes: Vec<_> = failure.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
-        if !mistakes.is_empty() {
-            self.say(render::diagnostics(&mistakes, Source { name, text }, self.size().width, style).trim_end());
+        let is_worse = |found: &&Diagnostic| found.severity > Severity::Note;
+        let worse: Vec<_> = failure.diagnostics.iter().filter(is_worse).cloned().collect();
+        if !worse.is_empty() {
+            self.say(render::diagnostics(&worse, Source { name, text }, self.size().width, style).trim_end());
         }
         if !failure.what.is_empty() {
             self.say(format_args!("{} {}", style.red("error:"), printable(&failure.what)));

@@ -246,7 +246,6 @@ impl View<'_> {
             self.output.json(&Verdict::of(&found))?;
             return Ok(Exit::Invalid);
         }
-        self.document.warn(&found, self.output);
         Err(validate::refusal(self.document, &found))
     }
 }

@@ -1,6 +1,10 @@
 //! The document that a command is about: from a file or stdin, with the variables that it asks for.
 
-use super::{env_file, exit::Failure, output::Output};
+use super::{
+    env_file,
+    exit::{Failure, SourceText},
+    output::Output,
+};
 use crate::render::{self, Source, Style};
 use graphium_core::{
     diagnostic::{Diagnostic, Severity},
@@ -79,6 +83,11 @@ impl Document {
     /// As the user called it.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same with its text, to be shown.
+    pub(crate) fn source_text(&self) -> SourceText {
+        SourceText { name: self.name.clone(), text: String::from_utf8_lossy(&self.bytes).into_owned() }
     }
 
     /// What was read, as it is.

@@ -85,19 +85,26 @@ pub(crate) fn run(args: &ValidateArgs, config: &Config, output: &mut Output) -> 
         output.json(&Verdict::of(diagnostics))?;
         return Ok(if reading.is_ok() { Exit::Ok } else { Exit::Invalid });
     }
-    document.tell(diagnostics, output);
     match &reading {
         Ok(reading) => {
+            document.tell(diagnostics, output);
             let containers = count(reading.stack.containers.len(), "container");
             output.line(format_args!("{} is valid: stack `{}`, {containers}", document.name(), reading.stack.name))?;
             Ok(Exit::Ok)
         }
-        Err(diagnostics) => Err(refusal(&document, diagnostics)),
+        Err(diagnostics) => {
+            let is_note = |found: &&Diagnostic| found.severity == Severity::Note;
+            let notes: Vec<_> = diagnostics.iter().filter(is_note).cloned().collect();
+            document.tell(&notes, output);
+            Err(refusal(&document, diagnostics))
+        }
     }
 }
 
-/// The last line about a document that is refused; its mistakes were told before.
+/// A document is refused, for these reasons.
 pub(crate) fn refusal(document: &Document, diagnostics: &[Diagnostic]) -> Failure {
     let mistakes = diagnostics.iter().filter(|found| found.is_error()).count();
-    Failure::new(Exit::Invalid, format!("{} is refused: {}", document.name(), count(mistakes, "mistake")))
+    let what = format!("{} is refused: {}", document.name(), count(mistakes, "mistake"));
+    let source = Some(Box::new(document.source_text()));
+    Failure { source, diagnostics: diagnostics.into(), ..Failure::new(Exit::Invalid, what) }
 }

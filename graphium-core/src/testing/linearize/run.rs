@@ -15,6 +15,7 @@ use crate::{
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::{
+    ops::AddAssign,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -52,11 +53,33 @@ pub struct Tally {
     pub contended: usize,
 }
 
+impl Tally {
+    /// Whether it tells anything.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`]: the clients hardly met.
+    pub fn verdict(self) -> store_suite::Verdict {
+        if self.contended * 4 > self.calls {
+            Ok(())
+        } else {
+            Err(Stop::Broken(format!("the clients hardly meet: {self:?}")))
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.contended += more.contended;
+    }
+}
+
 /// Runs a future to its end on the present thread.
 type BlockOn<'a> = &'a (dyn Fn(BoxFuture<'_, ()>) + Sync);
 
 /// Makes one history for each seed, on hosts and tasks of its own, and checks each task of it. `block_on` runs a future to its
-/// end on the thread that calls it.
+/// end on the thread that calls it. A new store for every few seeds makes it quicker: what earlier histories have left is never
+/// looked at again.
 ///
 /// # Errors
 /// [`Stop::Broken`] with the seed and the part of the history that fits no order.

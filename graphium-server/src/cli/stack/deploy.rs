@@ -36,7 +36,6 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
             call.output.json(&Verdict::of(&diagnostics))?;
             return Ok(Exit::Invalid);
         }
-        document.warn(&diagnostics, call.output);
         return Err(validate::refusal(&document, &diagnostics));
     }
     let request = DeployRequest {
@@ -54,7 +53,6 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
                 call.output.json(&Verdict::of(&failure.diagnostics))?;
                 return Ok(Exit::Invalid);
             }
-            document.warn(&failure.diagnostics, call.output);
             Err(validate::refusal(&document, &failure.diagnostics))
         }
         Err(failure) => Err(failure),
