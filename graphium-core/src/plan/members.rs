@@ -98,7 +98,8 @@ fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut V
             match ranges.get(dependency.container.as_str()) {
                 Some(range) => {
                     if first_of_its_kind && dependency.condition != Condition::Started {
-                        let target = list.get(range.start).map(|target| &**target.definition);
+                        // Of none there is nothing to wait for.
+                        let target = list[range.clone()].first().map(|target| &**target.definition);
                         errors.extend(target.and_then(|target| of_dependency(member.definition, dependency, target)));
                     }
                     range.clone().for_each(|on| graph.depend(Edge { on, condition: dependency.condition }));

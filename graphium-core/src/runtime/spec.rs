@@ -56,8 +56,8 @@ impl ContainerSpec {
 
     /// SHA-256 over the specification.
     ///
-    /// The definition's own `@id`, description, category, annotations, dependencies and pull policy do not count: they
-    /// change nothing on an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
+    /// The definition's own `@id`, description, category, annotations, dependencies, pull policy, number of replicas and what it
+    /// asks of its host do not count: they change nothing on an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
     /// of other maps.
     pub fn digest(&self) -> SpecHash {
         SpecHasher::default().hash(self)
@@ -105,6 +105,9 @@ impl Default for SpecHasher {
             "pullPolicy",
             "restartPolicy",
             "resources",
+            "locatedInHost",
+            "requirements",
+            "replicas",
         ];
         Self { digest: Digest::without("Container", passed_over), labels: None }
     }

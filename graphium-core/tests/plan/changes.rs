@@ -71,6 +71,30 @@ fn what_is_for_people_or_for_the_next_pull_changes_and_asks_for_nothing() {
 }
 
 #[test]
+fn what_a_container_asks_of_its_host_makes_it_no_other() {
+    let requirements = Requirements { preferred_datacenter: Some("dc1".to_owned()), ..Requirements::default() };
+    for new in [container("web"), Container { requirements, ..pinned("web", "vm1") }] {
+        for (old, new) in [(pinned("web", "vm1"), new.clone()), (new, pinned("web", "vm1"))] {
+            let plan = changed(vec![old], vec![new]);
+            assert!(plan.is_empty(), "{:?}", plan.tasks);
+            assert_eq!(plan.changes[0].kind, ChangeKind::Cosmetic);
+        }
+    }
+}
+
+#[test]
+fn more_or_fewer_replicas_leave_the_others_as_they_are() {
+    let web = |count| vec![Container { replicas: Some(count), ..container("web") }];
+    let more = changed(web(2), web(3));
+    let made = more.tasks.iter().filter(|task| matches!(task.action, Action::Deploy { .. } | Action::Update { .. }));
+    assert_eq!(made.map(|task| task.id.as_str()).collect::<Vec<_>>(), ["deploy:web-3"]);
+    assert_eq!(more.unchanged, ["web-1", "web-2"]);
+    let fewer = changed(web(3), web(1));
+    assert!(fewer.tasks.iter().all(|task| !matches!(task.action, Action::Deploy { .. } | Action::Update { .. })));
+    assert_eq!(fewer.unchanged, ["web-1"]);
+}
+
+#[test]
 fn data_that_stays_behind_or_goes_is_named() {
     let db = |host| mounted(mounted(pinned("db", host), Some("data"), "/data"), None, "/cache");
     let plan = changed(vec![db("vm1"), Container { name: "old".to_owned(), ..db("vm1") }], vec![db("vm2")]);

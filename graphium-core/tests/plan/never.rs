@@ -89,6 +89,15 @@ fn what_always_starts_again_never_completes() {
     }
 }
 
+#[test]
+fn of_none_there_is_nothing_to_wait_for() {
+    for condition in [Condition::Completed, Condition::Healthy] {
+        let none = Container { replicas: Some(0), ..container("none") };
+        let endless = Container { restart_policy: RestartPolicy::Always, ..container("next") };
+        planned(&stack("s", vec![none, endless, waiting("web", "none", condition)]), &hosts(1)).unwrap();
+    }
+}
+
 /// A revision that changes the image of a container that runs, in this order.
 fn updated(order: UpdateOrder, definition: Container, there: ContainerStatus) -> Result<Plan, Vec<String>> {
     let mut stack = stack("s", vec![definition]);

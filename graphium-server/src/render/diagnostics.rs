@@ -104,21 +104,29 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(line: &str, diagnostic: &Diagnostic, columns: usize) -> Self {
-        let chars: Vec<char> = line.chars().collect();
-        let start = (diagnostic.column.max(1) as usize - 1).min(chars.len());
-        let end = start.saturating_add(diagnostic.length.max(1) as usize).min(chars.len()).max(start);
-        let fits = chars.len() <= columns;
+        // Counted and skipped, never taken apart: a document may be a single line of megabytes, with a thousand mistakes.
+        let length = line.chars().count();
+        let start = (diagnostic.column.max(1) as usize - 1).min(length);
+        let end = start.saturating_add(diagnostic.length.max(1) as usize).min(length).max(start);
+        let fits = length <= columns;
         let near = fits || end + AFTER_MARK <= columns;
         let first = if near { 0 } else { start.saturating_sub(BEFORE_MARK) };
-        let last = if fits { chars.len() } else { (first + columns.max(BEFORE_MARK + AFTER_MARK)).min(chars.len()) };
-        let part = |range: std::ops::Range<usize>| printable(&String::from_iter(&chars[range])).into_owned();
-        let (front, back) = (if first > 0 { "…" } else { "" }, if last < chars.len() { "…" } else { "" });
+        let last = if fits { length } else { (first + columns.max(BEFORE_MARK + AFTER_MARK)).min(length) };
+        let part = |range: std::ops::Range<usize>| printable(part_of(line, range)).into_owned();
+        let (front, back) = (if first > 0 { "…" } else { "" }, if last < length { "…" } else { "" });
         Self {
             shown: format!("{front}{}{back}", part(first..last)),
             before: width(front) + width(&part(first..start)),
             marked: width(&part(start..end.min(last).max(start))).max(1),
         }
     }
+}
+
+/// These characters of a line.
+fn part_of(line: &str, range: std::ops::Range<usize>) -> &str {
+    let after = |text: &str, count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let rest = &line[after(line, range.start)..];
+    &rest[..after(rest, range.len())]
 }
 
 /// `───`, or `─┬─` where a label follows.
