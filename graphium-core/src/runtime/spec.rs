@@ -56,8 +56,8 @@ impl ContainerSpec {
 
     /// SHA-256 over the specification.
     ///
-    /// The definition's own `@id`, description, category, annotations, dependencies, pull policy, number of replicas and what it
-    /// asks of its host do not count: they change nothing on an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
+    /// The definition's own `@id`, description, category, annotations, dependencies, pull policy and what it asks of its host
+    /// do not count: they change nothing on an engine. Neither do its [live settings](super::LiveSettings), which change in place, nor the order of labels and
     /// of other maps.
     pub fn digest(&self) -> SpecHash {
         SpecHasher::default().hash(self)
@@ -107,7 +107,6 @@ impl Default for SpecHasher {
             "resources",
             "locatedInHost",
             "requirements",
-            "replicas",
         ];
         Self { digest: Digest::without("Container", passed_over), labels: None }
     }
