@@ -85,6 +85,12 @@ pub const CODES: &[Explanation] = &[
         fix: "add `targetDatacenter`",
     },
     Explanation {
+        code: "unknown-datacenter",
+        severity: Error,
+        meaning: "placement is `datacenter`, and no known host is in the one that is named",
+        fix: "use a datacenter that the help lists, or say of a host that it is there",
+    },
+    Explanation {
         code: "no-eligible-host",
         severity: Error,
         meaning: "no host can take a container",

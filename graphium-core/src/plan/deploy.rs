@@ -18,7 +18,7 @@ use super::{
     members::Members,
     never,
     order::Edge,
-    place::{Reasons, place},
+    place::{LISTED, place},
     retire,
     setup::Setup,
     task::{Tasks, check_id, task},
@@ -55,7 +55,7 @@ pub fn plan(
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);
-    let mut placement = place(desired, &members, &hosts, &seen, applied, options, Reasons::Told);
+    let mut placement = place(desired, &members, &hosts, &seen, applied, options, LISTED);
     if !errors.is_empty() || !placement.errors.is_empty() {
         // Of a stack that contradicts itself nobody can say what would help.
         if errors.is_empty() {

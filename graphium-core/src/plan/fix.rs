@@ -11,6 +11,9 @@ use std::{fmt, sync::Arc};
 
 /// The smallest change with which a container that fits nowhere fits, and nothing else loses its place.
 ///
+/// Of several errors each change is the smallest once those of the errors before it are made, so that all of them together
+/// are enough; an error that needs nothing more has a change of no steps.
+///
 /// There is none where what helps one would take another its place. Of all changes that do help those come first that
 /// keep what is asked for (fewer replicas do not, and one more host is not there yet); of those the ones of the fewest
 /// steps; of those the ones whose steps come first in the order of [`FixStep`]; of those the ones that change a figure
@@ -20,7 +23,7 @@ pub struct Fix {
     /// The host that then takes it; absent: whichever does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
-    /// What is to be changed, all of it.
+    /// What is to be changed, all of it; empty: nothing more than for the errors before.
     pub steps: Vec<FixStep>,
 }
 
@@ -276,6 +279,9 @@ fn on_host(inventory: &mut Inventory, id: &HostId, change: impl Fn(&mut Host)) {
 impl fmt::Display for Fix {
     /// `to run it on `vm2`, give `vm2` the label `disk=ssd`: it lacks only that`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            return f.write_str("it fits once what is told before it is changed");
+        }
         if let Some(host) = &self.host {
             write!(f, "to run it on `{host}`, ")?;
         }

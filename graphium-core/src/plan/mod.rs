@@ -36,7 +36,9 @@
 //! * A container that is somewhere already stays there while its host is active and suits it.
 //! * A host that a document names may be offline: its tasks wait. In maintenance or draining it takes nothing new.
 //! * What fits nowhere is refused host by host, with the smallest change that would let it fit as data: [`Fix`]. Each
-//!   is found by placing everything anew with it, so it helps, and takes no other container its place.
+//!   is found by placing everything anew with it and with those told before it: all together they help, and none takes
+//!   another container its place. Replicas of a container are told of once, and so are containers that have one reason
+//!   and one remedy.
 //! * A container that exited with 0 has done its work if another waits for its completion, or if its policy restarts
 //!   failures only. Any other one that does not run is made again.
 //! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
@@ -102,6 +104,7 @@ mod task;
 mod undo;
 mod verdict;
 mod view;
+mod wanting;
 mod warn;
 
 pub use change::{Change, ChangeKind};

@@ -7,11 +7,11 @@
 use super::{
     Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
-    members::{Member, Members},
-    propose::Proposal,
+    members::Members,
     rank::Ranking,
     room::{Refusal, Room},
     subject,
+    wanting::Wanting,
 };
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
@@ -34,24 +34,6 @@ pub(super) struct Placement {
     pub(super) wanting: Vec<Wanting>,
 }
 
-/// Members without a host, and what might help them.
-#[derive(Debug)]
-pub(super) struct Wanting {
-    /// The number of the error that tells of them.
-    pub(super) error: usize,
-    pub(super) members: Vec<usize>,
-    /// The smallest first.
-    pub(super) proposals: Vec<Proposal>,
-}
-
-/// Whether the reasons of a refusal are of interest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reasons {
-    Told,
-    /// Only who gets a host is asked.
-    Kept,
-}
-
 pub(super) struct Placer<'a, 'p> {
     pub(super) room: Room<'a, 'p>,
     applied: Option<&'a Applied>,
@@ -64,11 +46,14 @@ pub(super) struct Placer<'a, 'p> {
     choices: Option<Vec<Choice>>,
     pub(super) errors: Vec<Diagnostic>,
     pub(super) unlisted: usize,
-    pub(super) reasons: Reasons,
+    /// So many errors are told.
+    pub(super) told: usize,
     pub(super) wanting: Vec<Wanting>,
+    /// Which of those wanting tells of the replicas of a container, by its name.
+    pub(super) refused: BTreeMap<&'a str, usize>,
 }
 
-/// Places every member, or says why one cannot be placed.
+/// Places every member, or says why one cannot be placed; `told` errors at most, and a count of the others.
 pub(super) fn place<'a>(
     stack: &'a Stack,
     members: &Members<'a>,
@@ -76,7 +61,7 @@ pub(super) fn place<'a>(
     seen: &Seen<'a>,
     applied: Option<&'a Applied>,
     options: &Options,
-    reasons: Reasons,
+    told: usize,
 ) -> Placement {
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
@@ -87,28 +72,24 @@ pub(super) fn place<'a>(
         choices: options.explain.then(Vec::new),
         errors: Vec::new(),
         unlisted: 0,
-        reasons,
+        told,
         wanting: Vec::new(),
+        refused: BTreeMap::new(),
     };
     let mut free = placer.place_bound();
     match stack.deployment.placement_strategy {
         Some(Strategy::Manual) => {
-            for &number in &free {
-                placer.refuse(|| {
-                    let Member { name, definition } = &members.list[number];
-                    let message = format!("`{name}` names no host, and the placement strategy is `manual`");
-                    Diagnostic::error("no-host", "", message)
-                        .with_help("add `locatedInHost`, or use another `placementStrategy`")
-                        .about(subject::of(definition, None))
-                });
-            }
+            free.iter().for_each(|&number| placer.refuse_unbound(number));
             free.clear();
         }
         Some(Strategy::Datacenter) => {
             placer.within = stack.deployment.target_datacenter.as_deref();
-            if placer.within.is_none() && !free.is_empty() {
-                placer.refuse_without_datacenter();
-                free.clear();
+            let is_there = |name| hosts.list.iter().any(|site| site.datacenter == Some(name));
+            match placer.within {
+                _ if free.is_empty() => {}
+                None => placer.refuse_without_datacenter(std::mem::take(&mut free)),
+                Some(name) if !is_there(name) => placer.refuse_unknown_datacenter(name, std::mem::take(&mut free)),
+                Some(_) => {}
             }
         }
         Some(Strategy::Auto | Strategy::Spread) | None => {}
@@ -123,6 +104,9 @@ pub(super) fn place<'a>(
                 placer.spread(&free);
             }
         }
+    }
+    for Wanting { error, members: numbers, plight, .. } in &placer.wanting {
+        placer.errors[*error].message = plight.told_of(members, numbers);
     }
     if placer.unlisted > 0 {
         let more = format!("{} more containers cannot be placed", placer.unlisted);
@@ -279,6 +263,9 @@ impl<'a> Placer<'a, '_> {
         let candidates: Vec<usize> = match bound.next() {
             Some((first, host)) => {
                 if let Some((other, elsewhere)) = bound.find(|&(_, other)| other != host) {
+                    if !self.tells() {
+                        return;
+                    }
                     let message = format!(
                         "`{}` is bound to `{}` and `{}` to `{}`, but the mode is `single-host`",
                         self.name(first),
@@ -289,7 +276,7 @@ impl<'a> Placer<'a, '_> {
                     let conflict = Diagnostic::error("host-conflict", "", message)
                         .with_help("name one host, or use the mode `multi-host`")
                         .about(subject::of(self.definition(other), Property::Host));
-                    self.refuse(|| conflict);
+                    self.errors.push(conflict);
                     return;
                 }
                 vec![host]

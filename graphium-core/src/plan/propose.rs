@@ -23,7 +23,7 @@ const KEPT: usize = 8;
 type Cost = (bool, usize, Vec<u8>, u64, usize);
 
 /// Steps for one host, while they are gathered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Proposal {
     pub(super) host: Option<usize>,
     pub(super) steps: Vec<FixStep>,
@@ -45,6 +45,14 @@ impl Proposal {
         let gives_up = self.steps.iter().any(|step| matches!(step, FixStep::Replicas { .. } | FixStep::AddHost { .. }));
         let extent = self.steps.iter().map(FixStep::extent).fold(0, u64::saturating_add);
         (gives_up, self.steps.len(), ranks, extent, self.host.unwrap_or(usize::MAX))
+    }
+
+    /// Whether it leaves a container less than half of what it asks for.
+    pub(super) fn starves(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            FixStep::Memory { from, to, .. } | FixStep::Processors { from, to, .. } => *to < from / 2,
+            _ => false,
+        })
     }
 
     pub(super) fn into_fix(self, name: impl Fn(usize) -> HostId) -> Fix {
@@ -144,6 +152,14 @@ impl Asking<'_, '_, '_> {
         let definition = self.definition(number);
         let is_sibling = move |other: &usize| Arc::ptr_eq(self.room.members.list[*other].definition, definition);
         (0..number).rev().take_while(is_sibling)
+    }
+
+    /// The numbers of a member's replicas from it on that have no place yet.
+    pub(super) fn unplaced_replicas(&self, number: usize) -> impl Iterator<Item = usize> + '_ {
+        let definition = self.definition(number);
+        let is_sibling = move |other: &usize| Arc::ptr_eq(self.room.members.list[*other].definition, definition);
+        let replicas = (number..self.placed.len()).take_while(is_sibling);
+        replicas.filter(|&other| self.placed[other].is_none())
     }
 
     /// Adds what has to change for a host to take a member; `None` where nothing would help.

@@ -1,11 +1,13 @@
 //! Saying that a container has no place: why, host by host, and what might help.
 
 use super::{
-    place::{LISTED, Placer, Reasons, Wanting},
+    fix::FixStep,
+    place::Placer,
     propose::{Asking, Proposal, best},
     reasons::{Reason, host_by_host},
     room::Refusal,
     subject,
+    wanting::{Plight, Wanting},
 };
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
@@ -20,23 +22,26 @@ const KNOWN: usize = 20;
 
 /// What is advised where no change is known to help.
 const OTHERWISE: &str = "add a host, ask for less, or bind containers to hosts with `locatedInHost`";
+/// The same of a container that is bound to a host.
+const OTHERWISE_BOUND: &str = "bind it to another host or to none, ask for less, or make room on that host";
 
 impl<'a> Placer<'a, '_> {
-    /// Takes an error down, and gives its number if it is listed.
-    pub(super) fn refuse(&mut self, error: impl FnOnce() -> Diagnostic) -> Option<usize> {
-        if self.errors.len() >= LISTED {
-            self.unlisted += 1;
-            return None;
-        }
-        self.errors.push(error());
-        Some(self.errors.len() - 1)
-    }
-
-    /// Whether one more error would be told with its reasons; it is counted if not.
-    fn tells(&mut self) -> bool {
-        let tells = self.reasons == Reasons::Told && self.errors.len() < LISTED;
+    /// Whether one more error would be told; what it would tell of is counted if not.
+    pub(super) fn tells(&mut self) -> bool {
+        let tells = self.errors.len() < self.told;
         self.unlisted += usize::from(!tells);
         tells
+    }
+
+    /// The same of one member; what its replicas have in common is told once.
+    fn tells_of(&mut self, number: usize) -> bool {
+        match self.refused.get(&*self.definition(number).name) {
+            Some(&told) => {
+                self.wanting[told].members.push(number);
+                false
+            }
+            None => self.tells(),
+        }
     }
 
     fn asking(&self) -> Asking<'_, 'a, '_> {
@@ -44,28 +49,75 @@ impl<'a> Placer<'a, '_> {
         Asking { room: &self.room, placed: &self.placed, together }
     }
 
+    /// It names no host although it must.
+    pub(super) fn refuse_unbound(&mut self, number: usize) {
+        if !self.tells_of(number) {
+            return;
+        }
+        let plight = of("names", "name", "no host, and the placement strategy is `manual`");
+        let error = Diagnostic::error("no-host", "", "")
+            .with_help("add `locatedInHost`, or use another `placementStrategy`")
+            .about(subject::of(self.definition(number), None));
+        self.want(error, plight, vec![number], Vec::new());
+    }
+
     pub(super) fn refuse_unknown(&mut self, number: usize, id: &HostId) {
-        if !self.tells() {
+        if !self.tells_of(number) {
             return;
         }
         let known: Vec<&str> = self.room.hosts.list.iter().map(|site| site.host.id.as_str()).collect();
-        let help = known_hosts(id, &known);
-        let message = format!("`{}` is to run on the host `{id}`, which is not known", self.name(number));
-        let subject = subject::of(self.definition(number), Property::Host);
-        self.refuse(|| Diagnostic::error("unknown-host", "", message).with_help(help).about(subject));
+        let plight = of("is", "are", format!("to run on the host `{id}`, which is not known"));
+        let error = Diagnostic::error("unknown-host", "", "")
+            .with_help(known_hosts(id, &known))
+            .about(subject::of(self.definition(number), Property::Host));
+        self.want(error, plight, vec![number], Vec::new());
     }
 
-    pub(super) fn refuse_without_datacenter(&mut self) {
-        let known: BTreeSet<&str> = self.room.hosts.list.iter().filter_map(|site| site.datacenter).collect();
-        let help = listed("datacenter", &known.into_iter().collect::<Vec<_>>());
-        let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
-        let subject = Subject::stack().property(Property::PlacementStrategy);
-        self.refuse(|| Diagnostic::error("missing-datacenter", "", message).with_help(help).about(subject));
+    /// The datacenters of which hosts are known.
+    fn datacenters(&self) -> BTreeSet<&'a str> {
+        self.room.hosts.list.iter().filter_map(|site| site.datacenter).collect()
+    }
+
+    pub(super) fn refuse_without_datacenter(&mut self, free: Vec<usize>) {
+        if !self.tells() {
+            return;
+        }
+        let known: Vec<&str> = self.datacenters().into_iter().collect();
+        let plight = Plight::All("the placement strategy `datacenter` needs a `targetDatacenter`".to_owned());
+        let error = Diagnostic::error("missing-datacenter", "", "")
+            .with_help(listed("datacenter", &known))
+            .about(Subject::stack().property(Property::PlacementStrategy));
+        self.want(error, plight, free, Vec::new());
+    }
+
+    /// No host is in the datacenter that the strategy asks for: one mistake, however many containers there are.
+    pub(super) fn refuse_unknown_datacenter(&mut self, wanted: &str, free: Vec<usize>) {
+        if !self.tells() {
+            return;
+        }
+        let known = self.datacenters();
+        let step = |to: &str| FixStep::Datacenter { container: None, from: wanted.to_owned(), to: to.to_owned() };
+        let near = suggest::nearest(wanted, known.iter().copied());
+        let others = known.iter().copied().filter(|&name| Some(name) != near);
+        let others = near.into_iter().chain(others).map(|to| Proposal::of(step(to)));
+        let sites = self.room.hosts.list.iter().enumerate().filter(|(_, site)| site.datacenter.is_none());
+        let said = sites.map(|(host, site)| Proposal {
+            host: Some(host),
+            steps: vec![FixStep::HostDatacenter { host: site.host.id.clone(), to: wanted.to_owned() }],
+        });
+        let new_host = self.asking().new_host(&free, Some(wanted)).map(Proposal::of);
+        let proposals = others.take(KNOWN).chain(said.take(KNOWN)).chain(new_host).collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        let plight = Plight::All(format!("no known host is in the datacenter `{wanted}`"));
+        let error = Diagnostic::error("unknown-datacenter", "", "")
+            .with_help(listed("datacenter", &known))
+            .about(Subject::stack().property(Property::TargetDatacenter));
+        self.want(error, plight, free, proposals);
     }
 
     /// `closed` is why the host takes nothing at all.
     pub(super) fn refuse_bound(&mut self, number: usize, host: usize, closed: Option<Refusal<'a>>) {
-        if !self.tells() {
+        if !self.tells_of(number) {
             return;
         }
         let refusals: Vec<_> = closed.into_iter().chain(self.room.refusals(number, host, None)).collect();
@@ -74,18 +126,23 @@ impl<'a> Placer<'a, '_> {
             _ => "host-unsuitable",
         };
         let words = self.words(&refusals);
-        let message = format!("`{}` is bound to the host `{}`, which {words}", self.name(number), self.host_name(host));
-        let mut proposal = Proposal::on(host);
-        let answered = self.asking().answer(&mut proposal, number, host, &refusals);
+        let plight = of("is", "are", format!("bound to the host `{}`, which {words}", self.host_name(host)));
+        let replicas: Vec<usize> = self.asking().unplaced_replicas(number).collect();
+        let proposal = self.proposal_together(&replicas, host, closed);
         let fewer = self.asking().fewer_replicas(number).map(Proposal::of);
-        let proposals = best(answered.map(|()| proposal).into_iter().collect(), fewer);
+        let proposals = best(proposal.into_iter().collect(), fewer);
         let property = refusals.first().map_or(Some(Property::Host), |first| subject::of_refusal(first));
         let subject = subject::of(self.definition(number), property.unwrap_or(Property::Host));
-        self.want(Diagnostic::error(code, "", message).about(subject), vec![number], proposals);
+        self.want(
+            Diagnostic::error(code, "", "").with_help(OTHERWISE_BOUND).about(subject),
+            plight,
+            vec![number],
+            proposals,
+        );
     }
 
     pub(super) fn refuse_everywhere(&mut self, number: usize) {
-        if !self.tells() {
+        if !self.tells_of(number) {
             return;
         }
         let (mut reasons, mut proposals, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
@@ -101,12 +158,22 @@ impl<'a> Placer<'a, '_> {
                 proposals.push(proposal);
             }
         }
-        let message = format!("`{}` fits on no host: {}", self.name(number), host_by_host(reasons));
+        let plight = of("fits", "fit", format!("on no host: {}", host_by_host(reasons)));
+        let replicas: Vec<usize> = self.asking().unplaced_replicas(number).collect();
+        let proposals = best(proposals, None);
+        let mut more = Vec::new();
+        // What helps one of several on the host that is nearest to taking it may be done for all of them there.
+        if let ([_, _, ..], Some(host)) = (&*replicas, proposals.first().and_then(|proposal| proposal.host)) {
+            let status = self.status(host);
+            more.extend(self.proposal_together(&replicas, host, status).filter(|proposal| !proposal.starves()));
+        }
         let asking = self.asking();
-        let elsewhere = asking.fewer_replicas(number).into_iter().chain(asking.new_host(&[number], self.within));
-        let proposals = best(proposals, elsewhere.map(Proposal::of).collect::<Vec<_>>());
+        let elsewhere = asking.fewer_replicas(number).into_iter().chain(asking.new_host(&replicas, self.within));
+        more.extend(elsewhere.map(Proposal::of));
+        let proposals = best(proposals, more);
         let subject = subject::common(subjects).unwrap_or_else(|| subject::of(self.definition(number), None));
-        self.want(Diagnostic::error("no-eligible-host", "", message).about(subject), vec![number], proposals);
+        let error = Diagnostic::error("no-eligible-host", "", "").with_help(OTHERWISE).about(subject);
+        self.want(error, plight, vec![number], proposals);
     }
 
     /// None of these hosts takes all of these members.
@@ -133,16 +200,17 @@ impl<'a> Placer<'a, '_> {
             }
             proposals.extend(self.proposal_together(free, host, status));
         }
-        let message = format!("no host takes all containers of the stack: {}", host_by_host(reasons));
+        let plight = Plight::All(format!("no host takes all containers of the stack: {}", host_by_host(reasons)));
         let new_host = self.asking().new_host(free, self.within).filter(|_| !is_bound);
         let proposals = best(proposals, new_host.map(Proposal::of));
         let subject = subject::common(subjects).unwrap_or_else(|| Subject::stack().property(Property::Mode));
-        self.want(Diagnostic::error("no-eligible-host", "", message).about(subject), free.to_vec(), proposals);
+        let error = Diagnostic::error("no-eligible-host", "", "").with_help(OTHERWISE).about(subject);
+        self.want(error, plight, free.to_vec(), proposals);
     }
 
     /// What has to change for a host to take all of these, one after the other.
     fn proposal_together(&mut self, free: &[usize], host: usize, status: Option<Refusal<'a>>) -> Option<Proposal> {
-        let mut proposal = Proposal::on(host);
+        let (mut proposal, load) = (Proposal::on(host), self.room.load(host));
         let mut answered = Some(());
         for (done, &number) in free.iter().enumerate() {
             let first = status.filter(|_| done == 0);
@@ -151,11 +219,11 @@ impl<'a> Placer<'a, '_> {
             self.room.occupy_as_proposed(number, host, &refusals);
             self.placed[number] = Some(host);
         }
-        // How full the host is matters to nobody after this; who has its ports would, and who is placed does.
         for &number in free {
             self.room.vacate(number, host);
             self.placed[number] = None;
         }
+        self.room.restore(host, load);
         answered.map(|()| proposal)
     }
 
@@ -180,11 +248,18 @@ impl<'a> Placer<'a, '_> {
         Some(subject::of(self.definition(number), subject::of_refusal(refusal)?))
     }
 
-    fn want(&mut self, error: Diagnostic, members: Vec<usize>, proposals: Vec<Proposal>) {
-        if let Some(error) = self.refuse(|| error.with_help(OTHERWISE)) {
-            self.wanting.push(Wanting { error, members, proposals });
+    /// Takes down an error that tells of these members, whose message is made when all of them are known.
+    fn want(&mut self, error: Diagnostic, plight: Plight, members: Vec<usize>, proposals: Vec<Proposal>) {
+        if let [number] = members[..] {
+            self.refused.insert(&self.definition(number).name, self.wanting.len());
         }
+        self.wanting.push(Wanting { error: self.errors.len(), members, plight, proposals });
+        self.errors.push(error);
     }
+}
+
+fn of(one: &'static str, many: &'static str, rest: impl Into<String>) -> Plight {
+    Plight::Of { one, many, rest: rest.into() }
 }
 
 /// What was probably meant by a host that is not known, and those that are.

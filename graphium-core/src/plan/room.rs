@@ -56,7 +56,7 @@ impl Refusal<'_> {
 
 /// What a host bears: containers of others and, as they are placed, those of the plan.
 #[derive(Clone, Copy, Debug, Default)]
-struct Load {
+pub(super) struct Load {
     containers: usize,
     instances: u32,
     cpus: f64,
@@ -137,6 +137,16 @@ impl<'a, 'p> Room<'a, 'p> {
     /// Processors and bytes of memory that are reserved on a host.
     pub(super) fn reserved(&self, host: usize) -> (f64, u64) {
         (self.loads[host].cpus, self.loads[host].memory)
+    }
+
+    /// What a host bears.
+    pub(super) fn load(&self, host: usize) -> Load {
+        self.loads[host]
+    }
+
+    /// Makes a host as full as it was.
+    pub(super) fn restore(&mut self, host: usize, load: Load) {
+        self.loads[host] = load;
     }
 
     pub(super) fn occupy(&mut self, number: usize, host: usize) {

@@ -150,7 +150,7 @@ fn what_two_containers_ask_alike_of_a_host_is_asked_once() {
     stack.deployment.placement_strategy = Some(Strategy::Datacenter);
     stack.deployment.target_datacenter = Some("eu".to_owned());
     inventory.hosts[0].location = Some("us".to_owned());
-    assert_eq!(fixed(stack, &inventory).0, "to run it on `vm1`, change `targetDatacenter` from `eu` to `us`");
+    assert_eq!(fixed(stack, &inventory).0, "change `targetDatacenter` from `eu` to `us`");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod edges;
 mod endpoints;
 mod fixes;
 mod fixes_properties;
+mod fixes_several;
 mod fixes_together;
 mod golden;
 mod never;

@@ -184,7 +184,9 @@ fn the_strategy_datacenter_stays_within_one() {
     stack.deployment.target_datacenter = Some("eu".to_owned());
     assert_eq!(placements(&planned(&stack, &inventory)), [("a", "vm3"), ("b", "vm3")]);
     stack.deployment.target_datacenter = Some("us".to_owned());
-    assert_eq!(refused(&stack, &inventory).len(), 2);
+    let errors = refused(&stack, &inventory);
+    let [error] = errors.as_slice() else { panic!("one mistake: {errors:#?}") };
+    assert_eq!((&*error.code, &*error.message), ("unknown-datacenter", "no known host is in the datacenter `us`"));
 }
 
 #[test]

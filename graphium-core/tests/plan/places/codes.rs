@@ -173,6 +173,15 @@ fn cases() -> Vec<Case> {
             Some((2, 97, "/deployment/placementStrategy", "\"datacenter\"")),
         ),
         error(
+            "unknown-datacenter",
+            document(
+                r#" "deployment": {"placementStrategy": "datacenter", "targetDatacenter": "mars"},"#,
+                "{'name': 'web', 'image': 'i'}",
+            ),
+            on_two_hosts,
+            Some((2, 131, "/deployment/targetDatacenter", "\"mars\"")),
+        ),
+        error(
             "no-eligible-host",
             document("", "{'name': 'web', 'image': 'i',\n 'resources': {'reservations': {'memory': '20G'}}}"),
             on_two_hosts,
