@@ -116,6 +116,13 @@ pub const CODES: &[Explanation] = &[
         fix: "wait until its agent has reported, and deploy again",
     },
     Explanation {
+        code: "unknown-settings",
+        severity: Warning,
+        meaning: "the inventory does not tell the restart policy and the limits of a container that is there, and no revision \
+                  that was applied tells them either; they are taken to be as wanted",
+        fix: "plan on a server, whose agents tell them, or add `settings` to the container in the inventory",
+    },
+    Explanation {
         code: "endpoint-clash",
         severity: Warning,
         meaning: "the endpoint variables of a container would have the names of another's",

@@ -78,6 +78,7 @@ pub fn plan(
     draft.before = before.as_ref();
     let mut warnings = warn::of_reach(&draft.layout);
     warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
+    warnings.extend(warn::of_unsure(&draft));
     let unchanged = draft.unchanged();
     let changes = change::changes(&draft, applied);
     draft.explain(&changes);
@@ -104,6 +105,8 @@ pub(super) struct Draft<'a, 'p> {
     pub(super) leftovers: Vec<Leftover<'a>>,
     /// What was seen where each member is to be.
     pub(super) there: Vec<Option<&'a ObservedContainer>>,
+    /// Those that may stay as they are because nobody knows which settings they have.
+    pub(super) unsure: Vec<usize>,
     verdicts: Vec<Verdict>,
     specs: Vec<Option<Box<ContainerSpec>>>,
 }
@@ -127,6 +130,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             seen,
             leftovers: Vec::new(),
             there: Vec::with_capacity(count),
+            unsure: Vec::new(),
             verdicts: Vec::with_capacity(count),
             specs: Vec::with_capacity(count),
             layout,
@@ -139,7 +143,12 @@ impl<'a, 'p> Draft<'a, 'p> {
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
             // Where nothing is there is nothing to compare with, and hashing can wait until the plan is sealed.
             spec.hash = there.map(|_| hasher.hash(&spec));
-            let verdict = Verdict::on(&spec, there, awaited, || settings.get(&draft.layout, number));
+            let applied = || settings.get(&draft.layout, number);
+            let verdict = Verdict::on(&spec, there, awaited, applied);
+            let told = there.filter(|_| verdict == Verdict::Unchanged).map(|there| there.settings.unwrap_or_default());
+            if told.is_some_and(|told| !told.is_complete() && !told.or(applied().unwrap_or_default()).is_complete()) {
+                draft.unsure.push(number);
+            }
             draft.specs.push(verdict.makes().then_some(spec));
             draft.verdicts.push(verdict);
             draft.there.push(there);

@@ -301,7 +301,6 @@ impl fmt::Display for Fix {
                 write!(f, ", or free {} of its processors", processors(from - to))
             }
             ([FixStep::Label { .. }], Some(_)) => f.write_str(": it lacks only that"),
-            ([FixStep::MaxInstances { .. } | FixStep::Replicas { .. }], _) => f.write_str(", or add a host"),
             _ => Ok(()),
         }
     }

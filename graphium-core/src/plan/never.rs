@@ -42,14 +42,15 @@ pub(super) fn of_dependency(who: &Container, dependency: &Dependency, target: &C
     }
 }
 
-/// Containers that cannot be updated in the order that the stack asks for: old and new would both have one port.
+/// Containers that cannot be updated in the order that the stack asks for: old and new would both have one port. Of those
+/// that are to come this is said before there is anything to update.
 pub(super) fn of_updates(draft: &Draft<'_, '_>) -> Vec<Diagnostic> {
     if draft.layout.stack.deployment.update.order != UpdateOrder::StartFirst {
         return Vec::new();
     }
     let mut errors = Vec::new();
     for (number, member) in draft.layout.members.list.iter().enumerate() {
-        let holds = draft.there[number].is_some_and(|there| {
+        let holds = draft.there[number].is_none_or(|there| {
             matches!(there.status, ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused)
         });
         let port = fixed_ports(member.definition).next().filter(|_| holds && draft.changes(number));

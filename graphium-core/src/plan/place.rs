@@ -19,7 +19,10 @@ use crate::{
     inventory::{ContainerStatus, HostStatus},
     stack::{Container, Mode, Stack, Strategy},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// More errors of placement than these are counted, not listed.
 pub(super) const LISTED: usize = 100;
@@ -231,7 +234,16 @@ impl<'a> Placer<'a, '_> {
                 Some((count, host)) => {
                     queue.remove(&(count, host));
                     queue.insert((count + 1, host));
-                    self.settle(number, host, "fewest containers");
+                    let why = match preferred {
+                        None => Cow::Borrowed("fewest containers"),
+                        Some(name) if near.is_some() => {
+                            Cow::Owned(format!("fewest containers in `{name}`, its preferred datacenter"))
+                        }
+                        Some(name) => Cow::Owned(format!(
+                            "fewest containers; none in `{name}`, its preferred datacenter, takes it"
+                        )),
+                    };
+                    self.settle(number, host, &why);
                 }
                 None => self.refuse_everywhere(number),
             }

@@ -1,10 +1,7 @@
 //! Containers that have no place: which, for what reasons, and what might help them.
 
-use super::{members::Members, propose::Proposal};
+use super::{members::Members, propose::Proposal, warn::names};
 use std::sync::Arc;
-
-/// So many containers are named; beyond them they are counted.
-const NAMED: usize = 3;
 
 /// Containers without a host, told of in one error, and what might help them.
 #[derive(Debug)]
@@ -50,14 +47,5 @@ fn who(members: &Members<'_>, numbers: &[usize]) -> String {
         let part = if numbers.len() == all { String::new() } else { format!("{} of ", numbers.len()) };
         return format!("{part}the {all} replicas of `{}`", definition.name);
     }
-    let names = numbers.iter().take(NAMED).map(|&number| format!("`{}`", members.list[number].name));
-    let mut names: Vec<String> = names.collect();
-    match numbers.len().saturating_sub(NAMED) {
-        0 => {
-            let last = names.pop().unwrap_or_default();
-            let joint = if names.is_empty() { "" } else { " and " };
-            format!("{}{joint}{last}", names.join(", "))
-        }
-        more => format!("{} and {more} more", names.join(", ")),
-    }
+    names(members, numbers)
 }

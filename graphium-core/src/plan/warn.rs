@@ -2,10 +2,11 @@
 
 use super::{
     before::Before,
+    deploy::Draft,
     hosts::Hosts,
     layout::{self, Layout},
     leftover::Leftover,
-    members::Member,
+    members::{Member, Members},
     reach,
     room::fixed_ports,
     subject,
@@ -35,7 +36,7 @@ pub(super) fn of_reach(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
     }
     if members.list.len() > 1 {
         for (host, services) in nowhere {
-            let names = names(layout, &services);
+            let names = names(members, &services);
             let message =
                 format!("the address of `{host}` is not known: the others get no endpoint variables for {names}");
             let first = services.first().map(|&number| &**members.list[number].definition);
@@ -93,6 +94,18 @@ fn of_cut_off(layout: &Layout<'_, '_>) -> Option<Diagnostic> {
         .with_help("publish a port with a `hostPort`, or place them on one host")
         .about(first.unwrap_or_default())
     })
+}
+
+/// Containers of which nobody knows which settings they have; one warning speaks for all.
+pub(super) fn of_unsure(draft: &Draft<'_, '_>) -> Option<Diagnostic> {
+    let (members, unsure) = (draft.layout.members, &draft.unsure);
+    let first = members.list[*unsure.first()?].definition;
+    let message = format!(
+        "which restart policy and limits these have now is not known, so whether they are as wanted is not either: {}",
+        names(members, unsure)
+    );
+    let help = "plan on a server, or with an inventory that tells the `settings` of its containers";
+    Some(warning("unknown-settings", message).with_help(help).about(subject::of(first, None)))
 }
 
 /// What becomes of things that deletions do not touch, and deletions that cannot be done soon.
@@ -161,9 +174,9 @@ pub(super) fn of_unknown_hosts(leftovers: &[Leftover<'_>], hosts: &Hosts<'_>) ->
 }
 
 /// Names in quotes, the first few of them.
-fn names(layout: &Layout<'_, '_>, numbers: &[usize]) -> String {
+pub(super) fn names(members: &Members<'_>, numbers: &[usize]) -> String {
     const SHOWN: usize = 5;
-    let name = |number: &usize| format!("`{}`", layout.members.list[*number].name);
+    let name = |number: &usize| format!("`{}`", members.list[*number].name);
     let shown: Vec<String> = numbers.iter().take(SHOWN).map(name).collect();
     match numbers.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),

@@ -235,9 +235,14 @@ fn a_container_is_spread_over_the_datacenter_that_it_prefers_while_there_is_room
     let mut inventory = hosts(3);
     inventory.hosts[1].location = Some("eu".to_owned());
     inventory.hosts[2].location = Some("eu".to_owned());
-    let plan = planned(&stack("s", vec![web]), &inventory);
+    let told = Options { explain: true, ..Options::default() };
+    let plan = plan(&stack("s", vec![web]), None, &inventory, &told).unwrap();
     let places: Vec<_> = plan.placements.values().map(HostId::as_str).collect();
     assert_eq!(places, ["vm2", "vm3", "vm1"]);
+    let preferred = "fewest containers in `eu`, its preferred datacenter";
+    let otherwise = "fewest containers; none in `eu`, its preferred datacenter, takes it";
+    let why: Vec<_> = plan.choices.iter().map(|choice| choice.why.as_str()).collect();
+    assert_eq!(why, [preferred, preferred, otherwise]);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn several_things_are_changed_where_one_is_not_enough() {
 fn the_bound_per_host_is_raised_by_one() {
     let mut stack = stack("s", ["a", "b", "c"].map(container).to_vec());
     stack.deployment.max_instances_per_host = Some(1);
-    let raise = "to run it on `vm1`, raise `maxInstancesPerHost` from 1 to 2, or add a host";
+    let raise = "to run it on `vm1`, raise `maxInstancesPerHost` from 1 to 2";
     assert_eq!(help(&stack, &hosts(2)), raise);
 }
 
@@ -196,7 +196,7 @@ fn replicas_that_share_a_port_are_fewer_or_have_more_hosts() {
     web.replicas = Some(3);
     web.ports.push(published(80, 8080));
     let stack = stack("s", vec![web]);
-    assert_eq!(help(&stack, &hosts(2)), "lower the replicas of `web` from 3 to 2, or add a host");
+    assert_eq!(help(&stack, &hosts(2)), "lower the replicas of `web` from 3 to 2");
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_single_host_is_changed_for_the_whole_stack() {
     stack.deployment.max_instances_per_host = Some(2);
     Arc::make_mut(&mut stack.containers[2]).resources = Resources::default();
     inventory.containers.clear();
-    assert_eq!(help(&stack, &inventory), "to run it on `vm1`, raise `maxInstancesPerHost` from 2 to 3, or add a host");
+    assert_eq!(help(&stack, &inventory), "to run it on `vm1`, raise `maxInstancesPerHost` from 2 to 3");
 }
 
 #[test]

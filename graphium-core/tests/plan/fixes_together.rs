@@ -42,7 +42,7 @@ fn publishing(name: &str, port: u16) -> Container {
 #[test]
 fn the_bound_is_raised_for_all_of_them() {
     let (told, _) = together(["a", "b", "c"].map(container).to_vec(), Some(1), &hosts(1));
-    assert_eq!(told, "to run it on `vm1`, raise `maxInstancesPerHost` from 1 to 3, or add a host");
+    assert_eq!(told, "to run it on `vm1`, raise `maxInstancesPerHost` from 1 to 3");
 }
 
 #[test]

@@ -101,8 +101,8 @@ fn of_none_there_is_nothing_to_wait_for() {
 /// A revision that changes the image of a container that runs, in this order.
 fn updated(order: UpdateOrder, definition: Container, there: ContainerStatus) -> Result<Plan, Vec<String>> {
     let mut stack = stack("s", vec![definition]);
-    stack.deployment.update = Update { order, ..Update::default() };
     let first = planned(&stack, &hosts(1)).unwrap();
+    stack.deployment.update = Update { order, ..Update::default() };
     let mut running = carried_out(&first, hosts(1));
     running.containers[0].status = there;
     let applied = Applied { stack: stack.clone(), placements: first.placements };
@@ -124,4 +124,15 @@ fn two_of_one_container_cannot_have_one_port_while_they_change_over() {
     updated(UpdateOrder::StartFirst, container("web"), ContainerStatus::Running).unwrap();
     // One that has ended holds no port.
     updated(UpdateOrder::StartFirst, web(), ContainerStatus::Exited).unwrap();
+}
+
+#[test]
+fn what_could_never_be_updated_in_the_order_of_its_stack_is_refused_before_it_is_there() {
+    let of = |order| {
+        let mut stack = stack("s", vec![Container { ports: vec![published(80, 8080)], ..container("web") }]);
+        stack.deployment.update = Update { order, ..Update::default() };
+        planned(&stack, &hosts(2)).map(drop).map_err(|errors| errors.len())
+    };
+    assert_eq!(of(UpdateOrder::StartFirst), Err(1));
+    assert_eq!(of(UpdateOrder::StopFirst), Ok(()));
 }

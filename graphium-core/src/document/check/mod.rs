@@ -4,9 +4,12 @@ mod cycle;
 mod ports;
 
 use super::{code::Code, findings::Place, node::Node, object::Object, read::ContainerDraft, reader::Reader, suggest};
-use crate::stack::{Condition, Dependency, EnvValue, HealthTest, Stack};
+use crate::{
+    id::HostId,
+    stack::{Condition, Dependency, EnvValue, HealthTest, Stack},
+};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -174,6 +177,8 @@ fn constraints(
 ) {
     let Some(deployment) = object.get("deployment") else { return };
     let nodes = deployment.get("hostConstraints").map(Node::items).unwrap_or_default();
+    // The first constraint that names a host for a container, and how that may be shown.
+    let mut targets: BTreeMap<usize, (HostId, String)> = BTreeMap::new();
     for (number, constraint) in stack.deployment.host_constraints.iter_mut().enumerate() {
         let node = nodes.get(number).copied().unwrap_or(deployment);
         let at = node.get("containerName").unwrap_or(node);
@@ -181,18 +186,25 @@ fn constraints(
         let Some(found) = index.resolve(reader, drafts, &constraint.container_name, at, who) else { continue };
         let Some(draft) = drafts.get(found) else { continue };
         constraint.container_name.clone_from(&draft.container.name);
-        if let (Some(target), Some(own)) = (&constraint.target_host, &draft.container.host)
-            && target != own
-        {
-            let at = node.get("targetHost").unwrap_or(node);
-            if reader.findings.is_full(Code::HostConflict.severity()) {
+        let Some(target) = &constraint.target_host else { continue };
+        let at = node.get("targetHost").unwrap_or(node);
+        let shown_own = |own: &HostId| if draft.node.says(own.as_str()) { own.as_str() } else { "…" }.to_owned();
+        let own = draft.container.host.as_ref().map(|own| (own, shown_own(own)));
+        let before = targets.get(&found).map(|(other, shown)| (other, shown.clone()));
+        match own.or(before) {
+            Some((other, _)) if other == target => {}
+            Some(_) if reader.findings.is_full(Code::HostConflict.severity()) => {
                 reader.error(Code::HostConflict, at, "", "");
-                continue;
             }
-            let own = if draft.node.says(own.as_str()) { own.as_str() } else { "…" };
-            let (name, target) = (&draft.container.name, at.quote(target.as_str()));
-            let message = format!("container `{name}` is bound to `{own}`, and here to `{target}`");
-            reader.error(Code::HostConflict, at, message, "name one host");
+            Some((_, other)) => {
+                let (name, target) = (&draft.container.name, at.quote(target.as_str()));
+                let message = format!("container `{name}` is bound to `{other}`, and here to `{target}`");
+                reader.error(Code::HostConflict, at, message, "name one host");
+            }
+            None => {
+                let shown = at.quote(target.as_str()).to_string();
+                targets.insert(found, (target.clone(), shown));
+            }
         }
     }
 }

@@ -201,6 +201,16 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "`vm1`",
         ),
         (
+            "host-conflict",
+            containers(
+                ", \"deployment\": {\"hostConstraints\": [{\"containerName\": \"a\", \"targetHost\": \"host:vm1\"}, \
+                 {\"containerName\": \"a\", \"targetHost\": «\"vm2\"»}]}",
+                &[("a", "")],
+            ),
+            "/deployment/hostConstraints/1/targetHost",
+            "`vm1`",
+        ),
+        (
             "volume-conflict",
             stack(", \"volumes\": [{\"name\": \"v\"}, «{»\"name\": \"v\", \"driver\": \"nfs\"}]", "\"image\": \"i\""),
             "/volumes/1",

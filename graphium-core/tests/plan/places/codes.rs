@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
                 r#" "deployment": {"update": {"order": "start-first"}},"#,
                 "{'name': 'web', 'image': 'i', 'ports': [{'containerPort': 80},\n {'containerPort': 81, 'hostPort': 8080}]}",
             ),
-            |stack| again(stack, |next, _| changed(next, "web", |web| web.image = "j".to_owned())).unwrap_err(),
+            on_two_hosts,
             Some((5, 36, "/hasPart/0/ports/1/hostPort", "8080")),
         ),
         error(
@@ -216,6 +216,16 @@ fn cases() -> Vec<Case> {
                 planned(&stack, &inventory).warnings
             },
             Some((4, 106, "/hasPart/0/ports/0/hostPort", "5432")),
+        ),
+        warning(
+            "unknown-settings",
+            document("", "{'name': 'db', 'image': 'i'},\n{'name': 'web', 'image': 'i'}"),
+            |stack| {
+                let mut inventory = carried_out(&planned(&stack, &hosts(2)), hosts(2));
+                inventory.containers.iter_mut().for_each(|seen| seen.settings = None);
+                planned(&stack, &inventory).warnings
+            },
+            Some((4, 43, "/hasPart/0", "\"db\"")),
         ),
         warning(
             "endpoint-clash",
