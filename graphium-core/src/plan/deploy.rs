@@ -52,6 +52,16 @@ pub fn plan(
     observed: &Inventory,
     options: &Options,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    let applied = applied.map(Applied::in_order);
+    plan_in_order(&desired.in_order(), applied.as_deref(), observed, options)
+}
+
+fn plan_in_order(
+    desired: &Stack,
+    applied: Option<&Applied>,
+    observed: &Inventory,
+    options: &Options,
+) -> Result<Plan, Vec<Diagnostic>> {
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);

@@ -25,7 +25,7 @@ pub(super) struct Member<'a> {
     pub(super) definition: &'a Arc<Container>,
 }
 
-/// All containers of a stack, in the document's order.
+/// All containers of a stack, in its canonical order.
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     pub(super) list: Vec<Member<'a>>,

@@ -26,7 +26,7 @@ pub struct Container {
     /// Ports, published or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
-    /// Variables, in order, no name twice.
+    /// Variables, no name twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<EnvVar>,
     /// Volumes, host folders, memory file systems.

@@ -151,8 +151,8 @@ fn a_change_of_settings_alone_is_made_in_place_and_stops_nothing() {
     assert!(adjust.depends_on.is_empty());
     assert!(task(&plan, "update:api").depends_on.contains(&"adjust:web".into()));
     assert!(plan.tasks.iter().filter(|task| task.container.as_deref() == Some("web")).count() == 1);
-    let change = &plan.changes[0];
-    assert_eq!((change.container.as_str(), change.kind), ("web", ChangeKind::LiveUpdate));
+    let change = plan.changes.iter().find(|change| change.container == "web").unwrap();
+    assert_eq!(change.kind, ChangeKind::LiveUpdate);
     let told: Vec<_> = change.properties.iter().map(|property| property.path.as_str()).collect();
     assert_eq!(told, ["restartPolicy", "resources.limits.memory", "description"]);
     assert!(plan.unchanged.is_empty());

@@ -12,6 +12,8 @@ mod fixes_properties;
 mod fixes_together;
 mod golden;
 mod never;
+mod order;
+mod permuted;
 mod places;
 mod planning;
 mod promises;

@@ -149,7 +149,7 @@ fn replicas_are_counted_out_and_a_fixed_port_sends_them_to_different_hosts() {
     user.depends_on.push(on("web"));
     let stack = stack("s", vec![web, user]);
     let plan = planned(&stack, &hosts(3));
-    assert_eq!(placements(&plan), [("user", "vm1"), ("web-1", "vm1"), ("web-2", "vm2"), ("web-3", "vm3")]);
+    assert_eq!(placements(&plan), [("user", "vm1"), ("web-1", "vm2"), ("web-2", "vm3"), ("web-3", "vm1")]);
     let first = &task(&plan, "deploy:user").depends_on;
     assert!(["deploy:web-1", "deploy:web-2", "deploy:web-3"].iter().all(|id| first.iter().any(|first| first == id)));
     assert_eq!(spec(&plan, "deploy:web-2").names(), ["web-2", "web"]);
@@ -253,7 +253,7 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
 #[test]
 fn containers_are_told_where_the_others_answer() {
     let mut web = pinned("web-front", "vm1");
-    web.ports = vec![published(443, 8443), published(80, 8080)];
+    web.ports = vec![published(8080, 8080), published(443, 8443)];
     let mut here = pinned("here", "vm1");
     here.environment.push(EnvVar { name: "WEB_FRONT_PORT".to_owned(), value: EnvValue::Literal("1".to_owned()) });
     let plan = planned(&stack("s", vec![web, here, pinned("there", "vm2")]), &hosts(2));
@@ -310,7 +310,7 @@ fn what_is_already_so_needs_no_plan() {
         .push(Dependency { container: "job".to_owned(), condition: Condition::Completed });
     let (again, _) = replanned(&stack, &stack, &hosts(2));
     assert!(again.is_empty(), "{:?}", ids(&again));
-    assert_eq!(again.unchanged, ["web", "job"]);
+    assert_eq!(again.unchanged, ["job", "web"]);
 }
 
 #[test]
