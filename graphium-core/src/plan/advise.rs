@@ -23,7 +23,7 @@ pub(super) fn advise(
     observed: &Inventory,
     members: &Members<'_>,
     hosts: &Hosts<'_>,
-    placement: &mut Placement,
+    placement: &mut Placement<'_>,
 ) {
     let cost = members.list.len().saturating_mul(hosts.list.len()).max(1);
     let mut left = (WORK / cost).clamp(1, TRIALS);
@@ -69,7 +69,8 @@ fn helps(
     let (hosts, seen) = (Hosts::of(&inventory, &stack), Seen::of(&inventory, &stack.id));
     let placement = place(&stack, &members, &hosts, &seen, applied, &Options::default(), Reasons::Kept);
     let mut all = members.list.iter().zip(&placement.hosts);
-    all.all(|(member, host)| host.is_some() || !must(&member.name))
+    // Of several that have become one the first is left, without its number.
+    all.all(|(member, host)| host.is_some() || !must(&member.name) && !must(&format!("{}-1", member.name)))
 }
 
 fn names<'m>(members: &'m Members<'_>, hosts: &'m [Option<usize>]) -> impl Iterator<Item = &'m str> {

@@ -11,6 +11,7 @@ mod fixes;
 mod fixes_properties;
 mod fixes_together;
 mod golden;
+mod identity;
 mod never;
 mod order;
 mod permuted;

@@ -374,7 +374,9 @@ fn containers_can_change_places_on_a_port() {
     let before = stack("s", vec![with("a", 8001), with("b", 8002)]);
     let after = stack("s", vec![with("a", 8002), with("b", 8001)]);
     let (plan, _) = replanned(&after, &before, &hosts(1));
-    assert_eq!(&ids(&plan)[..2], ["stop:b@vm1", "stop:a@vm1"]);
+    assert_eq!(&ids(&plan)[2..4], ["stop:b@vm1", "stop:a@vm1"]);
+    // Nothing stops before what follows it can begin.
+    assert_eq!(task(&plan, "stop:a@vm1").depends_on, ["pull:vm1:nginx:alpine", "network:vm1"]);
     for id in ["update:a", "update:b"] {
         let first = &task(&plan, id).depends_on;
         assert!(first.contains(&"stop:a@vm1".into()) && first.contains(&"stop:b@vm1".into()), "{first:?}");

@@ -63,7 +63,7 @@ fn check_steps(undo: &Undo) -> Result<(), TestCaseError> {
 }
 
 /// Carries out the plan and then its undo, and compares.
-fn check_round(plan: &Plan, before: &Estate, seed: u64) -> Result<(), TestCaseError> {
+pub(crate) fn check_round(plan: &Plan, before: &Estate, seed: u64) -> Result<(), TestCaseError> {
     use LastingKind::{Data, Definition, Drifted, Image, Network, State, Unseen, Volume};
     let undo = plan.undo();
     check_steps(&undo)?;
