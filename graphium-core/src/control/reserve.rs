@@ -105,6 +105,6 @@ fn definition<'a>(stack: &'a Stack, placed: &str) -> Option<&'a Container> {
     stack.container(placed).or_else(|| {
         let (name, number) = placed.rsplit_once('-')?;
         number.parse::<u32>().ok()?;
-        stack.container(name).filter(|container| container.replicas.is_some())
+        stack.container(name).filter(|container| container.is_replicated())
     })
 }

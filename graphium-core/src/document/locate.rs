@@ -7,7 +7,8 @@ use crate::diagnostic::{Diagnostic, Subject};
 ///
 /// Those that have a place, or no [`subject`](Diagnostic::subject), stay as they are. The document is gone through again,
 /// with the variables that it was read with, so that nobody has to keep places who may never be asked for them. A property
-/// that is not written is shown by its container, and what belongs to no container by the stack.
+/// that is not written is shown by its container, and what belongs to no container by the stack. Where places were to be
+/// found, all are put in the order of the text afterwards; what has no place comes last.
 ///
 /// ```
 /// use graphium_core::{document::{ReadContext, locate, read}, inventory::Inventory, plan::{self, Options}};
@@ -41,6 +42,7 @@ pub fn locate(source: impl AsRef<[u8]>, context: &ReadContext<'_>, diagnostics: 
     let places = places(root, context, &subjects.iter().collect::<Vec<_>>());
     let placed = open.into_iter().zip(places).filter_map(|(diagnostic, place)| Some((diagnostic, place?)));
     findings::settle(text, root, placed.collect());
+    diagnostics.sort_by_key(|found| (found.line == 0, found.line, found.column));
 }
 
 fn places(root: Node<'_>, environment: &ReadContext<'_>, subjects: &[&Subject]) -> Vec<Option<Place>> {

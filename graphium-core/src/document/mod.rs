@@ -34,7 +34,7 @@
 //! source where the value can be found there again: an object always can, unless it stands in a map of JSON-LD
 //! (`@container` of `@index`, `@id`, `@type` or `@language`); a string, number or flag where it is written as it was
 //! understood; otherwise they are those of the object around it, or of the whole.
-//! What JSON-LD calls unordered is taken in the order of the text. Properties of other vocabularies are carried as
+//! What JSON-LD calls unordered is put in [one order](Stack::canonical), as in every profile. Properties of other vocabularies are carried as
 //! annotations under their whole IRIs, with as much as the source nests in them; a general document that has a
 //! condition on a dependency must say it where the dependency is, or let nobody else wait for that container.
 

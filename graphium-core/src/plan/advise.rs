@@ -27,7 +27,7 @@ pub(super) fn advise(
     observed: &Inventory,
     members: &Members<'_>,
     hosts: &Hosts<'_>,
-    placement: &mut Placement,
+    placement: &mut Placement<'_>,
 ) {
     let cost = members.list.len().saturating_mul(hosts.list.len()).max(1);
     let wanting = std::mem::take(&mut placement.wanting);
@@ -137,7 +137,7 @@ impl Estate {
         &self,
         applied: Option<&Applied>,
         told: usize,
-        then: impl FnOnce(&Members<'_>, &Hosts<'_>, Placement) -> T,
+        then: impl FnOnce(&Members<'_>, &Hosts<'_>, Placement<'_>) -> T,
     ) -> Option<T> {
         let (members, errors) = Members::of(&self.stack);
         let (hosts, seen) = (Hosts::of(&self.inventory, &self.stack), Seen::of(&self.inventory, &self.stack.id));
@@ -163,7 +163,12 @@ fn fixes_of(wanting: &Wanting, hosts: &Hosts<'_>) -> Vec<Fix> {
 }
 
 /// Puts what helps into the errors, and makes one of those that have the same reasons and the same remedy.
-fn tell(placement: &mut Placement, members: &Members<'_>, mut wanting: Vec<Wanting>, remedies: Vec<Option<Remedy>>) {
+fn tell(
+    placement: &mut Placement<'_>,
+    members: &Members<'_>,
+    mut wanting: Vec<Wanting>,
+    remedies: Vec<Option<Remedy>>,
+) {
     let mut merged = BTreeSet::new();
     for (at, remedy) in remedies.into_iter().enumerate() {
         let fix = match remedy {

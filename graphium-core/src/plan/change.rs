@@ -5,8 +5,11 @@ use super::{
     Applied,
     deploy::Draft,
     difference::{self, PropertyChange},
+    layout,
+    leftover::Leftover,
     live,
     map::Map,
+    warn,
 };
 use crate::{
     id::HostId,
@@ -28,6 +31,9 @@ pub struct Change {
     /// Where it was, if that is another host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<HostId>,
+    /// Its name within the stack before, if that was another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// What differs in its definition, and of restart policy and resources what differs from those that it has. Nothing of
     /// the former where it is not known what the present one was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,6 +53,8 @@ pub enum ChangeKind {
     LiveUpdate,
     /// It gives way to a new one on the same host.
     Recreate,
+    /// It gives way to a new one on the same host, under another name.
+    Rename,
     /// It gives way to a new one on another host.
     Move,
     /// It goes.
@@ -61,18 +69,41 @@ pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<C
     if let Some(applied) = applied {
         changes.extend(cosmetic(draft, applied));
     }
+    changes.extend(removals(draft));
+    changes
+}
+
+/// What goes and has no successor.
+fn removals(draft: &Draft<'_, '_>) -> Vec<Change> {
     let wanted = draft.layout.members.by_name();
-    let gone = draft.leftovers.iter().filter(|leftover| !wanted.contains_key(leftover.name));
-    changes.extend(gone.map(|leftover| Change {
+    let goes_on = |name: &str| wanted.contains_key(name) || draft.renames.successor(name).is_some();
+    let mut gone = draft.leftovers.iter().filter(|leftover| !goes_on(leftover.name)).peekable();
+    let still_mounted = gone.peek().map(|_| warn::still_mounted(&draft.layout)).unwrap_or_default();
+    let left = |leftover: &Leftover<'_>| {
+        let before = draft.before?;
+        let mut data_at_risk = anonymous(before.definition(leftover.name)?);
+        for volume in warn::volumes_of(before, leftover) {
+            let volume = layout::volume_name(before.layout.stack, volume).into_owned();
+            if !still_mounted.contains(&(leftover.host, volume.clone())) {
+                data_at_risk.push(format!(
+                    "the volume `{volume}` stays on `{}` with its data, and no container of the stack mounts it there any \
+                     more",
+                    leftover.host
+                ));
+            }
+        }
+        Some(data_at_risk)
+    };
+    let gone = gone.map(|leftover| Change {
         container: leftover.name.to_owned(),
         kind: ChangeKind::Remove,
         host: leftover.host.clone(),
         from: None,
+        renamed_from: None,
         properties: Vec::new(),
-        data_at_risk:
-            draft.before.and_then(|before| before.definition(leftover.name)).map(anonymous).unwrap_or_default(),
-    }));
-    changes
+        data_at_risk: left(leftover).unwrap_or_default(),
+    });
+    gone.collect()
 }
 
 /// The change of a member that gets other settings in place.
@@ -88,6 +119,7 @@ fn live_update(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
         kind: ChangeKind::LiveUpdate,
         host: draft.layout.host(number)?.clone(),
         from: None,
+        renamed_from: None,
         properties,
         data_at_risk: Vec::new(),
     })
@@ -97,16 +129,24 @@ fn live_update(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
 fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
     let (spec, host, name) = (draft.spec(number)?, draft.layout.host(number)?, draft.name(number));
     let before = draft.before;
-    let seen = draft.seen.named(name).iter().map(|own| &own.container.hosted_on);
-    let was = before.and_then(|before| before.layout.host(before.number(name)?));
-    let from = seen.chain(was).find(|other| *other != host);
-    let kind = match (draft.there[number], from) {
-        (Some(_), _) => ChangeKind::Recreate,
-        (None, Some(_)) => ChangeKind::Move,
-        (None, None) => return None,
+    let former = draft.renames.former(number);
+    let was_called = former.map_or(name, |former| former.name);
+    let seen = draft.seen.named(was_called).iter().map(|own| own.container);
+    // What was there before may be there under its old name.
+    let there = draft.there[number].or_else(|| {
+        let engine_name = before?.layout.stack.engine_name(former?.name);
+        seen.clone().find(|seen| seen.hosted_on == *host && seen.name == engine_name)
+    });
+    let was = before.and_then(|before| before.layout.host(before.number(was_called)?));
+    let from = seen.map(|seen| &seen.hosted_on).chain(was).find(|other| *other != host);
+    let kind = match (draft.there[number], former, from) {
+        (Some(_), _, _) => ChangeKind::Recreate,
+        (None, Some(former), _) if former.host == host => ChangeKind::Rename,
+        (None, _, Some(_)) => ChangeKind::Move,
+        (None, _, None) => return None,
     };
     let from = from.filter(|_| kind == ChangeKind::Move);
-    let old = before.and_then(|before| before.container(name, from.unwrap_or(host)));
+    let old = before.and_then(|before| before.container(was_called, from.unwrap_or(host)));
     let mut data_at_risk = Vec::new();
     if let Some(old) = &old {
         data_at_risk.extend(anonymous(&old.container));
@@ -114,18 +154,27 @@ fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
         data_at_risk.extend(unmounted(&old.container, &spec.container));
     }
     let is_made_from = |old: &ContainerSpec| {
-        let present = draft.there[number].and_then(|there| there.label(label::HASH));
+        let present = there.and_then(|there| there.label(label::HASH));
         present.is_none_or(|hash| old.planned_hash().is(hash))
     };
     // What it has may be seen, and is then not what it was to have.
-    let seen = draft.there[number].and_then(|there| there.settings).unwrap_or_default();
+    let seen = there.and_then(|there| there.settings).unwrap_or_default();
     let present = seen.or(old.as_ref().map(|old| LiveSettings::of(&old.container)).unwrap_or_default());
     let settings = live::differences(&present, &LiveSettings::of(&spec.container));
     let properties = old.filter(|old| is_made_from(old)).map(|old| difference::between(&old, spec));
     let mut properties = properties.unwrap_or_default();
-    properties.retain(|property| !live::is_live(&property.path));
+    // The names are told by themselves.
+    properties.retain(|property| !live::is_live(&property.path) && (former.is_none() || property.path != "name"));
     properties.extend(settings);
-    Some(Change { container: name.to_owned(), kind, host: host.clone(), from: from.cloned(), properties, data_at_risk })
+    Some(Change {
+        container: name.to_owned(),
+        kind,
+        host: host.clone(),
+        from: from.cloned(),
+        renamed_from: former.map(|former| former.name.to_owned()),
+        properties,
+        data_at_risk,
+    })
 }
 
 /// Containers that stay as they are though their definitions differ.
@@ -144,6 +193,7 @@ fn cosmetic(draft: &Draft<'_, '_>, applied: &Applied) -> Vec<Change> {
             kind: ChangeKind::Cosmetic,
             host: layout.host(number)?.clone(),
             from: None,
+            renamed_from: None,
             properties: difference::between_definitions(old, member.definition),
             data_at_risk: Vec::new(),
         })

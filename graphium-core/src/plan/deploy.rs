@@ -1,7 +1,7 @@
 //! From what is wanted, what was applied and what is there to the tasks in between.
 //!
-//! The graph has layers, and edges lead from one layer only to itself or an earlier one: stops,
-//! pulls, networks and volumes; then containers and the checks between them; then deletions; then
+//! The graph has layers, and edges lead from one layer only to itself or an earlier one: pulls,
+//! networks and volumes; then stops; then containers and the checks between them; then deletions; then
 //! networks that go. So it has no circle as long as the document has none.
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     never,
     order::Edge,
     place::{LISTED, place},
+    rename::Renames,
     retire,
     setup::Setup,
     task::{Tasks, check_id, task},
@@ -52,6 +53,16 @@ pub fn plan(
     observed: &Inventory,
     options: &Options,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    let applied = applied.map(Applied::in_order);
+    plan_in_order(&desired.in_order(), applied.as_deref(), observed, options)
+}
+
+fn plan_in_order(
+    desired: &Stack,
+    applied: Option<&Applied>,
+    observed: &Inventory,
+    options: &Options,
+) -> Result<Plan, Vec<Diagnostic>> {
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
     let seen = Seen::of(observed, &desired.id);
@@ -68,6 +79,7 @@ pub fn plan(
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
     let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces);
+    draft.renames = placement.renames;
     let errors = never::of_updates(&draft);
     if !errors.is_empty() {
         return Err(errors);
@@ -102,6 +114,7 @@ pub(super) struct Draft<'a, 'p> {
     pub(super) before: Option<&'p Before<'a, 'p>>,
     pub(super) hosts: &'p Hosts<'a>,
     pub(super) seen: &'p Seen<'a>,
+    pub(super) renames: Renames<'a>,
     pub(super) leftovers: Vec<Leftover<'a>>,
     /// What was seen where each member is to be.
     pub(super) there: Vec<Option<&'a ObservedContainer>>,
@@ -128,6 +141,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             before: None,
             hosts,
             seen,
+            renames: Renames::default(),
             leftovers: Vec::new(),
             there: Vec::with_capacity(count),
             unsure: Vec::new(),
@@ -244,8 +258,8 @@ impl<'a, 'p> Draft<'a, 'p> {
         let setup = Setup::of(self, &changing, options);
         let mut checks = self.checks(&changing);
         let mut tasks = Tasks::with_capacity(setup.len() + changing.len() + checks.len());
-        handover.begin(&mut tasks);
         let ready = setup.add(self, &mut tasks);
+        handover.begin(&ready, &mut tasks);
         let mut made = vec![None; members.list.len()];
         let mut first = Vec::new();
         for &number in &members.order {
@@ -283,7 +297,10 @@ impl<'a, 'p> Draft<'a, 'p> {
                     Some(own) if own.container.hosted_on != *host => {
                         Cow::Owned(format!("moves from `{}`", own.container.hosted_on))
                     }
-                    _ => Cow::Borrowed("is not there yet"),
+                    _ => match self.renames.former(number) {
+                        Some(former) => Cow::Owned(format!("is `{}` under a new name", former.name)),
+                        None => Cow::Borrowed("is not there yet"),
+                    },
                 };
                 let undo = Action::Delete { name: spec.name.clone() };
                 (Action::Deploy { spec }, why, (Some(undo), None))

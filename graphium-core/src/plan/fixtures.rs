@@ -114,7 +114,7 @@ pub fn layered(count: usize) -> Stack {
         }
     });
     let deployment = Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() };
-    Stack { deployment, ..stack("layered", containers.collect()) }
+    Stack { deployment, ..stack("layered", containers.collect()) }.canonical()
 }
 
 /// What would be seen once a plan has been carried out without a fault.

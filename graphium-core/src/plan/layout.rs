@@ -45,7 +45,8 @@ impl<'a, 'p> Layout<'a, 'p> {
         let member = &self.members.list[number];
         let network = member.definition.network_mode.is_none().then(|| Arc::clone(&self.network));
         // Replicas answer to one name together.
-        let together = member.definition.replicas.filter(|_| network.is_some()).map(|_| member.definition.name.clone());
+        let is_one_of_several = member.definition.is_replicated() && network.is_some();
+        let together = is_one_of_several.then(|| member.definition.name.clone());
         Box::new(ContainerSpec {
             name: self.stack.engine_name(&member.name),
             container: self.definition(number),

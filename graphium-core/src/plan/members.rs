@@ -19,13 +19,13 @@ const MOST: usize = 100_000;
 /// One container that shall be.
 #[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
-    /// Its name within the stack; a replica's is `<name>-<number>`.
+    /// Its name within the stack; that of one of several is `<name>-<number>`.
     pub(super) name: Cow<'a, str>,
     /// What the document says about it.
     pub(super) definition: &'a Arc<Container>,
 }
 
-/// All containers of a stack, in the document's order.
+/// All containers of a stack, in its canonical order.
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     pub(super) list: Vec<Member<'a>>,
@@ -44,7 +44,7 @@ impl<'a> Members<'a> {
         let mut replicated = false;
         for definition in &stack.containers {
             let first = list.len();
-            replicated |= definition.replicas.is_some();
+            replicated |= definition.is_replicated();
             if first.saturating_add(definition.replicas.unwrap_or(1) as usize) > MOST {
                 errors.push(
                     Diagnostic::error(
@@ -57,13 +57,7 @@ impl<'a> Members<'a> {
                 );
                 break;
             }
-            match definition.replicas {
-                None => list.push(Member { name: Cow::Borrowed(&definition.name), definition }),
-                Some(count) => list.extend(
-                    (1..=count)
-                        .map(|number| Member { name: Cow::Owned(format!("{}-{number}", definition.name)), definition }),
-                ),
-            }
+            list.extend(instances(definition).map(|name| Member { name, definition }));
             if ranges.insert(&definition.name, first..list.len()).is_some() {
                 errors.push(duplicate(&definition.name, definition));
             }
@@ -84,6 +78,15 @@ impl<'a> Members<'a> {
     pub(super) fn by_name(&self) -> Map<&str, usize> {
         self.list.iter().enumerate().map(|(number, member)| (&*member.name, number)).collect()
     }
+}
+
+/// The names of a definition's containers within the stack: its own where there is one, `<name>-1` to `<name>-n` for several.
+pub(super) fn instances(definition: &Container) -> impl Iterator<Item = Cow<'_, str>> {
+    let is_replicated = definition.is_replicated();
+    (1..=definition.replicas.unwrap_or(1)).map(move |number| match is_replicated {
+        false => Cow::Borrowed(definition.name.as_str()),
+        true => Cow::Owned(format!("{}-{number}", definition.name)),
+    })
 }
 
 fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {

@@ -2,7 +2,8 @@
 //!
 //! [`plan`], [`plan_removal`] and [`plan_action`] are pure: no store, no engine, no clock and no random number is in
 //! reach of their types, so a plan changes nothing, and the same input gives the same bytes. The order of hosts and of
-//! what is seen on them makes no difference.
+//! what is seen on them makes no difference, nor does that of whatever has none in a stack: it is taken in its
+//! [canonical](crate::stack::Stack::canonical) one.
 //!
 //! ```
 //! use graphium_core::{inventory::{Host, Inventory}, plan, stack::Stack};
@@ -29,7 +30,10 @@
 //!
 //! # What is decided here
 //!
-//! * `replicas: n` gives `<name>-1` to `<name>-n`, also for one; together they answer to `<name>`.
+//! * `replicas: n` gives `<name>-1` to `<name>-n`, which answer to `<name>` together; with `replicas: 1` it is `<name>`, as
+//!   without.
+//! * A container of the same `@id` under another name is the same container: it stays on its host, and its deployment is
+//!   an update in the order that the stack asks for. So is the first of several for the one that there was, and back.
 //! * On the engine containers are `<stack>-<container>`, named volumes `<stack>_<volume>`, the network is the one that
 //!   the stack names or `<stack>`. What is declared `external` keeps its name and is neither made nor removed.
 //! * `auto` gives each container, dependencies first, the eligible host with the highest [`Score`].
@@ -44,7 +48,8 @@
 //! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
 //!   nothing and stops nothing. What it has is what was seen; where nobody has looked, what was applied last. A limit that
 //!   no engine takes away in place makes it anew.
-//! * What is to go is deleted after its successor runs. Where two would want one port, the old one is stopped first.
+//! * What is to go is deleted after its successor runs. Where two would want one port, or data that one of them writes, and
+//!   have it together in neither revision, the old one is stopped first, in either order of updates.
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
 //!   only of those that it depends on.
@@ -91,12 +96,14 @@ mod reach;
 mod reasons;
 mod refuse;
 mod removal;
+mod rename;
 mod retire;
 mod room;
 mod saved;
 mod score;
 mod seal;
 mod setup;
+mod shared;
 mod slack;
 mod subject;
 mod subset;

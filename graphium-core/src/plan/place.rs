@@ -9,6 +9,7 @@ use super::{
     hosts::{Hosts, Own, Seen},
     members::Members,
     rank::Ranking,
+    rename::Renames,
     room::{Refusal, Room},
     subject,
     wanting::Wanting,
@@ -29,8 +30,10 @@ pub(super) const LISTED: usize = 100;
 
 /// The number of the host of each member.
 #[derive(Debug)]
-pub(super) struct Placement {
+pub(super) struct Placement<'a> {
     pub(super) hosts: Vec<Option<usize>>,
+    /// Who had another name before.
+    pub(super) renames: Renames<'a>,
     pub(super) errors: Vec<Diagnostic>,
     pub(super) choices: Vec<Choice>,
     /// What could be changed for those that have none.
@@ -40,6 +43,7 @@ pub(super) struct Placement {
 pub(super) struct Placer<'a, 'p> {
     pub(super) room: Room<'a, 'p>,
     applied: Option<&'a Applied>,
+    renames: Renames<'a>,
     /// Where an earlier plan placed what.
     planned: &'p BTreeMap<String, HostId>,
     /// The datacenter that the strategy asks for.
@@ -65,10 +69,11 @@ pub(super) fn place<'a>(
     applied: Option<&'a Applied>,
     options: &Options,
     told: usize,
-) -> Placement {
+) -> Placement<'a> {
     let mut placer = Placer {
         room: Room::new(stack, members, hosts, seen),
         applied,
+        renames: Renames::of(stack, members, applied),
         planned: &options.keep,
         within: None,
         placed: vec![None; members.list.len()],
@@ -117,6 +122,7 @@ pub(super) fn place<'a>(
     }
     Placement {
         hosts: placer.placed,
+        renames: placer.renames,
         errors: placer.errors,
         choices: placer.choices.unwrap_or_default(),
         wanting: placer.wanting,
@@ -181,19 +187,25 @@ impl<'a> Placer<'a, '_> {
 
     /// Whether a container is on a host already, by sight or by the revision that was applied.
     fn is_at(&self, number: usize, host: &HostId) -> bool {
-        let name = self.name(number);
-        self.room.seen.named(name).iter().any(|own| own.container.hosted_on == *host)
-            || self.applied.and_then(|applied| applied.placements.get(name)) == Some(host)
+        let former = self.renames.former(number).map(|former| former.name);
+        [self.name(number)].into_iter().chain(former).any(|name| {
+            self.room.seen.named(name).iter().any(|own| own.container.hosted_on == *host)
+                || self.applied.and_then(|applied| applied.placements.get(name)) == Some(host)
+        })
     }
 
-    /// Where a container is already: planned before seen running, that before seen, seen before applied.
+    /// Where a container is already, under its name or the one that it had before: planned before seen running, that before
+    /// seen, seen before applied.
     fn current(&self, number: usize) -> Option<usize> {
         let name = self.name(number);
-        if let Some(host) = self.planned.get(name) {
-            return self.room.hosts.find(host);
-        }
+        let former = || self.whereabouts(self.renames.former(number)?.name);
+        let host = self.planned.get(name).or_else(|| self.whereabouts(name)).or_else(former);
+        self.room.hosts.find(host?)
+    }
+
+    fn whereabouts(&self, name: &str) -> Option<&HostId> {
         let applied = || self.applied.and_then(|applied| applied.placements.get(name));
-        let seen = match self.room.seen.named(name) {
+        match self.room.seen.named(name) {
             [] => applied(),
             [own] => Some(&own.container.hosted_on),
             several => {
@@ -203,8 +215,7 @@ impl<'a> Placer<'a, '_> {
                 };
                 several.iter().min_by_key(preference).map(|own| &own.container.hosted_on)
             }
-        };
-        self.room.hosts.find(seen?)
+        }
     }
 
     /// Leaves where it is whatever may stay there.

@@ -105,11 +105,14 @@ impl Reach {
         };
         if self.services.len() <= ALL {
             self.services.iter().for_each(tell);
-            return;
+        } else {
+            let dependencies = members.graph.dependencies(member).iter();
+            let depended: BTreeSet<usize> =
+                dependencies.filter_map(|edge| self.by_member.get(&edge.on).copied()).collect();
+            depended.into_iter().for_each(|at| tell(&self.services[at]));
         }
-        let dependencies = members.graph.dependencies(member).iter();
-        let depended: BTreeSet<usize> = dependencies.filter_map(|edge| self.by_member.get(&edge.on).copied()).collect();
-        depended.into_iter().for_each(|at| tell(&self.services[at]));
+        // Who sets a variable makes no difference to what a container has.
+        definition.environment.sort_by(|one, other| one.name.cmp(&other.name));
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, made: &[Option<
         return;
     }
     let by_name = members.by_name();
-    let task_of = |name: &str| by_name.get(name).and_then(|&number| made[number]);
+    let successor = |name: &str| by_name.get(name).copied().or_else(|| draft.renames.successor(name));
+    let task_of = |name: &str| successor(name).and_then(|number| made[number]);
     let first = |leftover: &Leftover<'_>, first: &mut Vec<usize>| {
         first.extend(handover.before_removal(leftover.host, &leftover.engine_name));
         // The new one first, and those that used the old one.
@@ -78,7 +79,10 @@ pub(super) fn retire(draft: &Draft<'_, '_>, handover: &Handover, made: &[Option<
         first.extend(dependants.filter_map(task_of));
     };
     let why = |leftover: &Leftover<'_>| match by_name.get(leftover.name).and_then(|&number| draft.layout.host(number)) {
-        None => "is no longer part of the stack".to_owned(),
+        None => match draft.renames.successor(leftover.name) {
+            Some(number) => format!("goes on as `{}`", draft.name(number)),
+            None => "is no longer part of the stack".to_owned(),
+        },
         Some(host) if host == leftover.host => "is replaced under another name".to_owned(),
         Some(host) => format!("moves to `{host}`"),
     };

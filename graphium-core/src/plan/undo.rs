@@ -17,7 +17,7 @@ use std::{
 
 /// Before the id of a task that is taken back.
 const UNDO: &str = "undo:";
-/// Before the id of a task whose container gives up its ports.
+/// Before the id of a task whose container gives up its ports, data or place.
 const FREE: &str = "free:";
 
 /// What takes a plan back.
@@ -58,7 +58,7 @@ pub struct UndoStep {
 }
 
 impl UndoStep {
-    /// Whether it takes a task back, and does not only stop a container so that another can have its ports.
+    /// Whether it takes a task back, and does not only stop a container so that another can have its ports, data or place.
     pub fn takes_back(&self) -> bool {
         self.id.starts_with(UNDO)
     }
@@ -77,7 +77,7 @@ impl Plan {
     /// What takes this plan back, as a whole.
     ///
     /// The steps go against the order of the plan: what depended on something is taken back before it. Where containers
-    /// handed ports on, those that took them are stopped first. A step waits until those before it are done; that a
+    /// handed ports, data or their places on, those that took them are stopped first. A step waits until those before it are done; that a
     /// container be healthy is not awaited.
     ///
     /// ```
@@ -123,7 +123,7 @@ struct Way<'p> {
     steps: Vec<(UndoStep, Vec<usize>)>,
     /// By task: the steps that come before its own.
     first: Vec<Vec<usize>>,
-    /// By who gave up ports: the steps that stop who took them.
+    /// By who gave something up: the steps that stop who took it.
     freed: BTreeMap<Subject<'p>, Vec<usize>>,
     /// What later tasks of the plan replace or remove.
     replaced: IndexSet<Subject<'p>>,
@@ -146,8 +146,8 @@ impl<'p> Way<'p> {
         way
     }
 
-    /// Who took a port gives it up before who had it comes back; only a container that starts waits for another's stop
-    /// because of a port.
+    /// Who took a port, data or a place gives it up before who had it comes back; only a container that starts waits for
+    /// another's stop because of that.
     fn free(&mut self, number: usize, task: &'p PlannedTask, givers: &IndexMap<&str, Subject<'p>>) {
         if task.undo.is_none() || !matches!(task.action, Action::Deploy { .. } | Action::Update { .. }) {
             return;

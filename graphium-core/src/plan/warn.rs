@@ -128,13 +128,8 @@ pub(super) fn of_leftovers(
     if kept.is_empty() {
         return warnings;
     }
-    for (number, member) in layout.members.list.iter().enumerate() {
-        if let Some(host) = layout.host(number) {
-            for volume in layout::own_volumes(layout.stack, member.definition) {
-                kept.remove(&(host, layout::volume_name(layout.stack, volume).into_owned()));
-            }
-        }
-    }
+    let still_mounted = still_mounted(layout);
+    kept.retain(|volume, _| !still_mounted.contains(volume));
     let by_name = layout.members.by_name();
     warnings.extend(kept.into_iter().map(|((host, volume), name)| {
         let warning = volume_kept(host, &volume);
@@ -145,6 +140,19 @@ pub(super) fn of_leftovers(
         }
     }));
     warnings
+}
+
+/// The stack's own volumes that its containers mount on their hosts, by their names there.
+pub(super) fn still_mounted<'a>(layout: &Layout<'a, '_>) -> BTreeSet<(&'a HostId, String)> {
+    let mut mounted = BTreeSet::new();
+    for (number, member) in layout.members.list.iter().enumerate() {
+        if let Some(host) = layout.host(number) {
+            for volume in layout::own_volumes(layout.stack, member.definition) {
+                mounted.insert((host, layout::volume_name(layout.stack, volume).into_owned()));
+            }
+        }
+    }
+    mounted
 }
 
 /// Names in the document of the volumes that a leftover has mounted, as far as they are the stack's own.

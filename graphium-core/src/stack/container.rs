@@ -26,7 +26,7 @@ pub struct Container {
     /// Ports, published or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
-    /// Variables, in order, no name twice.
+    /// Variables, no name twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<EnvVar>,
     /// Volumes, host folders, memory file systems.
@@ -150,12 +150,19 @@ pub struct Container {
     /// Labels beside our own.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub labels: TextMap,
-    /// How many alike; absent: one.
+    /// How many alike; absent: one. Of several each has a number behind its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
     /// Values under declared foreign prefixes, carried and otherwise ignored.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub annotations: IndexMap<String, serde_json::Value>,
+}
+
+impl Container {
+    /// Whether it stands for several containers, which have numbers behind its name.
+    pub fn is_replicated(&self) -> bool {
+        self.replicas.is_some_and(|count| count > 1)
+    }
 }
 
 /// A port of a container.

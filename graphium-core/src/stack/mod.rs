@@ -2,8 +2,10 @@
 //!
 //! A [`Stack`] comes out of [`crate::document::read`] or is built by hand. Names are canonical
 //! (see the stack format); every value is already checked by whoever made it, and
-//! [`Stack`] serialises to the canonical JSON that plans and stored revisions carry.
+//! [`Stack`] serialises to the canonical JSON that plans and stored revisions carry. What has no order in a document has one
+//! here: [`Stack::canonical`].
 
+mod canonical;
 mod container;
 mod engine;
 
@@ -18,7 +20,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// An ordered map of text; the order is the document's.
+/// A map of text; in a [canonical](Stack::canonical) stack by its keys.
 pub type TextMap = IndexMap<String, String>;
 
 /// A stack of containers that is deployed, changed and removed as one.
@@ -42,7 +44,7 @@ pub struct Stack {
     /// Its network; each host that runs a part of it gets one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// Its containers, in the document's order, each with a name of its own.
+    /// Its containers, by name, each with a name of its own.
     #[serde(rename = "hasPart")]
     pub containers: Vec<Arc<Container>>,
     /// How it is placed and updated.

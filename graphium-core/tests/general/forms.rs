@@ -1,6 +1,9 @@
 //! The native document, its expanded and its flattened form are the same stack and the same graph.
 
-use crate::bed::{expand, flatten, graph_of_json_ld, graph_of_oxjsonld, lines, native, reads, reads_generally};
+use crate::{
+    bed::{expand, flatten, graph_of_json_ld, graph_of_oxjsonld, lines, native, reads, reads_generally},
+    permuted::permuted,
+};
 use graphium_core::document::{NATIVE_CONTEXT_DOCUMENT, Profile};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -20,6 +23,20 @@ fn the_flattened_form_of_a_native_document_is_the_same_stack() {
     for (name, text) in native() {
         let flattened = flatten(&text);
         assert_eq!(reads_generally(&flattened).stack, reads(&text).stack, "{name}\n{flattened}");
+    }
+}
+
+/// The same stack, to the byte: so nothing that is made of it can differ.
+#[test]
+fn the_order_of_nodes_and_sets_makes_no_difference_in_any_form() {
+    let written = |text: &str| serde_json::to_string(&reads(text).stack).unwrap();
+    for (name, text) in native() {
+        for form in [text.clone(), expand(&text, None).unwrap(), flatten(&text)] {
+            let (expected, document) = (written(&form), serde_json::from_str(&form).unwrap());
+            for seed in 0..4 {
+                assert_eq!(written(&permuted(&document, seed).to_string()), expected, "{name}\n{form}");
+            }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ mod expansion;
 mod forms;
 mod hostile;
 mod mistakes;
+#[path = "../plan/permuted.rs"]
+mod permuted;
 mod rewriting;
 mod shared;
 mod terms;

@@ -191,22 +191,23 @@ fn a_condition_belongs_to_the_one_who_waits() {
     };
     // Said where it is waited for.
     let nested = reads_generally(&graph(r#""waits": {"id": "c:db", "g:condition": "healthy"}"#, "")).stack;
-    assert_eq!(nested.containers[1].depends_on[0].condition, Condition::Healthy);
-    assert_eq!(nested.containers[2].depends_on[0].condition, Condition::Started);
+    let first = |stack: &Stack, name: &str| stack.container(name).unwrap().depends_on[0].condition;
+    assert_eq!((first(&nested, "web"), first(&nested, "job")), (Condition::Healthy, Condition::Started));
     // Said of the container, for which one other waits.
     let flat = reads_generally(&graph(r#""waits": "c:db""#, r#""g:condition": "healthy","#)).stack;
     assert_eq!(flat, nested);
     // Who says it twice is still the only one.
     let twice = r#""waits": ["c:db", {"id": "c:db"}], "g:dependsOn": {"@list": [{"id": "c:db"}]}"#;
     let flat = reads_generally(&graph(twice, r#""g:condition": "healthy","#)).stack;
-    assert_eq!(flat.containers[1].depends_on[0].condition, Condition::Healthy);
+    assert_eq!(first(&flat, "web"), Condition::Healthy);
     // Each has its own where it is said.
     let both = graph(r#""waits": {"id": "c:db", "g:condition": "healthy"}"#, "")
         .replace(r#""waits": "c:web""#, r#""waits": ["c:web", {"id": "c:db", "g:condition": "started"}]"#);
-    let conditions = |number: usize| -> Vec<Condition> {
-        reads_generally(&both).stack.containers[number].depends_on.iter().map(|wait| wait.condition).collect()
+    let conditions = |name: &str| -> Vec<Condition> {
+        let stack = reads_generally(&both).stack;
+        stack.container(name).unwrap().depends_on.iter().map(|wait| wait.condition).collect()
     };
-    assert_eq!((conditions(1), conditions(2)), (vec![Condition::Healthy], vec![Condition::Started; 2]));
+    assert_eq!((conditions("web"), conditions("job")), (vec![Condition::Healthy], vec![Condition::Started; 2]));
 }
 
 #[test]

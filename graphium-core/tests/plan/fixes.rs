@@ -277,7 +277,8 @@ fn what_contradicts_itself_takes_no_trials_from_what_can_be_helped() {
 fn a_single_host_is_changed_for_the_whole_stack() {
     let mut web = container("web");
     web.ports.push(published(80, 8080));
-    let mut stack = stack("s", vec![reserving("db", None, Some(10 * GIB)), web, reserving("mq", None, Some(8 * GIB))]);
+    let mut stack =
+        stack("s", vec![reserving("db", None, Some(10 * GIB)), web, reserving("worker", None, Some(8 * GIB))]);
     stack.deployment.mode = Mode::SingleHost;
     let mut inventory = hosts(2);
     inventory.hosts[1].status = HostStatus::Offline;
@@ -289,7 +290,7 @@ fn a_single_host_is_changed_for_the_whole_stack() {
     assert_eq!(
         help(&stack, &inventory),
         "to run it on `vm1`, publish `web` on another host port than 8080, e.g. 8081 and lower the memory reservation \
-         of `mq` from 8 GiB to 6 GiB"
+         of `worker` from 8 GiB to 6 GiB"
     );
     stack.deployment.max_instances_per_host = Some(2);
     Arc::make_mut(&mut stack.containers[2]).resources = Resources::default();

@@ -157,11 +157,11 @@ fn what_two_containers_ask_alike_of_a_host_is_asked_once() {
 fn however_many_replicas_share_what_others_leave_them() {
     let beside = |container: Container, other: Container| vec![other, replicated(container, 4)];
     let (_, steps) =
-        together(beside(reserving("a", Some(5.0), None), reserving("b", Some(2.0), None)), None, &hosts(1));
-    assert_eq!(steps, [FixStep::Processors { container: "a".to_owned(), from: 5000, to: 1500, reserved: 2000 }]);
+        together(beside(reserving("b", Some(5.0), None), reserving("a", Some(2.0), None)), None, &hosts(1));
+    assert_eq!(steps, [FixStep::Processors { container: "b".to_owned(), from: 5000, to: 1500, reserved: 2000 }]);
     let (_, steps) =
-        together(beside(reserving("a", None, Some(10 * GIB)), reserving("b", None, Some(4 * GIB))), None, &hosts(1));
-    assert_eq!(steps, [FixStep::Memory { container: "a".to_owned(), from: 10 * GIB, to: 3 * GIB, reserved: 4 * GIB }]);
+        together(beside(reserving("b", None, Some(10 * GIB)), reserving("a", None, Some(4 * GIB))), None, &hosts(1));
+    assert_eq!(steps, [FixStep::Memory { container: "b".to_owned(), from: 10 * GIB, to: 3 * GIB, reserved: 4 * GIB }]);
 }
 
 #[test]

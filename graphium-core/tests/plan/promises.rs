@@ -149,7 +149,7 @@ fn replicas_are_counted_out_and_a_fixed_port_sends_them_to_different_hosts() {
     user.depends_on.push(on("web"));
     let stack = stack("s", vec![web, user]);
     let plan = planned(&stack, &hosts(3));
-    assert_eq!(placements(&plan), [("user", "vm1"), ("web-1", "vm1"), ("web-2", "vm2"), ("web-3", "vm3")]);
+    assert_eq!(placements(&plan), [("user", "vm1"), ("web-1", "vm2"), ("web-2", "vm3"), ("web-3", "vm1")]);
     let first = &task(&plan, "deploy:user").depends_on;
     assert!(["deploy:web-1", "deploy:web-2", "deploy:web-3"].iter().all(|id| first.iter().any(|first| first == id)));
     assert_eq!(spec(&plan, "deploy:web-2").names(), ["web-2", "web"]);
@@ -255,7 +255,7 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
 #[test]
 fn containers_are_told_where_the_others_answer() {
     let mut web = pinned("web-front", "vm1");
-    web.ports = vec![published(443, 8443), published(80, 8080)];
+    web.ports = vec![published(8080, 8080), published(443, 8443)];
     let mut here = pinned("here", "vm1");
     here.environment.push(EnvVar { name: "WEB_FRONT_PORT".to_owned(), value: EnvValue::Literal("1".to_owned()) });
     let plan = planned(&stack("s", vec![web, here, pinned("there", "vm2")]), &hosts(2));
@@ -312,7 +312,7 @@ fn what_is_already_so_needs_no_plan() {
         .push(Dependency { container: "job".to_owned(), condition: Condition::Completed });
     let (again, _) = replanned(&stack, &stack, &hosts(2));
     assert!(again.is_empty(), "{:?}", ids(&again));
-    assert_eq!(again.unchanged, ["web", "job"]);
+    assert_eq!(again.unchanged, ["job", "web"]);
 }
 
 #[test]
@@ -376,7 +376,9 @@ fn containers_can_change_places_on_a_port() {
     let before = stack("s", vec![with("a", 8001), with("b", 8002)]);
     let after = stack("s", vec![with("a", 8002), with("b", 8001)]);
     let (plan, _) = replanned(&after, &before, &hosts(1));
-    assert_eq!(&ids(&plan)[..2], ["stop:b@vm1", "stop:a@vm1"]);
+    assert_eq!(&ids(&plan)[2..4], ["stop:b@vm1", "stop:a@vm1"]);
+    // Nothing stops before what follows it can begin.
+    assert_eq!(task(&plan, "stop:a@vm1").depends_on, ["pull:vm1:nginx:alpine", "network:vm1"]);
     for id in ["update:a", "update:b"] {
         let first = &task(&plan, id).depends_on;
         assert!(first.contains(&"stop:a@vm1".into()) && first.contains(&"stop:b@vm1".into()), "{first:?}");

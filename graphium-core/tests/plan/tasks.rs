@@ -58,7 +58,7 @@ fn each_condition_is_checked_once_and_says_who_waits_for_it_and_until_when() {
     assert_eq!(
         told,
         [
-            ("check:db:healthy", "deploy:db", "`web` waits until it is healthy"),
+            ("check:db:healthy", "deploy:db", "`api` waits until it is healthy"),
             ("check:job:completed", "deploy:job", "`report` waits until it has completed"),
         ]
     );

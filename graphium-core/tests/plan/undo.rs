@@ -63,7 +63,7 @@ fn check_steps(undo: &Undo) -> Result<(), TestCaseError> {
 }
 
 /// Carries out the plan and then its undo, and compares.
-fn check_round(plan: &Plan, before: &Estate, seed: u64) -> Result<(), TestCaseError> {
+pub(crate) fn check_round(plan: &Plan, before: &Estate, seed: u64) -> Result<(), TestCaseError> {
     use LastingKind::{Data, Definition, Drifted, Image, Network, State, Unseen, Volume};
     let undo = plan.undo();
     check_steps(&undo)?;
@@ -251,8 +251,7 @@ fn what_cannot_be_taken_back_is_named_with_its_reason() {
         ..there.containers[0].clone()
     };
     there.containers.push(unknown);
-    there.containers[0].status = ContainerStatus::Exited;
-    assert_eq!(there.containers[0].name, "s-db");
+    there.containers.iter_mut().find(|seen| seen.name == "s-db").unwrap().status = ContainerStatus::Exited;
     let options = Options { remove_volumes: true, ..Options::default() };
     let plan = plan_removal(&StackId::new("stack:s"), "s", Some(&old), &there, &options);
     let undo = plan.undo();
@@ -261,8 +260,8 @@ fn what_cannot_be_taken_back_is_named_with_its_reason() {
         [
             ("s-older", LastingKind::Definition),
             ("s-web", LastingKind::Unseen),
-            ("s-cache", LastingKind::Data),
             ("s-db", LastingKind::State),
+            ("s-cache", LastingKind::Data),
             ("s_data", LastingKind::Data),
         ]
     );
@@ -272,8 +271,8 @@ fn what_cannot_be_taken_back_is_named_with_its_reason() {
         [
             "undo:remove-volume:vm1:s_data",
             "undo:remove-network:vm1",
-            "undo:delete:db@vm1",
             "undo:delete:cache@vm1",
+            "undo:delete:db@vm1",
             "undo:delete:web@vm1",
         ]
     );

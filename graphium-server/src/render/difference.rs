@@ -17,11 +17,15 @@ fn block(change: &Change, style: Style) -> Vec<String> {
         ChangeKind::Cosmetic => "stays as it is on its engine",
         ChangeKind::LiveUpdate => "is updated live: it runs on",
         ChangeKind::Recreate => "is made anew",
+        ChangeKind::Rename => "goes on under its new name",
         ChangeKind::Move => "moves",
         ChangeKind::Remove => "goes",
     };
-    let mut lines =
-        vec![String::new(), format!("{} on {} {what}", style.bold(&printable(&change.container)), printable(&place))];
+    let name = match &change.renamed_from {
+        Some(former) => format!("{former} → {}", change.container),
+        None => change.container.clone(),
+    };
+    let mut lines = vec![String::new(), format!("{} on {} {what}", style.bold(&printable(&name)), printable(&place))];
     lines.extend(change.properties.iter().map(property));
     if change.properties.is_empty() && change.kind == ChangeKind::Recreate {
         lines.push("  what it was made from is not known, or is the same".to_owned());
@@ -69,6 +73,11 @@ mod tests {
             "  ! the volume `s_data` stays",
         ];
         assert_eq!(block(&change, Style::PLAIN), expected);
+        let change: Change = serde_json::from_value(serde_json::json!({
+            "container": "pg", "kind": "rename", "host": "vm1", "renamedFrom": "db"
+        }))
+        .unwrap();
+        assert_eq!(block(&change, Style::PLAIN), ["", "db → pg on vm1 goes on under its new name"]);
         let change: Change = serde_json::from_value(serde_json::json!({
             "container": "web", "kind": "live-update", "host": "vm1",
             "properties": [

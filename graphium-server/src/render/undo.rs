@@ -16,7 +16,7 @@ pub(crate) fn undo(undo: &Undo, style: Style) -> Vec<String> {
                 step.action.task_type().to_string(),
                 subject.to_owned(),
                 format!("on {}", step.host),
-                if step.takes_back() { String::new() } else { "gives up its ports first".to_owned() },
+                if step.takes_back() { String::new() } else { "makes way first".to_owned() },
             ]);
         }
         lines.extend(table.lines(style));

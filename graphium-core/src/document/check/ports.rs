@@ -41,7 +41,7 @@ pub(super) fn refuse_clashes(reader: &mut Reader<'_>, stack: &Stack, drafts: &[C
             let other = taken.iter().find(|(other, ..)| other.is_none() || address.is_none() || *other == address);
             if let Some((_, other, _)) = other {
                 clash(reader, drafts, (*other, number), port, *node);
-            } else if container.replicas.is_some_and(|replicas| replicas > 1) && !matches!(host, Host::Unknown(_)) {
+            } else if container.is_replicated() && !matches!(host, Host::Unknown(_)) {
                 let message =
                     format!("the replicas of `{}` would all publish port {host_port} on one host", container.name);
                 reader.error(

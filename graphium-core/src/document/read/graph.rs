@@ -192,7 +192,8 @@ impl Reader<'_> {
         }
         let mut stack = stacks.into_iter().next().flatten()?;
         stack.hosts = hosts;
-        Some(stack)
+        // All that is told of the text has been told.
+        Some(stack.canonical())
     }
 }
 

@@ -89,7 +89,7 @@ pub(in super::super) static CONTAINER: Place = Place {
         field("groupAdd", Kind::TextList, "Groups beside those of its user"),
         field("runtime", Kind::Text, "The OCI runtime of the engine"),
         field("labels", Kind::TextMap, "Labels, beside those that Graphium sets"),
-        field("replicas", super::COUNT, "How many alike; each has a number behind its name"),
+        field("replicas", super::COUNT, "How many alike; of several each has a number behind its name"),
         older("position", Kind::Structure, "the order of `hasPart`", "The place in an older list"),
         older(
             "resourceRequirements",

@@ -81,12 +81,12 @@ fn cases() -> Vec<Case> {
         ),
         error(
             "dependency-cycle",
-            document("", "{'name': 'web', 'image': 'i', 'dependsOn': ['db']},\n{'name': 'db', 'image': 'i'}"),
+            document("", "{'name': 'db', 'image': 'i', 'dependsOn': ['web']},\n{'name': 'web', 'image': 'i'}"),
             |mut stack| {
-                changed(&mut stack, "db", |db| db.depends_on = vec![on("web")]);
+                changed(&mut stack, "web", |web| web.depends_on = vec![on("db")]);
                 on_two_hosts(stack)
             },
-            Some((4, 78, "/hasPart/0/dependsOn/0", "\"db\"")),
+            Some((4, 77, "/hasPart/0/dependsOn/0", "\"web\"")),
         ),
         error(
             "healthy-without-check",
