@@ -53,6 +53,7 @@ mod profile;
 mod read;
 mod reader;
 mod rewrite;
+mod same;
 mod scalar;
 mod schema;
 mod several;

@@ -1,13 +1,25 @@
 //! Values of several parts: lists, maps, commands, references.
 
-use super::{code::Code, node::Node, object::Object, reader::Reader, schema::REFERENCE, words};
+use super::{
+    code::Code,
+    node::{Member, Node},
+    object::Object,
+    reader::Reader,
+    same::same,
+    schema::{Kind, REFERENCE},
+    words,
+};
 use crate::stack::TextMap;
 use json_syntax::Value;
+use std::collections::HashMap;
 
 impl Reader<'_> {
-    /// An object of strings; several spellings add up.
+    /// An object of strings; several spellings add up, and agree where they say something of one entry.
     pub(super) fn text_map_of(&mut self, object: &Object<'_>, name: &str) -> TextMap {
         let mut map = TextMap::new();
+        if object.all(name).nth(1).is_some() {
+            self.refuse_contradictions(object, name);
+        }
         for member in object.all(name) {
             if !member.value.is_object() {
                 self.wrong_type(member.value, "an object of strings", "write {\"key\": \"value\"}");
@@ -20,6 +32,18 @@ impl Reader<'_> {
             }
         }
         map
+    }
+
+    fn refuse_contradictions(&mut self, object: &Object<'_>, name: &str) {
+        let mut entries: HashMap<&str, (Member<'_>, Member<'_>)> = HashMap::new();
+        for member in object.all(name) {
+            for entry in member.value.members() {
+                let (before, by) = *entries.entry(entry.key).or_insert((entry, member));
+                if !same(Kind::Text, before.value, entry.value) {
+                    self.contradiction(by, member, &format!("{name}.{}", entry.key), name);
+                }
+            }
+        }
     }
 
     /// An array of strings; several spellings add up, and a string stands for a list of one.

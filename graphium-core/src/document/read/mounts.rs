@@ -52,23 +52,20 @@ impl Reader<'_> {
     /// The options that go with the type; those of other types are an error.
     fn options_of_mount<'d>(&mut self, object: &Object<'d>, word: Option<&str>) -> Option<Object<'d>> {
         let mut own = None;
-        for (of, name, place) in [
-            ("volume", "volumeOptions", &schema::VOLUME_OPTIONS),
-            ("bind", "bindOptions", &schema::BIND_OPTIONS),
-            ("tmpfs", "tmpfsOptions", &schema::TMPFS_OPTIONS),
-        ] {
-            let Some(node) = object.get(name) else { continue };
-            let options = self.object(node, place);
+        for (of, name) in [("volume", "volumeOptions"), ("bind", "bindOptions"), ("tmpfs", "tmpfsOptions")] {
+            let options = self.below(object, name);
             match word {
                 Some(word) if word == of => own = options,
                 Some(word) => {
-                    let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
-                    self.error(
-                        Code::UnknownKey,
-                        node,
-                        format!("`{name}` has no meaning for a mount of type `{word}`"),
-                        help,
-                    );
+                    if let Some(node) = object.get(name) {
+                        let message = format!("`{name}` has no meaning for a mount of type `{word}`");
+                        let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
+                        self.error(Code::UnknownKey, node, message, help);
+                    }
+                    for (_, member) in object.raised(name) {
+                        let message = format!("`{}` has no effect on a mount of type `{word}`", member.key);
+                        self.findings.add(Code::IgnoredKey, &member, message, None);
+                    }
                 }
                 None => {}
             }
@@ -124,25 +121,26 @@ impl Reader<'_> {
         {
             return None;
         }
-        // Older documents say on the mount what belongs to the volume.
-        let driver = match options.and_then(|options| self.text_of(options, "driver")) {
-            Some(driver) => Some(driver),
-            None => self.text_of(object, "volumeOptions.driver"),
-        };
-        let mut driver_opts = self.text_map_of(object, "volumeOptions.driverOpts");
-        let mut labels = self.text_map_of(object, "volumeOptions.labels");
         let (mut no_copy, mut subpath) = (false, None);
         if let Some(options) = options {
-            driver_opts.extend(self.text_map_of(options, "driverOpts"));
-            labels.extend(self.text_map_of(options, "labels"));
             no_copy = self.flag_of(options, "noCopy").unwrap_or(false);
             subpath = self.text_of(options, "subpath");
-        }
-        if let Some(name) =
-            source.as_ref().filter(|_| driver.is_some() || !driver_opts.is_empty() || !labels.is_empty())
-        {
-            let volume = Volume { name: name.clone(), driver, driver_opts, labels, external: false };
-            volumes.push((volume, object.node));
+            let volume = Volume {
+                name: source.clone().unwrap_or_default(),
+                driver: self.text_of(options, "driver"),
+                driver_opts: self.text_map_of(options, "driverOpts"),
+                labels: self.text_map_of(options, "labels"),
+                external: false,
+            };
+            if volume.driver.is_some() || !volume.driver_opts.is_empty() || !volume.labels.is_empty() {
+                match source {
+                    Some(_) => volumes.push((volume, object.node)),
+                    None => {
+                        let message = "driver, options and labels are those of a volume with a name";
+                        self.error(Code::MissingKey, object.node, message, "add `source`, the name of the volume");
+                    }
+                }
+            }
         }
         Some(MountKind::Volume { source, no_copy, subpath })
     }

@@ -12,8 +12,7 @@ impl Reader<'_> {
                 "use the driver `bridge`; containers on different hosts reach each other through published ports";
             self.error(Code::OverlayUnsupported, at, "overlay networks do not exist yet", help);
         }
-        let created = self.flag_of(&object, "createIfNotExists").unwrap_or(true);
-        let external = self.flag_of(&object, "external").unwrap_or(!created);
+        let external = self.is_external(&object);
         Some(Network {
             name: self.network_name(&object, external),
             driver,
@@ -25,6 +24,19 @@ impl Reader<'_> {
             labels: self.text_map_of(&object, "labels"),
             options: self.text_map_of(&object, "options"),
         })
+    }
+
+    /// Whether a network exists already; older documents say the opposite.
+    fn is_external(&mut self, object: &Object<'_>) -> bool {
+        let created = self.flag_of(object, "createIfNotExists");
+        let external = self.flag_of(object, "external");
+        if let (Some(created), Some(external), Some(at)) = (created, external, object.get("createIfNotExists"))
+            && created == external
+        {
+            let message = "`createIfNotExists` and `external` both say whether the network exists, and not the same";
+            self.error(Code::DuplicateKey, at, message, "keep `external` only");
+        }
+        external.unwrap_or(created == Some(false))
     }
 
     /// The name of a network; those that every engine has itself cannot be made.

@@ -6,58 +6,44 @@ use json_syntax::Value;
 
 impl Reader<'_> {
     pub(super) fn resources(&mut self, object: &Object<'_>, container: &mut Container) {
-        if let Some(resources) = object.get("resources").and_then(|node| self.object(node, &schema::RESOURCES)) {
+        let mut part = |name, place| match object.get(name) {
+            Some(node) => self.object(node, place),
+            None => object.get("resourceRequirements").map(|_| Object::silent(object.node, place)),
+        };
+        let mut resources = part("resources", &schema::RESOURCES);
+        let mut requirements = part("requirements", &schema::REQUIREMENTS);
+        let older = object.get("resourceRequirements");
+        if let Some(older) = older.and_then(|node| self.object(node, &schema::RESOURCE_REQUIREMENTS)) {
+            for (key, (part, path)) in schema::REQUIREMENTS_TODAY {
+                let part = if *part == "resources" { &mut resources } else { &mut requirements };
+                let Some(part) = part else { continue };
+                older.all(key).for_each(|member| self.say(part, path, member, path));
+            }
+        }
+        if let Some(resources) = resources {
             container.resources.limits = self.limits(&resources);
             container.resources.reservations = self.reservations(&resources);
         }
-        if let Some(node) = object.get("requirements").and_then(|node| self.object(node, &schema::REQUIREMENTS)) {
-            container.requirements.labels = self.text_map_of(&node, "labels");
-            container.requirements.preferred_datacenter = self.datacenter_of(&node, "preferredDatacenter");
-        }
-        let older = object.get("resourceRequirements");
-        if let Some(older) = older.and_then(|node| self.object(node, &schema::RESOURCE_REQUIREMENTS)) {
-            self.resource_requirements(&older, container);
+        if let Some(requirements) = requirements {
+            container.requirements.labels = self.text_map_of(&requirements, "labels");
+            container.requirements.preferred_datacenter = self.datacenter_of(&requirements, "preferredDatacenter");
         }
         self.check_reservations(object, container);
     }
 
     fn limits(&mut self, resources: &Object<'_>) -> Limits {
-        // Older documents give limits without saying so: `resources{cpu, memory}`.
-        let mut limits = Limits {
-            cpus: self.number_of(resources, "limits.cpus"),
-            memory: self.size_of(resources, "limits.memory"),
-            memory_swap: resources.get("limits.memorySwap").and_then(|node| self.size_or_unlimited(node)),
-            pids: self.integer_of(resources, "limits.pids"),
-        };
-        let Some(object) = resources.get("limits").and_then(|node| self.object(node, &schema::LIMITS)) else {
-            return limits;
-        };
-        limits.cpus = self.number_of(&object, "cpus").or(limits.cpus);
-        limits.memory = self.size_of(&object, "memory").or(limits.memory);
-        let swap = object.get("memorySwap").and_then(|node| self.size_or_unlimited(node));
-        limits.memory_swap = swap.or(limits.memory_swap);
-        limits.pids = self.integer_of(&object, "pids").or(limits.pids);
-        limits
+        let Some(object) = self.below(resources, "limits") else { return Limits::default() };
+        Limits {
+            cpus: self.number_of(&object, "cpus"),
+            memory: self.size_of(&object, "memory"),
+            memory_swap: object.get("memorySwap").and_then(|node| self.size_or_unlimited(node)),
+            pids: self.integer_of(&object, "pids"),
+        }
     }
 
     fn reservations(&mut self, resources: &Object<'_>) -> Reservations {
-        let Some(object) = resources.get("reservations").and_then(|node| self.object(node, &schema::RESERVATIONS))
-        else {
-            return Reservations::default();
-        };
+        let Some(object) = self.below(resources, "reservations") else { return Reservations::default() };
         Reservations { cpus: self.number_of(&object, "cpus"), memory: self.size_of(&object, "memory") }
-    }
-
-    fn resource_requirements(&mut self, older: &Object<'_>, container: &mut Container) {
-        let resources = &mut container.resources;
-        resources.reservations.cpus = self.number_of(older, "minCPU").or(resources.reservations.cpus);
-        resources.reservations.memory = self.size_of(older, "minMemory").or(resources.reservations.memory);
-        resources.limits.cpus = self.number_of(older, "maxCPU").or(resources.limits.cpus);
-        resources.limits.memory = self.size_of(older, "maxMemory").or(resources.limits.memory);
-        container.requirements.labels.extend(self.text_map_of(older, "requiredLabels"));
-        if let Some(datacenter) = self.datacenter_of(older, "preferredDatacenter") {
-            container.requirements.preferred_datacenter = Some(datacenter);
-        }
     }
 
     fn check_reservations(&mut self, object: &Object<'_>, container: &Container) {

@@ -1,7 +1,11 @@
 //! Parts of a container or stack whose older forms are spread over several keys.
 
 use super::{
-    super::{node::Node, object::Object, schema},
+    super::{
+        node::Node,
+        object::Object,
+        schema::{self, Kind, Place},
+    },
     json::{Json, Members},
     mask::Mask,
     rewriter::{Rewriter, number, sort},
@@ -89,7 +93,12 @@ impl Rewriter<'_> {
         if let Some(create) = object.get("createIfNotExists") {
             let flag = Json::of(create);
             match flag {
-                _ if network.get("external").is_some() => {}
+                _ if network.get("external").is_some() => {
+                    if create.has_variables() || object.get("external").is_some_and(Node::has_variables) {
+                        let why = "a variable decides whether `createIfNotExists` and `external` agree";
+                        self.cannot(create, why, "keep `external` only");
+                    }
+                }
                 Json::Word(word) if word == "true" => {}
                 Json::Text(word) if word.eq_ignore_ascii_case("true") => {}
                 Json::Text(word) if word.contains('$') => {
@@ -107,37 +116,32 @@ impl Rewriter<'_> {
         let Some(node) = container.get("resourceRequirements") else { return };
         let Json::Object(older) = self.object(node, &schema::RESOURCE_REQUIREMENTS) else { return };
         for (key, value) in older.iter() {
-            let value = value.clone();
-            let mut resource = |below: &'static str, place, name| {
-                members.below("resources", |resources| {
-                    resources.below(below, |below| {
-                        below.set(name, value.clone());
-                        sort(below, place);
-                    });
-                    sort(resources, &schema::RESOURCES);
-                });
-            };
-            match key {
-                "minCPU" => resource("reservations", &schema::RESERVATIONS, "cpus"),
-                "maxCPU" => resource("limits", &schema::LIMITS, "cpus"),
-                "minMemory" => resource("reservations", &schema::RESERVATIONS, "memory"),
-                "maxMemory" => resource("limits", &schema::LIMITS, "memory"),
-                "requiredLabels" => members.below("requirements", |requirements| {
-                    requirements.below("labels", |labels| {
-                        let Json::Object(required) = &value else { return };
-                        required.iter().for_each(|(label, text)| labels.set(label, text.clone()));
-                    });
-                    sort(requirements, &schema::REQUIREMENTS);
-                }),
-                // The wish for a datacenter keeps its name, as does whatever is not ours.
-                other => members.below("requirements", |requirements| {
-                    requirements.set(other, value);
-                    sort(requirements, &schema::REQUIREMENTS);
-                }),
-            }
+            let today = schema::REQUIREMENTS_TODAY.iter().find(|(older, _)| *older == key).map(|(_, today)| *today);
+            // What is not ours keeps its name.
+            let (part, path) = today.unwrap_or(("requirements", key));
+            let place = if part == "resources" { &schema::RESOURCES } else { &schema::REQUIREMENTS };
+            members.below(part, |part| {
+                set(part, place, path, value.clone());
+            });
         }
         sort(members, &schema::CONTAINER);
     }
+}
+
+/// Sets what a path leads to; the entries of objects add up.
+fn set(members: &mut Members, place: &'static Place, path: &str, value: Json) {
+    match (path.split_once('.'), place.kind_at(path.split('.').next().unwrap_or(path))) {
+        (Some((above, rest)), Some(Kind::Object(below))) => {
+            members.below(above, |members| set(members, below, rest, value));
+        }
+        _ => match value {
+            Json::Object(entries) => members.below(path, |own| {
+                entries.iter().for_each(|(key, text)| own.set(key, text.clone()));
+            }),
+            value => members.set(path, value),
+        },
+    }
+    sort(members, place);
 }
 
 /// What is before the slash, and what is after it.

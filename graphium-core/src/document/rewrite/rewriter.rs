@@ -212,10 +212,7 @@ pub(super) fn number(node: Node<'_>) -> Json {
 /// A word in its canonical spelling, also where it is the default of a variable.
 fn word(node: Node<'_>, choices: &'static [Choice]) -> Json {
     let Some(written) = node.as_str() else { return Json::of(node) };
-    let canonical = |text: &str| {
-        let same = |word: &&str| word.eq_ignore_ascii_case(text);
-        choices.iter().find(|choice| same(&choice.word) || choice.aliases.iter().any(&same))
-    };
+    let canonical = |text: &str| choices.iter().find(|choice| choice.is_spelt(text));
     if let Some(choice) = canonical(written) {
         return Json::text(choice.word);
     }

@@ -112,3 +112,13 @@ pub(in super::super) static RESOURCE_REQUIREMENTS: Place = Place {
     aliases: &[legacy("minCpu", "minCPU"), legacy("maxCpu", "maxCPU")],
     advice: &[],
 };
+
+/// What the keys of [`RESOURCE_REQUIREMENTS`] are called today: where in a container, and there by which path.
+pub(in super::super) const REQUIREMENTS_TODAY: &[(&str, (&str, &str))] = &[
+    ("minCPU", ("resources", "reservations.cpus")),
+    ("maxCPU", ("resources", "limits.cpus")),
+    ("minMemory", ("resources", "reservations.memory")),
+    ("maxMemory", ("resources", "limits.memory")),
+    ("requiredLabels", ("requirements", "labels")),
+    ("preferredDatacenter", ("requirements", "preferredDatacenter")),
+];
