@@ -44,8 +44,10 @@ mod findings;
 #[cfg(feature = "json-ld")]
 mod general;
 mod guard;
+mod image;
 mod json_schema;
 mod locate;
+mod mapping;
 mod names;
 mod node;
 mod object;

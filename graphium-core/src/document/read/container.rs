@@ -3,6 +3,7 @@
 use super::super::{
     code::Code,
     findings::Place,
+    image::{self, Fault},
     node::Node,
     object::Object,
     reader::Reader,
@@ -138,11 +139,22 @@ impl Reader<'_> {
         let Some(image) = self.text(node) else { return String::new() };
         if image.trim().is_empty() {
             self.error(Code::MissingImage, node, "the image is empty", "write it as \"name:tag\"");
-        } else if image.contains(char::is_whitespace) {
-            let help = "an image is `[registry/]name[:tag][@digest]`";
-            self.error(Code::BadForm, node, format!("`{}` is no image: it has white space", node.quote(&image)), help);
+        } else if let Some(fault) = image::fault(&image) {
+            self.image_fault(node, &image, fault);
         }
         image
+    }
+
+    fn image_fault(&mut self, node: Node<'_>, image: &str, fault: Fault<'_>) {
+        let Fault { what, part, why, help, better } = fault;
+        // A part of a text with variables may be what one of them holds.
+        let hidden = node.has_variables();
+        let part = if hidden || part.is_empty() { String::new() } else { format!("`{part}` ") };
+        let help = match better.filter(|_| !hidden) {
+            Some(better) => format!("write \"{better}\""),
+            None => help.to_owned(),
+        };
+        self.error(Code::BadForm, node, format!("`{}` is no image: {what} {part}{why}", node.quote(image)), help);
     }
 
     pub(super) fn waits<'d>(&mut self, object: &Object<'d>) -> Vec<Wait<'d>> {

@@ -124,7 +124,7 @@ impl Rewriter<'_> {
             Kind::Object(place) => self.object(node, place),
             // Containers are written with their stack, wherever in the document they stand.
             Kind::List(place) if std::ptr::eq(place, &schema::CONTAINER) => return None,
-            Kind::List(place) if std::ptr::eq(place, &schema::PORT) => self.list(&said, Self::port),
+            Kind::List(place) if std::ptr::eq(place, &schema::PORT) => self.ports(&said),
             Kind::List(place) if std::ptr::eq(place, &schema::MOUNT) => self.list(&said, Self::mount),
             Kind::List(place) if std::ptr::eq(place, &schema::ENV_VAR) => self.environment(&said),
             Kind::List(place) => self.list(&said, |this, item| this.object(item, place)),
