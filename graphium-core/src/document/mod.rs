@@ -52,6 +52,7 @@ mod names;
 mod node;
 mod object;
 mod profile;
+mod ranges;
 mod read;
 mod reader;
 mod rewrite;
@@ -59,6 +60,7 @@ mod same;
 mod scalar;
 mod schema;
 mod several;
+mod signals;
 mod syntax;
 #[cfg(test)]
 mod table_tests;

@@ -9,7 +9,7 @@ use super::{
     schema::{Kind, REFERENCE},
     words,
 };
-use crate::stack::TextMap;
+use crate::{id::HostId, runtime::label, stack::TextMap};
 use json_syntax::Value;
 use std::collections::HashMap;
 
@@ -44,6 +44,17 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// Labels that the stack gives to something; those that are ours are nobody else's.
+    pub(super) fn labels_of(&mut self, object: &Object<'_>) -> TextMap {
+        for entry in object.all("labels").flat_map(|member| member.value.members()) {
+            if entry.key.starts_with(label::PREFIX) {
+                let message = format!("the label `{}` is reserved: Graphium sets those that begin so", entry.key);
+                self.error(Code::ReservedLabel, &entry, message, "use a prefix of your own");
+            }
+        }
+        self.text_map_of(object, "labels")
     }
 
     /// An array of strings; several spellings add up, and a string stands for a list of one.
@@ -106,12 +117,23 @@ impl Reader<'_> {
                 None
             }
         };
-        let named = named?;
-        if named.trim().is_empty() {
-            self.error(Code::BadForm, node, "a reference cannot be empty", "");
+        self.named(node, named?, &["host:", "rack:", "datacenter:"], "")
+    }
+
+    /// An id or name, unless nothing is left of it without the prefixes that may stand before it.
+    pub(super) fn named(&mut self, node: Node<'_>, id: String, prefixes: &[&str], help: &str) -> Option<String> {
+        let bare = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(&id);
+        if bare.trim().is_empty() {
+            let message = format!("`{}` names nothing", node.quote(&id));
+            self.error(Code::BadForm, node, message, help);
             return None;
         }
-        Some(named)
+        Some(id)
+    }
+
+    /// The host that a field refers to.
+    pub(super) fn host_of(&mut self, object: &Object<'_>, name: &str) -> Option<HostId> {
+        self.reference_of(object, name).map(HostId::new)
     }
 
     pub(super) fn reference_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {

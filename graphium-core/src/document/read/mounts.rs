@@ -4,10 +4,12 @@ use super::super::{code::Code, node::Node, object::Object, reader::Reader, schem
 use super::container::ContainerDraft;
 use crate::stack::{Mount, MountKind, Volume};
 use json_syntax::Value;
+use std::collections::HashSet;
 
 impl Reader<'_> {
     pub(super) fn mounts<'d>(&mut self, object: &Object<'d>, draft: &mut ContainerDraft<'d>) {
         let items: Vec<Node<'d>> = object.all("volumeMounts").flat_map(|member| member.value.items()).collect();
+        let mut targets = HashSet::with_capacity(items.len());
         for node in items {
             let mount = match node.value() {
                 Value::Object(object) if object.contains_key("value") => self.storage(node),
@@ -19,7 +21,13 @@ impl Reader<'_> {
                 }
             };
             let Some(mount) = mount else { continue };
-            if draft.container.volume_mounts.iter().any(|other| other.target == mount.target) {
+            let target = clean(&mount.target);
+            if target == "/" {
+                let at = node.get("target").or_else(|| node.get("mountPath")).unwrap_or(node);
+                let message =
+                    format!("`{}` is the root of the container: nothing can be mounted there", at.quote(&mount.target));
+                self.error(Code::BadPath, at, message, "mount it in a folder, as in \"/data\"");
+            } else if !targets.insert(target) {
                 let message = format!("two mounts have the target `{}`", node.quote(&mount.target));
                 self.error(Code::DuplicateName, node, message, "mount one of them elsewhere");
             }
@@ -129,7 +137,7 @@ impl Reader<'_> {
                 name: source.clone().unwrap_or_default(),
                 driver: self.text_of(options, "driver"),
                 driver_opts: self.text_map_of(options, "driverOpts"),
-                labels: self.text_map_of(options, "labels"),
+                labels: self.labels_of(options),
                 external: false,
             };
             if volume.driver.is_some() || !volume.driver_opts.is_empty() || !volume.labels.is_empty() {
@@ -217,6 +225,19 @@ impl Reader<'_> {
         let mount = Mount { kind, target: target.to_owned(), read_only };
         self.older_form(node, "a mount as `source:target`", canonical).then_some(mount)
     }
+}
+
+/// A path as an engine understands it: without empty parts, `.` and `..`.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Whether a source is a path of the host rather than the name of a volume.

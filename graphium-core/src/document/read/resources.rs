@@ -4,6 +4,9 @@ use super::super::{code::Code, node::Node, object::Object, reader::Reader, schem
 use crate::stack::{Container, Limits, Reservations};
 use json_syntax::Value;
 
+/// Engines refuse limits and reservations of memory below.
+const LEAST_MEMORY: u64 = 6 << 20;
+
 impl Reader<'_> {
     pub(super) fn resources(&mut self, object: &Object<'_>, container: &mut Container) {
         let mut part = |name, place| match object.get(name) {
@@ -33,17 +36,54 @@ impl Reader<'_> {
 
     fn limits(&mut self, resources: &Object<'_>) -> Limits {
         let Some(object) = self.below(resources, "limits") else { return Limits::default() };
+        let memory = self.memory(&object);
         Limits {
             cpus: self.number_of(&object, "cpus"),
-            memory: self.size_of(&object, "memory"),
-            memory_swap: object.get("memorySwap").and_then(|node| self.size_or_unlimited(node)),
+            memory,
+            memory_swap: self.memory_swap(&object, memory),
             pids: self.integer_of(&object, "pids"),
         }
     }
 
+    /// Memory; engines take no less than a few megabytes.
+    fn memory(&mut self, object: &Object<'_>) -> Option<u64> {
+        let node = object.get("memory")?;
+        let bytes = self.size(node)?;
+        if (1..LEAST_MEMORY).contains(&bytes) {
+            let written = node.as_str().map_or_else(|| bytes.to_string(), |text| node.quote(text).to_owned());
+            let message = format!("`{written}` is less memory than an engine takes");
+            self.error(Code::BadNumber, node, message, "`6M` is the least");
+        }
+        Some(bytes)
+    }
+
+    /// Memory and swap together.
+    fn memory_swap(&mut self, object: &Object<'_>, memory: Option<u64>) -> Option<i64> {
+        let node = object.get("memorySwap")?;
+        let both = self.size_or_unlimited(node)?;
+        if object.get("memory").is_some() && memory.is_none() {
+            // What is wrong with `memory` itself has been told.
+            return Some(both);
+        }
+        let memory = memory.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0);
+        if both > 0 && memory == 0 {
+            let help = "add `memory`, or leave `memorySwap` out";
+            self.error(
+                Code::BadNumber,
+                node,
+                "`memorySwap` is a limit for memory and swap together, and `memory` has none",
+                help,
+            );
+        } else if both > 0 && both < memory {
+            let help = "make it at least as much; as much leaves no swap";
+            self.error(Code::BadNumber, node, "`memorySwap` counts the memory, too, and is less than `memory`", help);
+        }
+        Some(both)
+    }
+
     fn reservations(&mut self, resources: &Object<'_>) -> Reservations {
         let Some(object) = self.below(resources, "reservations") else { return Reservations::default() };
-        Reservations { cpus: self.number_of(&object, "cpus"), memory: self.size_of(&object, "memory") }
+        Reservations { cpus: self.number_of(&object, "cpus"), memory: self.memory(&object) }
     }
 
     fn check_reservations(&mut self, object: &Object<'_>, container: &Container) {

@@ -63,8 +63,12 @@ pub(in super::super) static LIMITS: Place = Place {
     what: "limits",
     fields: &[
         field("cpus", Kind::Number, "Processors, as in 0.5"),
-        field("memory", Kind::Size, "Memory, bytes or as in `512M`"),
-        field("memorySwap", Kind::SizeOrUnlimited, "Memory and swap together; -1 is without limit"),
+        field("memory", Kind::Size, "Memory, bytes or as in `512M`; `6M` at least"),
+        field(
+            "memorySwap",
+            Kind::SizeOrUnlimited,
+            "Memory and swap together, so no less than `memory`; -1 is without limit",
+        ),
         field("pids", ANY, "Processes"),
     ],
     needs: Needs::Nothing,
