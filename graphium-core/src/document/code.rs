@@ -94,6 +94,8 @@ codes! {
         StartFirstPort "start-first-port" "in an update the new container is to start before the old one stops, and both would publish one port of one host" "use the order `stop-first`, or leave `hostPort` out"
         HostPortClash "host-port-clash" "two containers on one host publish the same port" "change one `hostPort`, or place them on different hosts"
         PortMismatch "port-mismatch" "two spellings of one port disagree" "make them the same, or use `containerPort` and `hostPort`"
+        NetworkConflict "network-conflict" "the network of a container does not go with something else that it says" "do as the help says, or use the network of the stack"
+        ReservedLabel "reserved-label" "a label begins with `graphium.`, which Graphium sets itself" "use a prefix of your own"
         HostConflict "host-conflict" "a container is bound to two different hosts" "name one host"
         VolumeConflict "volume-conflict" "one volume is described twice, differently" "describe it once, in the stack's `volumes`"
         ReservationOverLimit "reservation-over-limit" "more is reserved than may be used" "raise the limit or lower the reservation"
@@ -104,6 +106,7 @@ codes! {
     Warning {
         MissingContext "missing-context" "the document has no `@context`; it is read as an older document" "add `@context`"
         RelativeSource "relative-source" "a bind mount has a relative source, which means nothing on another host" "use an absolute path on the host"
+        OutsideStack "outside-stack" "a container uses a network or shares something with a container that is not of its stack" "see to it that it is there, on the same host, before"
         IgnoredNode "ignored-node" "a node of a foreign type is not part of the stack" "nothing, or remove it"
         LeftOut "left-out" "formatting leaves out what has no effect and no place in the native form" "move it to a key of your own prefix to keep it"
         NotCompared "not-compared" "no values that were tried for the variables make a document that can be read, so formatting could not check its result" "compare the two documents, or give the variables defaults"

@@ -7,6 +7,7 @@ use super::{
     profile::NATIVE_CONTEXT,
     schema::{self, Choice, Field, Form, Kind, Needs, Place, Shape},
 };
+use crate::runtime::label;
 use serde_json::{Map, Value, json};
 
 /// Seconds of a year, which no duration exceeds.
@@ -147,6 +148,12 @@ impl Writer {
                 "else": { "$ref": "#/$defs/stackAlone" },
             }),
             ("@id", _) => json!({ "type": "string", "minLength": 1 }),
+            // What hosts are asked for may be anybody's labels.
+            ("labels", Kind::TextMap) if !asks_hosts(place) => json!({
+                "type": "object",
+                "propertyNames": { "not": { "pattern": format!("^{}", label::PREFIX.replace('.', r"\.")) } },
+                "additionalProperties": { "type": "string" },
+            }),
             (_, kind) => self.kind(kind),
         };
         if let Some(members) = value.as_object_mut() {
@@ -214,6 +221,10 @@ impl Writer {
         };
         json!({ "type": "array", "items": items })
     }
+}
+
+fn asks_hosts(place: &'static Place) -> bool {
+    [&schema::REQUIREMENTS, &schema::HOST_CONSTRAINT].into_iter().any(|asking| std::ptr::eq(asking, place))
 }
 
 fn or_variable<const N: usize>(values: [Value; N]) -> Value {

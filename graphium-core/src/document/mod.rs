@@ -44,18 +44,23 @@ mod findings;
 #[cfg(feature = "json-ld")]
 mod general;
 mod guard;
+mod image;
 mod json_schema;
 mod locate;
+mod mapping;
 mod names;
 mod node;
 mod object;
 mod profile;
+mod ranges;
 mod read;
 mod reader;
 mod rewrite;
+mod same;
 mod scalar;
 mod schema;
 mod several;
+mod signals;
 mod syntax;
 #[cfg(test)]
 mod table_tests;

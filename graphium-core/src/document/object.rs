@@ -6,6 +6,7 @@ use super::{
     profile::Key,
     read::listed_waits,
     reader::Reader,
+    same::same,
     schema::{self, Field, Form, Kind, Origin, Place},
     suggest,
 };
@@ -39,6 +40,11 @@ impl<'d> Object<'d> {
         self.found.iter().copied()
     }
 
+    /// What older documents say here of the fields below one of this object, by their names there.
+    pub(super) fn raised(&self, above: &str) -> impl Iterator<Item = (&'static str, Member<'d>)> {
+        self.found().filter_map(move |(path, member)| Some((path.strip_prefix(above)?.strip_prefix('.')?, member)))
+    }
+
     /// The members under declared foreign prefixes.
     pub(super) fn foreign(&self) -> &[Member<'d>] {
         &self.foreign
@@ -47,6 +53,11 @@ impl<'d> Object<'d> {
     /// The same as values, for what carries them.
     pub(super) fn annotations(&self) -> IndexMap<String, serde_json::Value> {
         self.foreign.iter().map(|member| (member.key.to_owned(), member.value.to_json())).collect()
+    }
+
+    /// An object that says nothing, for what others may say in its place; findings about it point to `node`.
+    pub(super) fn silent(node: Node<'d>, place: &'static Place) -> Self {
+        Self { node, place, found: Vec::new(), foreign: Vec::new() }
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -79,7 +90,7 @@ impl Reader<'_> {
 
     fn look_up<'d>(&mut self, member: Member<'d>, object: &mut Object<'d>) {
         let place = object.place;
-        let (found, kind) = match self.context.key(member.key) {
+        let found = match self.context.key(member.key) {
             Key::Foreign => return self.carry(member, object),
             Key::Undeclared(prefix) => {
                 let message = format!("the prefix of `{}` is not declared", member.key);
@@ -94,28 +105,61 @@ impl Reader<'_> {
                 return;
             }
             Key::Term(term) => match (place.field(term), place.alias(term)) {
-                (Some(field), _) if self.accepts(field, member) => (field.name, Some(field.kind)),
+                (Some(field), _) if self.accepts(field, member) => field.name,
                 (None, Some(alias)) if alias.origin == Origin::Legacy && self.is_legacy() => {
                     let message = format!("`{}` is called `{}`", member.key, alias.field);
                     self.findings.add(Code::Alias, &member, message, None);
-                    (alias.field, place.field(alias.field).map(|field| field.kind))
+                    alias.field
                 }
                 (Some(_), _) => return,
                 (None, _) => return self.unknown_key(member, term, place),
             },
         };
-        let before = object.found.iter().find(|(field, _)| *field == found).map(|(_, before)| *before);
-        match before {
-            // The same key twice was found when the text was inspected.
-            Some(before) if before.key == member.key => return,
-            Some(before) if !kind.is_some_and(Kind::adds_up) => {
-                let message = format!("`{}` and `{}` both say `{found}`", before.key, member.key);
-                self.error(Code::DuplicateKey, &member, message, format!("keep `{}` only", last(found)));
-                return;
-            }
-            _ => {}
+        // The same key twice was found when the text was inspected.
+        if !object.found.iter().any(|(field, before)| *field == found && before.key == member.key) {
+            self.say(object, found, member, last(found));
         }
-        object.found.push((found, member));
+    }
+
+    /// The object of a field, and in it what older documents say of its fields one level too high.
+    pub(super) fn below<'d>(&mut self, object: &Object<'d>, name: &'static str) -> Option<Object<'d>> {
+        let Some(Kind::Object(place)) = object.place.kind_at(name) else { return None };
+        let mut below = match object.get(name) {
+            Some(node) => Some(self.object(node, place)?),
+            None => None,
+        };
+        for (field, member) in object.raised(name) {
+            let below = below.get_or_insert_with(|| Object::silent(object.node, place));
+            self.say(below, field, member, &format!("{name}.{field}"));
+        }
+        below
+    }
+
+    /// Takes a member for a field of an object, wherever the member stands.
+    ///
+    /// Every spelling comes through here, so none can be lost: where another has said something of the field, and the
+    /// two do not add up, they must say the same. `shown` is how a message calls the field.
+    pub(super) fn say<'d>(&mut self, object: &mut Object<'d>, field: &'static str, member: Member<'d>, shown: &str) {
+        let kind = object.place.kind_at(field);
+        let before = object.found.iter().find(|(known, _)| *known == field).map(|(_, before)| *before);
+        match before.filter(|_| !kind.is_some_and(Kind::adds_up)) {
+            None => object.found.push((field, member)),
+            Some(before) if kind.is_some_and(|kind| same(kind, before.value, member.value)) => {}
+            Some(before) => self.contradiction(before, member, shown, shown),
+        }
+    }
+
+    /// Two spellings that say different things of one.
+    pub(super) fn contradiction(&mut self, before: Member<'_>, member: Member<'_>, what: &str, keep: &str) {
+        if self.findings.is_full(Code::DuplicateKey.severity()) {
+            return self.error(Code::DuplicateKey, &member, "", "");
+        }
+        let both = match before.key == member.key {
+            true => format!("two `{}`", member.key),
+            false => format!("`{}` and `{}`", before.key, member.key),
+        };
+        let message = format!("{both} both say `{what}`, and not the same");
+        self.error(Code::DuplicateKey, &member, message, format!("keep `{keep}` only"));
     }
 
     /// Stacks and containers carry what is not ours; nothing else has room for it.

@@ -17,6 +17,8 @@ pub(super) struct Reader<'c> {
     pub(super) tops: Vec<usize>,
     /// Bytes that variables have brought in so far.
     pub(super) filled: usize,
+    /// Ports that ranges have brought in so far.
+    pub(super) ranged: usize,
 }
 
 impl Reader<'_> {

@@ -258,11 +258,7 @@ impl Reader<'_> {
         if let Some(choice) = choices.iter().find(|choice| choice.word == text) {
             return Some(choice.word);
         }
-        let older = choices.iter().find(|choice| {
-            choice.word.eq_ignore_ascii_case(&text)
-                || choice.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&text))
-        });
-        match older {
+        match choices.iter().find(|choice| choice.is_spelt(&text)) {
             Some(choice) if self.is_legacy() => {
                 let message = format!("`{}` is spelt `{}`", node.quote(&text), choice.word);
                 self.findings.add(Code::Alias, node, message, None);

@@ -1,13 +1,25 @@
 //! Values of several parts: lists, maps, commands, references.
 
-use super::{code::Code, node::Node, object::Object, reader::Reader, schema::REFERENCE, words};
-use crate::stack::TextMap;
+use super::{
+    code::Code,
+    node::{Member, Node},
+    object::Object,
+    reader::Reader,
+    same::same,
+    schema::{Kind, REFERENCE},
+    words,
+};
+use crate::{id::HostId, runtime::label, stack::TextMap};
 use json_syntax::Value;
+use std::collections::HashMap;
 
 impl Reader<'_> {
-    /// An object of strings; several spellings add up.
+    /// An object of strings; several spellings add up, and agree where they say something of one entry.
     pub(super) fn text_map_of(&mut self, object: &Object<'_>, name: &str) -> TextMap {
         let mut map = TextMap::new();
+        if object.all(name).nth(1).is_some() {
+            self.refuse_contradictions(object, name);
+        }
         for member in object.all(name) {
             if !member.value.is_object() {
                 self.wrong_type(member.value, "an object of strings", "write {\"key\": \"value\"}");
@@ -20,6 +32,29 @@ impl Reader<'_> {
             }
         }
         map
+    }
+
+    fn refuse_contradictions(&mut self, object: &Object<'_>, name: &str) {
+        let mut entries: HashMap<&str, (Member<'_>, Member<'_>)> = HashMap::new();
+        for member in object.all(name) {
+            for entry in member.value.members() {
+                let (before, by) = *entries.entry(entry.key).or_insert((entry, member));
+                if !same(Kind::Text, before.value, entry.value) {
+                    self.contradiction(by, member, &format!("{name}.{}", entry.key), name);
+                }
+            }
+        }
+    }
+
+    /// Labels that the stack gives to something; those that are ours are nobody else's.
+    pub(super) fn labels_of(&mut self, object: &Object<'_>) -> TextMap {
+        for entry in object.all("labels").flat_map(|member| member.value.members()) {
+            if entry.key.starts_with(label::PREFIX) {
+                let message = format!("the label `{}` is reserved: Graphium sets those that begin so", entry.key);
+                self.error(Code::ReservedLabel, &entry, message, "use a prefix of your own");
+            }
+        }
+        self.text_map_of(object, "labels")
     }
 
     /// An array of strings; several spellings add up, and a string stands for a list of one.
@@ -82,12 +117,23 @@ impl Reader<'_> {
                 None
             }
         };
-        let named = named?;
-        if named.trim().is_empty() {
-            self.error(Code::BadForm, node, "a reference cannot be empty", "");
+        self.named(node, named?, &["host:", "rack:", "datacenter:"], "")
+    }
+
+    /// An id or name, unless nothing is left of it without the prefixes that may stand before it.
+    pub(super) fn named(&mut self, node: Node<'_>, id: String, prefixes: &[&str], help: &str) -> Option<String> {
+        let bare = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(&id);
+        if bare.trim().is_empty() {
+            let message = format!("`{}` names nothing", node.quote(&id));
+            self.error(Code::BadForm, node, message, help);
             return None;
         }
-        Some(named)
+        Some(id)
+    }
+
+    /// The host that a field refers to.
+    pub(super) fn host_of(&mut self, object: &Object<'_>, name: &str) -> Option<HostId> {
+        self.reference_of(object, name).map(HostId::new)
     }
 
     pub(super) fn reference_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {

@@ -17,7 +17,10 @@ pub const ATTEMPT: &str = "graphium.attempt";
 /// The hash of the specification that it was made from.
 pub const HASH: &str = "graphium.spec-hash";
 
-/// Whether a label is one of ours: documents cannot set it.
+/// What all of ours begin with: documents that have such a label are refused.
+pub const PREFIX: &str = "graphium.";
+
+/// Whether a label is one of ours: stored stacks cannot set it either.
 pub fn is_ours(key: &str) -> bool {
     [MANAGED, STACK, STACK_NAME, CONTAINER, DEPLOYMENT, TASK, ATTEMPT, HASH].contains(&key)
 }

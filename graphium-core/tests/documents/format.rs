@@ -92,6 +92,14 @@ fn variables_stay_as_they_are_and_need_not_be_set() {
             r#""ports": {"@type": "PropertyValue", "name": "http", "value": "${PORT}", "description": "${MAPPED}:${PORT}"}"#,
             r#"{"ports":[{"containerPort":"${PORT}","hostPort":"${MAPPED}","name":"http"}]}"#,
         ),
+        (
+            r#""ports": {"value": "80", "description": "${MAPPED}:80"}"#,
+            r#"{"ports":[{"containerPort":80,"hostPort":"${MAPPED}"}]}"#,
+        ),
+        (
+            r#""ports": {"value": "80", "description": "${IP}:${MAPPED:-8080}:80"}"#,
+            r#"{"ports":[{"containerPort":80,"hostPort":"${MAPPED:-8080}","hostIP":"${IP}"}]}"#,
+        ),
         (r#""env": {"A": "${A:-${B}} $$ $HOME"}"#, r#"{"environment":[{"name":"A","value":"${A:-${B}} $$ $HOME"}]}"#),
         (r#""env": {"A$${B}": "1"}"#, r#"{"environment":[{"name":"A$$$${B}","value":"1"}]}"#),
         (r#""command": "sh -c 'echo $${X} $HOME'""#, r#"{"command":["sh","-c","echo $${X} $HOME"]}"#),
@@ -134,6 +142,7 @@ fn what_depends_on_a_variable_altogether_is_not_rewritten() {
         (r#""storageRequirement": "${MOUNT}""#, "/hasPart/0/storageRequirement"),
         (r#""extraHosts": ["${HOST}:10.0.0.1"]"#, "/hasPart/0/extraHosts/0"),
         (r#""ports": {"value": "80", "description": "${MAP}"}"#, "/hasPart/0/ports/description"),
+        (r#""ports": {"value": "${A}-${B}", "description": "a range"}"#, "/hasPart/0/ports/value"),
     ];
     for (keys, pointer) in cases {
         let mistakes = format(older(keys)).unwrap_err();
@@ -211,15 +220,15 @@ fn what_only_people_read_is_left_out_with_a_word() {
 }
 
 #[test]
-fn what_is_said_in_two_places_goes_where_the_reader_takes_it_from() {
+fn what_is_said_in_two_places_alike_is_written_once() {
     let source = older(
-        r#""resources": {"cpu": 1, "memory": "1G", "limits": {"cpus": 2}}, "labels": {"b": "1", "a": 2},
-        "resourceRequirements": {"minCPU": "0.5", "maxMemory": "2G", "requiredLabels": {"a": "b"}},
-        "requirements": {"labels": {"a": "x", "c": "d"}},
-        "volumes": [{"name": "v", "mountPath": "/v", "driver": "nfs", "labels": {"l": "1"}, "volumeOptions": {"driver": "local", "labels": {"l": "2", "m": "3"}}},
+        r#""resources": {"cpu": 2, "memory": "1G", "limits": {"cpus": "2.0"}}, "labels": {"b": "1", "a": 2},
+        "resourceRequirements": {"minCPU": "0.5", "maxMemory": "1024M", "requiredLabels": {"a": "b"}},
+        "requirements": {"labels": {"a": "b", "c": "d"}},
+        "volumes": [{"name": "v", "mountPath": "/v", "driver": "local", "labels": {"l": "1"}, "volumeOptions": {"driver": "local", "labels": {"l": 1, "m": "3"}}},
             {"type": "bind", "source": "/a", "target": "/a", "driver": "nfs"}]"#,
     );
-    let expected = r#"{"volumeMounts":[{"type":"volume","source":"v","target":"/v","volumeOptions":{"driver":"local","labels":{"l":"2","m":"3"}}},{"type":"bind","source":"/a","target":"/a"}],"resources":{"limits":{"cpus":2,"memory":"2G"},"reservations":{"cpus":0.5}},"requirements":{"labels":{"a":"b","c":"d"}},"labels":{"b":"1","a":"2"}}"#;
+    let expected = r#"{"volumeMounts":[{"type":"volume","source":"v","target":"/v","volumeOptions":{"driver":"local","labels":{"l":"1","m":"3"}}},{"type":"bind","source":"/a","target":"/a"}],"resources":{"limits":{"cpus":2,"memory":"1024M"},"reservations":{"cpus":0.5}},"requirements":{"labels":{"a":"b","c":"d"}},"labels":{"b":"1","a":"2"}}"#;
     let new = formatted(&source);
     assert_eq!(keys_of(&new.text), expected);
     assert_eq!(new.notes.iter().map(|note| note.code.as_ref()).collect::<Vec<_>>(), ["left-out"]);

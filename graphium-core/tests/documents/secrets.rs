@@ -22,6 +22,11 @@ fn codes_of(source: &str) -> Vec<String> {
 fn no_field_of_a_container_tells_the_value_of_a_variable() {
     let cases = [
         (r#""image": "${SECRET}""#, "bad-form"),
+        (r#""stopSignal": "${SECRET}""#, "unknown-value"),
+        (r#""networkMode": "${SECRET}""#, "unknown-value"),
+        (r#""networkMode": "container:${SECRET}""#, "outside-stack"),
+        (r#""pid": "${SECRET}""#, "unknown-value"),
+        (r#""ports": [{"value": "80", "description": "${SECRET}:80:80"}]"#, "older-form"),
         (r#""restartPolicy": "${SECRET}""#, "unknown-restart-policy"),
         (r#""pullPolicy": "${SECRET}""#, "unknown-value"),
         (r#""stopGracePeriod": "${SECRET}""#, "bad-duration"),

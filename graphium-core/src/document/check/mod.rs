@@ -1,6 +1,7 @@
 //! What can only be seen when the whole stack is read: names, references, circles, ports.
 
 mod cycle;
+mod modes;
 mod ports;
 
 use super::{code::Code, findings::Place, node::Node, object::Object, read::ContainerDraft, reader::Reader, suggest};
@@ -26,6 +27,7 @@ pub(super) fn whole(
     let waits = dependencies(reader, &drafts, &index);
     cycle::refuse(reader, &drafts, &waits);
     ports::refuse_clashes(reader, stack, &drafts);
+    modes::check(reader, stack, &drafts);
     secrets(reader, stack, &drafts);
     for (draft, waits) in drafts.iter_mut().zip(waits) {
         draft.container.depends_on = waits.into_iter().map(|wait| wait.dependency).collect();

@@ -3,17 +3,15 @@
 use super::super::{
     code::Code,
     findings::Place,
+    image::{self, Fault},
     node::Node,
     object::Object,
     reader::Reader,
     schema::{self, Kind},
-    suggest,
+    signals, suggest,
 };
 use super::graph::local;
-use crate::{
-    id::HostId,
-    stack::{Condition, Container, RestartPolicy, Volume},
-};
+use crate::stack::{Condition, Container, RestartPolicy, Volume};
 use json_syntax::Value;
 
 /// A container whose references are not resolved yet, with the places that checks of the whole point to.
@@ -25,6 +23,8 @@ pub(in super::super) struct ContainerDraft<'d> {
     pub(in super::super) name_node: Option<Node<'d>>,
     /// What it waits for, as written.
     pub(in super::super) depends_on: Vec<Wait<'d>>,
+    /// Where it is written what it shares with others: its network, processes, memory.
+    pub(in super::super) modes: Vec<(&'static str, Node<'d>)>,
     /// Where each of its ports is written.
     pub(in super::super) port_nodes: Vec<Node<'d>>,
     /// Volumes that its mounts describe.
@@ -79,6 +79,7 @@ impl Reader<'_> {
             node,
             name_node: object.get("name"),
             depends_on: self.waits(&object),
+            modes: ["networkMode", "pid", "ipc"].into_iter().filter_map(|key| Some((key, object.get(key)?))).collect(),
             port_nodes: Vec::new(),
             volumes: Vec::new(),
         };
@@ -91,10 +92,10 @@ impl Reader<'_> {
         container.environment = self.environment(&object);
         container.health_check = object.get("healthCheck").and_then(|check| self.health_check(check, &container.ports));
         self.resources(&object, container);
-        container.host = self.reference_of(&object, "locatedInHost").map(HostId::new);
+        container.host = self.host_of(&object, "locatedInHost");
         self.process(&object, container);
         self.engine(&object, container);
-        container.labels = self.text_map_of(&object, "labels");
+        container.labels = self.labels_of(&object);
         container.replicas = self.integer_of(&object, "replicas");
         container.annotations = object.annotations();
         if let Some(version) = self.text_of(&object, "softwareVersion") {
@@ -138,11 +139,22 @@ impl Reader<'_> {
         let Some(image) = self.text(node) else { return String::new() };
         if image.trim().is_empty() {
             self.error(Code::MissingImage, node, "the image is empty", "write it as \"name:tag\"");
-        } else if image.contains(char::is_whitespace) {
-            let help = "an image is `[registry/]name[:tag][@digest]`";
-            self.error(Code::BadForm, node, format!("`{}` is no image: it has white space", node.quote(&image)), help);
+        } else if let Some(fault) = image::fault(&image) {
+            self.image_fault(node, &image, fault);
         }
         image
+    }
+
+    fn image_fault(&mut self, node: Node<'_>, image: &str, fault: Fault<'_>) {
+        let Fault { what, part, why, help, better } = fault;
+        // A part of a text with variables may be what one of them holds.
+        let hidden = node.has_variables();
+        let part = if hidden || part.is_empty() { String::new() } else { format!("`{part}` ") };
+        let help = match better.filter(|_| !hidden) {
+            Some(better) => format!("write \"{better}\""),
+            None => help.to_owned(),
+        };
+        self.error(Code::BadForm, node, format!("`{}` is no image: {what} {part}{why}", node.quote(image)), help);
     }
 
     pub(super) fn waits<'d>(&mut self, object: &Object<'d>) -> Vec<Wait<'d>> {
@@ -182,9 +194,21 @@ impl Reader<'_> {
         container.init = self.flag_of(object, "init");
         container.tty = self.flag_of(object, "tty").unwrap_or(false);
         container.stdin_open = self.flag_of(object, "stdinOpen").unwrap_or(false);
-        container.stop_signal = self.text_of(object, "stopSignal");
+        container.stop_signal = self.stop_signal(object);
         container.stop_grace_period = self.duration_of(object, "stopGracePeriod");
         container.restart_policy = self.restart_policy(object).unwrap_or_default();
+    }
+
+    fn stop_signal(&mut self, object: &Object<'_>) -> Option<String> {
+        let node = object.get("stopSignal")?;
+        let text = self.text(node)?;
+        if !signals::is_known(&text) {
+            let near = signals::nearest(&text).filter(|_| !node.has_variables());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let help = format!("{near}signals are as in `SIGTERM`, `TERM`, `15` and `SIGRTMIN+3`");
+            self.error(Code::UnknownValue, node, format!("`{}` is no signal", node.quote(&text)), help);
+        }
+        Some(text)
     }
 
     fn restart_policy(&mut self, object: &Object<'_>) -> Option<RestartPolicy> {

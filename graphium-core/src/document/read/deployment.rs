@@ -1,10 +1,7 @@
 //! How a stack is placed and updated.
 
 use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
-use crate::{
-    id::HostId,
-    stack::{Deployment, HostConstraint, StackNetworkMode, Update},
-};
+use crate::stack::{Deployment, HostConstraint, StackNetworkMode, Update};
 
 impl Reader<'_> {
     pub(super) fn deployment(&mut self, node: Node<'_>) -> Deployment {
@@ -35,7 +32,7 @@ impl Reader<'_> {
         }
         Some(HostConstraint {
             container_name: container_name?,
-            target_host: self.reference_of(&object, "targetHost").map(HostId::new),
+            target_host: self.host_of(&object, "targetHost"),
             required_datacenter: self.datacenter_of(&object, "requiredDatacenter"),
             min_cpu: self.number_of(&object, "minCpu"),
             min_memory: self.size_of(&object, "minMemory"),

@@ -63,7 +63,11 @@ impl Reader<'_> {
             let Some(text) = self.text(item) else { continue };
             match text.split_once([':', '=']) {
                 Some((name, address)) => {
-                    hosts.insert(name.to_owned(), address.to_owned());
+                    let before = hosts.insert(name.to_owned(), address.to_owned());
+                    if before.is_some_and(|before| before != address) {
+                        let message = format!("`{}` gives a name a second address", item.quote(&text));
+                        self.error(Code::DuplicateKey, item, message, "keep one address for each name");
+                    }
                 }
                 None => self.error(
                     Code::BadForm,

@@ -3,17 +3,29 @@
 use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
 use crate::stack::{HealthCheck, HealthTest, Port};
 use json_syntax::Value;
+use std::time::Duration;
 
 impl Reader<'_> {
     /// Reads a health check; `ports` are the container's, for a check that names none.
     pub(super) fn health_check(&mut self, node: Node<'_>, ports: &[Port]) -> Option<HealthCheck> {
         let object = self.object(node, &schema::HEALTH_CHECK)?;
-        let interval = self.duration_of(&object, "interval");
-        let timeout = self.duration_of(&object, "timeout");
+        let interval = self.wait_of(&object, "interval");
+        let timeout = self.wait_of(&object, "timeout");
         let retries = self.integer_of(&object, "retries");
-        let start_period = self.duration_of(&object, "startPeriod");
+        let start_period = self.wait_of(&object, "startPeriod");
         let test = self.health_test(&object, ports)?;
         Some(HealthCheck { test, interval, timeout, retries, start_period })
+    }
+
+    /// A time of a check: none, which is the engine's default, or at least a millisecond.
+    fn wait_of(&mut self, object: &Object<'_>, name: &str) -> Option<Duration> {
+        let time = self.duration_of(object, name)?;
+        let node = object.get(name)?;
+        if !time.is_zero() && time < Duration::from_millis(1) {
+            let message = "this is shorter than a millisecond, the least that an engine takes";
+            self.error(Code::BadDuration, node, message, "write seconds, or units as in \"500ms\"");
+        }
+        Some(time)
     }
 
     fn health_test(&mut self, object: &Object<'_>, ports: &[Port]) -> Option<HealthTest> {

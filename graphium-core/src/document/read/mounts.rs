@@ -4,10 +4,12 @@ use super::super::{code::Code, node::Node, object::Object, reader::Reader, schem
 use super::container::ContainerDraft;
 use crate::stack::{Mount, MountKind, Volume};
 use json_syntax::Value;
+use std::collections::HashSet;
 
 impl Reader<'_> {
     pub(super) fn mounts<'d>(&mut self, object: &Object<'d>, draft: &mut ContainerDraft<'d>) {
         let items: Vec<Node<'d>> = object.all("volumeMounts").flat_map(|member| member.value.items()).collect();
+        let mut targets = HashSet::with_capacity(items.len());
         for node in items {
             let mount = match node.value() {
                 Value::Object(object) if object.contains_key("value") => self.storage(node),
@@ -19,7 +21,13 @@ impl Reader<'_> {
                 }
             };
             let Some(mount) = mount else { continue };
-            if draft.container.volume_mounts.iter().any(|other| other.target == mount.target) {
+            let target = clean(&mount.target);
+            if target == "/" {
+                let at = node.get("target").or_else(|| node.get("mountPath")).unwrap_or(node);
+                let message =
+                    format!("`{}` is the root of the container: nothing can be mounted there", at.quote(&mount.target));
+                self.error(Code::BadPath, at, message, "mount it in a folder, as in \"/data\"");
+            } else if !targets.insert(target) {
                 let message = format!("two mounts have the target `{}`", node.quote(&mount.target));
                 self.error(Code::DuplicateName, node, message, "mount one of them elsewhere");
             }
@@ -52,23 +60,20 @@ impl Reader<'_> {
     /// The options that go with the type; those of other types are an error.
     fn options_of_mount<'d>(&mut self, object: &Object<'d>, word: Option<&str>) -> Option<Object<'d>> {
         let mut own = None;
-        for (of, name, place) in [
-            ("volume", "volumeOptions", &schema::VOLUME_OPTIONS),
-            ("bind", "bindOptions", &schema::BIND_OPTIONS),
-            ("tmpfs", "tmpfsOptions", &schema::TMPFS_OPTIONS),
-        ] {
-            let Some(node) = object.get(name) else { continue };
-            let options = self.object(node, place);
+        for (of, name) in [("volume", "volumeOptions"), ("bind", "bindOptions"), ("tmpfs", "tmpfsOptions")] {
+            let options = self.below(object, name);
             match word {
                 Some(word) if word == of => own = options,
                 Some(word) => {
-                    let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
-                    self.error(
-                        Code::UnknownKey,
-                        node,
-                        format!("`{name}` has no meaning for a mount of type `{word}`"),
-                        help,
-                    );
+                    if let Some(node) = object.get(name) {
+                        let message = format!("`{name}` has no meaning for a mount of type `{word}`");
+                        let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
+                        self.error(Code::UnknownKey, node, message, help);
+                    }
+                    for (_, member) in object.raised(name) {
+                        let message = format!("`{}` has no effect on a mount of type `{word}`", member.key);
+                        self.findings.add(Code::IgnoredKey, &member, message, None);
+                    }
                 }
                 None => {}
             }
@@ -124,25 +129,26 @@ impl Reader<'_> {
         {
             return None;
         }
-        // Older documents say on the mount what belongs to the volume.
-        let driver = match options.and_then(|options| self.text_of(options, "driver")) {
-            Some(driver) => Some(driver),
-            None => self.text_of(object, "volumeOptions.driver"),
-        };
-        let mut driver_opts = self.text_map_of(object, "volumeOptions.driverOpts");
-        let mut labels = self.text_map_of(object, "volumeOptions.labels");
         let (mut no_copy, mut subpath) = (false, None);
         if let Some(options) = options {
-            driver_opts.extend(self.text_map_of(options, "driverOpts"));
-            labels.extend(self.text_map_of(options, "labels"));
             no_copy = self.flag_of(options, "noCopy").unwrap_or(false);
             subpath = self.text_of(options, "subpath");
-        }
-        if let Some(name) =
-            source.as_ref().filter(|_| driver.is_some() || !driver_opts.is_empty() || !labels.is_empty())
-        {
-            let volume = Volume { name: name.clone(), driver, driver_opts, labels, external: false };
-            volumes.push((volume, object.node));
+            let volume = Volume {
+                name: source.clone().unwrap_or_default(),
+                driver: self.text_of(options, "driver"),
+                driver_opts: self.text_map_of(options, "driverOpts"),
+                labels: self.labels_of(options),
+                external: false,
+            };
+            if volume.driver.is_some() || !volume.driver_opts.is_empty() || !volume.labels.is_empty() {
+                match source {
+                    Some(_) => volumes.push((volume, object.node)),
+                    None => {
+                        let message = "driver, options and labels are those of a volume with a name";
+                        self.error(Code::MissingKey, object.node, message, "add `source`, the name of the volume");
+                    }
+                }
+            }
         }
         Some(MountKind::Volume { source, no_copy, subpath })
     }
@@ -219,6 +225,19 @@ impl Reader<'_> {
         let mount = Mount { kind, target: target.to_owned(), read_only };
         self.older_form(node, "a mount as `source:target`", canonical).then_some(mount)
     }
+}
+
+/// A path as an engine understands it: without empty parts, `.` and `..`.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Whether a source is a path of the host rather than the name of a volume.

@@ -1,6 +1,6 @@
 //! Networks and volumes.
 
-use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
+use super::super::{code::Code, node::Node, object::Object, ranges::Range, reader::Reader, schema};
 use crate::stack::{Network, Volume};
 
 impl Reader<'_> {
@@ -12,19 +12,32 @@ impl Reader<'_> {
                 "use the driver `bridge`; containers on different hosts reach each other through published ports";
             self.error(Code::OverlayUnsupported, at, "overlay networks do not exist yet", help);
         }
-        let created = self.flag_of(&object, "createIfNotExists").unwrap_or(true);
-        let external = self.flag_of(&object, "external").unwrap_or(!created);
+        let external = self.is_external(&object);
+        let addresses = self.addresses(&object);
         Some(Network {
             name: self.network_name(&object, external),
             driver,
-            subnet: self.range_of(&object, "subnet"),
-            gateway: self.address_of(&object, "gateway", is_address, "an address", "172.20.0.1"),
-            ip_range: self.range_of(&object, "ipRange"),
+            subnet: addresses.subnet,
+            gateway: addresses.gateway,
+            ip_range: addresses.ip_range,
             internal: self.flag_of(&object, "internal").unwrap_or(false),
             external,
-            labels: self.text_map_of(&object, "labels"),
+            labels: self.labels_of(&object),
             options: self.text_map_of(&object, "options"),
         })
+    }
+
+    /// Whether a network exists already; older documents say the opposite.
+    fn is_external(&mut self, object: &Object<'_>) -> bool {
+        let created = self.flag_of(object, "createIfNotExists");
+        let external = self.flag_of(object, "external");
+        if let (Some(created), Some(external), Some(at)) = (created, external, object.get("createIfNotExists"))
+            && created == external
+        {
+            let message = "`createIfNotExists` and `external` both say whether the network exists, and not the same";
+            self.error(Code::DuplicateKey, at, message, "keep `external` only");
+        }
+        external.unwrap_or(created == Some(false))
     }
 
     /// The name of a network; those that every engine has itself cannot be made.
@@ -54,7 +67,7 @@ impl Reader<'_> {
                 name,
                 driver: self.text_of(&object, "driver"),
                 driver_opts: self.text_map_of(&object, "driverOpts"),
-                labels: self.text_map_of(&object, "labels"),
+                labels: self.labels_of(&object),
                 external: self.flag_of(&object, "external").unwrap_or(false),
             };
             self.add_volume(&mut volumes, volume, item);
@@ -75,8 +88,56 @@ impl Reader<'_> {
         }
     }
 
+    /// Subnet, gateway and the range of addresses, which lie within each other.
+    fn addresses(&mut self, object: &Object<'_>) -> Addresses {
+        let subnet = self.range_of(object, "subnet");
+        let ip_range = self.range_of(object, "ipRange");
+        let gateway = self.address_of(object, "gateway", is_address, "an address", "172.20.0.1");
+        let net = subnet.as_deref().and_then(|text| text.parse::<Range>().ok());
+        let within = [
+            (
+                "gateway",
+                gateway
+                    .as_deref()
+                    .and_then(|text| text.parse().ok())
+                    .map(|address| net.map(|net| net.contains(address))),
+            ),
+            (
+                "ipRange",
+                ip_range.as_deref().and_then(|text| text.parse().ok()).map(|range| net.map(|net| net.covers(range))),
+            ),
+        ];
+        for (key, is_within) in within {
+            let (Some(is_within), Some(at)) = (is_within, object.get(key)) else { continue };
+            match (is_within, object.get("subnet")) {
+                (Some(false), Some(of)) => {
+                    let of = of.quote(subnet.as_deref().unwrap_or_default());
+                    let message = format!("`{key}` is not within the subnet `{of}`");
+                    self.error(Code::BadAddress, at, message, "use addresses of the subnet");
+                }
+                (None, None) => {
+                    let message = format!("`{key}` is one of the addresses of a subnet, and there is none");
+                    self.error(Code::MissingKey, at, message, "add \"subnet\": \"172.20.0.0/16\", whichever it is");
+                }
+                _ => {}
+            }
+        }
+        Addresses { subnet, gateway, ip_range }
+    }
+
     fn range_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {
-        self.address_of(object, name, is_range, "a range of addresses", "172.20.0.0/16")
+        let text = self.address_of(object, name, is_range, "a range of addresses", "172.20.0.0/16")?;
+        if let (Ok(range), Some(at)) = (text.parse::<Range>(), object.get(name))
+            && range != range.from_its_first()
+        {
+            let help = match at.has_variables() {
+                true => "write the first address of the range".to_owned(),
+                false => format!("write \"{}\"", range.from_its_first()),
+            };
+            let message = format!("`{}` does not begin with the first address of its range", at.quote(&text));
+            self.error(Code::BadAddress, at, message, help);
+        }
+        Some(text)
     }
 
     fn address_of(
@@ -101,13 +162,13 @@ fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok()
 }
 
-/// Whether a text is an address with the length of its network, as `172.20.0.0/16`.
 fn is_range(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else { return false };
-    let longest = match address.parse() {
-        Ok(std::net::IpAddr::V4(_)) => 32,
-        Ok(std::net::IpAddr::V6(_)) => 128,
-        Err(_) => return false,
-    };
-    length.parse::<u8>().is_ok_and(|length| length <= longest)
+    text.parse::<Range>().is_ok()
+}
+
+/// What a network says of its addresses.
+struct Addresses {
+    subnet: Option<String>,
+    gateway: Option<String>,
+    ip_range: Option<String>,
 }

@@ -18,7 +18,7 @@ pub(in super::super) fn places(
 ) -> Vec<Option<Place>> {
     let top = root.get("stackDefinition").unwrap_or(root);
     let (findings, tops) = (Findings::default(), vec![root.index(), top.index()]);
-    let mut reader = Reader { context, environment, findings, tops, filled: 0 };
+    let mut reader = Reader { context, environment, findings, tops, filled: 0, ranged: 0 };
     let sites = Sites::of(&mut reader, top);
     subjects.iter().map(|subject| Some(sites.as_ref()?.place(&mut reader, subject))).collect()
 }
@@ -147,7 +147,7 @@ impl Asked<'_> {
 fn port(reader: &mut Reader<'_>, object: &Object<'_>, number: u16, protocol: Protocol) -> Option<Place> {
     let mut nodes = object.all("ports").flat_map(|member| member.value.items());
     let is_it = |node: &Node<'_>| {
-        reader.port_item(*node).is_some_and(|port| port.host_port == Some(number) && port.protocol == protocol)
+        reader.port_item(*node).iter().any(|port| port.host_port == Some(number) && port.protocol == protocol)
     };
     let node = nodes.find(is_it)?;
     // An older port has both numbers in its description.

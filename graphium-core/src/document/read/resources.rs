@@ -4,60 +4,86 @@ use super::super::{code::Code, node::Node, object::Object, reader::Reader, schem
 use crate::stack::{Container, Limits, Reservations};
 use json_syntax::Value;
 
+/// Engines refuse limits and reservations of memory below.
+const LEAST_MEMORY: u64 = 6 << 20;
+
 impl Reader<'_> {
     pub(super) fn resources(&mut self, object: &Object<'_>, container: &mut Container) {
-        if let Some(resources) = object.get("resources").and_then(|node| self.object(node, &schema::RESOURCES)) {
+        let mut part = |name, place| match object.get(name) {
+            Some(node) => self.object(node, place),
+            None => object.get("resourceRequirements").map(|_| Object::silent(object.node, place)),
+        };
+        let mut resources = part("resources", &schema::RESOURCES);
+        let mut requirements = part("requirements", &schema::REQUIREMENTS);
+        let older = object.get("resourceRequirements");
+        if let Some(older) = older.and_then(|node| self.object(node, &schema::RESOURCE_REQUIREMENTS)) {
+            for (key, (part, path)) in schema::REQUIREMENTS_TODAY {
+                let part = if *part == "resources" { &mut resources } else { &mut requirements };
+                let Some(part) = part else { continue };
+                older.all(key).for_each(|member| self.say(part, path, member, path));
+            }
+        }
+        if let Some(resources) = resources {
             container.resources.limits = self.limits(&resources);
             container.resources.reservations = self.reservations(&resources);
         }
-        if let Some(node) = object.get("requirements").and_then(|node| self.object(node, &schema::REQUIREMENTS)) {
-            container.requirements.labels = self.text_map_of(&node, "labels");
-            container.requirements.preferred_datacenter = self.datacenter_of(&node, "preferredDatacenter");
-        }
-        let older = object.get("resourceRequirements");
-        if let Some(older) = older.and_then(|node| self.object(node, &schema::RESOURCE_REQUIREMENTS)) {
-            self.resource_requirements(&older, container);
+        if let Some(requirements) = requirements {
+            container.requirements.labels = self.text_map_of(&requirements, "labels");
+            container.requirements.preferred_datacenter = self.datacenter_of(&requirements, "preferredDatacenter");
         }
         self.check_reservations(object, container);
     }
 
     fn limits(&mut self, resources: &Object<'_>) -> Limits {
-        // Older documents give limits without saying so: `resources{cpu, memory}`.
-        let mut limits = Limits {
-            cpus: self.number_of(resources, "limits.cpus"),
-            memory: self.size_of(resources, "limits.memory"),
-            memory_swap: resources.get("limits.memorySwap").and_then(|node| self.size_or_unlimited(node)),
-            pids: self.integer_of(resources, "limits.pids"),
-        };
-        let Some(object) = resources.get("limits").and_then(|node| self.object(node, &schema::LIMITS)) else {
-            return limits;
-        };
-        limits.cpus = self.number_of(&object, "cpus").or(limits.cpus);
-        limits.memory = self.size_of(&object, "memory").or(limits.memory);
-        let swap = object.get("memorySwap").and_then(|node| self.size_or_unlimited(node));
-        limits.memory_swap = swap.or(limits.memory_swap);
-        limits.pids = self.integer_of(&object, "pids").or(limits.pids);
-        limits
+        let Some(object) = self.below(resources, "limits") else { return Limits::default() };
+        let memory = self.memory(&object);
+        Limits {
+            cpus: self.number_of(&object, "cpus"),
+            memory,
+            memory_swap: self.memory_swap(&object, memory),
+            pids: self.integer_of(&object, "pids"),
+        }
+    }
+
+    /// Memory; engines take no less than a few megabytes.
+    fn memory(&mut self, object: &Object<'_>) -> Option<u64> {
+        let node = object.get("memory")?;
+        let bytes = self.size(node)?;
+        if (1..LEAST_MEMORY).contains(&bytes) {
+            let written = node.as_str().map_or_else(|| bytes.to_string(), |text| node.quote(text).to_owned());
+            let message = format!("`{written}` is less memory than an engine takes");
+            self.error(Code::BadNumber, node, message, "`6M` is the least");
+        }
+        Some(bytes)
+    }
+
+    /// Memory and swap together.
+    fn memory_swap(&mut self, object: &Object<'_>, memory: Option<u64>) -> Option<i64> {
+        let node = object.get("memorySwap")?;
+        let both = self.size_or_unlimited(node)?;
+        if object.get("memory").is_some() && memory.is_none() {
+            // What is wrong with `memory` itself has been told.
+            return Some(both);
+        }
+        let memory = memory.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0);
+        if both > 0 && memory == 0 {
+            let help = "add `memory`, or leave `memorySwap` out";
+            self.error(
+                Code::BadNumber,
+                node,
+                "`memorySwap` is a limit for memory and swap together, and `memory` has none",
+                help,
+            );
+        } else if both > 0 && both < memory {
+            let help = "make it at least as much; as much leaves no swap";
+            self.error(Code::BadNumber, node, "`memorySwap` counts the memory, too, and is less than `memory`", help);
+        }
+        Some(both)
     }
 
     fn reservations(&mut self, resources: &Object<'_>) -> Reservations {
-        let Some(object) = resources.get("reservations").and_then(|node| self.object(node, &schema::RESERVATIONS))
-        else {
-            return Reservations::default();
-        };
-        Reservations { cpus: self.number_of(&object, "cpus"), memory: self.size_of(&object, "memory") }
-    }
-
-    fn resource_requirements(&mut self, older: &Object<'_>, container: &mut Container) {
-        let resources = &mut container.resources;
-        resources.reservations.cpus = self.number_of(older, "minCPU").or(resources.reservations.cpus);
-        resources.reservations.memory = self.size_of(older, "minMemory").or(resources.reservations.memory);
-        resources.limits.cpus = self.number_of(older, "maxCPU").or(resources.limits.cpus);
-        resources.limits.memory = self.size_of(older, "maxMemory").or(resources.limits.memory);
-        container.requirements.labels.extend(self.text_map_of(older, "requiredLabels"));
-        if let Some(datacenter) = self.datacenter_of(older, "preferredDatacenter") {
-            container.requirements.preferred_datacenter = Some(datacenter);
-        }
+        let Some(object) = self.below(resources, "reservations") else { return Reservations::default() };
+        Reservations { cpus: self.number_of(&object, "cpus"), memory: self.memory(&object) }
     }
 
     fn check_reservations(&mut self, object: &Object<'_>, container: &Container) {

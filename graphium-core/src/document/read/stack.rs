@@ -7,10 +7,7 @@ use super::{
     container::ContainerDraft,
     graph::{Graph, local},
 };
-use crate::{
-    id::{HostId, StackId},
-    stack::Stack,
-};
+use crate::{id::StackId, stack::Stack};
 use json_syntax::Value;
 
 impl Reader<'_> {
@@ -28,8 +25,8 @@ impl Reader<'_> {
             id: StackId::new(id.unwrap_or_default()),
             name,
             description: self.text_of(&object, "description"),
-            labels: self.text_map_of(&object, "labels"),
-            host: self.reference_of(&object, "locatedInHost").map(HostId::new),
+            labels: self.labels_of(&object),
+            host: self.host_of(&object, "locatedInHost"),
             network: object.get("network").and_then(|network| self.network(network)),
             containers: Vec::new(),
             deployment: object.get("deployment").map(|node| self.deployment(node)).unwrap_or_default(),
@@ -90,11 +87,7 @@ impl Reader<'_> {
     pub(super) fn identity(&mut self, object: &Object<'_>, make: impl FnOnce() -> Option<String>) -> Option<String> {
         if let Some(node) = object.get("@id") {
             let id = self.text(node)?;
-            if id.trim().is_empty() {
-                self.error(Code::BadForm, node, "an `@id` cannot be empty", "leave it out, or name it");
-                return None;
-            }
-            return Some(id);
+            return self.named(node, id, &["stack:", "container:"], "leave it out, or name it");
         }
         let id = make()?;
         let message = format!("the `@id` of {} is made of its name: `{id}`", object.place.what);
@@ -180,6 +173,7 @@ impl Reader<'_> {
                 }
                 _ => self.reference(item),
             };
+            let named = named.and_then(|name| self.named(item, name, &["stack:"], ""));
             names.extend(named.filter(|name| !names.contains(name)));
         }
         names

@@ -32,12 +32,14 @@ impl Reader<'_> {
 
     fn host(&mut self, node: Node<'_>, racks: &[Rack]) -> Option<DocumentHost> {
         let object = self.object(node, &schema::HOST)?;
-        let id = self.text_of(&object, "@id");
+        let id = self.topology_id(&object, "host:");
         let name = self.text_of(&object, "name");
         let rack = self.reference_of(&object, "locatedInRack").map(|rack| bare(&rack, "rack:"));
         let own = self.reference_of(&object, "locatedInDatacenter").map(|name| bare(&name, "datacenter:"));
-        let Some(id) = id.or(name) else {
-            self.error(Code::MissingKey, node, "a host needs an `@id`", "add \"@id\": \"host:…\"");
+        let Some(id) = id.or(name).filter(|id| !id.is_empty()) else {
+            if object.get("@id").is_none() {
+                self.error(Code::MissingKey, node, "a host needs an `@id`", "add \"@id\": \"host:…\"");
+            }
             return None;
         };
         let of_rack = || racks.iter().find(|r| rack.as_ref() == Some(&r.id)).and_then(|rack| rack.datacenter.clone());
@@ -47,14 +49,23 @@ impl Reader<'_> {
 
     fn rack(&mut self, node: Node<'_>, prefix: &str) -> Option<Rack> {
         let object = self.object(node, &schema::RACK)?;
-        let id = self.text_of(&object, "@id");
+        let id = self.topology_id(&object, prefix);
         let name = self.text_of(&object, "name");
         let datacenter = self.reference_of(&object, "locatedInDatacenter").map(|name| bare(&name, "datacenter:"));
-        let Some(id) = id.or(name) else {
+        let Some(id) = id.or(name).filter(|id| !id.is_empty()) else {
+            if object.get("@id").is_some() {
+                return None;
+            }
             self.error(Code::MissingKey, node, "this node needs an `@id`", format!("add \"@id\": \"{prefix}…\""));
             return None;
         };
         Some(Rack { id: bare(&id, prefix), datacenter })
+    }
+
+    fn topology_id(&mut self, object: &Object<'_>, prefix: &str) -> Option<String> {
+        let node = object.get("@id")?;
+        let id = self.text(node)?;
+        self.named(node, id, &[prefix], "")
     }
 
     /// The name of a datacenter that a field refers to.

@@ -1,64 +1,92 @@
 //! Parts of a container or stack whose older forms are spread over several keys.
 
 use super::{
-    super::{node::Node, object::Object, schema},
+    super::{
+        mapping,
+        node::{Member, Node},
+        object::Object,
+        schema::{self, Kind, Place},
+    },
     json::{Json, Members},
     mask::Mask,
     rewriter::{Rewriter, number, sort},
 };
 
 impl Rewriter<'_> {
-    /// A port: an object, a bare number, or a `PropertyValue`.
-    pub(super) fn port(&mut self, node: Node<'_>) -> Json {
-        match (node.get("value"), node.is_object()) {
-            (Some(value), _) => self.port_property(node, value),
-            (None, true) => self.object(node, &schema::PORT),
-            (None, false) => Json::object([("containerPort", number(node))]),
+    /// Ports: objects, bare numbers, or a `PropertyValue` for one port or a range of them.
+    pub(super) fn ports(&mut self, said: &[Member<'_>]) -> Json {
+        let mut ports = Vec::new();
+        for node in said.iter().flat_map(|member| member.value.items()) {
+            match (node.get("value"), node.is_object()) {
+                (Some(value), _) => match self.port_property(node, value) {
+                    Some(of_property) => ports.extend(of_property),
+                    None => ports.push(Json::of(node)),
+                },
+                (None, true) => ports.push(self.object(node, &schema::PORT)),
+                (None, false) => ports.push(Json::object([("containerPort", number(node))])),
+            }
         }
+        Json::Array(ports)
     }
 
-    /// `{name, value: "80/udp", description: "8080:80"}`; a description that maps nothing is one.
-    fn port_property(&mut self, node: Node<'_>, value: Node<'_>) -> Json {
-        let mut port = Members::default();
-        let mut protocol = None;
-        if value.as_str().is_some() {
-            let Some(mask) = self.mask(value) else { return Json::of(node) };
-            let (inside, of) = halves(mask.text());
-            port.push("containerPort", port_number(&mask, inside));
-            protocol = of.map(|of| mask.write(of));
-        } else {
-            port.push("containerPort", number(value));
-        }
+    /// `{name, value: "80/udp", description: "127.0.0.1:8080:80"}`; a description that maps nothing is one.
+    fn port_property(&mut self, node: Node<'_>, value: Node<'_>) -> Option<Vec<Json>> {
+        let (inside, mut protocol) = match value.as_str() {
+            Some(_) => {
+                let mask = self.mask(value)?;
+                let (inside, of) = halves(mask.text());
+                (self.side(value, &mask, inside)?, of.map(|of| mask.write(of)))
+            }
+            None => (vec![number(value)], None),
+        };
+        let (mut outside, mut address) = (Vec::new(), None);
         let mut said = node.get("description");
         if let Some(description) = said.filter(|description| description.as_str().is_some()) {
-            let Some(mask) = self.mask(description) else { return Json::of(node) };
-            let (map, of) = halves(mask.text());
-            let maybe =
-                |half: &str| !half.is_empty() && half.chars().all(|c| c.is_ascii_digit() || Mask::is_variable(c));
-            match map.trim().split_once(':') {
-                Some((host, inside)) if maybe(host) && maybe(inside) => {
-                    self.kept_whole(description, &mask);
-                    port.push("hostPort", port_number(&mask, host));
-                    protocol = of.map(|of| mask.write(of)).or(protocol);
-                    said = None;
-                }
-                None if mask.has_variables() && maybe(map.trim()) => {
-                    let help = "write `containerPort` and `hostPort`";
-                    self.cannot(description, "a variable hides whether this maps a port", help);
-                }
-                _ => {}
+            let mask = self.mask(description)?;
+            let (ports, of) = halves(mask.text());
+            if let Some(map) = mapping::parse(ports, |c| c.is_ascii_digit() || Mask::is_variable(c)) {
+                self.kept_whole(description, &mask);
+                outside = match map.host {
+                    Some(host) => self.side(description, &mask, host)?,
+                    None => Vec::new(),
+                };
+                address = map.address.map(|address| mask.write(address));
+                protocol = of.map(|of| mask.write(of)).or(protocol);
+                said = None;
+            } else if mask.has_variables() && ports.trim().chars().all(|c| c.is_ascii_digit() || Mask::is_variable(c)) {
+                let help = "write `containerPort` and `hostPort`";
+                self.cannot(description, "a variable hides whether this maps a port", help);
             }
         }
-        if let Some(protocol) = protocol.map(|protocol| lower(&protocol)).filter(|protocol| protocol != "tcp") {
-            port.push("protocol", Json::Text(protocol));
-        }
-        for (key, text) in [("name", node.get("name")), ("description", said)] {
-            if let Some(text) = text {
-                port.push(key, Json::of(text));
+        let protocol = protocol.map(|protocol| lower(&protocol)).filter(|protocol| protocol != "tcp");
+        let mut outside = outside.into_iter();
+        let mut ports: Vec<Members> = Vec::with_capacity(inside.len());
+        for inside in inside {
+            let mut port = Members::default();
+            port.push("containerPort", inside);
+            outside.next().into_iter().for_each(|outside| port.push("hostPort", outside));
+            protocol.iter().for_each(|protocol| port.push("protocol", Json::text(protocol)));
+            address.iter().for_each(|address| port.push("hostIP", Json::text(address)));
+            for (key, text) in [("name", node.get("name")), ("description", said)] {
+                text.into_iter().for_each(|text| port.push(key, Json::of(text)));
             }
+            ports.push(port);
         }
-        self.rest_of_property(node, &mut port);
-        Json::Object(port)
+        // What is said of the entry is said once, whatever the length of its range.
+        ports.first_mut().into_iter().for_each(|first| self.rest_of_property(node, first));
+        Some(ports.into_iter().map(Json::Object).collect())
+    }
+
+    /// The ports of one side of a mapping.
+    fn side(&mut self, node: Node<'_>, mask: &Mask, text: &str) -> Option<Vec<Json>> {
+        match mapping::side(text) {
+            Some(ports) => Some(ports.map(|port| Json::Word(port.to_string())).collect()),
+            None if text.contains('-') => {
+                self.cannot(node, "a variable decides how many ports this is", "write each port of the range");
+                None
+            }
+            None => Some(vec![Json::Text(mask.write(text))]),
+        }
     }
 
     /// A health check, with the type that its other keys imply.
@@ -89,7 +117,12 @@ impl Rewriter<'_> {
         if let Some(create) = object.get("createIfNotExists") {
             let flag = Json::of(create);
             match flag {
-                _ if network.get("external").is_some() => {}
+                _ if network.get("external").is_some() => {
+                    if create.has_variables() || object.get("external").is_some_and(Node::has_variables) {
+                        let why = "a variable decides whether `createIfNotExists` and `external` agree";
+                        self.cannot(create, why, "keep `external` only");
+                    }
+                }
                 Json::Word(word) if word == "true" => {}
                 Json::Text(word) if word.eq_ignore_ascii_case("true") => {}
                 Json::Text(word) if word.contains('$') => {
@@ -107,49 +140,37 @@ impl Rewriter<'_> {
         let Some(node) = container.get("resourceRequirements") else { return };
         let Json::Object(older) = self.object(node, &schema::RESOURCE_REQUIREMENTS) else { return };
         for (key, value) in older.iter() {
-            let value = value.clone();
-            let mut resource = |below: &'static str, place, name| {
-                members.below("resources", |resources| {
-                    resources.below(below, |below| {
-                        below.set(name, value.clone());
-                        sort(below, place);
-                    });
-                    sort(resources, &schema::RESOURCES);
-                });
-            };
-            match key {
-                "minCPU" => resource("reservations", &schema::RESERVATIONS, "cpus"),
-                "maxCPU" => resource("limits", &schema::LIMITS, "cpus"),
-                "minMemory" => resource("reservations", &schema::RESERVATIONS, "memory"),
-                "maxMemory" => resource("limits", &schema::LIMITS, "memory"),
-                "requiredLabels" => members.below("requirements", |requirements| {
-                    requirements.below("labels", |labels| {
-                        let Json::Object(required) = &value else { return };
-                        required.iter().for_each(|(label, text)| labels.set(label, text.clone()));
-                    });
-                    sort(requirements, &schema::REQUIREMENTS);
-                }),
-                // The wish for a datacenter keeps its name, as does whatever is not ours.
-                other => members.below("requirements", |requirements| {
-                    requirements.set(other, value);
-                    sort(requirements, &schema::REQUIREMENTS);
-                }),
-            }
+            let today = schema::REQUIREMENTS_TODAY.iter().find(|(older, _)| *older == key).map(|(_, today)| *today);
+            // What is not ours keeps its name.
+            let (part, path) = today.unwrap_or(("requirements", key));
+            let place = if part == "resources" { &schema::RESOURCES } else { &schema::REQUIREMENTS };
+            members.below(part, |part| {
+                set(part, place, path, value.clone());
+            });
         }
         sort(members, &schema::CONTAINER);
     }
 }
 
+/// Sets what a path leads to; the entries of objects add up.
+fn set(members: &mut Members, place: &'static Place, path: &str, value: Json) {
+    match (path.split_once('.'), place.kind_at(path.split('.').next().unwrap_or(path))) {
+        (Some((above, rest)), Some(Kind::Object(below))) => {
+            members.below(above, |members| set(members, below, rest, value));
+        }
+        _ => match value {
+            Json::Object(entries) => members.below(path, |own| {
+                entries.iter().for_each(|(key, text)| own.set(key, text.clone()));
+            }),
+            value => members.set(path, value),
+        },
+    }
+    sort(members, place);
+}
+
 /// What is before the slash, and what is after it.
 fn halves(text: &str) -> (&str, Option<&str>) {
     text.split_once('/').map_or((text, None), |(before, after)| (before, Some(after)))
-}
-
-fn port_number(mask: &Mask, part: &str) -> Json {
-    match part.trim().parse::<u16>() {
-        Ok(port) => Json::Word(port.to_string()),
-        Err(_) => Json::Text(mask.write(part)),
-    }
 }
 
 /// In lower case, but for the names of variables.

@@ -124,7 +124,7 @@ impl Rewriter<'_> {
             Kind::Object(place) => self.object(node, place),
             // Containers are written with their stack, wherever in the document they stand.
             Kind::List(place) if std::ptr::eq(place, &schema::CONTAINER) => return None,
-            Kind::List(place) if std::ptr::eq(place, &schema::PORT) => self.list(&said, Self::port),
+            Kind::List(place) if std::ptr::eq(place, &schema::PORT) => self.ports(&said),
             Kind::List(place) if std::ptr::eq(place, &schema::MOUNT) => self.list(&said, Self::mount),
             Kind::List(place) if std::ptr::eq(place, &schema::ENV_VAR) => self.environment(&said),
             Kind::List(place) => self.list(&said, |this, item| this.object(item, place)),
@@ -212,10 +212,7 @@ pub(super) fn number(node: Node<'_>) -> Json {
 /// A word in its canonical spelling, also where it is the default of a variable.
 fn word(node: Node<'_>, choices: &'static [Choice]) -> Json {
     let Some(written) = node.as_str() else { return Json::of(node) };
-    let canonical = |text: &str| {
-        let same = |word: &&str| word.eq_ignore_ascii_case(text);
-        choices.iter().find(|choice| same(&choice.word) || choice.aliases.iter().any(&same))
-    };
+    let canonical = |text: &str| choices.iter().find(|choice| choice.is_spelt(text));
     if let Some(choice) = canonical(written) {
         return Json::text(choice.word);
     }

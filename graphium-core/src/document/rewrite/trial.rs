@@ -29,7 +29,7 @@ pub(super) enum Trial {
 
 /// What variables may stand for where numbers and flags are not taken: at least one word of every table of words, and
 /// one text of every form. Those that fit most places come first.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 23] = [
     "true",
     "1",
     "no",
@@ -48,6 +48,11 @@ const WORDS: [&str; 18] = [
     "stop-first",
     "rollback",
     "rprivate",
+    "none",
+    "512M",
+    "SIGTERM",
+    "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 ];
 
 /// How the new text reads beside the old.

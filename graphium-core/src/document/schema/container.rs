@@ -51,7 +51,7 @@ pub(in super::super) static CONTAINER: Place = Place {
         field("init", Kind::Flag, "Run an init process as process 1, which collects what others leave behind"),
         field("tty", Kind::Flag, "Give it a terminal"),
         field("stdinOpen", Kind::Flag, "Keep standard input open"),
-        field("stopSignal", Kind::Text, "The signal that asks it to stop"),
+        field("stopSignal", Kind::Text, "The signal that asks it to stop, as in `SIGTERM`, `15` or `SIGRTMIN+3`"),
         field("stopGracePeriod", Kind::Duration, "How long it may take to stop before it is killed"),
         field(
             "restartPolicy",
@@ -61,7 +61,7 @@ pub(in super::super) static CONTAINER: Place = Place {
         field(
             "networkMode",
             Kind::Text,
-            "`host`, `none` or `container:…`; the network of the stack where it is left out",
+            "`host`, `none`, `bridge`, `container:` and a name on the engine, or a network there; the stack's if left out",
         ),
         field("aliases", Kind::TextList, "Names beside its own on the network of the stack"),
         field("expose", Kind::Forms(Form::Exposed), "Ports open to its network only, as in `80` or `80/udp`"),
@@ -84,11 +84,15 @@ pub(in super::super) static CONTAINER: Place = Place {
             Kind::Choice(PULL_POLICIES),
             "When its image is pulled; `if-not-present` where it is left out",
         ),
-        field("pid", Kind::Text, "PID namespace: `host` or `container:…`"),
-        field("ipc", Kind::Text, "IPC namespace: `host`, `shareable`, `container:…`"),
+        field("pid", Kind::Text, "PID namespace: `host`, or `container:` and a name on the engine"),
+        field(
+            "ipc",
+            Kind::Text,
+            "IPC namespace: `host`, `none`, `private`, `shareable`, or `container:` and a name on the engine",
+        ),
         field("groupAdd", Kind::TextList, "Groups beside those of its user"),
         field("runtime", Kind::Text, "The OCI runtime of the engine"),
-        field("labels", Kind::TextMap, "Labels, beside those that Graphium sets"),
+        field("labels", Kind::TextMap, "Labels; those that begin with `graphium.` are reserved"),
         field("replicas", super::COUNT, "How many alike; of several each has a number behind its name"),
         older("position", Kind::Structure, "the order of `hasPart`", "The place in an older list"),
         older(

@@ -8,8 +8,14 @@ mod parts;
 mod stack;
 
 pub(super) use container::{CONTAINER, DEPENDENCY, DEVICE, ENV_SOURCE, ENV_VAR, LOGGING, PORT, PROPERTY_VALUE, ULIMIT};
-pub(super) use mount::{BIND_OPTIONS, MOUNT, TMPFS_OPTIONS, VOLUME_OPTIONS};
-pub(super) use parts::{HEALTH_CHECK, LIMITS, REQUIREMENTS, RESERVATIONS, RESOURCE_REQUIREMENTS, RESOURCES};
+pub(super) use mount::MOUNT;
+#[cfg(test)]
+pub(super) use mount::{BIND_OPTIONS, TMPFS_OPTIONS, VOLUME_OPTIONS};
+#[cfg(test)]
+pub(super) use parts::LIMITS;
+pub(super) use parts::{
+    HEALTH_CHECK, REQUIREMENTS, REQUIREMENTS_TODAY, RESERVATIONS, RESOURCE_REQUIREMENTS, RESOURCES,
+};
 pub(super) use stack::{
     DEPLOYMENT, DOCUMENT, ENVELOPE, HOST, HOST_CONSTRAINT, LIST_ITEM, NAMED, NETWORK, RACK, REFERENCE, STACK, UPDATE,
     VOLUME,
@@ -103,7 +109,7 @@ pub(super) enum Kind {
     Object(&'static Place),
     /// An array of objects of that place; several spellings of it add up.
     List(&'static Place),
-    /// Has several forms and a reader of its own; several spellings of it add up.
+    /// Has several forms and a reader of its own.
     Forms(Form),
     /// Accepted, without effect, with a note.
     Ignored,
@@ -161,12 +167,13 @@ pub(super) struct Choice {
 }
 
 impl Kind {
-    /// Whether several spellings of one field add up to one list.
+    /// Whether several spellings of one field add up to one list or map.
     pub(super) fn adds_up(self) -> bool {
-        matches!(
-            self,
-            Self::List(_) | Self::Forms(_) | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure
-        )
+        match self {
+            Self::List(_) | Self::TextMap | Self::TextList | Self::Ignored | Self::Structure => true,
+            Self::Forms(form) => !matches!(form, Form::Addresses | Form::Gpus | Form::Mode | Form::Check),
+            _ => false,
+        }
     }
 }
 
@@ -174,6 +181,15 @@ impl Place {
     /// The field that a canonical name stands for.
     pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The kind of a field, by its canonical name or the path to it.
+    pub(super) fn kind_at(&self, path: &str) -> Option<Kind> {
+        let Some((above, rest)) = path.split_once('.') else { return self.field(path).map(|field| field.kind) };
+        match self.field(above)?.kind {
+            Kind::Object(below) => below.kind_at(rest),
+            _ => None,
+        }
     }
 
     /// The alias with this spelling.

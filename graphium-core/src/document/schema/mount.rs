@@ -16,7 +16,7 @@ pub(in super::super) static MOUNT: Place = Place {
             "What is mounted; where it is left out a path is a `bind` and a name is a `volume`",
         ),
         field("source", Kind::Text, "Name of the volume, or path on the host; a volume without one is anonymous"),
-        needed("target", Kind::Shaped(Shape::Path), "Where, an absolute path inside"),
+        needed("target", Kind::Shaped(Shape::Path), "Where, an absolute path inside, not `/`"),
         field("readOnly", Kind::Flag, "Without the right to write"),
         field("volumeOptions", Kind::Object(&VOLUME_OPTIONS), "Settings of a volume"),
         field("bindOptions", Kind::Object(&BIND_OPTIONS), "Settings of a bind mount"),

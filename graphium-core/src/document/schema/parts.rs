@@ -63,8 +63,12 @@ pub(in super::super) static LIMITS: Place = Place {
     what: "limits",
     fields: &[
         field("cpus", Kind::Number, "Processors, as in 0.5"),
-        field("memory", Kind::Size, "Memory, bytes or as in `512M`"),
-        field("memorySwap", Kind::SizeOrUnlimited, "Memory and swap together; -1 is without limit"),
+        field("memory", Kind::Size, "Memory, bytes or as in `512M`; `6M` at least"),
+        field(
+            "memorySwap",
+            Kind::SizeOrUnlimited,
+            "Memory and swap together, so no less than `memory`; -1 is without limit",
+        ),
         field("pids", ANY, "Processes"),
     ],
     needs: Needs::Nothing,
@@ -112,3 +116,13 @@ pub(in super::super) static RESOURCE_REQUIREMENTS: Place = Place {
     aliases: &[legacy("minCpu", "minCPU"), legacy("maxCpu", "maxCPU")],
     advice: &[],
 };
+
+/// What the keys of [`RESOURCE_REQUIREMENTS`] are called today: where in a container, and there by which path.
+pub(in super::super) const REQUIREMENTS_TODAY: &[(&str, (&str, &str))] = &[
+    ("minCPU", ("resources", "reservations.cpus")),
+    ("maxCPU", ("resources", "limits.cpus")),
+    ("minMemory", ("resources", "reservations.memory")),
+    ("maxMemory", ("resources", "limits.memory")),
+    ("requiredLabels", ("requirements", "labels")),
+    ("preferredDatacenter", ("requirements", "preferredDatacenter")),
+];

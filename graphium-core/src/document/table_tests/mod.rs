@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod contradictions;
 mod fields;
 mod older;
 mod place;

@@ -81,9 +81,9 @@ pub(super) const OLDER: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "MOUNT",
-        r#""driverOpts": {"a": "b"}, "source": "v", "volumeOptions": {"driverOpts": {"a": "c"}}"#,
+        r#""driverOpts": {"a": "b", "d": 1}, "source": "v", "volumeOptions": {"driverOpts": {"a": "b", "c": "d"}}"#,
         "MOUNT",
-        r#""type": "volume", "source": "v", "volumeOptions": {"driverOpts": {"a": "c"}}"#,
+        r#""type": "volume", "source": "v", "volumeOptions": {"driverOpts": {"a": "b", "d": "1", "c": "d"}}"#,
     ),
     (
         "MOUNT",

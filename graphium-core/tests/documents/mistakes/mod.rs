@@ -7,13 +7,14 @@ use graphium_core::document::Code;
 use std::collections::HashSet;
 
 mod common;
+mod forms;
 mod schema;
 mod values;
 mod whole;
 
 /// Every case.
 fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
-    [values::cases(), whole::cases()].concat()
+    [values::cases(), forms::cases(), whole::cases()].concat()
 }
 
 #[test]

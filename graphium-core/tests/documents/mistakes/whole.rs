@@ -218,7 +218,7 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ),
         (
             "reservation-over-limit",
-            container("\"resources\": «{»\"limits\": {\"memory\": 1}, \"reservations\": {\"memory\": 2}}"),
+            container("\"resources\": «{»\"limits\": {\"memory\": \"64M\"}, \"reservations\": {\"memory\": \"65M\"}}"),
             "/hasPart/0/resources",
             "memory",
         ),
