@@ -7,14 +7,14 @@
 use super::{
     Applied, Choice, Options, explain,
     hosts::{Hosts, Own, Seen},
-    members::{Member, Members},
+    members::Members,
     propose::Proposal,
     rank::Ranking,
+    refuse,
     room::{Refusal, Room},
-    subject,
 };
 use crate::{
-    diagnostic::{Diagnostic, Property, Subject},
+    diagnostic::{Diagnostic, Subject},
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
     stack::{Container, Mode, Stack, Strategy},
@@ -94,13 +94,7 @@ pub(super) fn place<'a>(
     match stack.deployment.placement_strategy {
         Some(Strategy::Manual) => {
             for &number in &free {
-                placer.refuse(|| {
-                    let Member { name, definition } = &members.list[number];
-                    let message = format!("`{name}` names no host, and the placement strategy is `manual`");
-                    Diagnostic::error("no-host", "", message)
-                        .with_help("add `locatedInHost`, or use another `placementStrategy`")
-                        .about(subject::of(definition, None))
-                });
+                placer.refuse(|| refuse::no_host(&members.list[number]));
             }
             free.clear();
         }
@@ -160,19 +154,11 @@ impl<'a> Placer<'a, '_> {
         self.placed[number] = Some(host);
     }
 
-    /// The host that a document names for a container: its own, a constraint's, the stack's.
-    fn bound(&self, number: usize) -> Option<&'a HostId> {
-        let definition = self.room.members.list[number].definition;
-        let constrained =
-            || self.room.constraints(definition).iter().find_map(|constraint| constraint.target_host.as_ref());
-        definition.host.as_ref().or_else(constrained).or(self.room.stack.host.as_ref())
-    }
-
     /// Places what names its host, and returns what does not.
     fn place_bound(&mut self) -> Vec<usize> {
         let mut free = Vec::new();
         for number in 0..self.placed.len() {
-            let Some(id) = self.bound(number) else {
+            let Some(id) = self.room.constraints.bound(self.definition(number)) else {
                 free.push(number);
                 continue;
             };
@@ -279,16 +265,8 @@ impl<'a> Placer<'a, '_> {
         let candidates: Vec<usize> = match bound.next() {
             Some((first, host)) => {
                 if let Some((other, elsewhere)) = bound.find(|&(_, other)| other != host) {
-                    let message = format!(
-                        "`{}` is bound to `{}` and `{}` to `{}`, but the mode is `single-host`",
-                        self.name(first),
-                        self.host_name(host),
-                        self.name(other),
-                        self.host_name(elsewhere)
-                    );
-                    let conflict = Diagnostic::error("host-conflict", "", message)
-                        .with_help("name one host, or use the mode `multi-host`")
-                        .about(subject::of(self.definition(other), Property::Host));
+                    let bound = |number: usize, host: usize| (&self.room.members.list[number], self.host_name(host));
+                    let conflict = refuse::host_conflict(bound(first, host), bound(other, elsewhere));
                     self.refuse(|| conflict);
                     return;
                 }

@@ -1,6 +1,7 @@
 //! Saying that a container has no place: why, host by host, and what might help.
 
 use super::{
+    members::Member,
     place::{LISTED, Placer, Reasons, Wanting},
     propose::{Asking, Proposal, best},
     reasons::{Reason, host_by_host},
@@ -58,9 +59,7 @@ impl<'a> Placer<'a, '_> {
     pub(super) fn refuse_without_datacenter(&mut self) {
         let known: BTreeSet<&str> = self.room.hosts.list.iter().filter_map(|site| site.datacenter).collect();
         let help = listed("datacenter", &known.into_iter().collect::<Vec<_>>());
-        let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
-        let subject = Subject::stack().property(Property::PlacementStrategy);
-        self.refuse(|| Diagnostic::error("missing-datacenter", "", message).with_help(help).about(subject));
+        self.refuse(|| missing_datacenter().with_help(help));
     }
 
     /// `closed` is why the host takes nothing at all.
@@ -185,6 +184,34 @@ impl<'a> Placer<'a, '_> {
             self.wanting.push(Wanting { error, members, proposals });
         }
     }
+}
+
+/// A container that nobody may place.
+pub(super) fn no_host(member: &Member<'_>) -> Diagnostic {
+    let message = format!("`{}` names no host, and the placement strategy is `manual`", member.name);
+    Diagnostic::error("no-host", "", message)
+        .with_help("add `locatedInHost`, or use another `placementStrategy`")
+        .about(subject::of(member.definition, None))
+}
+
+/// A strategy that lacks what it goes by.
+pub(super) fn missing_datacenter() -> Diagnostic {
+    let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
+    Diagnostic::error("missing-datacenter", "", message)
+        .with_help("add `targetDatacenter`")
+        .about(Subject::stack().property(Property::PlacementStrategy))
+}
+
+/// Two containers that are to share a host, and where each is bound to.
+pub(super) fn host_conflict(one: (&Member<'_>, &HostId), other: (&Member<'_>, &HostId)) -> Diagnostic {
+    let ((first, host), (second, elsewhere)) = (one, other);
+    let message = format!(
+        "`{}` is bound to `{host}` and `{}` to `{elsewhere}`, but the mode is `single-host`",
+        first.name, second.name
+    );
+    Diagnostic::error("host-conflict", "", message)
+        .with_help("name one host, or use the mode `multi-host`")
+        .about(subject::of(second.definition, Property::Host))
 }
 
 /// What was probably meant by a host that is not known, and those that are.

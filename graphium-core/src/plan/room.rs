@@ -2,15 +2,15 @@
 
 use super::{
     amount::{bytes, rounded},
+    constraints::Constraints,
     hosts::{Hosts, Seen, Site},
-    map::Map,
     members::{Member, Members},
     ports::{HostPort, Ports},
 };
 use crate::{
     inventory::HostStatus,
     runtime::label,
-    stack::{Container, HostConstraint, Reservations, Stack},
+    stack::{Container, Reservations, Stack},
 };
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -77,7 +77,7 @@ pub(super) struct Room<'a, 'p> {
     pub(super) members: &'p Members<'a>,
     pub(super) hosts: &'p Hosts<'a>,
     pub(super) seen: &'p Seen<'a>,
-    constraints: Map<&'a str, Vec<&'a HostConstraint>>,
+    pub(super) constraints: Constraints<'a>,
     /// Names within this stack that others have taken on the engine.
     names: BTreeSet<(usize, &'a str)>,
     ports: Ports<Holder>,
@@ -91,14 +91,11 @@ impl<'a, 'p> Room<'a, 'p> {
             members,
             hosts,
             seen,
-            constraints: Map::default(),
+            constraints: Constraints::of(stack),
             names: BTreeSet::new(),
             ports: Ports::new(),
             loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),
         };
-        for constraint in &stack.deployment.host_constraints {
-            room.constraints.entry(&constraint.container_name).or_default().push(constraint);
-        }
         for (number, other) in seen.others.iter().enumerate() {
             let Some(host) = hosts.find(&other.hosted_on) else { continue };
             room.loads[host].containers += 1;
@@ -112,15 +109,6 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
         room
-    }
-
-    /// What the stack asks of a container's host beside the container itself.
-    pub(super) fn constraints(&self, definition: &Container) -> &[&'a HostConstraint] {
-        if self.constraints.is_empty() {
-            return &[];
-        }
-        let by = |name: &str| self.constraints.get(name).map(Vec::as_slice);
-        by(&definition.name).or_else(|| by(&definition.id)).unwrap_or(&[])
     }
 
     /// The datacenter that a container prefers, or the stack.
@@ -214,22 +202,20 @@ impl<'a, 'p> Room<'a, 'p> {
         within: Option<&'a str>,
         found: &mut impl FnMut(Refusal<'a>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let constraints = self.constraints(member.definition);
-        let labels = constraints.iter().flat_map(|constraint| &constraint.labels);
-        for (key, wanted) in labels.chain(&member.definition.requirements.labels) {
+        for (key, wanted) in self.constraints.labels(member.definition) {
             let is = site.host.labels.get(key).map(String::as_str);
             if is != Some(wanted) {
                 found(Refusal::Label { key, wanted, found: is })?;
             }
         }
-        let required = constraints.iter().filter_map(|constraint| constraint.required_datacenter.as_deref());
+        let required = self.constraints.datacenters(member.definition);
         for wanted in required.filter(|wanted| site.datacenter != Some(wanted)) {
             found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: false })?;
         }
         if let Some(wanted) = within.filter(|wanted| site.datacenter != Some(wanted)) {
             found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: true })?;
         }
-        for constraint in constraints {
+        for constraint in self.constraints.for_container(member.definition) {
             if let Some(wanted) = constraint.min_cpu.filter(|&wanted| site.host.cpu < wanted) {
                 found(Refusal::FewProcessors { wanted, found: site.host.cpu })?;
             }

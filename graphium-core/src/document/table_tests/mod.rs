@@ -143,7 +143,8 @@ fn every_word_has_its_spellings() {
                 let shouted = choice.word.to_uppercase();
                 for spelling in choice.aliases.iter().copied().chain([shouted.as_str()]) {
                     assert_eq!(formats(&document(place::OLDER, name, &members(spelling))), text, "{spelling}");
-                    assert!(read(document(NATIVE, name, &members(spelling)), &ReadContext::default()).is_err());
+                    let native = document(NATIVE, name, &members(spelling));
+                    assert!(read(&native, &ReadContext::default()).is_err(), "{native}");
                 }
             }
         }
