@@ -24,6 +24,8 @@ struct Finding {
     mark: Range<usize>,
     /// The value that the pointer names, by its number in the code map.
     index: usize,
+    /// The byte at which something of the same kind stands before it; the message tells that place.
+    first: Option<Place>,
     message: String,
     help: Option<String>,
 }
@@ -80,13 +82,35 @@ impl Findings {
         message: impl Into<String>,
         help: Option<String>,
     ) {
+        self.keep(code, place.into(), None, message, help);
+    }
+
+    /// Adds what is wrong because something like it stands before it, at `first`.
+    pub(super) fn add_second(
+        &mut self,
+        code: Code,
+        place: Place,
+        first: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.keep(code, place, Some(first), message, help);
+    }
+
+    fn keep(
+        &mut self,
+        code: Code,
+        Place { mark, index }: Place,
+        first: Option<Place>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         if self.is_full(code.severity()) {
             self.dropped += 1;
             return;
         }
-        let place = place.into();
         self.kept[code.severity() as usize] += 1;
-        self.findings.push(Finding { code, mark: place.mark, index: place.index, message: message.into(), help });
+        self.findings.push(Finding { code, mark, index, first, message: message.into(), help });
     }
 
     /// Counts findings that somebody else left out.
@@ -139,6 +163,7 @@ impl Findings {
             let (shown, value, addition) = to(finding.mark.clone(), finding.index);
             (finding.mark, finding.index) = (shown.mark, value.index);
             finding.message.push_str(&addition);
+            finding.first = finding.first.take().map(|first| to(first.mark, first.index).0);
         }
     }
 
@@ -156,17 +181,39 @@ impl Findings {
         }
     }
 
+    /// Adds to messages where the first of two stands.
+    fn tell_firsts(&mut self, source: &str) {
+        let mut firsts: Vec<(usize, &mut String)> = Vec::new();
+        for Finding { first, message, .. } in &mut self.findings {
+            firsts.extend(first.as_ref().map(|first| (first.mark.start, message)));
+        }
+        firsts.sort_by_key(|(at, _)| *at);
+        let mut cursor = Cursor::new(source);
+        for (at, message) in firsts {
+            cursor.advance_to(at);
+            message.push_str(&format!(", the first at {}:{}", cursor.line, cursor.column));
+        }
+    }
+
     /// The findings as diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self, source: &str, root: Option<Node<'_>>) -> Vec<Diagnostic> {
         if self.dropped > 0 {
             let message = format!("{} more findings are not shown", self.dropped);
             let end = source.trim_end().len();
-            self.findings.push(Finding { code: Code::MoreFindings, mark: end..end, index: 0, message, help: None });
+            self.findings.push(Finding {
+                code: Code::MoreFindings,
+                mark: end..end,
+                index: 0,
+                first: None,
+                message,
+                help: None,
+            });
         }
         let wanted = self.findings.iter().map(|finding| finding.index);
         let pointers = root.map(|root| Pointers::of(root, wanted)).unwrap_or_default();
+        self.tell_firsts(source);
         self.findings.sort_by(|a, b| a.mark.start.cmp(&b.mark.start).then(b.code.severity().cmp(&a.code.severity())));
-        let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+        let mut cursor = Cursor::new(source);
         self.findings
             .into_iter()
             .map(|finding| {
@@ -192,7 +239,7 @@ impl Findings {
 pub(super) fn settle(source: &str, root: Node<'_>, mut placed: Vec<(&mut Diagnostic, Place)>) {
     let pointers = Pointers::of(root, placed.iter().map(|(_, place)| place.index));
     placed.sort_by_key(|(_, place)| place.mark.start);
-    let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+    let mut cursor = Cursor::new(source);
     for (diagnostic, place) in placed {
         cursor.advance_to(place.mark.start);
         (diagnostic.line, diagnostic.column) = (cursor.line, cursor.column);
@@ -213,7 +260,11 @@ struct Cursor<'s> {
     column: u32,
 }
 
-impl Cursor<'_> {
+impl<'s> Cursor<'s> {
+    fn new(source: &'s str) -> Self {
+        Self { source, at: 0, line: 1, column: 1 }
+    }
+
     fn advance_to(&mut self, target: usize) {
         for character in self.source.get(self.at..target).unwrap_or_default().chars() {
             if character == '\n' {

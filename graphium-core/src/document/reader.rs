@@ -30,6 +30,11 @@ impl Reader<'_> {
         self.findings.add(code, at, message, (!help.is_empty()).then_some(help));
     }
 
+    /// The same of what stands for the second time, with a word on where the first is.
+    pub(super) fn again(&mut self, code: Code, at: At, first: At, message: impl Into<String>, help: &str) {
+        self.findings.add_second(code, at, first, message, Some(help.to_owned()));
+    }
+
     /// `expected` with its article: `a string`.
     pub(super) fn wrong_type(&mut self, node: Node<'_>, expected: &str, help: &str) {
         let help = match (help, node.kind()) {

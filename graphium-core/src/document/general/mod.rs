@@ -93,9 +93,13 @@ fn shown_at(text: &str, mark: Range<usize>) -> Option<Value> {
     }
 }
 
-/// What tells the reader of a finding which node it is about.
-fn owned_by(origin: &Origin) -> String {
-    if origin.owner.is_empty() { String::new() } else { format!(" ({})", origin.owner) }
+/// What tells the reader of a finding which node it is about, and what the document's own word for it stands for.
+fn owned_by(origin: &Origin, own_word: Option<&str>) -> String {
+    match own_word {
+        _ if origin.owner.is_empty() => String::new(),
+        Some(own_word) => format!(" (`{own_word}` is {})", origin.owner),
+        None => format!(" ({})", origin.owner),
+    }
 }
 
 fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
@@ -185,8 +189,9 @@ impl Canonical {
         // A container is shown by its name, and a value by its key: the first is two places, the second one.
         let apart = begins < mark.start;
         let value = if apart { (origin_at(begins), shown_at(&self.text, begins..begins + 1)) } else { shown.clone() };
-        let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
-        (place(&shown), place(&value), owned_by(&value.0))
+        let find = |(origin, value): &(Origin, Option<Value>)| source.find(origin, value.as_ref());
+        let found = find(&value);
+        (find(&shown).place, found.place, owned_by(&value.0, found.own_word))
     }
 
     /// Takes what was found in this text, and what was found when it was written, back to the source.
@@ -201,8 +206,9 @@ impl Canonical {
                 findings.leave_out(1);
                 continue;
             }
-            let message = format!("{message}{}", owned_by(origin));
-            findings.add(*code, source.place(origin, value.as_ref()), message, help.clone());
+            let found = source.find(origin, value.as_ref());
+            let message = format!("{message}{}", owned_by(origin, found.own_word));
+            findings.add(*code, found.place, message, help.clone());
         }
     }
 }
