@@ -54,12 +54,6 @@ impl Place {
         Self { mark: shown.unwrap_or(node).mark(), index: node.index() }
     }
 
-    /// The value of that number, shown by these bytes.
-    #[cfg(feature = "json-ld")]
-    pub(super) fn new(mark: Range<usize>, index: usize) -> Self {
-        Self { mark, index }
-    }
-
     /// The place in another text that `to` finds for it: what is shown there, which value it is about, and what a message
     /// should add.
     #[cfg(feature = "json-ld")]

@@ -7,6 +7,7 @@ use super::{
     node::Node,
     profile::{Context, Profile},
 };
+use indexmap::IndexMap;
 
 /// Reads nodes into values and keeps what it finds.
 pub(super) struct Reader<'c> {
@@ -17,6 +18,20 @@ pub(super) struct Reader<'c> {
     pub(super) tops: Vec<usize>,
     /// Bytes that variables have brought in so far.
     pub(super) filled: usize,
+    /// What the document calls datacenters, each with its id, where that is another.
+    pub(super) datacenters: IndexMap<String, String>,
+}
+
+impl<'c> Reader<'c> {
+    /// One that has read nothing yet.
+    pub(super) fn new(
+        context: Context,
+        environment: &'c ReadContext<'c>,
+        findings: Findings,
+        tops: Vec<usize>,
+    ) -> Self {
+        Self { context, environment, findings, tops, filled: 0, datacenters: IndexMap::new() }
+    }
 }
 
 impl Reader<'_> {

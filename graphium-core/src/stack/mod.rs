@@ -60,6 +60,9 @@ pub struct Stack {
     /// Hosts that the document itself describes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<DocumentHost>,
+    /// Datacenters that the document gives another name than their id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datacenters: Vec<NamedDatacenter>,
     /// Values under declared foreign prefixes (`x:owner`), carried and otherwise ignored.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub annotations: IndexMap<String, serde_json::Value>,
@@ -78,6 +81,16 @@ pub struct DocumentHost {
     /// Its datacenter, its own or its rack's.
     #[serde(default, rename = "locatedInDatacenter", skip_serializing_if = "Option::is_none")]
     pub datacenter: Option<String>,
+}
+
+/// A datacenter and what people call it: hosts may name either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedDatacenter {
+    /// Which datacenter, without `datacenter:`.
+    #[serde(rename = "@id")]
+    pub id: String,
+    /// What it is called.
+    pub name: String,
 }
 
 /// The network of a stack on each of its hosts.

@@ -7,8 +7,8 @@ use graphium_core::{
     plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
     runtime::label,
     stack::{
-        Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, Network, Port, Protocol,
-        Stack, Volume,
+        Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, NamedDatacenter, Network,
+        Port, Protocol, Stack, Strategy, Volume,
     },
 };
 
@@ -260,6 +260,19 @@ fn a_document_says_where_hosts_are_that_do_not_say_it_themselves() {
     told.hosts[0].location = Some("eu".to_owned());
     told.hosts[1].location = Some("us".to_owned());
     assert_eq!(planned(&described, &told).placements["web"], HostId::new("vm1"));
+}
+
+#[test]
+fn a_host_may_name_its_datacenter_as_the_document_calls_it() {
+    let center = NamedDatacenter { id: "dc1".to_owned(), name: "Frankfurt".to_owned() };
+    let mut described = Stack { datacenters: vec![center], ..stack("s", vec![container("web")]) };
+    described.deployment.placement_strategy = Some(Strategy::Datacenter);
+    described.deployment.target_datacenter = Some("dc1".to_owned());
+    for name in ["Frankfurt", "dc1"] {
+        let mut told = hosts(3);
+        told.hosts[1].location = Some(name.to_owned());
+        assert_eq!(planned(&described, &told).placements["web"], HostId::new("vm2"), "{name}");
+    }
 }
 
 #[test]

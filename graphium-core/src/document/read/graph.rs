@@ -74,7 +74,7 @@ pub(in super::super) fn document_in(
     let top = envelope.unwrap_or(root);
     let profile = context.profile;
     let tops = vec![root.index(), top.index()];
-    let mut reader = Reader { context, environment, findings, tops, filled: 0 };
+    let mut reader = Reader::new(context, environment, findings, tops);
     let options = if envelope.is_some() { reader.options(root) } else { DeployOptions::default() };
     let graph = reader.graph(top);
     let stack = reader.stacks(top, &graph);

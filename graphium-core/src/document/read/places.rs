@@ -18,7 +18,7 @@ pub(in super::super) fn places(
 ) -> Vec<Option<Place>> {
     let top = root.get("stackDefinition").unwrap_or(root);
     let (findings, tops) = (Findings::default(), vec![root.index(), top.index()]);
-    let mut reader = Reader { context, environment, findings, tops, filled: 0 };
+    let mut reader = Reader::new(context, environment, findings, tops);
     let sites = Sites::of(&mut reader, top);
     subjects.iter().map(|subject| Some(sites.as_ref()?.place(&mut reader, subject))).collect()
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     id::{HostId, StackId},
-    stack::Stack,
+    stack::{NamedDatacenter, Stack},
 };
 use json_syntax::Value;
 
@@ -37,6 +37,11 @@ impl Reader<'_> {
             volumes,
             secrets: self.references(&object, "secrets"),
             hosts: Vec::new(),
+            datacenters: self
+                .datacenters
+                .iter()
+                .map(|(name, id)| NamedDatacenter { id: id.clone(), name: name.clone() })
+                .collect(),
             annotations: object.annotations(),
         };
         for key in ["applicationCategory", "softwareVersion"] {

@@ -118,7 +118,7 @@ fn rewrite(root: Node<'_>, findings: &mut Findings) -> (Profile, String) {
     let context = Context::read(top, top.get("@context").or_else(|| root.get("@context")), &mut unheard);
     let profile = context.profile;
     let tops = vec![root.index(), top.index()];
-    let reader = Reader { context, environment: &environment, findings: unheard, tops, filled: 0 };
+    let reader = Reader::new(context, &environment, unheard, tops);
     let mut rewriter = Rewriter { reader, problems: std::mem::take(findings) };
     let document = rewriter.document(root);
     *findings = rewriter.problems;
