@@ -98,6 +98,7 @@ codes! {
         VolumeConflict "volume-conflict" "one volume is described twice, differently" "describe it once, in the stack's `volumes`"
         ReservationOverLimit "reservation-over-limit" "more is reserved than may be used" "raise the limit or lower the reservation"
         OverlayUnsupported "overlay-unsupported" "overlay networks do not exist yet" "use `host-port`: containers reach each other through published ports"
+        MoreMistakes "more-mistakes" "there are more mistakes than are shown" "fix the first ones"
         // Formatting.
         NotRewritable "not-rewritable" "the place cannot be written in the native form without knowing a variable" "write it in the native form yourself"
     }
@@ -115,6 +116,6 @@ codes! {
         DerivedId "derived-id" "a stack or container has no `@id`; one is made of its name" "add the `@id` to keep it when names change"
         ChangedName "changed-name" "a name has characters that an engine does not take; another is used" "use the name that the message shows"
         IgnoredKey "ignored-key" "the key is accepted and has no effect" "nothing, or remove it"
-        MoreFindings "more-findings" "there are more findings than are shown" "fix the first ones"
+        MoreFindings "more-findings" "there are more warnings and notes than are shown" "fix the first ones"
     }
 }

@@ -4,7 +4,7 @@ use super::{
     code::Code,
     node::{Member, Node},
 };
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, clip};
 use std::{borrow::Cow, ops::Range};
 
 /// So many findings of each severity are kept; the rest is counted.
@@ -15,7 +15,8 @@ pub(super) const MAX_PER_SEVERITY: usize = 1_000;
 pub(super) struct Findings {
     findings: Vec<Finding>,
     kept: [usize; 3],
-    dropped: usize,
+    /// What is only counted, by severity.
+    dropped: [usize; 3],
 }
 
 struct Finding {
@@ -100,17 +101,17 @@ impl Findings {
         help: Option<String>,
     ) {
         if self.is_full(code.severity()) {
-            self.dropped += 1;
+            self.dropped[code.severity() as usize] += 1;
             return;
         }
         self.kept[code.severity() as usize] += 1;
-        self.findings.push(Finding { code, mark, index, first, message: message.into(), help });
+        self.findings.push(Finding { code, mark, index, first, message: clip(message), help: help.map(clip) });
     }
 
     /// Counts findings that somebody else left out.
     #[cfg(feature = "json-ld")]
-    pub(super) fn leave_out(&mut self, count: usize) {
-        self.dropped += count;
+    pub(super) fn leave_out(&mut self, severity: Severity, count: usize) {
+        self.dropped[severity as usize] += count;
     }
 
     /// Whether one more of this severity would only be counted: its message need not be made.
@@ -156,7 +157,7 @@ impl Findings {
         for finding in &mut self.findings {
             let (shown, value, addition) = to(finding.mark.clone(), finding.index);
             (finding.mark, finding.index) = (shown.mark, value.index);
-            finding.message.push_str(&addition);
+            finding.message.push_str(&clip(addition));
             finding.first = finding.first.take().map(|first| to(first.mark, first.index).0);
         }
     }
@@ -164,14 +165,31 @@ impl Findings {
     /// Takes over what was found elsewhere in the same text.
     #[cfg(feature = "json-ld")]
     pub(super) fn absorb(&mut self, others: Self) {
-        self.dropped += others.dropped;
+        for (dropped, others) in self.dropped.iter_mut().zip(others.dropped) {
+            *dropped += others;
+        }
         for finding in others.findings {
             if self.is_full(finding.code.severity()) {
-                self.dropped += 1;
+                self.dropped[finding.code.severity() as usize] += 1;
             } else {
                 self.kept[finding.code.severity() as usize] += 1;
                 self.findings.push(finding);
             }
+        }
+    }
+
+    /// Says how much was only counted, mistakes apart from the rest.
+    fn tell_dropped(&mut self, end: usize) {
+        let mistakes = std::mem::take(&mut self.dropped[Severity::Error as usize]);
+        let rest: usize = self.dropped.iter().sum();
+        for (count, code, what) in [(mistakes, Code::MoreMistakes, "mistake"), (rest, Code::MoreFindings, "finding")] {
+            let message = match count {
+                0 => continue,
+                1 => format!("1 more {what} is not shown"),
+                _ => format!("{count} more {} are not shown", what.to_owned() + "s"),
+            };
+            let help = Some("fix the first ones".to_owned());
+            self.findings.push(Finding { code, mark: end..end, index: 0, first: None, message, help });
         }
     }
 
@@ -191,18 +209,7 @@ impl Findings {
 
     /// The findings as diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self, source: &str, root: Option<Node<'_>>) -> Vec<Diagnostic> {
-        if self.dropped > 0 {
-            let message = format!("{} more findings are not shown", self.dropped);
-            let end = source.trim_end().len();
-            self.findings.push(Finding {
-                code: Code::MoreFindings,
-                mark: end..end,
-                index: 0,
-                first: None,
-                message,
-                help: None,
-            });
-        }
+        self.tell_dropped(source.trim_end().len());
         let wanted = self.findings.iter().map(|finding| finding.index);
         let pointers = root.map(|root| Pointers::of(root, wanted)).unwrap_or_default();
         self.tell_firsts(source);

@@ -26,7 +26,7 @@ use super::{
     read::{self, Document},
     rewrite, syntax,
 };
-use crate::diagnostic::Subject;
+use crate::diagnostic::{Severity, Subject};
 use expand::Failure;
 use graph::Graph;
 use json_syntax::{CodeMap, Parse as _, Value};
@@ -127,8 +127,8 @@ struct Canonical {
     /// Where in the source its values and keys came from, by their places.
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
-    /// Mistakes beyond those.
-    left_out: usize,
+    /// Mistakes beyond those, by severity.
+    left_out: [usize; 3],
 }
 
 impl Canonical {
@@ -199,11 +199,13 @@ impl Canonical {
         let source = Source::new(root, top);
         inner.relocate(|mark, index| self.source_of(&source, mark, index));
         findings.absorb(inner);
-        findings.leave_out(self.left_out);
+        for severity in [Severity::Note, Severity::Warning, Severity::Error] {
+            findings.leave_out(severity, self.left_out[severity as usize]);
+        }
         for Mistake { code, origin, value, message, help } in &self.mistakes {
             if findings.is_full(code.severity()) {
                 // Its place is looked for in vain.
-                findings.leave_out(1);
+                findings.leave_out(code.severity(), 1);
                 continue;
             }
             let found = source.find(origin, value.as_ref());
