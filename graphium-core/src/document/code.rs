@@ -82,7 +82,7 @@ codes! {
         BadForm "bad-form" "the text does not have the form that this key takes" "write it as the help shows"
         UnclosedQuote "unclosed-quote" "a command opens a quote that it does not close" "close the quote, or write the command as a list"
         // Variables.
-        UnsetVariable "unset-variable" "a variable that the document uses is not set" "set it, or give a default with `${NAME:-default}`"
+        UnsetVariable "unset-variable" "a variable that the document uses is not set, or is empty where `${NAME:?}` asks for a value" "set it, or give a default with `${NAME:-default}`"
         BadVariable "bad-variable" "a `${` begins nothing that can be read as a variable" "use `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a plain `$`"
         // The whole document.
         DuplicateName "duplicate-name" "two things have the same name or the same `@id`" "rename one"

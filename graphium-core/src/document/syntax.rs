@@ -43,10 +43,19 @@ pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
                 return findings;
             }
             let (message, help) = explain(expected, &error);
+            let help = help.or_else(|| (source.trim_start().len() == source.len() - from).then(|| of_yaml(source))?);
             findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, help);
         }
         findings
     })
+}
+
+/// A word for those who give a file of Compose as it is.
+fn of_yaml(source: &str) -> Option<String> {
+    let is_compose = source.lines().any(|line| line.trim_end() == "services:");
+    let is_yaml = is_compose || source.starts_with("---") || source.lines().next()?.contains(": ");
+    let what = if is_compose { "a file of Compose in YAML" } else { "YAML" };
+    is_yaml.then(|| format!("this looks like {what}; stack documents are JSON"))
 }
 
 /// Where a comma is missing, if the text goes on at `at` with what only a comma lets follow: behind the value before it,

@@ -223,5 +223,10 @@ fn refused(room: &Room<'_, '_>, number: usize, sharing: Sharing<'_>, refusal: &R
 }
 
 fn unlisted(code: &'static str, more: usize) -> Diagnostic {
-    Diagnostic::error(code, "", format!("{more} more are not listed")).about(Subject::stack())
+    Diagnostic::error(
+        code,
+        "",
+        format!("{} not listed", if more == 1 { "1 more is".to_owned() } else { format!("{more} more are") }),
+    )
+    .about(Subject::stack())
 }

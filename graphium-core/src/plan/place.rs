@@ -5,7 +5,9 @@
 //! set, for the score in [heaps](super::rank), so the work hardly grows with the hosts.
 
 use super::{
-    Applied, Choice, Options, explain,
+    Applied, Choice, Options,
+    amount::count,
+    explain,
     hosts::{Hosts, Own, Seen},
     members::Members,
     propose::Proposal,
@@ -119,7 +121,7 @@ pub(super) fn place<'a>(
         }
     }
     if placer.unlisted > 0 {
-        let more = format!("{} more containers cannot be placed", placer.unlisted);
+        let more = format!("{} cannot be placed", count(placer.unlisted, "more container"));
         placer.errors.push(Diagnostic::error("no-eligible-host", "", more).about(Subject::stack()));
     }
     Placement {

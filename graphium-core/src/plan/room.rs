@@ -1,7 +1,7 @@
 //! What a host still has to give, and why it may refuse a container.
 
 use super::{
-    amount::{bytes, rounded},
+    amount::{bytes, count, rounded, so_many_are, telling},
     constraints::Constraints,
     hosts::{Hosts, Seen, Site},
     members::{Member, Members},
@@ -283,29 +283,37 @@ impl<'a, 'p> Room<'a, 'p> {
             Refusal::Datacenter { wanted, found: Some(found), .. } => {
                 format!("is in the datacenter `{found}`, not in `{wanted}`")
             }
-            Refusal::FewProcessors { wanted, found } => format!("has {} processors, not {wanted}", known(found)),
+            Refusal::FewProcessors { wanted, found } if found > 0.0 => {
+                format!("has {}, not {wanted}", count(found, "processor"))
+            }
+            Refusal::FewProcessors { wanted, .. } => format!("has an unknown number of processors, not {wanted}"),
+            Refusal::LittleMemory { wanted, found: 0 } => {
+                format!("has an unknown amount of memory, not {}", bytes(wanted))
+            }
             Refusal::LittleMemory { wanted, found } => {
-                let found = if found > 0 { bytes(found) } else { "an unknown amount".to_owned() };
-                format!("has {found} of memory, not {}", bytes(wanted))
+                let [found, wanted] = telling([found, wanted], wanted - found);
+                format!("has {found} of memory, not {wanted}")
             }
             Refusal::Port { port, holder } => {
                 format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
             }
             Refusal::Name => "has a container of the same name that is not this stack's".to_owned(),
             Refusal::Instances { there, .. } => {
-                format!("has {there} containers of this stack already (maxInstancesPerHost)")
+                format!("has {} of this stack already (maxInstancesPerHost)", count(there, "container"))
             }
             Refusal::ProcessorsReserved { wanted, reserved: 0.0, of } => {
-                format!("has {of} processors, {wanted} are needed")
+                format!("has {}, {} needed", count(of, "processor"), so_many_are(wanted))
             }
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
-                format!("has {} of {of} processors reserved, {wanted} more are needed", rounded(reserved))
+                let more = if wanted == 1.0 { "is" } else { "are" };
+                format!("has {} of {} reserved, {wanted} more {more} needed", rounded(reserved), count(of, "processor"))
             }
             Refusal::MemoryReserved { wanted, reserved: 0, of } => {
-                format!("has {} of memory, {} are needed", bytes(of), bytes(wanted))
+                let [of, wanted] = telling([of, wanted], wanted - of);
+                format!("has {of} of memory, {wanted} are needed")
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
-                let (reserved, of, wanted) = (bytes(reserved), bytes(of), bytes(wanted));
+                let [reserved, of, wanted] = telling([reserved, of, wanted], reserved.saturating_add(wanted) - of);
                 format!("has {reserved} of {of} of memory reserved, {wanted} more are needed")
             }
         }
@@ -324,10 +332,6 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
     }
-}
-
-fn known(figure: f64) -> String {
-    if figure > 0.0 { figure.to_string() } else { "an unknown number of".to_owned() }
 }
 
 /// The host ports that a container fixes.

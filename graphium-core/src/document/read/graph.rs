@@ -10,6 +10,7 @@ use super::super::{
     schema::{DOCUMENT, ENVELOPE},
     suggest,
 };
+use super::foreign;
 use crate::stack::Stack;
 
 /// A document that could be read, with or without findings.
@@ -52,6 +53,9 @@ pub(in super::super) fn document(
         let message = format!("a stack document is an object, and this is {}", top.kind());
         let help = "write {\"@context\": …, \"@graph\": […]}";
         findings.add(Code::WrongType, top, message, Some(help.to_owned()));
+        return (None, findings);
+    }
+    if foreign::refuse(top, &mut findings) {
         return (None, findings);
     }
     let context = context(root, top, &mut findings);
@@ -121,7 +125,8 @@ impl Reader<'_> {
         let has_parts = || node.members().any(|member| matches!(local(member.key), "hasPart" | "itemListElement"));
         let Some(types) = node.get("@type") else {
             // Read on as what it looks like: its other mistakes are worth telling.
-            let (class, name) = if has_parts() { (Class::Stack, "Stack") } else { (Class::Container, "Container") };
+            let is_stack = has_parts() || self.tops.contains(&node.index()) && foreign::looks_like_a_stack(node);
+            let (class, name) = if is_stack { (Class::Stack, "Stack") } else { (Class::Container, "Container") };
             let help = format!("add \"@type\": \"datacenter:{name}\"");
             self.error(Code::MissingKey, node, "this node has no `@type`", help);
             return Some(class);

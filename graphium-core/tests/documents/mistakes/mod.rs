@@ -3,7 +3,7 @@
 //! In the sources below `«…»` encloses what the finding must mark; line, column and length follow from it.
 
 use common::{container, findings, finds};
-use graphium_core::document::Code;
+use graphium_core::document::{Code, ReadContext, read};
 use std::collections::HashSet;
 
 mod common;
@@ -43,4 +43,22 @@ fn twenty_mistakes_are_twenty_findings_in_the_order_of_the_text() {
     let errors: Vec<_> = found.iter().filter(|finding| finding.is_error()).collect();
     assert_eq!(errors.len(), 20);
     assert!(found.is_sorted_by_key(|finding| (finding.line, finding.column)));
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_called_unset() {
+    let source = container("\"image\": \"i\", \"user\": \"${EMPTY:?who}\"").replacen("\"image\": \"nginx\", ", "", 1);
+    let empty = |name: &str| (name == "EMPTY").then(String::new);
+    let found = read(source, &ReadContext::new(&empty)).unwrap_err();
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let expected = "3:23: the variable `EMPTY` is empty: who [unset-variable]; give `EMPTY` a value, or write `${EMPTY}` where \
+                    it may be empty";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
+fn what_looks_like_a_stack_without_a_type_is_told_to_be_one() {
+    let found = findings(r#"{"name": "shop"}"#);
+    let help = found.iter().find(|one| one.code == "missing-key").and_then(|one| one.help.as_deref());
+    assert_eq!(help, Some("add \"@type\": \"datacenter:Stack\""));
 }

@@ -24,6 +24,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ("syntax", "{\"a\": {\n  \"b\": «\"é, \\\" }}  »".to_owned(), "", "this string is not closed"),
         ("syntax", "{\"a\": «\"é»\n, \"b\": 1}".to_owned(), "", "this string is not closed in its line"),
         ("syntax", "{«\"a: 1}»".to_owned(), "", "close it with"),
+        (
+            "syntax",
+            "«s»ervices:\n  web:\n    image: nginx\n".to_owned(),
+            "",
+            "a file of Compose in YAML; stack documents are JSON",
+        ),
+        ("syntax", "«x»\n".to_owned(), "", "expected a value, found `x`"),
         ("lone-surrogate", "{\"a\": \"é«\\ud800»\"}".to_owned(), "", "half"),
         ("nul-character", container("\"user\": «\"a\\u0000\"»"), "/hasPart/0/user", "NUL"),
         ("number-out-of-range", container("\"replicas\": «1e999»"), "/hasPart/0/replicas", "1e999"),

@@ -7,6 +7,18 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
     let c = "/hasPart/0";
     vec![
         // The whole.
+        ("no-stack", "«{»}".to_owned(), "", r#"is empty write {"@context":"https://graphium.io/context/v1.jsonld","@type":"datacenter:Stack""#),
+        (
+            "no-stack",
+            r#"{"name": "shop", «"services"»: {"web": {"image": "nginx"}, "db": {"build": "."}, "c": {}}, "volumes": {}}"#.to_owned(),
+            "/services",
+            concat!(
+                r#""name":"shop","hasPart":[{"@type":"datacenter:Container","name":"web","image":"nginx"},"#,
+                r#"{"@type":"datacenter:Container","name":"db","image":"…"},"…"]}"#
+            ),
+        ),
+        ("missing-key", format!("«{{»{NATIVE}, \"name\": \"s\", \"@id\": \"s\", \"hasPart\": {{\"@type\": \"Container\", \"name\": \"c\", \"@id\": \"c\", \"image\": \"i\"}}}}"), "", "datacenter:Stack"),
+        ("unset-variable", container("\"user\": «\"${NOBODY:?}\"»"), "/hasPart/0/user", "the variable `NOBODY` is not set"),
         ("no-stack", "«{»".to_owned() + NATIVE + ", \"@graph\": []}", "", "datacenter:Stack"),
         ("several-stacks", two_stacks(), "/@graph/1", "second stack"),
         (
