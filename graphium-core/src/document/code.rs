@@ -88,7 +88,7 @@ codes! {
         DuplicateName "duplicate-name" "two things have the same name or the same `@id`" "rename one"
         UnresolvedReference "unresolved-reference" "something is referred to that the document does not define" "use a name that the help lists"
         AmbiguousReference "ambiguous-reference" "a reference fits more than one container" "refer to the `@id`"
-        DependencyCycle "dependency-cycle" "containers wait for each other in a circle" "remove one of the dependencies that the message lists"
+        DependencyCycle "dependency-cycle" "containers wait for each other in a circle, or a stack for itself" "remove one of the dependencies that the message lists"
         HealthyWithoutCheck "healthy-without-check" "something waits for a container to be healthy that has no health check" "give it a `healthCheck` (one that its image has is not seen here), or wait for `started`"
         NeverCompletes "never-completes" "something waits for a container to complete that its engine always starts again" "let it restart `no` or `on-failure`, or wait for `started`"
         StartFirstPort "start-first-port" "in an update the new container is to start before the old one stops, and both would publish one port of one host" "use the order `stop-first`, or leave `hostPort` out"

@@ -48,7 +48,7 @@ pub struct Stack {
     /// How it is placed and updated.
     #[serde(default)]
     pub deployment: Deployment,
-    /// Names or ids of stacks that must run before this one.
+    /// Names or ids of stacks that run before this one: a plan warns where nothing of them is seen to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// Volumes that need more than a name.
@@ -268,6 +268,11 @@ pub enum OnFailure {
 }
 
 impl Stack {
+    /// Whether a word is its name or its id.
+    pub fn is_called(&self, word: &str) -> bool {
+        word == self.name || word == self.id.as_str()
+    }
+
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().map(AsRef::as_ref).find(|container| container.name == name)

@@ -35,6 +35,16 @@ fn a_replica_cannot_have_the_name_of_another_container() {
 }
 
 #[test]
+fn a_stack_cannot_wait_for_itself() {
+    for (word, column) in [("s", 75), ("stack:s", 75)] {
+        let document = stack_of(&format!(r#" "dependsOn": ["{word}"],"#), "{'name': 'a', 'image': 'i'}");
+        let expected =
+            format!("2:{column}: the stack `s` depends on itself [dependency-cycle]; take this dependency away");
+        assert_eq!(refused(&document), [expected]);
+    }
+}
+
+#[test]
 fn more_containers_than_a_plan_may_have_are_no_stack() {
     let document =
         stack_of("", "{'name': 'a', 'image': 'i', 'replicas': 60000},\n{'name': 'b', 'image': 'i', 'replicas': 60000}");

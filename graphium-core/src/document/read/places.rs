@@ -95,6 +95,10 @@ impl<'d> Sites<'d> {
                 let waits = reader.waits(object?);
                 waits.into_iter().find(|wait| on.is_called(&wait.on)).map(|wait| shown(wait.node))
             }
+            Property::StackDependency { on } => {
+                let mut nodes = self.stack.all("dependsOn").flat_map(|member| member.value.items());
+                nodes.find(|node| reader.outside_name(*node).as_ref() == Some(on)).map(shown)
+            }
             Property::Replicas => object?.get("replicas").map(Place::from),
             Property::ReservedMemory => reserved(reader, object?, "memory", "minMemory"),
             Property::ReservedProcessors => reserved(reader, object?, "cpus", "minCPU"),

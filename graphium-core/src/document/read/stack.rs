@@ -179,14 +179,19 @@ impl Reader<'_> {
         let items: Vec<Node<'_>> = object.all(name).flat_map(|member| member.value.items()).collect();
         let mut names: Vec<String> = Vec::new();
         for item in items {
-            let named = match item.value() {
-                Value::Object(object) if object.contains_key("name") => {
-                    self.object(item, &schema::NAMED).and_then(|named| self.text_of(&named, "name"))
-                }
-                _ => self.reference(item),
-            };
-            names.extend(named.filter(|name| !names.contains(name)));
+            names.extend(self.outside_name(item).filter(|name| !names.contains(name)));
         }
         names
+    }
+
+    /// What one of them is called.
+    pub(super) fn outside_name(&mut self, item: Node<'_>) -> Option<String> {
+        match item.value() {
+            Value::Object(object) if object.contains_key("name") => {
+                let named = self.object(item, &schema::NAMED)?;
+                self.text_of(&named, "name")
+            }
+            _ => self.reference(item),
+        }
     }
 }

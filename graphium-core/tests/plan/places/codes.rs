@@ -7,6 +7,7 @@ use graphium_core::{
     id::HostId,
     inventory::Inventory,
     plan::{Applied, CODES, Options, Plan, fixtures::*, plan},
+    runtime::label,
     stack::{Condition, Container, Dependency, RestartPolicy, Stack},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -187,6 +188,18 @@ fn cases() -> Vec<Case> {
             ),
             |stack| planned(&stack, &hosts(2)).limited_to(&BTreeSet::from([HostId::new("vm2")])).unwrap_err(),
             Some((5, 102, "/hasPart/1/dependsOn/0", "\"db\"")),
+        ),
+        warning(
+            "stack-not-running",
+            document(r#" "dependsOn": ["stack:base", {"@id": "tools"}],"#, "{'name': 'web', 'image': 'i'}"),
+            |stack| {
+                let mut inventory = hosts(2);
+                let mut seen = foreign("base-db", "vm1", None);
+                seen.labels.insert(label::STACK.to_owned(), "stack:base".to_owned());
+                inventory.containers.push(seen);
+                planned(&stack, &inventory).warnings
+            },
+            Some((2, 97, "/dependsOn/1", "\"tools\"")),
         ),
         // What is asked for beside the document is not in it.
         warning(
