@@ -52,6 +52,34 @@ pub struct Diagnostic {
     pub fix: Option<Box<Fix>>,
 }
 
+/// A text of a diagnostic without the most of what it repeats of a document: a value may be megabytes long.
+///
+/// What stands between two backticks, or beside them, is cut where it is long; so the words around it stay.
+pub(crate) fn clip(text: impl Into<String>) -> String {
+    /// Characters of one piece that are kept.
+    const KEPT: usize = 300;
+    /// Pieces that are kept: a value may have as many backticks as it likes.
+    const PIECES: usize = 200;
+    let text: String = text.into();
+    if text.len() <= KEPT {
+        return text;
+    }
+    let mut clipped = String::new();
+    for (number, piece) in text.split('`').enumerate() {
+        if number == PIECES {
+            return clipped + "…";
+        }
+        if number > 0 {
+            clipped.push('`');
+        }
+        match piece.char_indices().nth(KEPT) {
+            Some((end, _)) => clipped.extend([piece.get(..end).unwrap_or_default(), "…"]),
+            None => clipped.push_str(piece),
+        }
+    }
+    clipped
+}
+
 /// What a code means, for documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -75,7 +103,7 @@ impl Diagnostic {
             line: 0,
             column: 0,
             length: 0,
-            message: message.into(),
+            message: clip(message),
             help: None,
             subject: None,
             fix: None,
@@ -92,7 +120,7 @@ impl Diagnostic {
     /// The same with advice.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(clip(help));
         self
     }
 
@@ -131,6 +159,18 @@ impl fmt::Display for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_values_are_cut_and_the_words_around_them_stay() {
+        let value = "é".repeat(1_000_000);
+        let kept = "é".repeat(300);
+        let diagnostic =
+            Diagnostic::error("x", "", format!("`{value}` is no port")).with_help(format!("write {value}"));
+        assert_eq!(diagnostic.message, format!("`{kept}…` is no port"));
+        assert_eq!(diagnostic.help.unwrap(), format!("write {}…", "é".repeat(294)));
+        assert_eq!(clip(format!("`{kept}` is one of `a`")), format!("`{kept}` is one of `a`"));
+        assert!(clip("`".repeat(1_000_000)).len() < 1_000);
+    }
 
     #[test]
     fn help_is_a_suggestion_a_hint_or_both() {

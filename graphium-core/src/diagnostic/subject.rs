@@ -37,6 +37,11 @@ pub enum Property {
         /// The name of the other container.
         on: String,
     },
+    /// What the stack waits for.
+    StackDependency {
+        /// The name or `@id` of the other stack, as the stack has it.
+        on: String,
+    },
     /// How many alike.
     Replicas,
     /// Memory that its host keeps for it.
@@ -67,7 +72,14 @@ pub enum Property {
 impl Property {
     /// Whether it is the stack's also where it matters to one container.
     pub fn is_of_stack(&self) -> bool {
-        matches!(self, Self::Mode | Self::PlacementStrategy | Self::TargetDatacenter | Self::MaxInstances)
+        matches!(
+            self,
+            Self::StackDependency { .. }
+                | Self::Mode
+                | Self::PlacementStrategy
+                | Self::TargetDatacenter
+                | Self::MaxInstances
+        )
     }
 }
 
@@ -96,6 +108,7 @@ impl fmt::Display for Property {
             Self::Host => f.write_str("host"),
             Self::Port { number, protocol } => write!(f, "port {number}/{}", protocol.as_str()),
             Self::Dependency { on } => write!(f, "dependency on `{on}`"),
+            Self::StackDependency { on } => write!(f, "dependency on `{on}`"),
             Self::Replicas => f.write_str("replicas"),
             Self::ReservedMemory => f.write_str("reserved memory"),
             Self::ReservedProcessors => f.write_str("reserved processors"),

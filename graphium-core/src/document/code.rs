@@ -82,13 +82,13 @@ codes! {
         BadForm "bad-form" "the text does not have the form that this key takes" "write it as the help shows"
         UnclosedQuote "unclosed-quote" "a command opens a quote that it does not close" "close the quote, or write the command as a list"
         // Variables.
-        UnsetVariable "unset-variable" "a variable that the document uses is not set" "set it, or give a default with `${NAME:-default}`"
+        UnsetVariable "unset-variable" "a variable that the document uses is not set, or is empty where `${NAME:?}` asks for a value" "set it, or give a default with `${NAME:-default}`"
         BadVariable "bad-variable" "a `${` begins nothing that can be read as a variable" "use `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a plain `$`"
         // The whole document.
         DuplicateName "duplicate-name" "two things have the same name or the same `@id`" "rename one"
         UnresolvedReference "unresolved-reference" "something is referred to that the document does not define" "use a name that the help lists"
         AmbiguousReference "ambiguous-reference" "a reference fits more than one container" "refer to the `@id`"
-        DependencyCycle "dependency-cycle" "containers wait for each other in a circle" "remove one of the dependencies that the message lists"
+        DependencyCycle "dependency-cycle" "containers wait for each other in a circle, or a stack for itself" "remove one of the dependencies that the message lists"
         HealthyWithoutCheck "healthy-without-check" "something waits for a container to be healthy that has no health check" "give it a `healthCheck` (one that its image has is not seen here), or wait for `started`"
         NeverCompletes "never-completes" "something waits for a container to complete that its engine always starts again" "let it restart `no` or `on-failure`, or wait for `started`"
         StartFirstPort "start-first-port" "in an update the new container is to start before the old one stops, and both would publish one port of one host" "use the order `stop-first`, or leave `hostPort` out"
@@ -100,6 +100,7 @@ codes! {
         VolumeConflict "volume-conflict" "one volume is described twice, differently" "describe it once, in the stack's `volumes`"
         ReservationOverLimit "reservation-over-limit" "more is reserved than may be used" "raise the limit or lower the reservation"
         OverlayUnsupported "overlay-unsupported" "overlay networks do not exist yet" "use `host-port`: containers reach each other through published ports"
+        MoreMistakes "more-mistakes" "there are more mistakes than are shown" "fix the first ones"
         // Formatting.
         NotRewritable "not-rewritable" "the place cannot be written in the native form without knowing a variable" "write it in the native form yourself"
     }
@@ -118,6 +119,6 @@ codes! {
         DerivedId "derived-id" "a stack or container has no `@id`; one is made of its name" "add the `@id` to keep it when names change"
         ChangedName "changed-name" "a name has characters that an engine does not take; another is used" "use the name that the message shows"
         IgnoredKey "ignored-key" "the key is accepted and has no effect" "nothing, or remove it"
-        MoreFindings "more-findings" "there are more findings than are shown" "fix the first ones"
+        MoreFindings "more-findings" "there are more warnings and notes than are shown" "fix the first ones"
     }
 }

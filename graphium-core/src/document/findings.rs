@@ -4,7 +4,7 @@ use super::{
     code::Code,
     node::{Member, Node},
 };
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, clip};
 use std::{borrow::Cow, ops::Range};
 
 /// So many findings of each severity are kept; the rest is counted.
@@ -15,7 +15,8 @@ pub(super) const MAX_PER_SEVERITY: usize = 1_000;
 pub(super) struct Findings {
     findings: Vec<Finding>,
     kept: [usize; 3],
-    dropped: usize,
+    /// What is only counted, by severity.
+    dropped: [usize; 3],
 }
 
 struct Finding {
@@ -24,6 +25,8 @@ struct Finding {
     mark: Range<usize>,
     /// The value that the pointer names, by its number in the code map.
     index: usize,
+    /// The byte at which something of the same kind stands before it; the message tells that place.
+    first: Option<Place>,
     message: String,
     help: Option<String>,
 }
@@ -52,12 +55,6 @@ impl Place {
         Self { mark: shown.unwrap_or(node).mark(), index: node.index() }
     }
 
-    /// The value of that number, shown by these bytes.
-    #[cfg(feature = "json-ld")]
-    pub(super) fn new(mark: Range<usize>, index: usize) -> Self {
-        Self { mark, index }
-    }
-
     /// The place in another text that `to` finds for it: what is shown there, which value it is about, and what a message
     /// should add.
     #[cfg(feature = "json-ld")]
@@ -80,19 +77,41 @@ impl Findings {
         message: impl Into<String>,
         help: Option<String>,
     ) {
+        self.keep(code, place.into(), None, message, help);
+    }
+
+    /// Adds what is wrong because something like it stands before it, at `first`.
+    pub(super) fn add_second(
+        &mut self,
+        code: Code,
+        place: Place,
+        first: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.keep(code, place, Some(first), message, help);
+    }
+
+    fn keep(
+        &mut self,
+        code: Code,
+        Place { mark, index }: Place,
+        first: Option<Place>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         if self.is_full(code.severity()) {
-            self.dropped += 1;
+            self.dropped[code.severity() as usize] += 1;
             return;
         }
-        let place = place.into();
         self.kept[code.severity() as usize] += 1;
-        self.findings.push(Finding { code, mark: place.mark, index: place.index, message: message.into(), help });
+        self.findings.push(Finding { code, mark, index, first, message: clip(message), help: help.map(clip) });
     }
 
     /// Counts findings that somebody else left out.
     #[cfg(feature = "json-ld")]
-    pub(super) fn leave_out(&mut self, count: usize) {
-        self.dropped += count;
+    pub(super) fn leave_out(&mut self, severity: Severity, count: usize) {
+        self.dropped[severity as usize] += count;
     }
 
     /// Whether one more of this severity would only be counted: its message need not be made.
@@ -138,17 +157,20 @@ impl Findings {
         for finding in &mut self.findings {
             let (shown, value, addition) = to(finding.mark.clone(), finding.index);
             (finding.mark, finding.index) = (shown.mark, value.index);
-            finding.message.push_str(&addition);
+            finding.message.push_str(&clip(addition));
+            finding.first = finding.first.take().map(|first| to(first.mark, first.index).0);
         }
     }
 
     /// Takes over what was found elsewhere in the same text.
     #[cfg(feature = "json-ld")]
     pub(super) fn absorb(&mut self, others: Self) {
-        self.dropped += others.dropped;
+        for (dropped, others) in self.dropped.iter_mut().zip(others.dropped) {
+            *dropped += others;
+        }
         for finding in others.findings {
             if self.is_full(finding.code.severity()) {
-                self.dropped += 1;
+                self.dropped[finding.code.severity() as usize] += 1;
             } else {
                 self.kept[finding.code.severity() as usize] += 1;
                 self.findings.push(finding);
@@ -156,17 +178,43 @@ impl Findings {
         }
     }
 
+    /// Says how much was only counted, mistakes apart from the rest.
+    fn tell_dropped(&mut self, end: usize) {
+        let mistakes = std::mem::take(&mut self.dropped[Severity::Error as usize]);
+        let rest: usize = self.dropped.iter().sum();
+        for (count, code, what) in [(mistakes, Code::MoreMistakes, "mistake"), (rest, Code::MoreFindings, "finding")] {
+            let message = match count {
+                0 => continue,
+                1 => format!("1 more {what} is not shown"),
+                _ => format!("{count} more {} are not shown", what.to_owned() + "s"),
+            };
+            let help = Some("fix the first ones".to_owned());
+            self.findings.push(Finding { code, mark: end..end, index: 0, first: None, message, help });
+        }
+    }
+
+    /// Adds to messages where the first of two stands.
+    fn tell_firsts(&mut self, source: &str) {
+        let mut firsts: Vec<(usize, &mut String)> = Vec::new();
+        for Finding { first, message, .. } in &mut self.findings {
+            firsts.extend(first.as_ref().map(|first| (first.mark.start, message)));
+        }
+        firsts.sort_by_key(|(at, _)| *at);
+        let mut cursor = Cursor::new(source);
+        for (at, message) in firsts {
+            cursor.advance_to(at);
+            message.push_str(&format!(", the first at {}:{}", cursor.line, cursor.column));
+        }
+    }
+
     /// The findings as diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self, source: &str, root: Option<Node<'_>>) -> Vec<Diagnostic> {
-        if self.dropped > 0 {
-            let message = format!("{} more findings are not shown", self.dropped);
-            let end = source.trim_end().len();
-            self.findings.push(Finding { code: Code::MoreFindings, mark: end..end, index: 0, message, help: None });
-        }
+        self.tell_dropped(source.trim_end().len());
         let wanted = self.findings.iter().map(|finding| finding.index);
         let pointers = root.map(|root| Pointers::of(root, wanted)).unwrap_or_default();
+        self.tell_firsts(source);
         self.findings.sort_by(|a, b| a.mark.start.cmp(&b.mark.start).then(b.code.severity().cmp(&a.code.severity())));
-        let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+        let mut cursor = Cursor::new(source);
         self.findings
             .into_iter()
             .map(|finding| {
@@ -192,7 +240,7 @@ impl Findings {
 pub(super) fn settle(source: &str, root: Node<'_>, mut placed: Vec<(&mut Diagnostic, Place)>) {
     let pointers = Pointers::of(root, placed.iter().map(|(_, place)| place.index));
     placed.sort_by_key(|(_, place)| place.mark.start);
-    let mut cursor = Cursor { source, at: 0, line: 1, column: 1 };
+    let mut cursor = Cursor::new(source);
     for (diagnostic, place) in placed {
         cursor.advance_to(place.mark.start);
         (diagnostic.line, diagnostic.column) = (cursor.line, cursor.column);
@@ -213,7 +261,11 @@ struct Cursor<'s> {
     column: u32,
 }
 
-impl Cursor<'_> {
+impl<'s> Cursor<'s> {
+    fn new(source: &'s str) -> Self {
+        Self { source, at: 0, line: 1, column: 1 }
+    }
+
     fn advance_to(&mut self, target: usize) {
         for character in self.source.get(self.at..target).unwrap_or_default().chars() {
             if character == '\n' {

@@ -4,7 +4,7 @@
 //! canonical forms only, as [`format`](super::format) writes them.
 
 use super::{
-    profile::NATIVE_CONTEXT,
+    profile::{NATIVE_CONTEXT, SCHEMA_KEY},
     schema::{self, Choice, Field, Form, Kind, Needs, Place, Shape},
 };
 use crate::runtime::label;
@@ -34,6 +34,10 @@ pub fn json_schema() -> Value {
     writer.define("stackAlone", alone);
     writer.define("context", context());
     writer.define("variable", json!({ "type": "string", "pattern": VARIABLE }));
+    for name in [name_of(&schema::ENVELOPE), name_of(&schema::DOCUMENT), "stackAlone".to_owned()] {
+        writer.admit_schema(&name);
+        writer.excuse_context(&name);
+    }
     writer.definitions.sort_keys();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -42,8 +46,16 @@ pub fn json_schema() -> Value {
         "description": "A stack of containers, in Graphium's native form",
         "type": "object",
         "if": { "required": ["stackDefinition"] },
-        "then": envelope,
+        // A request may name the context for its stack.
+        "then": {
+            "allOf": [envelope],
+            "anyOf": [
+                { "required": ["@context"] },
+                { "properties": { "stackDefinition": { "required": ["@context"] } } },
+            ],
+        },
         "else": {
+            "required": ["@context"],
             "if": { "required": ["@graph"] },
             "then": graph,
             "else": { "$ref": "#/$defs/stackAlone" },
@@ -107,10 +119,25 @@ impl Writer {
             properties.insert("@context".to_owned(), json!({ "$ref": "#/$defs/context" }));
             properties.extend(own);
         }
-        if let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) {
-            required.insert(0, json!("@context"));
-        }
         definition
+    }
+
+    /// Lets a definition name the schema that an editor checks it against.
+    fn admit_schema(&mut self, name: &str) {
+        let properties = self.definitions.get_mut(name).and_then(|definition| definition.get_mut("properties"));
+        if let Some(properties) = properties.and_then(Value::as_object_mut) {
+            let doc = "The JSON Schema that an editor checks the document against; without effect";
+            let schema = json!({ "title": "schema", "description": doc, "type": "string" });
+            properties.insert(SCHEMA_KEY.to_owned(), schema);
+        }
+    }
+
+    /// Leaves it to the outermost schema to ask for the context.
+    fn excuse_context(&mut self, name: &str) {
+        let required = self.definitions.get_mut(name).and_then(|definition| definition.get_mut("required"));
+        if let Some(required) = required.and_then(Value::as_array_mut) {
+            required.retain(|key| key != "@context");
+        }
     }
 
     /// A node of a graph, by its type. Types of others are not ours to describe.
@@ -139,7 +166,7 @@ impl Writer {
     fn field(&mut self, place: &'static Place, field: &'static Field) -> Value {
         let mut value = match (field.name, field.kind) {
             ("@context", _) => json!({ "$ref": "#/$defs/context" }),
-            ("@graph", _) => json!({ "type": "array", "items": { "$ref": "#/$defs/node" } }),
+            ("@graph", _) => listed(json!({ "$ref": "#/$defs/node" })),
             ("@type", _) => types(place),
             ("stackDefinition", _) => json!({
                 "type": "object",
@@ -186,18 +213,19 @@ impl Writer {
             Kind::TextMap | Kind::Forms(Form::Addresses) => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
-            Kind::TextList | Kind::Words | Kind::Forms(Form::Check) => {
-                json!({ "type": "array", "items": { "type": "string" } })
-            }
+            Kind::TextList => listed(json!({ "type": "string" })),
+            // One text would be a command line, which older documents alone have.
+            Kind::Words | Kind::Forms(Form::Check) => json!({ "type": "array", "items": { "type": "string" } }),
             Kind::Reference => json!({ "anyOf": [
                 { "type": "string", "minLength": 1 },
                 self.reference(&schema::REFERENCE),
             ] }),
             Kind::Object(place) => self.reference(place),
             Kind::List(place) if std::ptr::eq(place, &schema::CONTAINER) => {
-                json!({ "type": "array", "minItems": 1, "items": self.reference(place) })
+                let container = self.reference(place);
+                json!({ "anyOf": [{ "type": "array", "minItems": 1, "items": container }, container] })
             }
-            Kind::List(place) => json!({ "type": "array", "items": self.reference(place) }),
+            Kind::List(place) => listed(self.reference(place)),
             Kind::Forms(form) => self.form(form),
             Kind::Ignored | Kind::Structure => json!({}),
         }
@@ -219,12 +247,17 @@ impl Writer {
             }
             Form::Addresses | Form::Check => json!({ "type": "string" }),
         };
-        json!({ "type": "array", "items": items })
+        listed(items)
     }
 }
 
 fn asks_hosts(place: &'static Place) -> bool {
     [&schema::REQUIREMENTS, &schema::HOST_CONSTRAINT].into_iter().any(|asking| std::ptr::eq(asking, place))
+}
+
+/// A list; JSON-LD takes one value for a list of one.
+fn listed(item: Value) -> Value {
+    json!({ "anyOf": [{ "type": "array", "items": item }, item] })
 }
 
 fn or_variable<const N: usize>(values: [Value; N]) -> Value {

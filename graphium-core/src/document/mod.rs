@@ -17,7 +17,9 @@
 //! ```
 //!
 //! The way of a document: `guard` bounds it, `syntax` parses it, `profile` reads its `@context`, `schema` says
-//! which keys each object may have, `read` makes the stack of them, `check` looks at the whole.
+//! which keys each object may have, `read` makes the stack of them, `check` looks at the whole. Then the planner is asked
+//! what it would refuse whatever hosts there are ([`plan::contradictions`]), so that nothing is valid that can never be
+//! deployed.
 //! `rewrite` goes the same way and writes the native form of what it has seen, whatever the profile.
 //! `locate` goes the same way once more where somebody else, as the planner, has found something.
 //! Nothing here asks a network or an environment, and no document makes it panic.
@@ -76,7 +78,7 @@ pub use locate::locate;
 pub use profile::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile};
 pub use rewrite::{Formatted, format};
 
-use crate::{diagnostic::Diagnostic, stack::Stack, suggest};
+use crate::{diagnostic::Diagnostic, plan, stack::Stack, suggest};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
 
@@ -139,7 +141,8 @@ pub struct DeployOptions {
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it, and the notes beside that, in the order of the text. At least one is an error.
+/// Everything that is wrong with it, and the notes beside that, in the order of the text. At least one is an error. Of a
+/// document that says what it means, that is also what no planner can make true on any host.
 pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Reading, Vec<Diagnostic>> {
     let text = admit(source.as_ref())?;
     let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;
@@ -152,10 +155,17 @@ pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Readi
         false => read::document(root, context, findings),
     };
     let failed = findings.has_errors();
-    let diagnostics = findings.into_diagnostics(text, Some(root));
+    let mut diagnostics = findings.into_diagnostics(text, Some(root));
     match document {
         Some(read::Document { stack, profile, options }) if !failed => {
-            Ok(Reading { stack, profile, notes: diagnostics, options })
+            let mut contradictions = plan::contradictions(&stack);
+            if contradictions.is_empty() {
+                return Ok(Reading { stack, profile, notes: diagnostics, options });
+            }
+            locate(text, context, &mut contradictions);
+            diagnostics.extend(contradictions);
+            diagnostics.sort_by_key(|found| (found.line, found.column));
+            Err(diagnostics)
         }
         _ => Err(diagnostics),
     }

@@ -3,7 +3,7 @@
 use super::{
     code::Code,
     node::{Member, Node},
-    profile::Key,
+    profile::{Key, SCHEMA_KEY},
     read::listed_waits,
     reader::Reader,
     same::same,
@@ -104,6 +104,8 @@ impl Reader<'_> {
                 }
                 return;
             }
+            // Editors write it; it is for them alone.
+            Key::Term(SCHEMA_KEY) if self.tops.contains(&object.node.index()) => return,
             Key::Term(term) => match (place.field(term), place.alias(term)) {
                 (Some(field), _) if self.accepts(field, member) => field.name,
                 (None, Some(alias)) if alias.origin == Origin::Legacy && self.is_legacy() => {

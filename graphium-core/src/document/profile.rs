@@ -3,6 +3,9 @@
 use super::{code::Code, findings::Findings, findings::Place, node::Node, suggest};
 use json_syntax::Value;
 
+/// The key by which editors find the JSON Schema of a document.
+pub(super) const SCHEMA_KEY: &str = "$schema";
+
 /// The one context that is ours.
 pub const NATIVE_CONTEXT: &str = "https://graphium.io/context/v1.jsonld";
 /// What stands behind [`NATIVE_CONTEXT`], for other processors of JSON-LD. These bytes never change.
@@ -42,7 +45,7 @@ pub(super) fn is_general(top: Node<'_>) -> bool {
     let Some(context) = top.get("@context") else {
         let nodes = top.get("@graph").map_or_else(|| vec![top], Node::items);
         let keys: Vec<&str> = nodes.iter().flat_map(|node| node.members()).map(|member| member.key).collect();
-        let mut properties = keys.into_iter().filter(|key| !key.starts_with('@')).peekable();
+        let mut properties = keys.into_iter().filter(|key| !key.starts_with('@') && *key != SCHEMA_KEY).peekable();
         return properties.peek().is_some() && properties.all(|key| key.contains("://"));
     };
     let entries = context.items();

@@ -7,6 +7,7 @@ use super::{
     node::Node,
     profile::{Context, Profile},
 };
+use indexmap::IndexMap;
 
 /// Reads nodes into values and keeps what it finds.
 pub(super) struct Reader<'c> {
@@ -19,6 +20,20 @@ pub(super) struct Reader<'c> {
     pub(super) filled: usize,
     /// Ports that ranges have brought in so far.
     pub(super) ranged: usize,
+    /// What the document calls datacenters, each with its id, where that is another.
+    pub(super) datacenters: IndexMap<String, String>,
+}
+
+impl<'c> Reader<'c> {
+    /// One that has read nothing yet.
+    pub(super) fn new(
+        context: Context,
+        environment: &'c ReadContext<'c>,
+        findings: Findings,
+        tops: Vec<usize>,
+    ) -> Self {
+        Self { context, environment, findings, tops, filled: 0, ranged: 0, datacenters: IndexMap::new() }
+    }
 }
 
 impl Reader<'_> {
@@ -30,6 +45,11 @@ impl Reader<'_> {
     pub(super) fn error(&mut self, code: Code, at: impl Into<At>, message: impl Into<String>, help: impl Into<String>) {
         let help = help.into();
         self.findings.add(code, at, message, (!help.is_empty()).then_some(help));
+    }
+
+    /// The same of what stands for the second time, with a word on where the first is.
+    pub(super) fn again(&mut self, code: Code, at: At, first: At, message: impl Into<String>, help: &str) {
+        self.findings.add_second(code, at, first, message, Some(help.to_owned()));
     }
 
     /// `expected` with its article: `a string`.

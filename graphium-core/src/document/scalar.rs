@@ -75,6 +75,11 @@ impl Reader<'_> {
                     format!("set `{name}`, write `${{{name}:-default}}`, or `$${{{name}}}` to keep the text as it is");
                 self.error(Code::UnsetVariable, node, format!("the variable `{name}` is not set{why}"), help);
             }
+            Mistake::Empty { name, message } => {
+                let why = message.map(|message| format!(": {message}")).unwrap_or_default();
+                let help = format!("give `{name}` a value, or write `${{{name}}}` where it may be empty");
+                self.error(Code::UnsetVariable, node, format!("the variable `{name}` is empty{why}"), help);
+            }
             Mistake::Malformed(text) => {
                 let help = "use `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a plain `$`";
                 self.error(Code::BadVariable, node, format!("`{text}` cannot be read as a variable"), help);

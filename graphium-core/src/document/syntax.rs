@@ -26,7 +26,14 @@ pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
             let message = "this escape is half of a surrogate pair, which is no character";
             findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, Some(help));
         } else {
-            let expected = Expected::at(source, from);
+            let (expected, opened) = Expected::at(source, from);
+            if let (Expected::InString, Error::Unexpected(_, None | Some('\n' | '\r'))) = (expected, &error) {
+                let is_cut = from < end;
+                let message = format!("this string is not closed{}", if is_cut { " in its line" } else { "" });
+                let help = if is_cut { ", or write the line's end as `\\n`" } else { "" };
+                findings.add(code, Place::bytes(opened..from), message, Some(format!("close it with `\"`{help}")));
+                return findings;
+            }
             let missing = matches!(error, Error::Unexpected(..)).then(|| missing_comma(source, from, expected));
             if let Some(behind) = missing.flatten() {
                 let next = if expected == Expected::CommaOrBrace { "key" } else { "value" };
@@ -36,10 +43,19 @@ pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
                 return findings;
             }
             let (message, help) = explain(expected, &error);
+            let help = help.or_else(|| (source.trim_start().len() == source.len() - from).then(|| of_yaml(source))?);
             findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, help);
         }
         findings
     })
+}
+
+/// A word for those who give a file of Compose as it is.
+fn of_yaml(source: &str) -> Option<String> {
+    let is_compose = source.lines().any(|line| line.trim_end() == "services:");
+    let is_yaml = is_compose || source.starts_with("---") || source.lines().next()?.contains(": ");
+    let what = if is_compose { "a file of Compose in YAML" } else { "YAML" };
+    is_yaml.then(|| format!("this looks like {what}; stack documents are JSON"))
 }
 
 /// Where a comma is missing, if the text goes on at `at` with what only a comma lets follow: behind the value before it,
@@ -114,11 +130,13 @@ impl Expected {
     }
 
     /// Follows the structure up to `at`, which is known to be sound until there.
-    fn at(source: &str, at: usize) -> Self {
+    ///
+    /// With what is expected goes where the string begins that the place is in.
+    fn at(source: &str, at: usize) -> (Self, usize) {
         let mut open: Vec<u8> = Vec::new();
         let mut state = Self::Value;
-        let mut bytes = source.bytes().take(at).peekable();
-        while let Some(byte) = bytes.next() {
+        let mut bytes = source.bytes().enumerate().take(at).peekable();
+        while let Some((begins, byte)) = bytes.next() {
             state = match byte {
                 b' ' | b'\t' | b'\n' | b'\r' => continue,
                 b'{' => {
@@ -138,7 +156,7 @@ impl Expected {
                 b',' => Self::ValueAfterComma,
                 b'"' => {
                     if !skip_string(&mut bytes) {
-                        return Self::InString;
+                        return (Self::InString, begins);
                     }
                     match state {
                         Self::KeyOrEnd | Self::KeyAfterComma => Self::Colon,
@@ -146,7 +164,8 @@ impl Expected {
                     }
                 }
                 _ => {
-                    let in_word = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'}' | b']');
+                    let in_word =
+                        |(_, byte): &(usize, u8)| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'}' | b']');
                     while bytes.next_if(in_word).is_some() {}
                     // A word that ends right here may be cut short (`tru}`) or be followed by what does not belong.
                     let complete = word_is_complete(source, at);
@@ -154,7 +173,7 @@ impl Expected {
                 }
             };
         }
-        state
+        (state, at)
     }
 
     fn after_value(open: &[u8]) -> Self {
@@ -167,8 +186,8 @@ impl Expected {
 }
 
 /// Moves behind the closing quote; `false` where the text ends first.
-fn skip_string(bytes: &mut impl Iterator<Item = u8>) -> bool {
-    while let Some(byte) = bytes.next() {
+fn skip_string(bytes: &mut impl Iterator<Item = (usize, u8)>) -> bool {
+    while let Some((_, byte)) = bytes.next() {
         match byte {
             b'"' => return true,
             b'\\' => drop(bytes.next()),

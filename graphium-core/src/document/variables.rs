@@ -5,6 +5,8 @@
 pub(super) enum Mistake {
     /// The variable is not set; the message is the document's own, if it gives one.
     Unset { name: String, message: Option<String> },
+    /// The variable is set to nothing where something is asked for.
+    Empty { name: String, message: Option<String> },
     /// A `${` that is none of the three forms.
     Malformed(String),
 }
@@ -99,11 +101,12 @@ impl Filler<'_> {
                 None => self.fill(default, depth + 1),
             };
         } else if let (true, Some(message)) = (named, modifier.strip_prefix(":?")) {
-            if let Some(value) = set(self).filter(|value| !value.is_empty()) {
-                return value;
+            let (name, message) = (name.to_owned(), (!message.is_empty()).then(|| message.to_owned()));
+            match set(self) {
+                Some(value) if !value.is_empty() => return value,
+                Some(_) => self.mistakes.push(Mistake::Empty { name, message }),
+                None => self.mistakes.push(Mistake::Unset { name, message }),
             }
-            let message = (!message.is_empty()).then(|| message.to_owned());
-            self.mistakes.push(Mistake::Unset { name: name.to_owned(), message });
         } else {
             self.mistakes.push(Mistake::Malformed(format!("${{{inside}}}")));
         }
@@ -164,7 +167,8 @@ mod tests {
             message: message.map(str::to_owned),
         };
         assert_eq!(filled("${A} ${B:?give B}"), Err(vec![unset("A", None), unset("B", Some("give B"))]));
-        assert_eq!(filled("${EMPTY:?}"), Err(vec![unset("EMPTY", None)]));
+        let empty = Mistake::Empty { name: "EMPTY".to_owned(), message: Some("why".to_owned()) };
+        assert_eq!(filled("${EMPTY:?why}"), Err(vec![empty]));
         assert_eq!(filled("${NONE:-${ALSO}}"), Err(vec![unset("ALSO", None)]));
     }
 

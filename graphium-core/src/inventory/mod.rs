@@ -1,6 +1,7 @@
 //! What is known of the hosts and of what runs on them: the planner's second input.
 
 mod read;
+mod words;
 
 pub use read::read;
 

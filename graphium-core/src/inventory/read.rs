@@ -1,9 +1,12 @@
 //! An inventory as people write it: every mistake at once, each with its place.
 
-use super::{Host, Inventory, ObservedContainer, ObservedPort};
-use crate::{diagnostic::Diagnostic, stack::Reservations, suggest};
-use serde::{Deserializer, de::DeserializeOwned, de::Error as _, de::Visitor, de::value::Error};
-use serde_json::{Map, Value, json};
+use super::{
+    Host, Inventory, ObservedContainer,
+    words::{CONTAINER, Form, HOST, Takes},
+};
+use crate::{diagnostic::Diagnostic, suggest};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// More mistakes than these are counted, not listed.
@@ -62,7 +65,7 @@ impl Mistakes {
             Value::Array(hosts) => Map::from_iter([("hosts".to_owned(), Value::Array(hosts))]),
             Value::Object(members) => members,
             other => {
-                let message = format!("expected an object or a list of hosts, found {}", kind(&other));
+                let message = format!("expected an object or a list of hosts, found {}", found(&other));
                 self.add("wrong-type", "", message, FORM);
                 return Inventory::default();
             }
@@ -79,14 +82,10 @@ impl Mistakes {
     }
 
     fn hosts(&mut self, list: Value) -> Vec<Host> {
-        let reserved = keys::<Reservations>();
         let mut hosts: Vec<Host> = Vec::new();
         let mut seen = HashSet::new();
-        for (at, item) in self.items(list, "/hosts", "a host", keys::<Host>()) {
-            if let Some(Value::Object(members)) = item.get("reserved") {
-                self.keys(members, &format!("{at}/reserved"), "what is reserved", reserved);
-            }
-            let Some(mut host) = self.typed::<Host>(item, &at, "a host", &json!({"@id": "x"})) else { continue };
+        for (at, item) in self.items(list, "/hosts", &HOST) {
+            let Some(mut host) = self.typed::<Host>(item, &at) else { continue };
             if !seen.insert(host.id.clone()) {
                 self.add(
                     "duplicate-name",
@@ -98,31 +97,22 @@ impl Mistakes {
             if host.name.is_empty() {
                 host.name = host.id.as_str().to_owned();
             }
+            bare(&mut host.location, "datacenter:");
+            bare(&mut host.rack, "rack:");
             hosts.push(host);
         }
         hosts
     }
 
     fn containers(&mut self, list: Value) -> Vec<ObservedContainer> {
-        let ports = keys::<ObservedPort>();
-        let needed = json!({"@id": "x", "name": "x", "hostedOn": "x"});
-        let items = self.items(list, "/containers", "a container", keys::<ObservedContainer>());
-        let mut containers = Vec::new();
-        for (at, item) in items {
-            for (number, port) in item.get("ports").and_then(Value::as_array).into_iter().flatten().enumerate() {
-                if let Value::Object(members) = port {
-                    self.keys(members, &format!("{at}/ports/{number}"), "a port", ports);
-                }
-            }
-            containers.extend(self.typed::<ObservedContainer>(item, &at, "a container", &needed));
-        }
-        containers
+        let items = self.items(list, "/containers", &CONTAINER);
+        items.into_iter().filter_map(|(at, item)| self.typed(item, &at)).collect()
     }
 
-    /// The objects of a list, each with its place, their keys looked up.
-    fn items(&mut self, list: Value, at: &str, what: &str, known: &[&str]) -> Vec<(String, Map<String, Value>)> {
+    /// The sound objects of a list, each with its place.
+    fn items(&mut self, list: Value, at: &str, form: &'static Form) -> Vec<(String, Map<String, Value>)> {
         let Value::Array(list) = list else {
-            self.add("wrong-type", at, format!("expected a list, found {}", kind(&list)), FORM);
+            self.add("wrong-type", at, format!("expected a list, found {}", found(&list)), FORM);
             return Vec::new();
         };
         let mut items = Vec::with_capacity(list.len());
@@ -130,106 +120,136 @@ impl Mistakes {
             let at = format!("{at}/{number}");
             match item {
                 Value::Object(members) => {
-                    self.keys(&members, &at, what, known);
-                    items.push((at, members));
+                    let before = self.found.len() + self.more;
+                    self.object(&members, &at, form);
+                    if self.found.len() + self.more == before {
+                        items.push((at, members));
+                    }
                 }
-                other => self.add("wrong-type", &at, format!("expected {what}, found {}", kind(&other)), FORM),
+                other => {
+                    let message = format!("expected {}, found {}", form.what, found(&other));
+                    self.add("wrong-type", &at, message, FORM);
+                }
             }
         }
         items
+    }
+
+    /// Says everything that is wrong with an object.
+    fn object(&mut self, members: &Map<String, Value>, at: &str, form: &'static Form) {
+        let known: Vec<&str> = form.keys.iter().map(|(key, _)| *key).collect();
+        self.keys(members, at, form.what, &known);
+        for needed in form.needed.iter().filter(|needed| !members.contains_key(**needed)) {
+            self.add("missing-key", at, format!("{} needs `{needed}`", form.what), FORM);
+        }
+        for (key, takes) in form.keys {
+            let Some(value) = members.get(*key) else { continue };
+            let at = format!("{at}/{key}");
+            if !takes.accepts(value) && !(value.is_null() && !form.needed.contains(key)) {
+                let message = format!("`{key}` of {} takes {}, not {}", form.what, takes.expected(), found(value));
+                self.add("wrong-type", &at, message, takes.meant(value).unwrap_or_else(|| FORM.to_owned()));
+            }
+            match (takes, value) {
+                (Takes::Object(form), Value::Object(members)) => self.object(members, &at, form),
+                (Takes::List(form), Value::Array(list)) => {
+                    for (number, item) in list.iter().enumerate() {
+                        let at = format!("{at}/{number}");
+                        match item {
+                            Value::Object(members) => self.object(members, &at, form),
+                            other => {
+                                let message = format!("expected {}, found {}", form.what, found(other));
+                                self.add("wrong-type", &at, message, FORM);
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn keys(&mut self, members: &Map<String, Value>, at: &str, what: &str, known: &[&str]) {
         // What JSON-LD says of an object is no mistake.
         let is_known = |key: &str| known.contains(&key) || matches!(key, "@type" | "@context");
         for key in members.keys().filter(|key| !is_known(key)) {
-            let help = match suggest::nearest(key, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("keys here: {}", suggest::list(known.iter().copied())),
+            let elsewhere = ELSEWHERE.iter().find(|(other, own)| other == key && known.contains(own));
+            let help = match (elsewhere, suggest::nearest(key, known.iter().copied())) {
+                (Some((_, own)), _) => format!("it is called `{own}` here"),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => format!("keys here: {}", suggest::list(known.iter().copied())),
             };
             let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
             self.add("unknown-key", &at, format!("unknown key `{key}` in {what}"), help);
         }
     }
 
-    /// The value of a type. Where it is none, every member that is to blame is told: beside what is `needed` each is
-    /// tried alone.
-    fn typed<T: DeserializeOwned>(
-        &mut self,
-        members: Map<String, Value>,
-        at: &str,
-        what: &str,
-        needed: &Value,
-    ) -> Option<T> {
-        let error = match serde_json::from_value(Value::Object(members.clone())) {
-            Ok(typed) => return Some(typed),
-            Err(error) => error,
-        };
-        let before = self.found.len() + self.more;
-        for (key, value) in members {
-            let mut alone = needed.clone();
-            alone[&key] = value;
-            if let Err(error) = serde_json::from_value::<T>(alone) {
-                self.add("wrong-type", &format!("{at}/{key}"), format!("`{key}` of {what}: {error}"), FORM);
+    /// The value of a type, of an object that was found sound.
+    fn typed<T: DeserializeOwned>(&mut self, members: Map<String, Value>, at: &str) -> Option<T> {
+        match serde_json::from_value(without_nulls(Value::Object(members))) {
+            Ok(typed) => Some(typed),
+            Err(error) => {
+                self.add("wrong-type", at, format!("this cannot be read: {error}"), FORM);
+                None
             }
         }
-        if self.found.len() + self.more == before {
-            self.add("missing-key", at, format!("{what}: {error}"), FORM);
-        }
-        None
     }
 }
+
+/// A key that is null is one that is left out.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let said = members.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(said.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+/// Drops a prefix: `datacenter:dc1` and `dc1` are one datacenter, in documents, too.
+fn bare(name: &mut Option<String>, prefix: &str) {
+    if let Some(rest) = name.as_deref().and_then(|name| name.strip_prefix(prefix)) {
+        *name = Some(rest.to_owned());
+    }
+}
+
+/// What documents and other tools call it, and what it is called here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("locatedInDatacenter", "location"),
+    ("datacenter", "location"),
+    ("locatedInRack", "rack"),
+    ("locatedInHost", "hostedOn"),
+    ("image", "executableName"),
+    ("cpus", "cpu"),
+    ("ip", "ipAddress"),
+    ("address", "ipAddress"),
+];
 
 /// What to write.
 const FORM: &str = r#"write {"hosts": [{"@id": "vm1", "ipAddress": "10.0.0.1", "cpu": 4, "memory": 8589934592}]}"#;
 
-fn kind(value: &Value) -> &'static str {
-    match value {
+/// A value in a message: what it says where that is short, otherwise what it is.
+fn found(value: &Value) -> String {
+    /// More letters than these are not repeated.
+    const SHOWN: usize = 40;
+    let kind = match value {
         Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
+        Value::Bool(true) => "true",
+        Value::Bool(false) => "false",
+        Value::Number(number) => return number.to_string(),
+        Value::String(text) if text.chars().nth(SHOWN).is_none() => return value.to_string(),
+        Value::String(_) => "a long string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    }
-}
-
-/// The keys of a type, as its own deserialisation names them.
-fn keys<T: DeserializeOwned>() -> &'static [&'static str] {
-    let mut fields: &'static [&'static str] = &[];
-    // It has no value to give, so it fails once it has seen the names.
-    let _ = T::deserialize(Names(&mut fields));
-    fields
-}
-
-struct Names<'a>(&'a mut &'static [&'static str]);
-
-impl<'de> Deserializer<'de> for Names<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom("only the names are asked for"))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        *self.0 = fields;
-        self.deserialize_any(visitor)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
+    };
+    kind.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn told(text: &str) -> Vec<String> {
         let mistakes = read(text.as_bytes()).unwrap_err();
@@ -264,32 +284,58 @@ mod tests {
     fn every_mistake_is_told_at_once_with_its_place_and_what_was_meant() {
         let text = r#"{"hosts": [
             {"@id": "vm1", "ipAdress": "10.0.0.1", "cpu": "four", "memory": -1, "status": "activ"},
-            {"name": "vm2", "reserved": {"memroy": 1}},
-            {"@id": "host:vm1"}, 7
-        ], "containers": [{"@id": "1", "name": "db", "hostedOn": "vm1", "ports": [{"containerport": 80}]}], "hsots": []}"#;
+            {"name": "vm2", "reserved": {"memroy": 1, "cpus": -0.5}, "cpu": -1, "ipAddress": "10.0.0.300"},
+            {"@id": "vm3", "locatedInDatacenter": "dc1", "labels": {"disk": 1}, "memoryUsagePercent": -1,
+             "lastSeen": "yesterday", "rack": null, "name": 7}, 7
+        ], "containers": [{"@id": "1", "name": "db", "hostedOn": "vm1", "exitCode": 1.5,
+            "ports": [{"containerport": 80}, {"containerPort": 0, "protocol": "TCP"}, 80], "settings": {"pids": "9"}}], "hsots": []}"#;
         let told = told(text);
-        for (number, expected) in [
+        let expected = [
             "/hsots unknown key `hsots` in an inventory [unknown-key]; did you mean `hosts`?",
             "/hosts/0/ipAdress unknown key `ipAdress` in a host [unknown-key]; did you mean `ipAddress`?",
-            "/hosts/3 expected a host, found a number [wrong-type]; write {",
-            "/hosts/0/cpu `cpu` of a host: invalid type: string \"four\"",
-            "/hosts/0/memory `memory` of a host: invalid value: integer `-1`",
-            "/hosts/0/status `status` of a host: unknown variant `activ`, expected one of `active`",
+            "/hosts/0/cpu `cpu` of a host takes a number that is not negative, not \"four\" [wrong-type]; write {",
+            "/hosts/0/memory `memory` of a host takes a whole number that is not negative, not -1 [wrong-type]; write {",
+            "/hosts/0/status `status` of a host takes one of `active`, `maintenance`, `draining`, `offline`, not \"activ\" \
+             [wrong-type]; did you mean `active`?",
+            "/hosts/1 a host needs `@id` [missing-key]; write {",
+            "/hosts/1/ipAddress `ipAddress` of a host takes an IP address as in \"10.0.0.1\", not \"10.0.0.300\"",
+            "/hosts/1/cpu `cpu` of a host takes a number that is not negative, not -1 [wrong-type]",
             "/hosts/1/reserved/memroy unknown key `memroy` in what is reserved [unknown-key]; did you mean `memory`?",
-            "/hosts/1 a host: missing field `@id` [missing-key]",
+            "/hosts/1/reserved/cpus `cpus` of what is reserved takes a number that is not negative, not -0.5",
+            "/hosts/2/locatedInDatacenter unknown key `locatedInDatacenter` in a host [unknown-key]; it is called \
+             `location` here",
+            "/hosts/2/name `name` of a host takes a string, not 7",
+            "/hosts/2/labels `labels` of a host takes an object of strings, not an object",
+            "/hosts/2/memoryUsagePercent `memoryUsagePercent` of a host takes a number that is not negative, not -1",
+            "/hosts/2/lastSeen `lastSeen` of a host takes a time as in \"2026-01-31T12:00:00Z\", not \"yesterday\"",
+            "/hosts/3 expected a host, found 7 [wrong-type]; write {",
             "/containers/0/ports/0/containerport unknown key `containerport` in a port [unknown-key]; did you mean `containerPort`?",
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            assert!(told.iter().any(|told| told.starts_with(expected)), "{number}: {expected} in {told:#?}");
+            "/containers/0/ports/0 a port needs `containerPort` [missing-key]",
+            "/containers/0/ports/1/containerPort `containerPort` of a port takes a port, 1 to 65535, not 0",
+            "/containers/0/ports/1/protocol `protocol` of a port takes one of `tcp`, `udp`, `sctp`, not \"TCP\" [wrong-type]; did you mean `tcp`?",
+            "/containers/0/ports/2 expected a port, found 80",
+            "/containers/0/exitCode `exitCode` of a container takes a whole number, not 1.5",
+            "/containers/0/settings/pids `pids` of settings takes a whole number, not \"9\"",
+        ];
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(expected), "{expected}\n{told}");
         }
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
         assert!(read(br#"[{"@id":"a"},{"@id":"host:a"}]"#).unwrap_err()[0].message.contains("there twice"));
     }
 
     #[test]
+    fn datacenters_and_racks_are_named_with_or_without_their_prefix() {
+        let text = br#"[{"@id": "a", "location": "datacenter:dc1", "rack": "rack:r1", "cpu": null, "status": null},
+            {"@id": "b", "location": "dc1", "rack": "r1", "reserved": {"cpus": null}}]"#;
+        let hosts = read(text).unwrap().hosts;
+        let places: Vec<_> = hosts.iter().map(|host| (host.location.as_deref(), host.rack.as_deref())).collect();
+        assert_eq!(places, [(Some("dc1"), Some("r1")); 2]);
+    }
+
+    #[test]
     fn what_is_no_inventory_at_all_is_told() {
-        assert_eq!(told("7")[0].split(" [").next(), Some(" expected an object or a list of hosts, found a number"));
+        assert_eq!(told("7")[0].split(" [").next(), Some(" expected an object or a list of hosts, found 7"));
         assert!(told("{}")[0].contains("without `hosts`"));
         assert!(told(r#"{"hosts":{}}"#)[0].starts_with("/hosts expected a list, found an object"));
         let mistakes = read(b"{\n  \"hosts\" [] }").unwrap_err();

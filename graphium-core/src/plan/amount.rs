@@ -1,5 +1,7 @@
 //! Processors and memory in words.
 
+use std::fmt;
+
 const MIB: u64 = 1 << 20;
 
 /// Bytes as a document may say them, exact where two decimals or whole mebibytes are enough.
@@ -13,6 +15,33 @@ pub(super) fn bytes(bytes: u64) -> String {
         return format!("{} MiB", bytes / MIB);
     }
     format!("{} {unit}", (bytes as f64 / size as f64 * 100.0).round() / 100.0)
+}
+
+/// How much less or more than it says an amount in words may be.
+fn blur(amount: u64) -> u64 {
+    let size = [1 << 40, 1 << 30, MIB].into_iter().find(|size| amount >= *size).unwrap_or(1);
+    let is_exact = u128::from(amount) * 100 % u128::from(size) == 0 || amount.is_multiple_of(MIB);
+    if is_exact { 0 } else { size / 200 }
+}
+
+/// Amounts that are too much by so many bytes: exactly, where words would hide that.
+pub(super) fn telling<const N: usize>(amounts: [u64; N], excess: u64) -> [String; N] {
+    let hides = amounts.iter().map(|amount| blur(*amount)).sum::<u64>() >= excess;
+    amounts.map(|amount| if hides { format!("{amount} bytes") } else { bytes(amount) })
+}
+
+/// `1 processor`, `2 processors`.
+pub(super) fn count(number: impl fmt::Display, noun: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// `1 is`, `2 are`.
+pub(super) fn so_many_are(number: impl fmt::Display) -> String {
+    let number = number.to_string();
+    let are = if number == "1" { "is" } else { "are" };
+    format!("{number} {are}")
 }
 
 /// As much of some bytes as can be said exactly: whole mebibytes where there is one.
@@ -51,6 +80,18 @@ mod tests {
         let expected = ["0 bytes", "1023 bytes", "1 MiB", "5.5 GiB", "8 GiB", "8193 MiB", "1.5 TiB", "15.57 GiB"];
         assert_eq!(told, expected);
         assert_eq!([5, MIB, MIB + 5, 3 * MIB - 1].map(plain), [5, MIB, MIB, 2 * MIB]);
+    }
+
+    #[test]
+    fn amounts_that_look_alike_are_told_to_the_byte() {
+        assert_eq!(telling([(5 << 30) - 1, 5 << 30], 1), ["5368709119 bytes", "5368709120 bytes"]);
+        assert_eq!(telling([5 << 30, 6 << 30], 1 << 30), ["5 GiB", "6 GiB"]);
+        assert_eq!(telling([16_723_345_408, 20 << 30], 5 << 30), ["15.57 GiB", "20 GiB"]);
+        assert_eq!(
+            (count(1, "container"), count(1.5, "processor")),
+            ("1 container".to_owned(), "1.5 processors".to_owned())
+        );
+        assert_eq!((so_many_are(1.0), so_many_are(0)), ("1 is".to_owned(), "0 are".to_owned()));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const CODES: &[Explanation] = &[
     Explanation {
         code: "dependency-cycle",
         severity: Error,
-        meaning: "containers wait for each other in a circle",
+        meaning: "containers wait for each other in a circle, or a stack for itself",
         fix: "remove one of the dependencies that the message lists",
     },
     Explanation {
@@ -103,6 +103,12 @@ pub const CODES: &[Explanation] = &[
         fix: "plan for that host too, or first",
     },
     // Accepted.
+    Explanation {
+        code: "stack-not-running",
+        severity: Warning,
+        meaning: "the stack depends on another stack of which nothing is seen to run",
+        fix: "deploy the other one first: nothing waits for it",
+    },
     Explanation {
         code: "nothing-there",
         severity: Warning,

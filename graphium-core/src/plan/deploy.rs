@@ -88,7 +88,8 @@ fn plan_in_order(
     let before_members = applied.filter(|_| draft.has_work()).map(BeforeMembers::of);
     let before = before_members.as_ref().map(|members| members.laid_out(&hosts));
     draft.before = before.as_ref();
-    let mut warnings = warn::of_reach(&draft.layout);
+    let mut warnings = warn::of_stacks(desired, &seen);
+    warnings.extend(warn::of_reach(&draft.layout));
     warnings.extend(warn::of_leftovers(&draft.layout, before.as_ref(), &draft.leftovers, &hosts));
     warnings.extend(warn::of_unsure(&draft));
     let unchanged = draft.unchanged();

@@ -1,6 +1,7 @@
 //! How the facts of a plan differ from those of another time.
 
 use super::{
+    amount::count,
     facts::{AppliedFact, ContainerFact, Facts, HostFact},
     live,
 };
@@ -136,9 +137,11 @@ impl Changes {
                 None => format!("{} no label `{key}`", tense.have()),
             });
         }
-        self.compare(was.cpu, is.cpu, |tense, cpu| format!("{} {} processors", tense.have(), cpu.unwrap_or_default()));
+        self.compare(was.cpu, is.cpu, |tense, cpu| {
+            format!("{} {}", tense.have(), count(cpu.unwrap_or_default(), "processor"))
+        });
         self.compare(was.memory, is.memory, |tense, memory| {
-            format!("{} {} bytes of memory", tense.have(), memory.unwrap_or_default())
+            format!("{} {} of memory", tense.have(), count(memory.unwrap_or_default(), "byte"))
         });
     }
 

@@ -1,6 +1,6 @@
 //! What would have to change for a container to find a place: as data, in words, and done.
 
-use super::amount::{bytes, processors};
+use super::amount::{bytes, count, processors};
 use crate::{
     id::HostId,
     inventory::{Host, HostStatus, Inventory},
@@ -361,7 +361,7 @@ impl fmt::Display for FixStep {
             }
             Self::AddHost { cpu, memory, labels, datacenter } => {
                 let mut asked = Vec::new();
-                asked.extend((*cpu > 0).then(|| format!("{} processors", processors(*cpu))));
+                asked.extend((*cpu > 0).then(|| count(processors(*cpu), "processor")));
                 asked.extend((*memory > 0).then(|| format!("{} of memory", bytes(*memory))));
                 asked.extend(labels.iter().map(|(key, value)| format!("the label `{key}={value}`")));
                 let within = datacenter.iter().map(|name| format!(" in the datacenter `{name}`")).collect::<String>();

@@ -44,6 +44,7 @@ pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
         volumes: Vec::new(),
         secrets: Vec::new(),
         hosts: Vec::new(),
+        datacenters: Vec::new(),
         annotations: IndexMap::new(),
     }
 }

@@ -35,6 +35,10 @@ impl<'a> Hosts<'a> {
             let described = stack.hosts.iter().find(|described| described.id == site.host.id);
             site.datacenter = described.and_then(|described| described.datacenter.as_deref());
         }
+        let ids: Map<&str, &str> = stack.datacenters.iter().map(|center| (&*center.name, &*center.id)).collect();
+        for datacenter in hosts.list.iter_mut().filter_map(|site| site.datacenter.as_mut()) {
+            *datacenter = ids.get(*datacenter).copied().unwrap_or(*datacenter);
+        }
         hosts
     }
 

@@ -7,7 +7,7 @@ use super::{
     subject,
 };
 use crate::{
-    diagnostic::{Diagnostic, Property},
+    diagnostic::{Diagnostic, Property, Subject},
     stack::{Condition, Container, Stack},
     suggest,
 };
@@ -38,7 +38,7 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Counts out a stack, and says what is wrong with its names and dependencies.
     pub(super) fn of(stack: &'a Stack) -> (Self, Vec<Diagnostic>) {
-        let mut errors = Vec::new();
+        let mut errors: Vec<Diagnostic> = of_itself(stack).into_iter().collect();
         let mut list = Vec::with_capacity(stack.containers.len());
         let mut ranges: Map<&str, Range<usize>> = map::with_capacity(stack.containers.len());
         let mut replicated = false;
@@ -62,7 +62,7 @@ impl<'a> Members<'a> {
                 errors.push(duplicate(&definition.name, definition));
             }
         }
-        if replicated && errors.is_empty() {
+        if replicated && errors.iter().all(|error| error.code == "dependency-cycle") {
             let mut names = BTreeSet::new();
             let again = list.iter().filter(|member| !names.insert(&member.name));
             errors.extend(again.map(|member| duplicate(&member.name, member.definition)));
@@ -87,6 +87,14 @@ pub(super) fn instances(definition: &Container) -> impl Iterator<Item = Cow<'_, 
         false => Cow::Borrowed(definition.name.as_str()),
         true => Cow::Owned(format!("{}-{number}", definition.name)),
     })
+}
+
+/// A stack that is to run before itself.
+fn of_itself(stack: &Stack) -> Option<Diagnostic> {
+    let on = stack.depends_on.iter().find(|on| stack.is_called(on))?;
+    let message = format!("the stack `{}` depends on itself", stack.name);
+    let subject = Subject::stack().property(Property::StackDependency { on: on.clone() });
+    Some(Diagnostic::error("dependency-cycle", "", message).with_help("take this dependency away").about(subject))
 }
 
 fn resolve(list: &[Member<'_>], ranges: &Map<&str, Range<usize>>, errors: &mut Vec<Diagnostic>) -> Graph {

@@ -60,13 +60,16 @@
 //!   the same plan, whatever else has changed.
 //! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
 //!
-//! What it can find stands in [`CODES`].
+//! What it can find stands in [`CODES`]. What it refuses whatever hosts there are is told by [`contradictions`], too: the
+//! reader of documents asks that, so that a document which can never be deployed is no valid one.
 
 mod advise;
 mod amount;
 mod before;
 mod change;
 mod code;
+mod constraints;
+mod contradict;
 mod deploy;
 mod difference;
 mod explain;
@@ -116,6 +119,7 @@ mod warn;
 
 pub use change::{Change, ChangeKind};
 pub use code::CODES;
+pub use contradict::contradictions;
 pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;

@@ -5,17 +5,19 @@
 //! set, for the score in [heaps](super::rank), so the work hardly grows with the hosts.
 
 use super::{
-    Applied, Choice, Options, explain,
+    Applied, Choice, Options,
+    amount::count,
+    explain,
     hosts::{Hosts, Own, Seen},
     members::Members,
     rank::Ranking,
+    refuse,
     rename::Renames,
     room::{Refusal, Room},
-    subject,
     wanting::Wanting,
 };
 use crate::{
-    diagnostic::{Diagnostic, Property, Subject},
+    diagnostic::{Diagnostic, Subject},
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
     stack::{Container, Mode, Stack, Strategy},
@@ -117,7 +119,7 @@ pub(super) fn place<'a>(
         placer.errors[*error].message = plight.told_of(members, numbers);
     }
     if placer.unlisted > 0 {
-        let more = format!("{} more containers cannot be placed", placer.unlisted);
+        let more = format!("{} cannot be placed", count(placer.unlisted, "more container"));
         placer.errors.push(Diagnostic::error("no-eligible-host", "", more).about(Subject::stack()));
     }
     Placement {
@@ -153,19 +155,11 @@ impl<'a> Placer<'a, '_> {
         self.placed[number] = Some(host);
     }
 
-    /// The host that a document names for a container: its own, a constraint's, the stack's.
-    fn bound(&self, number: usize) -> Option<&'a HostId> {
-        let definition = self.room.members.list[number].definition;
-        let constrained =
-            || self.room.constraints(definition).iter().find_map(|constraint| constraint.target_host.as_ref());
-        definition.host.as_ref().or_else(constrained).or(self.room.stack.host.as_ref())
-    }
-
     /// Places what names its host, and returns what does not.
     fn place_bound(&mut self) -> Vec<usize> {
         let mut free = Vec::new();
         for number in 0..self.placed.len() {
-            let Some(id) = self.bound(number) else {
+            let Some(id) = self.room.constraints.bound(self.definition(number)) else {
                 free.push(number);
                 continue;
             };
@@ -289,16 +283,8 @@ impl<'a> Placer<'a, '_> {
                     if !self.tells() {
                         return;
                     }
-                    let message = format!(
-                        "`{}` is bound to `{}` and `{}` to `{}`, but the mode is `single-host`",
-                        self.name(first),
-                        self.host_name(host),
-                        self.name(other),
-                        self.host_name(elsewhere)
-                    );
-                    let conflict = Diagnostic::error("host-conflict", "", message)
-                        .with_help("name one host, or use the mode `multi-host`")
-                        .about(subject::of(self.definition(other), Property::Host));
+                    let bound = |number: usize, host: usize| (&self.room.members.list[number], self.host_name(host));
+                    let conflict = refuse::host_conflict(bound(first, host), bound(other, elsewhere));
                     self.errors.push(conflict);
                     return;
                 }

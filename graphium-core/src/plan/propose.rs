@@ -258,16 +258,14 @@ impl Asking<'_, '_, '_> {
         let (mut least_cpu, mut least_memory, mut cpu, mut memory) = (0, 0, 0_u64, 0_u64);
         for &number in numbers {
             let definition = self.definition(number);
-            let constraints = self.room.constraints(definition);
-            let asked = constraints.iter().flat_map(|constraint| &constraint.labels);
-            for (key, value) in asked.chain(&definition.requirements.labels) {
+            for (key, value) in self.room.constraints.labels(definition) {
                 let there = labels.entry(key.clone()).or_insert_with(|| value.clone());
                 (there == value).then_some(())?;
             }
-            for asked in constraints.iter().filter_map(|constraint| constraint.required_datacenter.as_deref()) {
+            for asked in self.room.constraints.datacenters(definition) {
                 (datacenter.get_or_insert_with(|| asked.to_owned()) == asked).then_some(())?;
             }
-            for constraint in constraints {
+            for constraint in self.room.constraints.for_container(definition) {
                 least_cpu = least_cpu.max(constraint.min_cpu.map_or(0, upwards));
                 least_memory = least_memory.max(constraint.min_memory.unwrap_or(0));
             }

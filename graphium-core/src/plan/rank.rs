@@ -77,7 +77,7 @@ impl<'a> Demand<'a> {
             cpus: asked.cpus.map(f64::to_bits),
             memory: asked.memory,
             labels: labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
-            constrained: (!room.constraints(definition).is_empty()).then_some(definition.name.as_str()),
+            constrained: (!room.constraints.for_container(definition).is_empty()).then_some(definition.name.as_str()),
         }
     }
 }

@@ -34,10 +34,21 @@ pub(super) fn host_by_host(reasons: Vec<Reason<'_>>) -> String {
         *counted.entry(kind).or_default() += hosts.len();
     }
     if !counted.is_empty() {
-        let kinds: Vec<String> = counted.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds: Vec<String> =
+            counted.iter().map(|(kind, count)| format!("{count} {}", agreeing(kind, *count))).collect();
         told.push(format!("of {} more {}", counted.values().sum::<usize>(), kinds.join(", ")));
     }
     told.join("; ")
+}
+
+/// A kind of refusal after a number of hosts.
+fn agreeing(kind: &str, count: usize) -> String {
+    match kind.split_once(' ') {
+        Some(("have", rest)) if count == 1 => format!("has {rest}"),
+        Some(("are", rest)) if count == 1 => format!("is {rest}"),
+        Some((verb, rest)) if count == 1 => format!("{verb}s {rest}"),
+        _ => kind.to_owned(),
+    }
 }
 
 fn named(hosts: &[&HostId]) -> String {

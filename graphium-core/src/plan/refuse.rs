@@ -2,6 +2,7 @@
 
 use super::{
     fix::FixStep,
+    members::Member,
     place::Placer,
     propose::{Asking, Proposal, best},
     reasons::{Reason, host_by_host},
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
     id::HostId,
-    stack::Mode,
+    stack::{Container, Mode},
     suggest,
 };
 use std::collections::BTreeSet;
@@ -54,11 +55,7 @@ impl<'a> Placer<'a, '_> {
         if !self.tells_of(number) {
             return;
         }
-        let plight = of("names", "name", "no host, and the placement strategy is `manual`");
-        let error = Diagnostic::error("no-host", "", "")
-            .with_help("add `locatedInHost`, or use another `placementStrategy`")
-            .about(subject::of(self.definition(number), None));
-        self.want(error, plight, vec![number], Vec::new());
+        self.want_as_told(no_host(self.definition(number)), vec![number]);
     }
 
     pub(super) fn refuse_unknown(&mut self, number: usize, id: &HostId) {
@@ -83,11 +80,8 @@ impl<'a> Placer<'a, '_> {
             return;
         }
         let known: Vec<&str> = self.datacenters().into_iter().collect();
-        let plight = Plight::All("the placement strategy `datacenter` needs a `targetDatacenter`".to_owned());
-        let error = Diagnostic::error("missing-datacenter", "", "")
-            .with_help(listed("datacenter", &known))
-            .about(Subject::stack().property(Property::PlacementStrategy));
-        self.want(error, plight, free, Vec::new());
+        let error = missing_datacenter().with_help(listed("datacenter", &known));
+        self.want_as_told(error, free);
     }
 
     /// No host is in the datacenter that the strategy asks for: one mistake, however many containers there are.
@@ -248,6 +242,12 @@ impl<'a> Placer<'a, '_> {
         Some(subject::of(self.definition(number), subject::of_refusal(refusal)?))
     }
 
+    /// Takes down an error whose message is the same whatever the number of those that it tells of.
+    fn want_as_told(&mut self, error: Diagnostic, members: Vec<usize>) {
+        let plight = Plight::All(error.message.clone());
+        self.want(error, plight, members, Vec::new());
+    }
+
     /// Takes down an error that tells of these members, whose message is made when all of them are known.
     fn want(&mut self, error: Diagnostic, plight: Plight, members: Vec<usize>, proposals: Vec<Proposal>) {
         if let [number] = members[..] {
@@ -260,6 +260,34 @@ impl<'a> Placer<'a, '_> {
 
 fn of(one: &'static str, many: &'static str, rest: impl Into<String>) -> Plight {
     Plight::Of { one, many, rest: rest.into() }
+}
+
+/// A container that nobody may place.
+pub(super) fn no_host(definition: &Container) -> Diagnostic {
+    let message = format!("`{}` names no host, and the placement strategy is `manual`", definition.name);
+    Diagnostic::error("no-host", "", message)
+        .with_help("add `locatedInHost`, or use another `placementStrategy`")
+        .about(subject::of(definition, None))
+}
+
+/// A strategy that lacks what it goes by.
+pub(super) fn missing_datacenter() -> Diagnostic {
+    let message = "the placement strategy `datacenter` needs a `targetDatacenter`";
+    Diagnostic::error("missing-datacenter", "", message)
+        .with_help("add `targetDatacenter`")
+        .about(Subject::stack().property(Property::PlacementStrategy))
+}
+
+/// Two containers that are to share a host, and where each is bound to.
+pub(super) fn host_conflict(one: (&Member<'_>, &HostId), other: (&Member<'_>, &HostId)) -> Diagnostic {
+    let ((first, host), (second, elsewhere)) = (one, other);
+    let message = format!(
+        "`{}` is bound to `{host}` and `{}` to `{elsewhere}`, but the mode is `single-host`",
+        first.name, second.name
+    );
+    Diagnostic::error("host-conflict", "", message)
+        .with_help("name one host, or use the mode `multi-host`")
+        .about(subject::of(second.definition, Property::Host))
 }
 
 /// What was probably meant by a host that is not known, and those that are.

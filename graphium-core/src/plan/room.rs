@@ -1,16 +1,16 @@
 //! What a host still has to give, and why it may refuse a container.
 
 use super::{
-    amount::{bytes, rounded},
+    amount::{bytes, count, rounded, so_many_are, telling},
+    constraints::Constraints,
     hosts::{Hosts, Seen, Site},
-    map::Map,
     members::{Member, Members},
     ports::{HostPort, Ports},
 };
 use crate::{
     inventory::HostStatus,
     runtime::label,
-    stack::{Container, HostConstraint, Reservations, Stack},
+    stack::{Container, Reservations, Stack},
 };
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -77,7 +77,7 @@ pub(super) struct Room<'a, 'p> {
     pub(super) members: &'p Members<'a>,
     pub(super) hosts: &'p Hosts<'a>,
     pub(super) seen: &'p Seen<'a>,
-    constraints: Map<&'a str, Vec<&'a HostConstraint>>,
+    pub(super) constraints: Constraints<'a>,
     /// Names within this stack that others have taken on the engine.
     names: BTreeSet<(usize, &'a str)>,
     ports: Ports<Holder>,
@@ -91,14 +91,11 @@ impl<'a, 'p> Room<'a, 'p> {
             members,
             hosts,
             seen,
-            constraints: Map::default(),
+            constraints: Constraints::of(stack),
             names: BTreeSet::new(),
             ports: Ports::new(),
             loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),
         };
-        for constraint in &stack.deployment.host_constraints {
-            room.constraints.entry(&constraint.container_name).or_default().push(constraint);
-        }
         for (number, other) in seen.others.iter().enumerate() {
             let Some(host) = hosts.find(&other.hosted_on) else { continue };
             room.loads[host].containers += 1;
@@ -112,15 +109,6 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
         room
-    }
-
-    /// What the stack asks of a container's host beside the container itself.
-    pub(super) fn constraints(&self, definition: &Container) -> &[&'a HostConstraint] {
-        if self.constraints.is_empty() {
-            return &[];
-        }
-        let by = |name: &str| self.constraints.get(name).map(Vec::as_slice);
-        by(&definition.name).or_else(|| by(&definition.id)).unwrap_or(&[])
     }
 
     /// The datacenter that a container prefers, or the stack.
@@ -224,22 +212,20 @@ impl<'a, 'p> Room<'a, 'p> {
         within: Option<&'a str>,
         found: &mut impl FnMut(Refusal<'a>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let constraints = self.constraints(member.definition);
-        let labels = constraints.iter().flat_map(|constraint| &constraint.labels);
-        for (key, wanted) in labels.chain(&member.definition.requirements.labels) {
+        for (key, wanted) in self.constraints.labels(member.definition) {
             let is = site.host.labels.get(key).map(String::as_str);
             if is != Some(wanted) {
                 found(Refusal::Label { key, wanted, found: is })?;
             }
         }
-        let required = constraints.iter().filter_map(|constraint| constraint.required_datacenter.as_deref());
+        let required = self.constraints.datacenters(member.definition);
         for wanted in required.filter(|wanted| site.datacenter != Some(wanted)) {
             found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: false })?;
         }
         if let Some(wanted) = within.filter(|wanted| site.datacenter != Some(wanted)) {
             found(Refusal::Datacenter { wanted, found: site.datacenter, strategy: true })?;
         }
-        for constraint in constraints {
+        for constraint in self.constraints.for_container(member.definition) {
             if let Some(wanted) = constraint.min_cpu.filter(|&wanted| site.host.cpu < wanted) {
                 found(Refusal::FewProcessors { wanted, found: site.host.cpu })?;
             }
@@ -307,29 +293,37 @@ impl<'a, 'p> Room<'a, 'p> {
             Refusal::Datacenter { wanted, found: Some(found), .. } => {
                 format!("is in the datacenter `{found}`, not in `{wanted}`")
             }
-            Refusal::FewProcessors { wanted, found } => format!("has {} processors, not {wanted}", known(found)),
+            Refusal::FewProcessors { wanted, found } if found > 0.0 => {
+                format!("has {}, not {wanted}", count(found, "processor"))
+            }
+            Refusal::FewProcessors { wanted, .. } => format!("has an unknown number of processors, not {wanted}"),
+            Refusal::LittleMemory { wanted, found: 0 } => {
+                format!("has an unknown amount of memory, not {}", bytes(wanted))
+            }
             Refusal::LittleMemory { wanted, found } => {
-                let found = if found > 0 { bytes(found) } else { "an unknown amount".to_owned() };
-                format!("has {found} of memory, not {}", bytes(wanted))
+                let [found, wanted] = telling([found, wanted], wanted - found);
+                format!("has {found} of memory, not {wanted}")
             }
             Refusal::Port { port, holder } => {
                 format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
             }
             Refusal::Name => "has a container of the same name that is not this stack's".to_owned(),
             Refusal::Instances { there, .. } => {
-                format!("has {there} containers of this stack already (maxInstancesPerHost)")
+                format!("has {} of this stack already (maxInstancesPerHost)", count(there, "container"))
             }
             Refusal::ProcessorsReserved { wanted, reserved: 0.0, of } => {
-                format!("has {of} processors, {wanted} are needed")
+                format!("has {}, {} needed", count(of, "processor"), so_many_are(wanted))
             }
             Refusal::ProcessorsReserved { wanted, reserved, of } => {
-                format!("has {} of {of} processors reserved, {wanted} more are needed", rounded(reserved))
+                let more = if wanted == 1.0 { "is" } else { "are" };
+                format!("has {} of {} reserved, {wanted} more {more} needed", rounded(reserved), count(of, "processor"))
             }
             Refusal::MemoryReserved { wanted, reserved: 0, of } => {
-                format!("has {} of memory, {} are needed", bytes(of), bytes(wanted))
+                let [of, wanted] = telling([of, wanted], wanted - of);
+                format!("has {of} of memory, {wanted} are needed")
             }
             Refusal::MemoryReserved { wanted, reserved, of } => {
-                let (reserved, of, wanted) = (bytes(reserved), bytes(of), bytes(wanted));
+                let [reserved, of, wanted] = telling([reserved, of, wanted], reserved.saturating_add(wanted) - of);
                 format!("has {reserved} of {of} of memory reserved, {wanted} more are needed")
             }
         }
@@ -348,10 +342,6 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
     }
-}
-
-fn known(figure: f64) -> String {
-    if figure > 0.0 { figure.to_string() } else { "an unknown number of".to_owned() }
 }
 
 /// The host ports that a container fixes.

@@ -1,6 +1,6 @@
 //! The part of a plan that is on some hosts.
 
-use super::{Plan, PlannedTask, refuse, subject, warn::warning};
+use super::{Plan, PlannedTask, amount::count, refuse, subject, warn::warning};
 use crate::{
     diagnostic::{Diagnostic, Subject},
     id::HostId,
@@ -84,7 +84,8 @@ impl Plan {
             errors.push(Diagnostic::error("left-out-dependency", "", message).with_help(help).about(subject));
         }
         if more > 0 {
-            let message = format!("{more} more tasks wait for tasks of hosts that are left out");
+            let verb = if more == 1 { "waits" } else { "wait" };
+            let message = format!("{} {verb} for tasks of hosts that are left out", count(more, "more task"));
             let help = "plan for all hosts, or for the others first";
             let more = Diagnostic::error("left-out-dependency", "", message).with_help(help);
             errors.push(more.about(Subject::stack()));

@@ -3,7 +3,7 @@
 use super::{
     before::Before,
     deploy::Draft,
-    hosts::Hosts,
+    hosts::{Hosts, Seen},
     layout::{self, Layout},
     leftover::Leftover,
     members::{Member, Members},
@@ -14,7 +14,9 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Property, Severity, Subject},
     id::HostId,
-    stack::Condition,
+    inventory::ContainerStatus,
+    runtime::label,
+    stack::{Condition, Stack},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +62,32 @@ pub(super) fn of_reach(layout: &Layout<'_, '_>) -> Vec<Diagnostic> {
     }
     warnings.extend(of_cut_off(layout));
     warnings
+}
+
+/// Other stacks that are to run before this one and do not, as far as the hosts show it.
+pub(super) fn of_stacks(stack: &Stack, seen: &Seen<'_>) -> Vec<Diagnostic> {
+    if stack.depends_on.is_empty() {
+        return Vec::new();
+    }
+    // By name and by id, whether anything of it runs.
+    let mut runs: BTreeMap<&str, bool> = BTreeMap::new();
+    for container in &seen.others {
+        for word in [label::STACK, label::STACK_NAME].into_iter().filter_map(|name| container.label(name)) {
+            *runs.entry(word).or_default() |= container.status == ContainerStatus::Running;
+        }
+    }
+    let warned = stack.depends_on.iter().filter_map(|on| {
+        let what = match runs.get(on.as_str()) {
+            Some(true) => return None,
+            Some(false) => "of which nothing runs",
+            None => "which is on none of the hosts",
+        };
+        let message = format!("the stack `{}` depends on the stack `{on}`, {what}", stack.name);
+        let subject = Subject::stack().property(Property::StackDependency { on: on.clone() });
+        let help = "deploy that one first: nothing waits for it";
+        Some(warning("stack-not-running", message).with_help(help).about(subject))
+    });
+    warned.collect()
 }
 
 /// A container on another host is reached through a fixed port or not at all; one warning speaks for all.

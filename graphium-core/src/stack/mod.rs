@@ -50,7 +50,7 @@ pub struct Stack {
     /// How it is placed and updated.
     #[serde(default)]
     pub deployment: Deployment,
-    /// Names or ids of stacks that must run before this one.
+    /// Names or ids of stacks that run before this one: a plan warns where nothing of them is seen to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// Volumes that need more than a name.
@@ -62,6 +62,9 @@ pub struct Stack {
     /// Hosts that the document itself describes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<DocumentHost>,
+    /// Datacenters that the document gives another name than their id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datacenters: Vec<NamedDatacenter>,
     /// Values under declared foreign prefixes (`x:owner`), carried and otherwise ignored.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub annotations: IndexMap<String, serde_json::Value>,
@@ -80,6 +83,16 @@ pub struct DocumentHost {
     /// Its datacenter, its own or its rack's.
     #[serde(default, rename = "locatedInDatacenter", skip_serializing_if = "Option::is_none")]
     pub datacenter: Option<String>,
+}
+
+/// A datacenter and what people call it: hosts may name either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedDatacenter {
+    /// Which datacenter, without `datacenter:`.
+    #[serde(rename = "@id")]
+    pub id: String,
+    /// What it is called.
+    pub name: String,
 }
 
 /// The network of a stack on each of its hosts.
@@ -257,6 +270,11 @@ pub enum OnFailure {
 }
 
 impl Stack {
+    /// Whether a word is its name or its id.
+    pub fn is_called(&self, word: &str) -> bool {
+        word == self.name || word == self.id.as_str()
+    }
+
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().map(AsRef::as_ref).find(|container| container.name == name)

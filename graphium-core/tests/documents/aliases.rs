@@ -318,6 +318,29 @@ fn hosts_know_their_racks_and_datacenters() {
 }
 
 #[test]
+fn datacenters_and_racks_may_be_referred_to_by_what_people_call_them() {
+    let source = r#"{"@context": "https://schema.org", "@graph": [
+        {"@type": "datacenter:Datacenter", "@id": "datacenter:dc1", "name": "Frankfurt"},
+        {"@type": "datacenter:Datacenter", "@id": "datacenter:dc2", "name": "dc1"},
+        {"@type": "datacenter:Datacenter", "@id": "datacenter:dc3", "name": "Paris"},
+        {"@type": "datacenter:Datacenter", "@id": "datacenter:dc4", "name": "Paris"},
+        {"@type": "datacenter:Rack", "@id": "rack:r1", "name": "Window", "locatedInDatacenter": "Frankfurt"},
+        {"@type": "datacenter:Host", "@id": "host:vm1", "locatedInRack": "Window"},
+        {"@type": "datacenter:Host", "@id": "host:vm2", "locatedInDatacenter": "dc1"},
+        {"@type": "datacenter:Host", "@id": "host:vm3", "locatedInDatacenter": "Paris"},
+        {"@type": "Stack", "@id": "s", "name": "s", "hasPart": [{"name": "c", "image": "i", "@id": "c"}],
+         "deployment": {"targetDatacenter": "Frankfurt"}}]}"#;
+    let stack = reads(source).stack;
+    let place = |at: usize| (stack.hosts[at].rack.as_deref(), stack.hosts[at].datacenter.as_deref());
+    assert_eq!(place(0), (Some("r1"), Some("dc1")));
+    // An `@id` comes before a name, and a name that two have is left as it is.
+    assert_eq!((place(1), place(2)), ((None, Some("dc1")), (None, Some("Paris"))));
+    assert_eq!(stack.deployment.target_datacenter.as_deref(), Some("dc1"));
+    let names: Vec<_> = stack.datacenters.iter().map(|center| (center.id.as_str(), center.name.as_str())).collect();
+    assert_eq!(names, [("dc1", "Frankfurt")]);
+}
+
+#[test]
 fn a_request_carries_its_options() {
     let inner = older("", r#", "image": "i""#);
     let source =

@@ -29,7 +29,8 @@ fn parts() -> [(&'static str, &'static str, Vec<Explanation>); 3] {
         ("Reading", "A document, each finding with its line and column.", Code::ALL.iter().map(explain).collect()),
         (
             "Planning",
-            "A stack, against the hosts there are and what runs on them, each finding where the document says it.",
+            "A stack, against the hosts there are and what runs on them, each finding where the document says it. What no
+hosts could help is found when the document is read.",
             plan::CODES.to_vec(),
         ),
         ("Deploying", "A plan, beside what else the server has.", control::CODES.to_vec()),

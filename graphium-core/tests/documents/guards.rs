@@ -44,9 +44,12 @@ fn a_byte_order_mark_is_no_part_of_the_text() {
 #[test]
 fn a_flood_of_mistakes_is_cut_and_counted() {
     let keys: Vec<String> = (0..99_000).map(|number| format!("\"dependsOm{number}\":0")).collect();
-    let codes = codes(format!("{{\"@context\":\"https://schema.org\",\"@type\":\"Stack\",{}}}", keys.join(",")));
-    assert!(codes.contains(&"more-findings".to_owned()));
-    assert!(codes.len() < 1_010, "{}", codes.len());
+    let source = format!("{{\"@context\":\"https://schema.org\",\"@type\":\"Stack\",{}}}", keys.join(","));
+    let found = read(source, &ReadContext::default()).unwrap_err();
+    assert!(found.len() < 1_010, "{}", found.len());
+    let more = found.last().unwrap();
+    // Beside the keys there are a missing name and missing containers.
+    assert_eq!((&*more.code, &*more.message), ("more-mistakes", "98002 more mistakes are not shown"));
 }
 
 #[test]
@@ -71,6 +74,59 @@ fn a_long_chain_and_a_wide_knot_are_no_trouble() {
     let all: Vec<String> = (0..300).map(|number| format!("\"n{number}\"")).collect();
     let knot: Vec<String> = (0..300).map(|number| container(number, &all.join(","))).collect();
     assert!(codes(stack(&knot)).contains(&"dependency-cycle".to_owned()));
+}
+
+/// Containers `n0`, `n1` … that wait for those of these numbers.
+fn waiting(waits: &[Vec<usize>]) -> String {
+    let containers: Vec<String> = waits
+        .iter()
+        .enumerate()
+        .map(|(number, on)| {
+            let on: Vec<String> = on.iter().map(|on| format!("\n\"n{on}\"")).collect();
+            format!("{{\"name\":\"n{number}\",\"image\":\"i\",\"dependsOn\":[{}]}}", on.join(","))
+        })
+        .collect();
+    format!(
+        "{{\"@context\":\"https://schema.org\",\"@type\":\"Stack\",\"name\":\"s\",\"hasPart\":[{}]}}",
+        containers.join(",")
+    )
+}
+
+#[test]
+fn circles_that_overlap_are_told_at_once() {
+    let found = read(waiting(&[vec![1], vec![0, 2], vec![1, 3], vec![2, 3]]), &ReadContext::default()).unwrap_err();
+    let told: Vec<&str> = found.iter().filter(|one| one.is_error()).map(|one| one.message.as_str()).collect();
+    let circle = "containers wait for each other in a circle:";
+    assert_eq!(
+        told,
+        [
+            &*format!("{circle} `n0` → `n1` → `n0`"),
+            &*format!("{circle} `n1` → `n2` → `n1`"),
+            &*format!("{circle} `n2` → `n3` → `n2`"),
+            "container `n3` waits for itself",
+        ]
+    );
+}
+
+#[test]
+fn no_message_repeats_a_long_value() {
+    let long = "a ".repeat(500_000);
+    for members in [
+        format!("\"image\": \"{long}\""),
+        format!("\"image\": \"i\", \"{long}\": 1"),
+        format!("\"image\": \"i\", \"restartPolicy\": \"{long}\", \"dependsOn\": \"{long}\""),
+        format!("\"image\": \"i\", \"locatedInHost\": \"{long}\", \"ports\": [{{\"containerPort\": \"{long}\"}}]"),
+    ] {
+        let source = format!(
+            "{{\"@context\":\"https://graphium.io/context/v1.jsonld\",\"@type\":\"Stack\",\"@id\":\"s\",\"name\":\"{long}\",\"hasPart\":\
+             [{{\"@type\":\"Container\",\"@id\":\"c\",\"name\":\"c\",{members}}}]}}"
+        );
+        let found = read(source, &ReadContext::default()).unwrap_err();
+        for one in &found {
+            let length = one.message.len() + one.help.as_deref().map_or(0, str::len);
+            assert!(length < 2_000, "{} has {length} bytes", one.code);
+        }
+    }
 }
 
 #[test]
@@ -127,6 +183,31 @@ fn holds(source: &[u8]) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whoever takes away what is marked has no circle left.
+    #[test]
+    #[test]
+    fn without_the_dependencies_that_are_marked_there_is_no_circle(
+        waits in proptest::collection::vec(proptest::collection::btree_set(0..6_usize, 0..3), 6),
+    ) {
+        let mut waits: Vec<Vec<usize>> = waits.into_iter().map(|on| on.into_iter().collect()).collect();
+        let source = waiting(&waits);
+        // Each dependency stands in a line of its own, in order.
+        let mut lines: Vec<(usize, usize)> =
+            waits.iter().enumerate().flat_map(|(from, on)| on.iter().map(move |on| (from, *on))).collect();
+        let found = read(source, &ReadContext::default()).err().unwrap_or_default();
+        let marked: Vec<usize> =
+            found.iter().filter(|one| one.code == "dependency-cycle").map(|one| one.line as usize - 2).collect();
+        let count = marked.len();
+        let mut number = 0;
+        lines.retain(|_| {
+            number += 1;
+            !marked.contains(&(number - 1))
+        });
+        waits.iter_mut().for_each(Vec::clear);
+        lines.iter().for_each(|(from, on)| waits[*from].push(*on));
+        prop_assert!(read(waiting(&waits), &ReadContext::default()).is_ok(), "{} marked", count);
+    }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {

@@ -6,7 +6,7 @@ use graphium_core::document::{ReadContext, read};
 
 const OWN: &str = r#""g": "https://graphium.io/vocab/stack#", "dc": "https://graphium.io/vocab/datacenter#", "s": "http://schema.org/",
     "x": "https://example.org/x#", "id": "@id", "kind": "@type", "called": "s:name", "picture": {"@id": "g:image"},
-    "pieces": {"@id": "s:hasPart", "@type": "@id"}, "run": {"@id": "g:command", "@container": "@list"}"#;
+    "pieces": {"@id": "s:hasPart", "@type": "@id"}, "run": {"@id": "g:command", "@container": "@list"}, "label": {"@id": "g:imgae"}, "doors": "g:ports", "outer": "g:hostPort", "inner": "https://graphium.io/vocab/stack#containerPort", "awaits": {"@id": "g:dependsOn", "@type": "@id"}"#;
 
 fn document(keys: &str) -> String {
     format!(
@@ -102,6 +102,32 @@ fn cases() -> Vec<(&'static str, String, &'static str, &'static str)> {
             container("\"g:ports\": {\"g:containerPort\": 1, «\"x:a\"»: 2}"),
             "/pieces/0/g:ports/x:a",
             "not carried",
+        ),
+        // Under the document's own terms.
+        ("unknown-key", container("«\"label\"»: \"i:1\""), "/pieces/0/label", "(`label` is `imgae` of `container:c`)"),
+        (
+            "wrong-type",
+            container("\"g:user\": \"7\", \"picture\": «7»").replacen("\"picture\": \"i:1\", ", "", 1),
+            "/pieces/0/picture",
+            "(`picture` is `image` of `container:c`)",
+        ),
+        (
+            "bad-port",
+            container("\"doors\": {\"inner\": 80, \"outer\": «70000»}"),
+            "/pieces/0/doors/outer",
+            "(`outer` is `ports.hostPort` of `container:c`)",
+        ),
+        (
+            "missing-key",
+            container("\"doors\": [{\"inner\": 80}, «{»\"outer\": 81}]"),
+            "/pieces/0/doors/1",
+            "(`ports` of `container:c`)",
+        ),
+        (
+            "unresolved-reference",
+            container("\"awaits\": [«\"container:d\"»]"),
+            "/pieces/0/awaits/0",
+            "`container:d`, which this stack does not define",
         ),
         // Types and nodes.
         (

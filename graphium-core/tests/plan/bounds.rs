@@ -103,9 +103,9 @@ fn hosts_beyond_eight_different_reasons_are_counted_by_kind() {
     inventory.hosts[15].reserved.cpus = Some(6.0);
     inventory.hosts[16].reserved.memory = Some(14 * GIB);
     let errors = refused(&stack, &inventory);
-    let counted = "; of 10 more 1 take no work now, 1 lack a label, 1 are in another datacenter, 1 have too few processors, \
-                   1 have too little memory, 1 have the port taken, 1 have a container of the same name, 1 have too few \
-                   processors left, 1 have too little memory left, 1 have as many containers of this stack as they may";
+    let counted = "; of 10 more 1 takes no work now, 1 lacks a label, 1 is in another datacenter, 1 has too few processors, \
+                   1 has too little memory, 1 has the port taken, 1 has a container of the same name, 1 has too few \
+                   processors left, 1 has too little memory left, 1 has as many containers of this stack as they may";
     assert!(errors[0].message.ends_with(counted), "{}", errors[0].message);
 }
 

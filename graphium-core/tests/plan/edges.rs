@@ -3,12 +3,12 @@
 use graphium_core::{
     action::Action,
     id::HostId,
-    inventory::{ContainerStatus, Inventory},
+    inventory::{ContainerStatus, Inventory, ObservedContainer},
     plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
     runtime::label,
     stack::{
-        Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, Network, Port, Protocol,
-        Stack, Volume,
+        Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, NamedDatacenter, Network,
+        Port, Protocol, Stack, Strategy, Volume,
     },
 };
 
@@ -265,6 +265,43 @@ fn a_document_says_where_hosts_are_that_do_not_say_it_themselves() {
     told.hosts[0].location = Some("eu".to_owned());
     told.hosts[1].location = Some("us".to_owned());
     assert_eq!(planned(&described, &told).placements["web"], HostId::new("vm1"));
+}
+
+#[test]
+fn a_host_may_name_its_datacenter_as_the_document_calls_it() {
+    let center = NamedDatacenter { id: "dc1".to_owned(), name: "Frankfurt".to_owned() };
+    let mut described = Stack { datacenters: vec![center], ..stack("s", vec![container("web")]) };
+    described.deployment.placement_strategy = Some(Strategy::Datacenter);
+    described.deployment.target_datacenter = Some("dc1".to_owned());
+    for name in ["Frankfurt", "dc1"] {
+        let mut told = hosts(3);
+        told.hosts[1].location = Some(name.to_owned());
+        assert_eq!(planned(&described, &told).placements["web"], HostId::new("vm2"), "{name}");
+    }
+}
+
+#[test]
+fn a_stack_that_depends_on_one_that_does_not_run_is_planned_with_a_warning() {
+    let dependent = Stack { depends_on: vec!["base".to_owned()], ..stack("s", vec![container("web")]) };
+    let with = |status: Option<ContainerStatus>| {
+        let mut inventory = hosts(1);
+        inventory.containers.extend(status.map(|status| {
+            let mut seen = foreign("base-db", "vm1", None);
+            seen.labels.insert(label::STACK.to_owned(), "stack:base".to_owned());
+            seen.labels.insert(label::STACK_NAME.to_owned(), "base".to_owned());
+            ObservedContainer { status, ..seen }
+        }));
+        let warnings = planned(&dependent, &inventory).warnings;
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let told = |what: &str| {
+        format!(
+            "the stack `s` depends on the stack `base`, {what} [stack-not-running]; deploy that one first: nothing waits for it"
+        )
+    };
+    assert_eq!(with(None), [told("which is on none of the hosts")]);
+    assert_eq!(with(Some(ContainerStatus::Exited)), [told("of which nothing runs")]);
+    assert_eq!(with(Some(ContainerStatus::Running)), [""; 0]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn replicas_of_one_container_share_one_mistake_of_their_document() {
     std::sync::Arc::make_mut(&mut stack.containers[0]).host = None;
     stack.deployment.placement_strategy = Some(Strategy::Manual);
     let errors = refused(&stack, &hosts(1));
-    let message = "the 1000 replicas of `a` name no host, and the placement strategy is `manual`";
+    let message = "`a` names no host, and the placement strategy is `manual`";
     assert_eq!(errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>(), [message]);
 }
 

@@ -5,6 +5,7 @@ mod applied_fixes;
 mod auto;
 mod bounds;
 mod changes;
+mod contradictions;
 mod edges;
 mod endpoints;
 mod fixes;

@@ -11,6 +11,7 @@ use crate::{
 };
 use graphium_core::{
     diagnostic::{Diagnostic, Severity, Subject},
+    document::Code,
     plan::Fix,
 };
 use serde::Serialize;
@@ -101,10 +102,17 @@ pub(crate) fn run(args: &ValidateArgs, config: &Config, output: &mut Output) -> 
     }
 }
 
+/// How many mistakes there are; of very many not all are listed.
+fn mistakes(diagnostics: &[Diagnostic]) -> String {
+    let is_counted = |found: &&Diagnostic| found.code == Code::MoreMistakes.as_str();
+    let listed = diagnostics.iter().filter(|found| found.is_error() && !is_counted(found)).count();
+    let more = if diagnostics.iter().any(|found| is_counted(&found)) { "more than " } else { "" };
+    more.to_owned() + &count(listed, "mistake")
+}
+
 /// A document is refused, for these reasons.
 pub(crate) fn refusal(document: &Document, diagnostics: &[Diagnostic]) -> Failure {
-    let mistakes = diagnostics.iter().filter(|found| found.is_error()).count();
-    let what = format!("{} is refused: {}", document.name(), count(mistakes, "mistake"));
+    let what = format!("{} is refused: {}", document.name(), mistakes(diagnostics));
     let source = Some(Box::new(document.source_text()));
     Failure { source, diagnostics: diagnostics.into(), ..Failure::new(Exit::Invalid, what) }
 }

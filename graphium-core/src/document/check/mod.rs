@@ -106,21 +106,19 @@ fn unique(reader: &mut Reader<'_>, drafts: &[ContainerDraft<'_>]) {
     let (mut names, mut ids) = (HashMap::new(), HashMap::new());
     for draft in drafts {
         let (name, id) = (draft.container.name.as_str(), draft.container.id.as_str());
-        let place = || Place::shown_by(draft.node, draft.name_node);
+        let by_name = |draft: &ContainerDraft<'_>| Place::shown_by(draft.node, draft.name_node);
+        let by_id = |draft: &ContainerDraft<'_>| draft.node.get("@id").map_or_else(|| by_name(draft), Place::from);
         let written = draft.name_node.map_or(draft.written.as_str(), |node| node.quote(&draft.written));
-        if let Some(other) = names.insert(name, written).filter(|_| !name.is_empty()) {
+        if let Some((other, first)) = names.insert(name, (written, draft)).filter(|_| !name.is_empty()) {
             let message = match other == written {
                 true => format!("two containers have the name `{name}`"),
                 false => format!("`{other}` and `{written}` both become `{name}`"),
             };
-            reader.error(Code::DuplicateName, place(), message, "rename one of them");
-        } else if ids.insert(id, name).is_some_and(|_| !id.is_empty()) {
-            reader.error(
-                Code::DuplicateName,
-                place(),
-                format!("two containers have the `@id` `{}`", draft.node.get("@id").map_or(id, |node| node.quote(id))),
-                "rename one of them",
-            );
+            reader.again(Code::DuplicateName, by_name(draft), by_name(first), message, "rename one of them");
+        } else if let Some(first) = ids.insert(id, draft).filter(|_| !id.is_empty()) {
+            let quoted = draft.node.get("@id").map_or(id, |node| node.quote(id));
+            let message = format!("two containers have the `@id` `{quoted}`");
+            reader.again(Code::DuplicateName, by_id(draft), by_id(first), message, "rename one of them");
         }
     }
 }
@@ -136,7 +134,7 @@ fn dependencies<'d>(
             let mut resolved: Vec<ResolvedWait<'d>> = Vec::new();
             let who = format!("container `{}` waits for", draft.container.name);
             for wait in &draft.depends_on {
-                let Some(on) = index.resolve(reader, drafts, &wait.on, wait.node, &who) else { continue };
+                let Some(on) = index.resolve(reader, drafts, &wait.on, wait.name_node(), &who) else { continue };
                 let Some(target) = drafts.get(on) else { continue };
                 let name = &target.container.name;
                 let checked =
@@ -146,21 +144,21 @@ fn dependencies<'d>(
                     let help = format!(
                         "give `{name}` a `healthCheck` (one that its image has is not seen here), or wait for `started`"
                     );
-                    reader.error(Code::HealthyWithoutCheck, wait.node, message, help);
+                    reader.error(Code::HealthyWithoutCheck, wait.condition_node(), message, help);
                 }
                 if wait.condition == Condition::Completed && target.container.restart_policy.is_endless() {
                     let policy = target.container.restart_policy;
                     let message =
                         format!("{who} `{name}` to complete, which never does: its restart policy is `{policy}`");
                     let help = format!("let `{name}` restart `no` or `on-failure`, or wait for `started`");
-                    reader.error(Code::NeverCompletes, wait.node, message, help);
+                    reader.error(Code::NeverCompletes, wait.condition_node(), message, help);
                 }
                 match resolved.iter_mut().find(|other| other.on == on) {
                     // Twice the same container: the stricter condition holds.
                     Some(other) => other.dependency.condition = other.dependency.condition.max(wait.condition),
                     None => {
                         let dependency = Dependency { container: name.clone(), condition: wait.condition };
-                        resolved.push(ResolvedWait { on, dependency, node: wait.node });
+                        resolved.push(ResolvedWait { on, dependency, node: wait.name_node() });
                     }
                 }
             }

@@ -15,7 +15,6 @@ use json_syntax::{
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    ops::Range,
     rc::Rc,
 };
 
@@ -40,54 +39,72 @@ const MAX_SEEN: usize = 10_000;
 /// Among so many in all: findings are many, and each of a large object may look at all of it.
 const MAX_LOOKS: usize = 1_000_000;
 
+/// Meanings that one term may have in the contexts of a document, and be found by.
+const MEANINGS: usize = 4;
+
 /// The values of the source by their numbers.
 pub(super) struct Source<'d> {
     top: Node<'d>,
     by_index: HashMap<usize, Node<'d>>,
+    /// The document's own terms, each with the ends of the IRIs that it stands for.
+    terms: HashMap<&'d str, Vec<&'d str>>,
     /// The first members of objects by what is looked for: their whole keys and the ends of those.
     by_word: RefCell<HashMap<usize, Words<'d>>>,
     looks: Cell<usize>,
 }
 
-/// The places of members, by words: their marks and the numbers of their values.
-type Words<'d> = HashMap<&'d str, (Range<usize>, usize)>;
+/// The first members that say something, by words.
+type Words<'d> = HashMap<&'d str, Member<'d>>;
 
-/// A place where a value may stand: how little that is believed, its key and itself.
+/// A place where a value may stand: how little that is believed, the member that it stands under, and itself.
 struct Candidate<'d> {
     doubt: usize,
-    key: Option<(Range<usize>, usize)>,
+    member: Member<'d>,
     value: Node<'d>,
+}
+
+/// Where something stands, and under which key, where that is the document's own word for it.
+pub(super) struct Found<'d> {
+    pub(super) place: Place,
+    pub(super) own_word: Option<&'d str>,
+}
+
+impl From<Node<'_>> for Found<'_> {
+    fn from(node: Node<'_>) -> Self {
+        Self { place: node.into(), own_word: None }
+    }
 }
 
 impl<'d> Source<'d> {
     pub(super) fn new(root: Node<'d>, top: Node<'d>) -> Self {
-        let mut by_index = HashMap::new();
-        index(root, &mut by_index);
-        Self { top, by_index, by_word: RefCell::default(), looks: Cell::new(MAX_LOOKS) }
+        let (mut by_index, mut terms) = (HashMap::new(), HashMap::new());
+        index(root, &mut by_index, &mut terms);
+        Self { top, by_index, terms, by_word: RefCell::default(), looks: Cell::new(MAX_LOOKS) }
     }
 
     /// Where a finding belongs; `value` is what its canonical text holds, `None` for a key.
-    pub(super) fn place(&self, origin: &Origin, value: Option<&Value>) -> Place {
+    pub(super) fn find(&self, origin: &Origin, value: Option<&Value>) -> Found<'d> {
         let find = |index: Option<usize>| index.and_then(|index| self.by_index.get(&index)).copied();
         if let Some(exact) = find(origin.exact) {
             return exact.into();
         }
         let is_whole = matches!(value, Some(Value::Object(_) | Value::Array(_)));
-        let own = find(origin.own);
+        let (own, holder) = (find(origin.own), find(origin.holder));
         if let Some(own) = own.filter(|_| is_whole) {
             return own.into();
         }
-        let Some(holder) = own.or_else(|| find(origin.holder)) else {
+        let Some(holder) = own.or(holder) else {
             return self.search(self.top, origin, value).unwrap_or_else(|| self.top.into());
         };
         self.search(holder, origin, value).unwrap_or_else(|| holder.into())
     }
 
-    fn search(&self, holder: Node<'d>, origin: &Origin, value: Option<&Value>) -> Option<Place> {
-        let Some(value) = value else { return self.key(holder, &origin.word) };
-        if self.looks.get() == 0 {
-            return self.key(holder, &origin.word);
-        }
+    fn search(&self, holder: Node<'d>, origin: &Origin, value: Option<&Value>) -> Option<Found<'d>> {
+        let at_key =
+            |member: Member<'d>| Found { place: Place::from(&member), own_word: self.own_word(member, &origin.word) };
+        let Some(value) = value.filter(|_| self.looks.get() > 0) else {
+            return self.key(holder, &origin.word).map(at_key);
+        };
         let mut found = Vec::new();
         let most = MAX_SEEN.min(self.looks.get());
         let mut left = most;
@@ -95,64 +112,90 @@ impl<'d> Source<'d> {
             if left == 0 {
                 break;
             }
-            let doubt = if ends_with(member.key, &origin.word) { 0 } else { DEPTH };
-            let key = (member.mark(), member.value.index());
-            collect(member.value, doubt, Some(key), &mut left, &mut found);
+            let doubt = if self.says(member.key, &origin.word) { 0 } else { DEPTH };
+            collect(member.value, doubt, member, &mut left, &mut found);
         }
         self.looks.set(self.looks.get() - (most - left));
         let fits = |candidate: &&Candidate<'_>| is_same(candidate.value.value(), value);
         let best = found.iter().filter(fits).min_by_key(|candidate| candidate.doubt);
         // An IRI may have been written short, and a value as one of several: then the key must do.
         let best = best.or_else(|| found.iter().find(|candidate| candidate.doubt < DEPTH));
-        best.map(|candidate| match (value, &candidate.key) {
-            (Value::Object(_) | Value::Array(_), Some((mark, index))) => Place::new(mark.clone(), *index),
-            _ => candidate.value.into(),
+        best.map(|candidate| match value {
+            Value::Object(_) | Value::Array(_) => at_key(candidate.member),
+            _ => Found { place: candidate.value.into(), ..at_key(candidate.member) },
         })
     }
 
-    /// The first key of an object that is the word, or ends in it.
-    fn key(&self, holder: Node<'d>, word: &str) -> Option<Place> {
+    /// The first member of an object whose key is the word, ends in it or stands for it.
+    fn key(&self, holder: Node<'d>, word: &str) -> Option<Member<'d>> {
         let mut by_word = self.by_word.borrow_mut();
         let words = by_word.entry(holder.index()).or_insert_with(|| {
             let mut words = HashMap::new();
             for member in holder.members().filter(|member| member.key != "@context") {
-                let end = member.key.rsplit([':', '#', '/']).next().unwrap_or(member.key);
-                for word in [member.key, end] {
-                    words.entry(word).or_insert_with(|| (member.mark(), member.value.index()));
+                for word in [member.key, end(member.key)].into_iter().chain(self.meanings(member.key)) {
+                    words.entry(word).or_insert(member);
                 }
             }
             words.remove("");
             words
         });
-        words.get(word).map(|(mark, index)| Place::new(mark.clone(), *index))
+        words.get(word).copied()
+    }
+
+    /// The ends of the IRIs that a term of the document's own stands for.
+    fn meanings(&self, key: &str) -> impl Iterator<Item = &'d str> + '_ {
+        self.terms.get(key).into_iter().flatten().copied()
+    }
+
+    /// Whether a key, short or whole or a term of the document's own, says the word.
+    fn says(&self, key: &str, word: &str) -> bool {
+        !word.is_empty() && (key == word || end(key) == word || self.meanings(key).any(|meaning| meaning == word))
+    }
+
+    /// The key of a member that says the word without spelling it.
+    fn own_word(&self, member: Member<'d>, word: &str) -> Option<&'d str> {
+        (end(member.key) != word && self.says(member.key, word)).then_some(member.key)
     }
 }
 
-fn index<'d>(node: Node<'d>, by_index: &mut HashMap<usize, Node<'d>>) {
-    by_index.insert(node.index(), node);
-    node.elements().for_each(|element| index(element, by_index));
-    node.members().for_each(|member| index(member.value, by_index));
+/// A key without its prefix or namespace.
+fn end(key: &str) -> &str {
+    key.rsplit([':', '#', '/']).next().unwrap_or(key)
 }
 
-fn collect<'d>(
-    node: Node<'d>,
-    doubt: usize,
-    key: Option<(Range<usize>, usize)>,
-    left: &mut usize,
-    found: &mut Vec<Candidate<'d>>,
-) {
+/// Takes down what the terms of a context stand for.
+fn learn<'d>(context: Node<'d>, terms: &mut HashMap<&'d str, Vec<&'d str>>) {
+    for context in context.items() {
+        for member in context.members() {
+            let iri = member.value.as_str().or_else(|| member.value.get("@id")?.as_str());
+            let Some(meaning) = iri.map(end).filter(|meaning| !meaning.is_empty()) else { continue };
+            let meanings = terms.entry(member.key).or_default();
+            if meanings.len() < MEANINGS && !meanings.contains(&meaning) {
+                meanings.push(meaning);
+            }
+        }
+    }
+}
+
+fn index<'d>(node: Node<'d>, by_index: &mut HashMap<usize, Node<'d>>, terms: &mut HashMap<&'d str, Vec<&'d str>>) {
+    by_index.insert(node.index(), node);
+    node.elements().for_each(|element| index(element, by_index, terms));
+    for member in node.members() {
+        if member.key == "@context" {
+            learn(member.value, terms);
+        }
+        index(member.value, by_index, terms);
+    }
+}
+
+fn collect<'d>(node: Node<'d>, doubt: usize, member: Member<'d>, left: &mut usize, found: &mut Vec<Candidate<'d>>) {
     if *left == 0 || doubt >= 2 * DEPTH {
         return;
     }
     *left -= 1;
-    node.elements().for_each(|element| collect(element, doubt, key.clone(), left, found));
-    node.members().for_each(|member| collect(member.value, doubt + 1, key.clone(), left, found));
-    found.push(Candidate { doubt, key, value: node });
-}
-
-/// Whether a key, short or whole, ends in the word.
-fn ends_with(key: &str, word: &str) -> bool {
-    !word.is_empty() && (key == word || key.rsplit([':', '#', '/']).next() == Some(word))
+    node.elements().for_each(|element| collect(element, doubt, member, left, found));
+    node.members().for_each(|below| collect(below.value, doubt + 1, member, left, found));
+    found.push(Candidate { doubt, member, value: node });
 }
 
 /// Whether the source says what the canonical text says; IRIs may be written short there.

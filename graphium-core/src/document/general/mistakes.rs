@@ -18,17 +18,17 @@ pub(super) struct Mistake {
     pub(super) help: Option<String>,
 }
 
-/// The first mistakes, and how many there are beyond them.
+/// The first mistakes, and how many there are beyond them, by severity.
 #[derive(Default)]
 pub(super) struct Mistakes {
     kept: Vec<Mistake>,
     by_severity: [usize; 3],
     bytes: usize,
-    left_out: usize,
+    left_out: [usize; 3],
 }
 
 impl Mistakes {
-    pub(super) fn finish(self) -> (Vec<Mistake>, usize) {
+    pub(super) fn finish(self) -> (Vec<Mistake>, [usize; 3]) {
         (self.kept, self.left_out)
     }
 
@@ -37,7 +37,7 @@ impl Mistakes {
         // An error is always kept if it is the first: a document with one is refused.
         let some = self.by_severity[severity as usize];
         let is_full = some >= MAX_PER_SEVERITY || (some > 0 && self.bytes > MAX_BYTES);
-        self.left_out += usize::from(is_full);
+        self.left_out[severity as usize] += usize::from(is_full);
         is_full
     }
 

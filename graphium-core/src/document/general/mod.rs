@@ -26,7 +26,7 @@ use super::{
     read::{self, Document},
     rewrite, syntax,
 };
-use crate::diagnostic::Subject;
+use crate::diagnostic::{Severity, Subject};
 use expand::Failure;
 use graph::Graph;
 use json_syntax::{CodeMap, Parse as _, Value};
@@ -93,9 +93,13 @@ fn shown_at(text: &str, mark: Range<usize>) -> Option<Value> {
     }
 }
 
-/// What tells the reader of a finding which node it is about.
-fn owned_by(origin: &Origin) -> String {
-    if origin.owner.is_empty() { String::new() } else { format!(" ({})", origin.owner) }
+/// What tells the reader of a finding which node it is about, and what the document's own word for it stands for.
+fn owned_by(origin: &Origin, own_word: Option<&str>) -> String {
+    match own_word {
+        _ if origin.owner.is_empty() => String::new(),
+        Some(own_word) => format!(" (`{own_word}` is {})", origin.owner),
+        None => format!(" ({})", origin.owner),
+    }
 }
 
 fn failed(failure: Failure, top: Node<'_>, findings: &mut Findings) {
@@ -123,8 +127,8 @@ struct Canonical {
     /// Where in the source its values and keys came from, by their places.
     origins: Vec<(usize, Origin)>,
     mistakes: Vec<Mistake>,
-    /// Mistakes beyond those.
-    left_out: usize,
+    /// Mistakes beyond those, by severity.
+    left_out: [usize; 3],
 }
 
 impl Canonical {
@@ -185,8 +189,9 @@ impl Canonical {
         // A container is shown by its name, and a value by its key: the first is two places, the second one.
         let apart = begins < mark.start;
         let value = if apart { (origin_at(begins), shown_at(&self.text, begins..begins + 1)) } else { shown.clone() };
-        let place = |(origin, value): &(Origin, Option<Value>)| source.place(origin, value.as_ref());
-        (place(&shown), place(&value), owned_by(&value.0))
+        let find = |(origin, value): &(Origin, Option<Value>)| source.find(origin, value.as_ref());
+        let found = find(&value);
+        (find(&shown).place, found.place, owned_by(&value.0, found.own_word))
     }
 
     /// Takes what was found in this text, and what was found when it was written, back to the source.
@@ -194,15 +199,18 @@ impl Canonical {
         let source = Source::new(root, top);
         inner.relocate(|mark, index| self.source_of(&source, mark, index));
         findings.absorb(inner);
-        findings.leave_out(self.left_out);
+        for severity in [Severity::Note, Severity::Warning, Severity::Error] {
+            findings.leave_out(severity, self.left_out[severity as usize]);
+        }
         for Mistake { code, origin, value, message, help } in &self.mistakes {
             if findings.is_full(code.severity()) {
                 // Its place is looked for in vain.
-                findings.leave_out(1);
+                findings.leave_out(code.severity(), 1);
                 continue;
             }
-            let message = format!("{message}{}", owned_by(origin));
-            findings.add(*code, source.place(origin, value.as_ref()), message, help.clone());
+            let found = source.find(origin, value.as_ref());
+            let message = format!("{message}{}", owned_by(origin, found.own_word));
+            findings.add(*code, found.place, message, help.clone());
         }
     }
 }

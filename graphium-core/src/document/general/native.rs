@@ -3,7 +3,7 @@
 use super::super::{
     code::Code,
     node::Node,
-    profile::{KNOWN_PREFIXES, NATIVE_CONTEXT, OURS},
+    profile::{KNOWN_PREFIXES, NATIVE_CONTEXT, OURS, SCHEMA_KEY},
     schema::{self, Field, Place},
     suggest,
     vocabulary::{self, DATACENTER, SCHEMA, Shape},
@@ -328,6 +328,13 @@ impl<'e, 'g> Writer<'e, 'g> {
 
     /// A key that JSON-LD would ignore: what its author meant to say would be lost in silence.
     fn undefined(&mut self, key: &str, origin: Origin, place: &'static Place) {
+        if key == SCHEMA_KEY {
+            // For editors alone; formatting writes another document, which another schema is for.
+            if self.purpose == Purpose::Rewrite {
+                self.left_out(origin, format!("`{SCHEMA_KEY}` is for editors: it is left out"));
+            }
+            return;
+        }
         // Looking for what was meant is the most of the work.
         if self.mistakes.leave_out(Code::UnknownKey.severity()) {
             return;

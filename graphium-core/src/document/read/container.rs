@@ -38,6 +38,18 @@ pub(in super::super) struct Wait<'d> {
     pub(in super::super) node: Node<'d>,
 }
 
+impl<'d> Wait<'d> {
+    /// Where the other container is named.
+    pub(in super::super) fn name_node(&self) -> Node<'d> {
+        self.node.get("@id").unwrap_or(self.node)
+    }
+
+    /// Where its condition is written, if it is.
+    pub(in super::super) fn condition_node(&self) -> Node<'d> {
+        self.node.get("condition").unwrap_or(self.node)
+    }
+}
+
 /// The array to write where Compose has a map of names and conditions; `None` where the value is no such map.
 pub(in super::super) fn listed_waits(map: Node<'_>) -> Option<String> {
     const SHOWN: usize = 4;

@@ -10,6 +10,7 @@ use super::super::{
     schema::{DOCUMENT, ENVELOPE},
     suggest,
 };
+use super::foreign;
 use crate::stack::Stack;
 
 /// A document that could be read, with or without findings.
@@ -54,6 +55,9 @@ pub(in super::super) fn document(
         findings.add(Code::WrongType, top, message, Some(help.to_owned()));
         return (None, findings);
     }
+    if foreign::refuse(top, &mut findings) {
+        return (None, findings);
+    }
     let context = context(root, top, &mut findings);
     document_in(context, root, environment, findings)
 }
@@ -74,7 +78,7 @@ pub(in super::super) fn document_in(
     let top = envelope.unwrap_or(root);
     let profile = context.profile;
     let tops = vec![root.index(), top.index()];
-    let mut reader = Reader { context, environment, findings, tops, filled: 0, ranged: 0 };
+    let mut reader = Reader::new(context, environment, findings, tops);
     let options = if envelope.is_some() { reader.options(root) } else { DeployOptions::default() };
     let graph = reader.graph(top);
     let stack = reader.stacks(top, &graph);
@@ -121,7 +125,8 @@ impl Reader<'_> {
         let has_parts = || node.members().any(|member| matches!(local(member.key), "hasPart" | "itemListElement"));
         let Some(types) = node.get("@type") else {
             // Read on as what it looks like: its other mistakes are worth telling.
-            let (class, name) = if has_parts() { (Class::Stack, "Stack") } else { (Class::Container, "Container") };
+            let is_stack = has_parts() || self.tops.contains(&node.index()) && foreign::looks_like_a_stack(node);
+            let (class, name) = if is_stack { (Class::Stack, "Stack") } else { (Class::Container, "Container") };
             let help = format!("add \"@type\": \"datacenter:{name}\"");
             self.error(Code::MissingKey, node, "this node has no `@type`", help);
             return Some(class);

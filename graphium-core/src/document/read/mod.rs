@@ -4,6 +4,7 @@ mod container;
 mod deployment;
 mod engine;
 mod environment;
+mod foreign;
 mod graph;
 mod health;
 mod mounts;

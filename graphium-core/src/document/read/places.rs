@@ -18,7 +18,7 @@ pub(in super::super) fn places(
 ) -> Vec<Option<Place>> {
     let top = root.get("stackDefinition").unwrap_or(root);
     let (findings, tops) = (Findings::default(), vec![root.index(), top.index()]);
-    let mut reader = Reader { context, environment, findings, tops, filled: 0, ranged: 0 };
+    let mut reader = Reader::new(context, environment, findings, tops);
     let sites = Sites::of(&mut reader, top);
     subjects.iter().map(|subject| Some(sites.as_ref()?.place(&mut reader, subject))).collect()
 }
@@ -94,6 +94,10 @@ impl<'d> Sites<'d> {
                 let on = self.asked(reader, on)?;
                 let waits = reader.waits(object?);
                 waits.into_iter().find(|wait| on.is_called(&wait.on)).map(|wait| shown(wait.node))
+            }
+            Property::StackDependency { on } => {
+                let mut nodes = self.stack.all("dependsOn").flat_map(|member| member.value.items());
+                nodes.find(|node| reader.outside_name(*node).as_ref() == Some(on)).map(shown)
             }
             Property::Replicas => object?.get("replicas").map(Place::from),
             Property::ReservedMemory => reserved(reader, object?, "memory", "minMemory"),

@@ -7,7 +7,10 @@ use super::{
     container::ContainerDraft,
     graph::{Graph, local},
 };
-use crate::{id::StackId, stack::Stack};
+use crate::{
+    id::StackId,
+    stack::{NamedDatacenter, Stack},
+};
 use json_syntax::Value;
 
 impl Reader<'_> {
@@ -34,6 +37,11 @@ impl Reader<'_> {
             volumes,
             secrets: self.references(&object, "secrets"),
             hosts: Vec::new(),
+            datacenters: self
+                .datacenters
+                .iter()
+                .map(|(name, id)| NamedDatacenter { id: id.clone(), name: name.clone() })
+                .collect(),
             annotations: object.annotations(),
         };
         for key in ["applicationCategory", "softwareVersion"] {
@@ -167,15 +175,20 @@ impl Reader<'_> {
         let items: Vec<Node<'_>> = object.all(name).flat_map(|member| member.value.items()).collect();
         let mut names: Vec<String> = Vec::new();
         for item in items {
-            let named = match item.value() {
-                Value::Object(object) if object.contains_key("name") => {
-                    self.object(item, &schema::NAMED).and_then(|named| self.text_of(&named, "name"))
-                }
-                _ => self.reference(item),
-            };
-            let named = named.and_then(|name| self.named(item, name, &["stack:"], ""));
-            names.extend(named.filter(|name| !names.contains(name)));
+            names.extend(self.outside_name(item).filter(|name| !names.contains(name)));
         }
         names
+    }
+
+    /// What one of them is called.
+    pub(super) fn outside_name(&mut self, item: Node<'_>) -> Option<String> {
+        let name = match item.value() {
+            Value::Object(object) if object.contains_key("name") => {
+                let named = self.object(item, &schema::NAMED)?;
+                self.text_of(&named, "name")
+            }
+            _ => self.reference(item),
+        }?;
+        self.named(item, name, &["stack:"], "")
     }
 }

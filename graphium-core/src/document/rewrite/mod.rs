@@ -16,7 +16,7 @@ mod trial;
 
 use super::{
     ReadContext, code::Code, findings::Findings, findings::Place, guard, node::Node, profile, profile::Context,
-    profile::Profile, reader::Reader, syntax,
+    profile::Profile, profile::SCHEMA_KEY, reader::Reader, syntax,
 };
 use crate::diagnostic::Diagnostic;
 use rewriter::Rewriter;
@@ -118,9 +118,12 @@ fn rewrite(root: Node<'_>, findings: &mut Findings) -> (Profile, String) {
     let context = Context::read(top, top.get("@context").or_else(|| root.get("@context")), &mut unheard);
     let profile = context.profile;
     let tops = vec![root.index(), top.index()];
-    let reader = Reader { context, environment: &environment, findings: unheard, tops, filled: 0, ranged: 0 };
+    let reader = Reader::new(context, &environment, unheard, tops);
     let mut rewriter = Rewriter { reader, problems: std::mem::take(findings) };
-    let document = rewriter.document(root);
+    let mut document = rewriter.document(root);
+    if let (json::Json::Object(members), Some(schema)) = (&mut document, root.get(SCHEMA_KEY)) {
+        members.push_first(SCHEMA_KEY, json::Json::of(schema));
+    }
     *findings = rewriter.problems;
     (profile, json::print(&document))
 }

@@ -54,7 +54,11 @@ pub(in super::super) static STACK: Place = Place {
         field("network", Kind::Object(&NETWORK), "Its network; each host that runs a part of it has one"),
         needed("hasPart", Kind::List(&CONTAINER), "Its containers"),
         field("deployment", Kind::Object(&DEPLOYMENT), "How it is placed and updated"),
-        field("dependsOn", Kind::Forms(Form::Names), "Stacks that must run before this one"),
+        field(
+            "dependsOn",
+            Kind::Forms(Form::Names),
+            "Stacks that run before this one: a plan warns where nothing of one is seen to run",
+        ),
         field("volumes", Kind::List(&VOLUME), "Volumes that need more than a name"),
         field("secrets", Kind::Forms(Form::Names), "The secrets that its containers may ask for"),
         field("applicationCategory", Kind::Text, "For people"),

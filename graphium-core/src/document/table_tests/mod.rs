@@ -17,6 +17,7 @@ use fields::FIELDS;
 use older::OLDER;
 use place::{NATIVE, PLACES, document};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn reads(source: &str) -> Reading {
@@ -92,6 +93,74 @@ fn the_json_schema_takes_whatever_the_formatter_writes() {
     }
 }
 
+/// The value in which the first array of one element that is below `skip` others is that element.
+fn with_a_single_value(value: &Value, skip: &mut usize) -> Option<Value> {
+    match value {
+        Value::Array(list) => {
+            if list.len() == 1 {
+                if *skip == 0 {
+                    return Some(list[0].clone());
+                }
+                *skip -= 1;
+            }
+            let (at, changed) =
+                list.iter().enumerate().find_map(|(at, item)| Some((at, with_a_single_value(item, skip)?)))?;
+            let mut list = list.clone();
+            list[at] = changed;
+            Some(Value::Array(list))
+        }
+        Value::Object(members) => {
+            let (key, changed) =
+                members.iter().find_map(|(key, item)| Some((key.clone(), with_a_single_value(item, skip)?)))?;
+            let mut members = members.clone();
+            members.insert(key, changed);
+            Some(Value::Object(members))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_json_schema_takes_whatever_the_reader_takes_without_a_word() {
+    let validator = jsonschema::draft202012::new(&json_schema()).unwrap();
+    let (mut wrong, mut singles, mut tried) = (Vec::new(), 0, 0);
+    let mut check = |value: &Value| {
+        let Ok(reading) = read(value.to_string(), &ReadContext::default()) else { return };
+        tried += 1;
+        assert_eq!(reading.profile, Profile::Native, "{value}");
+        let complaints: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+        if !complaints.is_empty() {
+            wrong.push(format!("{value}\n{}", complaints.join("\n")));
+        }
+    };
+    for (place, members) in FIELDS {
+        let value: Value = serde_json::from_str(&document(NATIVE, place, members)).unwrap();
+        check(&value);
+        for skip in 0.. {
+            let Some(single) = with_a_single_value(&value, &mut { skip }) else { break };
+            singles += 1;
+            check(&single);
+        }
+        let mut marked = value;
+        marked.as_object_mut().unwrap().insert("$schema".to_owned(), "https://graphium.io/schema/stack/v1.json".into());
+        check(&marked);
+    }
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(singles > 50 && tried > 2 * FIELDS.len(), "{singles} single values, {tried} documents");
+}
+
+#[test]
+fn the_key_by_which_editors_find_the_schema_stands_at_the_top_and_stays() {
+    let source = document(NATIVE, "STACK", "");
+    let marked = source.replacen('{', r#"{"$schema": "https://graphium.io/schema/stack/v1.json", "#, 1);
+    let text = formats(&marked);
+    assert!(text.starts_with("{\n  \"$schema\": \"https://graphium.io/schema/stack/v1.json\""), "{text}");
+    assert!(reads(&marked).notes.iter().all(|note| note.code != "ignored-key"), "it is told by nobody");
+    let below = document(NATIVE, "CONTAINER", r#""$schema": "x""#);
+    let mistakes = read(&below, &ReadContext::default()).unwrap_err();
+    assert!(mistakes.iter().any(|mistake| mistake.code == "unknown-key"), "{mistakes:#?}");
+}
+
 #[test]
 fn every_row_of_the_table_has_a_case() {
     let canonical: BTreeSet<(&str, &str)> = FIELDS.iter().map(|(place, members)| (*place, key_of(members))).collect();
@@ -144,7 +213,8 @@ fn every_word_has_its_spellings() {
                 let shouted = choice.word.to_uppercase();
                 for spelling in choice.aliases.iter().copied().chain([shouted.as_str()]) {
                     assert_eq!(formats(&document(place::OLDER, name, &members(spelling))), text, "{spelling}");
-                    assert!(read(document(NATIVE, name, &members(spelling)), &ReadContext::default()).is_err());
+                    let native = document(NATIVE, name, &members(spelling));
+                    assert!(read(&native, &ReadContext::default()).is_err(), "{native}");
                 }
             }
         }

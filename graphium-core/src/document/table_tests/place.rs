@@ -43,7 +43,20 @@ fn whole(context: &str, place: &str, members: Value) -> Value {
         "LIST_ITEM" => in_stack("itemListElement", json!([needs(&["item"], json!({ "item": only() }))])),
         "NETWORK" => in_stack("network", members),
         "VOLUME" => in_stack("volumes", json!([needs(&["name"], json!({ "name": "v" }))])),
-        "DEPLOYMENT" => in_stack("deployment", members),
+        "DEPLOYMENT" => {
+            let strategy = members.get("placementStrategy").or(members.get("strategy")).and_then(Value::as_str);
+            // A stack whose containers nobody may place is none.
+            match strategy.map(str::to_ascii_lowercase).as_deref() {
+                Some("manual") => {
+                    with_context(context, stack(json!({ "deployment": members, "locatedInHost": "vm1" })))
+                }
+                Some("datacenter") => in_stack(
+                    "deployment",
+                    defaulted(members, &["targetDatacenter"], json!({ "targetDatacenter": "dc1" })),
+                ),
+                _ => in_stack("deployment", members),
+            }
+        }
         "UPDATE" => in_stack("deployment", json!({ "update": members })),
         "HOST_CONSTRAINT" => {
             let constraint = needs(&["containerName"], json!({ "containerName": "c" }));

@@ -7,6 +7,18 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
     let c = "/hasPart/0";
     vec![
         // The whole.
+        ("no-stack", "«{»}".to_owned(), "", r#"is empty write {"@context":"https://graphium.io/context/v1.jsonld","@type":"datacenter:Stack""#),
+        (
+            "no-stack",
+            r#"{"name": "shop", «"services"»: {"web": {"image": "nginx"}, "db": {"build": "."}, "c": {}}, "volumes": {}}"#.to_owned(),
+            "/services",
+            concat!(
+                r#""name":"shop","hasPart":[{"@type":"datacenter:Container","name":"web","image":"nginx"},"#,
+                r#"{"@type":"datacenter:Container","name":"db","image":"…"},"…"]}"#
+            ),
+        ),
+        ("missing-key", format!("«{{»{NATIVE}, \"name\": \"s\", \"@id\": \"s\", \"hasPart\": {{\"@type\": \"Container\", \"name\": \"c\", \"@id\": \"c\", \"image\": \"i\"}}}}"), "", "datacenter:Stack"),
+        ("unset-variable", container("\"user\": «\"${NOBODY:?}\"»"), "/hasPart/0/user", "the variable `NOBODY` is not set"),
         ("no-stack", "«{»".to_owned() + NATIVE + ", \"@graph\": []}", "", "datacenter:Stack"),
         ("several-stacks", two_stacks(), "/@graph/1", "second stack"),
         (
@@ -35,15 +47,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "duplicate-name",
             containers("", &[("a", ""), ("b", "")]).replace("\"name\": \"b\"", "\"name\": «\"a\"»"),
             "/hasPart/1",
-            "the name `a`",
+            "two containers have the name `a`, the first at 2:65",
         ),
         (
             "duplicate-name",
-            containers("", &[("a", ""), ("b", "")])
-                .replace("container:b", "container:a")
-                .replace("\"name\": \"b\"", "\"name\": «\"b\"»"),
-            "/hasPart/1",
-            "container:a",
+            containers("", &[("a", ""), ("b", "")]).replace("\"container:b\"", "«\"container:a\"»"),
+            "/hasPart/1/@id",
+            "two containers have the `@id` `container:a`, the first at 2:42",
         ),
         (
             "unresolved-reference",
@@ -100,9 +110,21 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "waits for itself",
         ),
         (
+            "dependency-cycle",
+            containers("", &[("a", ", \"dependsOn\": [{\"@id\": «\"a\"», \"condition\": \"started\"}]")]),
+            "/hasPart/0/dependsOn/0/@id",
+            "waits for itself",
+        ),
+        (
+            "unresolved-reference",
+            containers("", &[("a", ", \"dependsOn\": {\"@id\": «\"b\"»}")]),
+            "/hasPart/0/dependsOn/@id",
+            "does not define",
+        ),
+        (
             "healthy-without-check",
-            containers("", &[("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"healthy\"}]"), ("b", "")]),
-            "/hasPart/0/dependsOn/0",
+            containers("", &[("a", ", \"dependsOn\": [{\"@id\": \"b\", \"condition\": «\"healthy\"»}]"), ("b", "")]),
+            "/hasPart/0/dependsOn/0/condition",
             "`healthCheck`",
         ),
         (
@@ -110,11 +132,11 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             containers(
                 "",
                 &[
-                    ("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"healthy\"}]"),
+                    ("a", ", \"dependsOn\": [{\"@id\": \"b\", \"condition\": «\"healthy\"»}]"),
                     ("b", ", \"healthCheck\": {\"command\": [\"NONE\"]}"),
                 ],
             ),
-            "/hasPart/0/dependsOn/0",
+            "/hasPart/0/dependsOn/0/condition",
             "one that its image has is not seen here",
         ),
         (
@@ -122,11 +144,11 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             containers(
                 "",
                 &[
-                    ("a", ", \"dependsOn\": [«{»\"@id\": \"b\", \"condition\": \"completed\"}]"),
+                    ("a", ", \"dependsOn\": [{\"@id\": \"b\", \"condition\": «\"completed\"»}]"),
                     ("b", ", \"restartPolicy\": \"always\""),
                 ],
             ),
-            "/hasPart/0/dependsOn/0",
+            "/hasPart/0/dependsOn/0/condition",
             "its restart policy is `always` let `b` restart `no` or `on-failure`",
         ),
         (
@@ -135,10 +157,10 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
                 "",
                 &[
                     ("job", ", \"restartPolicy\": \"unless-stopped\""),
-                    ("b", ", \"dependsOn\": [«{»\"@id\": \"job\", \"condition\": \"completed\"}]"),
+                    ("b", ", \"dependsOn\": [{\"@id\": \"job\", \"condition\": «\"completed\"»}]"),
                 ],
             ),
-            "/hasPart/1/dependsOn/0",
+            "/hasPart/1/dependsOn/0/condition",
             "`unless-stopped`",
         ),
         (

@@ -7,6 +7,7 @@ use graphium_core::{
     id::HostId,
     inventory::Inventory,
     plan::{Applied, CODES, Options, Plan, fixtures::*, plan},
+    runtime::label,
     stack::{Condition, Container, Dependency, RestartPolicy, Stack},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -197,6 +198,18 @@ fn cases() -> Vec<Case> {
             |stack| planned(&stack, &hosts(2)).limited_to(&BTreeSet::from([HostId::new("vm2")])).unwrap_err(),
             Some((5, 102, "/hasPart/1/dependsOn/0", "\"db\"")),
         ),
+        warning(
+            "stack-not-running",
+            document(r#" "dependsOn": ["stack:base", {"@id": "tools"}],"#, "{'name': 'web', 'image': 'i'}"),
+            |stack| {
+                let mut inventory = hosts(2);
+                let mut seen = foreign("base-db", "vm1", None);
+                seen.labels.insert(label::STACK.to_owned(), "stack:base".to_owned());
+                inventory.containers.push(seen);
+                planned(&stack, &inventory).warnings
+            },
+            Some((2, 97, "/dependsOn/1", "\"tools\"")),
+        ),
         // What is asked for beside the document is not in it.
         warning(
             "nothing-there",
@@ -287,9 +300,15 @@ fn every_code_of_the_planner_is_shown_where_the_document_says_it() {
     let mut wrong = Vec::new();
     for Case { code, severity, document, provoke, place } in cases() {
         tried.insert((code, severity));
-        let stack = read(&document, &ReadContext::default()).unwrap_or_else(|found| panic!("{code}: {found:?}")).stack;
-        let mut found = provoke(stack);
-        locate(&document, &ReadContext::default(), &mut found);
+        let found = match read(&document, &ReadContext::default()) {
+            Ok(reading) => {
+                let mut found = provoke(reading.stack);
+                locate(&document, &ReadContext::default(), &mut found);
+                found
+            }
+            // What no inventory can help, the reader has asked the planner itself.
+            Err(found) => found,
+        };
         let told = found.iter().find(|found| found.code == code && found.severity == severity);
         let told = told.unwrap_or_else(|| panic!("nobody tells `{code}`: {found:?}"));
         let is = (told.line > 0).then(|| (told.line, told.column, told.pointer.as_str(), marked(&document, told)));

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// Every property in each profile, with the text that is marked: a document in canonical, older and general spelling.
 const NATIVE: &str = r#"{"@context": "https://graphium.io/context/v1.jsonld", "@graph": [
 {"@type": "datacenter:Host", "@id": "host:vm1"},
-{"@type": "datacenter:Stack", "@id": "stack:s", "name": "shop", "hasPart": ["container:db", {"@id": "container:web"}],
+{"@type": "datacenter:Stack", "@id": "stack:s", "name": "shop", "dependsOn": [{"@id": "base"}], "hasPart": ["container:db", {"@id": "container:web"}],
  "deployment": {"mode": "single-host", "placementStrategy": "spread", "targetDatacenter": {"@id": "dc1"},
    "maxInstancesPerHost": 7, "hostConstraints": [{"containerName": "container:web", "minCpu": 2.5},
    {"containerName": "web", "targetHost": "vm1", "minMemory": "3G", "requiredDatacenter": "dc2", "labels": {"disk": "ssd"}}]}},
@@ -21,7 +21,7 @@ const NATIVE: &str = r#"{"@context": "https://graphium.io/context/v1.jsonld", "@
  "resources": {"reservations": {"cpus": 1.25, "memory": "64M"}}},
 {"@type": "datacenter:Container", "@id": "container:db", "name": "db", "image": "i", "locatedInHost": "vm8"}]}"#;
 
-const OLDER: &str = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "hostedOn": {"@id": "host:vm1"},
+const OLDER: &str = r#"{"@context": "https://schema.org", "@type": "ItemList", "name": "shop", "dependsOn": {"name": "base"}, "hostedOn": {"@id": "host:vm1"},
 "deployment": {"mode": "singlehost", "strategy": "spread", "targetDatacenter": "dc1", "maxInstancesPerHost": 7,
   "hostConstraints": [{"containerName": "Web Front", "minCPU": 2.5, "minMemory": "3G", "requiredDatacenter": "dc2", "requiredLabels": {"disk": "ssd"}}]},
 "itemListElement": [
@@ -36,7 +36,7 @@ const GENERAL: &str = r#"{"@context": {"g": "https://graphium.io/vocab/stack#", 
   "target": {"@id": "g:targetHost", "@type": "@id"}, "center": {"@id": "g:requiredDatacenter", "@type": "@id"},
   "pieces": {"@id": "s:hasPart", "@type": "@id"}, "needs": {"@id": "g:dependsOn", "@type": "@id"},
   "marks": {"@id": "g:labels", "@type": "@json"}}, "@graph": [
-{"kind": "dc:Stack", "id": "stack:s", "called": "shop", "pieces": ["container:db", "container:web"],
+{"kind": "dc:Stack", "id": "stack:s", "called": "shop", "needs": "base", "pieces": ["container:db", "container:web"],
  "g:deployment": {"g:mode": "single-host", "g:placementStrategy": "spread", "g:targetDatacenter": {"id": "dc1"},
   "g:maxInstancesPerHost": 7, "g:hostConstraints": [{"g:containerName": "web", "target": "vm1",
    "g:minCpu": 2.5, "g:minMemory": "3G", "center": "dc2", "marks": {"disk": "ssd"}}]}},
@@ -65,6 +65,7 @@ fn number(property: &Property) -> usize {
         Property::PlacementStrategy => 12,
         Property::TargetDatacenter => 13,
         Property::MaxInstances => 14,
+        Property::StackDependency { .. } => 15,
     }
 }
 
@@ -150,6 +151,11 @@ fn shown() -> Vec<Shown> {
             "/@graph/1/deployment/targetDatacenter",
         ),
         (
+            Subject::stack().property(Property::StackDependency { on: "base".to_owned() }),
+            [(3, "\"base\""), (1, "{"), (6, "\"base\"")],
+            "/@graph/1/dependsOn/0",
+        ),
+        (
             web().property(Property::MaxInstances),
             [(5, "7"), (2, "7"), (8, "7")],
             "/@graph/1/deployment/maxInstancesPerHost",
@@ -193,7 +199,7 @@ fn every_property_is_found_in_every_profile() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(tried, (0..=number(&Property::MaxInstances)).collect(), "each property has a row");
+    assert_eq!(tried, (0..=15).collect(), "each property has a row");
 }
 
 #[test]
