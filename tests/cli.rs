@@ -359,7 +359,7 @@ fn a_wrong_command_line_says_what_to_do() {
     home.file("hosts.json", r#"{"hosts":[{"name":"vm1"}]}"#);
     let output = home.run(&["plan", "shop.jsonld", "--inventory", "hosts.json"]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("a host: missing field `@id`\n  at /hosts/0\n"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("a host needs `@id`\n  at /hosts/0\n"), "{}", stderr(&output));
     assert!(stderr(&output).contains("\nhint: "), "{}", stderr(&output));
 }
 

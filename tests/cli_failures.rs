@@ -168,7 +168,7 @@ fn an_inventory_is_refused_whole_with_every_mistake_and_may_come_from_stdin() {
     for words in [
         "unknown key `container` in an inventory\n  at /container\nhint: did you mean `containers`?\n",
         "unknown key `ipAdress` in a host\n  at /hosts/0/ipAdress\nhint: did you mean `ipAddress`?\n",
-        "`cpu` of a host: invalid type: string \"4\"",
+        "`cpu` of a host takes a number that is not negative, not \"4\"",
         "error: wrong.json is no inventory: 3 mistakes\nhint: ",
     ] {
         assert!(told.contains(words), "{words} in {told}");

@@ -57,7 +57,7 @@ pub struct Diagnostic {
 /// What stands between two backticks, or beside them, is cut where it is long; so the words around it stay.
 pub(crate) fn clip(text: impl Into<String>) -> String {
     /// Characters of one piece that are kept.
-    const KEPT: usize = 300;
+    const KEPT: usize = 500;
     /// Pieces that are kept: a value may have as many backticks as it likes.
     const PIECES: usize = 200;
     let text: String = text.into();
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn long_values_are_cut_and_the_words_around_them_stay() {
         let value = "é".repeat(1_000_000);
-        let kept = "é".repeat(300);
+        let kept = "é".repeat(500);
         let diagnostic =
             Diagnostic::error("x", "", format!("`{value}` is no port")).with_help(format!("write {value}"));
         assert_eq!(diagnostic.message, format!("`{kept}…` is no port"));
-        assert_eq!(diagnostic.help.unwrap(), format!("write {}…", "é".repeat(294)));
+        assert_eq!(diagnostic.help.unwrap(), format!("write {}…", "é".repeat(494)));
         assert_eq!(clip(format!("`{kept}` is one of `a`")), format!("`{kept}` is one of `a`"));
         assert!(clip("`".repeat(1_000_000)).len() < 1_000);
     }

@@ -145,7 +145,8 @@ impl Mistakes {
         for (key, takes) in form.keys {
             let Some(value) = members.get(*key) else { continue };
             let at = format!("{at}/{key}");
-            if !takes.accepts(value) && !(value.is_null() && !form.needed.contains(key)) {
+            // A key that is null is one that is left out.
+            if !takes.accepts(value) && (!value.is_null() || form.needed.contains(key)) {
                 let message = format!("`{key}` of {} takes {}, not {}", form.what, takes.expected(), found(value));
                 self.add("wrong-type", &at, message, takes.meant(value).unwrap_or_else(|| FORM.to_owned()));
             }

@@ -28,10 +28,7 @@ pub(super) fn refuse(top: Node<'_>, findings: &mut Findings) -> bool {
         parts.push("…".into());
     }
     let message = "this is a file of Compose, not a stack document";
-    let help = format!(
-        "write each service as a container: {}; where a key of Compose has another name here, that is told",
-        document(name, parts)
-    );
+    let help = format!("write each service as a container: {}", document(name, parts));
     findings.add(Code::NoStack, &services, message, Some(help));
     true
 }
