@@ -29,7 +29,7 @@ pub fn hosts(count: u32) -> Inventory {
     Inventory { hosts: (1..=count).map(host).collect(), containers: Vec::new() }
 }
 
-/// A stack `stack:<name>` of these containers.
+/// A stack `stack:<name>` of these containers, in its canonical order.
 pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
     Stack {
         id: StackId::new(format!("stack:{name}")),
@@ -46,6 +46,7 @@ pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
         hosts: Vec::new(),
         annotations: IndexMap::new(),
     }
+    .canonical()
 }
 
 /// A container of `nginx:alpine`.
@@ -114,7 +115,7 @@ pub fn layered(count: usize) -> Stack {
         }
     });
     let deployment = Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() };
-    Stack { deployment, ..stack("layered", containers.collect()) }.canonical()
+    Stack { deployment, ..stack("layered", containers.collect()) }
 }
 
 /// What would be seen once a plan has been carried out without a fault.
