@@ -42,22 +42,15 @@ use std::{
 /// Plans what makes the desired stack of what is there.
 ///
 /// `applied` is the revision that was applied last; it tells what stays where it is, what is to go
-/// though nobody sees it now, and what undoing goes back to. The result is sealed with its hash.
+/// though nobody sees it now, and what undoing goes back to.
+///
+/// Stacks are taken in the order that they have. That of a stack that was read is [canonical](Stack::canonical); one that was
+/// built by hand is made so first, or its order shows in the plan.
 ///
 /// # Errors
 ///
 /// Everything that stands against it, at once; each names the container and the host.
 pub fn plan(
-    desired: &Stack,
-    applied: Option<&Applied>,
-    observed: &Inventory,
-    options: &Options,
-) -> Result<Plan, Vec<Diagnostic>> {
-    let applied = applied.map(Applied::in_order);
-    plan_in_order(&desired.in_order(), applied.as_deref(), observed, options)
-}
-
-fn plan_in_order(
     desired: &Stack,
     applied: Option<&Applied>,
     observed: &Inventory,

@@ -29,7 +29,7 @@ pub fn hosts(count: u32) -> Inventory {
     Inventory { hosts: (1..=count).map(host).collect(), containers: Vec::new() }
 }
 
-/// A stack `stack:<name>` of these containers.
+/// A stack `stack:<name>` of these containers, in its canonical order.
 pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
     Stack {
         id: StackId::new(format!("stack:{name}")),
@@ -47,6 +47,7 @@ pub fn stack(name: &str, containers: Vec<Container>) -> Stack {
         datacenters: Vec::new(),
         annotations: IndexMap::new(),
     }
+    .canonical()
 }
 
 /// A container of `nginx:alpine`.
@@ -115,7 +116,7 @@ pub fn layered(count: usize) -> Stack {
         }
     });
     let deployment = Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() };
-    Stack { deployment, ..stack("layered", containers.collect()) }.canonical()
+    Stack { deployment, ..stack("layered", containers.collect()) }
 }
 
 /// What would be seen once a plan has been carried out without a fault.

@@ -41,8 +41,6 @@ pub fn plan_action(
     applied: Option<&Applied>,
     observed: &Inventory,
 ) -> Plan {
-    let applied = applied.map(Applied::in_order);
-    let applied = applied.as_deref();
     let hosts = Hosts::known(observed);
     let seen = Seen::of(observed, stack);
     let members = applied.map(BeforeMembers::of);

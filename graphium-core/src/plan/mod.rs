@@ -2,8 +2,8 @@
 //!
 //! [`plan`], [`plan_removal`] and [`plan_action`] are pure: no store, no engine, no clock and no random number is in
 //! reach of their types, so a plan changes nothing, and the same input gives the same bytes. The order of hosts and of
-//! what is seen on them makes no difference, nor does that of whatever has none in a stack: it is taken in its
-//! [canonical](crate::stack::Stack::canonical) one.
+//! what is seen on them makes no difference. Whatever has none in a stack has its
+//! [canonical](crate::stack::Stack::canonical) one there.
 //!
 //! ```
 //! use graphium_core::{inventory::{Host, Inventory}, plan, stack::Stack};

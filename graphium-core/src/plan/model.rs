@@ -134,14 +134,6 @@ pub struct Trace {
 }
 
 impl Applied {
-    /// The same with its stack in the canonical order; itself if it is.
-    pub(super) fn in_order(&self) -> Cow<'_, Self> {
-        match self.stack.in_order() {
-            Cow::Borrowed(_) => Cow::Borrowed(self),
-            Cow::Owned(stack) => Cow::Owned(Self { stack, placements: self.placements.clone() }),
-        }
-    }
-
     /// Every container that it was to make, and where.
     pub fn traces(&self) -> impl Iterator<Item = Trace> {
         self.placements.iter().map(|(name, host)| Trace {

@@ -10,24 +10,35 @@ use super::{
     Mount, Network, Port, Requirements, Stack, Ulimit, Volume,
 };
 use indexmap::IndexMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, sync::Arc};
 
 impl Stack {
     /// The same stack in its canonical order.
     ///
     /// Whatever has no order is sorted, containers by name, with `web-2` before `web-10`. Two stacks that differ in nothing
     /// but such an order become the same, to the byte of their JSON. Of several things of one name the order stays.
-    /// What [`read`](crate::document::read) returns is canonical.
+    /// What [`read`](crate::document::read) returns, and what is deserialised, is canonical; one that is built by hand becomes so
+    /// here.
     #[must_use]
     pub fn canonical(mut self) -> Self {
         self.arrange();
         self
     }
+}
 
-    /// The stack in its canonical order; itself if it is.
-    pub(crate) fn in_order(&self) -> Cow<'_, Self> {
-        if self.is_arranged() { Cow::Borrowed(self) } else { Cow::Owned(self.clone().canonical()) }
+/// Written as it is: what was built by hand and is not canonical shows its order.
+impl Serialize for Stack {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// Whatever order it was written in, it is read into the canonical one.
+impl<'de> Deserialize<'de> for Stack {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer).map(Self::canonical)
     }
 }
 
@@ -224,8 +235,16 @@ mod tests {
             "dns": ["9.9.9.9", "1.1.1.1"], "healthCheck": {"type": "exec", "command": ["h", "g"]},
             "annotations": {"x:list": ["b", "a"]}});
         let stack = read(json!({"@id": "stack:s", "name": "s", "hasPart": [lists]}));
-        assert_eq!(stack.clone().canonical(), stack);
-        assert!(matches!(stack.in_order(), Cow::Borrowed(_)));
+        let web = &stack.containers[0];
+        assert_eq!(web.command.as_deref().unwrap(), ["b", "a"]);
+        assert_eq!(
+            (&web.args[..], web.entrypoint.as_deref().unwrap()),
+            (&["d".into(), "c".into()][..], &["f".into(), "e".into()][..])
+        );
+        assert_eq!(web.dns, ["9.9.9.9", "1.1.1.1"]);
+        let test = &web.health_check.as_ref().unwrap().test;
+        assert_eq!(*test, HealthTest::Exec { command: vec!["h".to_owned(), "g".to_owned()] });
+        assert_eq!(web.annotations["x:list"], json!(["b", "a"]));
     }
 
     #[test]
@@ -245,8 +264,6 @@ mod tests {
         };
         let text = |stack: Stack| serde_json::to_string(&stack).unwrap();
         let (sorted, other) = (stack(r#"{"a": "1", "b": "2"}"#), stack(r#"{"b": "2", "a": "1"}"#));
-        assert_ne!(text(sorted.clone()), text(other.clone()));
-        assert_eq!(text(sorted.in_order().into_owned()), text(sorted.clone()));
-        assert_eq!(text(sorted), text(other.canonical()));
+        assert_eq!(text(sorted), text(other));
     }
 }

@@ -25,7 +25,7 @@ pub type TextMap = IndexMap<String, String>;
 
 /// A stack of containers that is deployed, changed and removed as one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Stack {
     /// Its identity.
     #[serde(rename = "@id")]

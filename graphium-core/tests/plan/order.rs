@@ -55,6 +55,7 @@ proptest! {
         for (container, names) in desired.containers.iter_mut().zip(&names) {
             crowded(std::sync::Arc::make_mut(container), names);
         }
+        let desired = desired.canonical();
         let expected = bytes(&desired, applied.as_ref(), &inventory);
         let desired = shuffled(&desired, seed);
         if let Some(applied) = &mut applied {

@@ -307,7 +307,7 @@ fn beyond_a_bound_only_dependencies_are_told() {
 #[test]
 fn what_is_already_so_needs_no_plan() {
     let mut stack = stack("s", vec![container("web"), container("job")]);
-    Arc::make_mut(&mut stack.containers[0])
+    Arc::make_mut(&mut stack.containers[1])
         .depends_on
         .push(Dependency { container: "job".to_owned(), condition: Condition::Completed });
     let (again, _) = replanned(&stack, &stack, &hosts(2));
@@ -355,7 +355,7 @@ fn a_container_stays_where_it_is_and_moves_when_it_must() {
 #[test]
 fn what_is_no_longer_wanted_goes_after_those_that_used_it() {
     let mut before = stack("s", ["db", "api", "web"].map(|name| pinned(name, "vm1")).to_vec());
-    Arc::make_mut(&mut before.containers[1]).depends_on.push(on("db"));
+    Arc::make_mut(&mut before.containers[0]).depends_on.push(on("db"));
     Arc::make_mut(&mut before.containers[2]).depends_on.push(on("api"));
     let mut after = before.clone();
     after.containers.truncate(0);
@@ -450,8 +450,8 @@ fn a_stack_stops_in_reverse_and_starts_in_order() {
 fn circles_and_loose_ends_are_refused_with_their_path() {
     let mut stack = stack("s", ["a", "b", "c", "a"].map(container).to_vec());
     Arc::make_mut(&mut stack.containers[0]).depends_on.push(on("b"));
-    Arc::make_mut(&mut stack.containers[1]).depends_on.push(on("c"));
-    Arc::make_mut(&mut stack.containers[2]).depends_on.extend([on("b"), on("ghost")]);
+    Arc::make_mut(&mut stack.containers[2]).depends_on.push(on("c"));
+    Arc::make_mut(&mut stack.containers[3]).depends_on.extend([on("b"), on("ghost")]);
     let told: Vec<_> = refused(&stack, &hosts(1)).iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
