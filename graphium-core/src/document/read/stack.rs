@@ -87,7 +87,7 @@ impl Reader<'_> {
     pub(super) fn identity(&mut self, object: &Object<'_>, make: impl FnOnce() -> Option<String>) -> Option<String> {
         if let Some(node) = object.get("@id") {
             let id = self.text(node)?;
-            return self.named(node, id, &["stack:", "container:"], "leave it out, or name it");
+            return self.named(node, id, &["stack:", "container:"]);
         }
         let id = make()?;
         let message = format!("the `@id` of {} is made of its name: `{id}`", object.place.what);
@@ -173,7 +173,7 @@ impl Reader<'_> {
                 }
                 _ => self.reference(item),
             };
-            let named = named.and_then(|name| self.named(item, name, &["stack:"], ""));
+            let named = named.and_then(|name| self.named(item, name, &["stack:"]));
             names.extend(named.filter(|name| !names.contains(name)));
         }
         names

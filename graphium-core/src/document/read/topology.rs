@@ -65,7 +65,7 @@ impl Reader<'_> {
     fn topology_id(&mut self, object: &Object<'_>, prefix: &str) -> Option<String> {
         let node = object.get("@id")?;
         let id = self.text(node)?;
-        self.named(node, id, &[prefix], "")
+        self.named(node, id, &[prefix])
     }
 
     /// The name of a datacenter that a field refers to.
