@@ -156,13 +156,11 @@ fn digest_fault(digest: &str) -> Option<Fault<'_>> {
     if !digits.bytes().all(is_hexadecimal) {
         return wrong(what, digest, "is not hexadecimal digits in lower case", DIGEST);
     }
-    (digits.len() != *length).then(|| Fault {
-        what,
-        part: digest,
-        why: "does not have as many digits as its algorithm makes",
-        help: "`sha256` has 64 hexadecimal digits, `sha384` 96, `sha512` 128",
-        better: None,
-    })
+    if digits.len() == *length {
+        return None;
+    }
+    let help = "`sha256` has 64 hexadecimal digits, `sha384` 96, `sha512` 128";
+    wrong(what, digest, "does not have as many digits as its algorithm makes", help)
 }
 
 fn is_hexadecimal(byte: u8) -> bool {

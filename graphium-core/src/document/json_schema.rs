@@ -150,7 +150,7 @@ impl Writer {
         ];
         let of_class = |class: &str| json!({ "properties": { "@type": { "anyOf": [{ "const": typed(class) }, { "type": "array", "contains": { "const": typed(class) } }] } } });
         // A type of ours that is none of these is a slip.
-        let foreign = json!({ "type": "string", "pattern": ":", "not": { "pattern": "^datacenter:" } });
+        let foreign = json!({ "type": "string", "pattern": ":", "not": { "pattern": "^(datacenter|docker|schema):" } });
         let foreign = json!({
             "type": "object",
             "required": ["@type"],

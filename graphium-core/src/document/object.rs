@@ -158,9 +158,9 @@ impl Reader<'_> {
         }
         let both = match before.key == member.key {
             true => format!("two `{}`", member.key),
-            false => format!("`{}` and `{}`", before.key, member.key),
+            false => format!("`{}` and `{}` both", before.key, member.key),
         };
-        let message = format!("{both} both say `{what}`, and not the same");
+        let message = format!("{both} say `{what}`, and not the same");
         self.error(Code::DuplicateKey, &member, message, format!("keep `{keep}` only"));
     }
 

@@ -149,6 +149,19 @@ impl Context {
         }
     }
 
+    /// Whether a type is one of schema.org's, or is named without a prefix in a document that takes its words from there.
+    pub(super) fn is_of_schema_org(&self, name: &str) -> bool {
+        const NAMESPACES: [&str; 2] = ["http://schema.org/", "https://schema.org/"];
+        let Some((prefix, local)) = name.split_once(':') else { return true };
+        if local.starts_with("//") {
+            return NAMESPACES.iter().any(|namespace| name.starts_with(namespace));
+        }
+        match self.prefixes.iter().find(|(declared, _)| declared == prefix) {
+            Some((_, iri)) => NAMESPACES.contains(&iri.as_str()),
+            None => prefix == "schema",
+        }
+    }
+
     /// What a key means, by its prefix.
     pub(super) fn key<'k>(&self, key: &'k str) -> Key<'k> {
         let Some((prefix, local)) = key.split_once(':') else { return Key::Term(key) };

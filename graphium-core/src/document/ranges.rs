@@ -33,7 +33,7 @@ impl fmt::Display for Range {
 
 impl Range {
     /// The range by its first address, which is how engines want it written.
-    pub(super) fn from_its_first(self) -> Self {
+    pub(super) fn by_its_first(self) -> Self {
         let host = width(self.address) - self.length;
         let first = bits(self.address).checked_shr(host).and_then(|bits| bits.checked_shl(host)).unwrap_or(0);
         let address = match self.address {
@@ -84,9 +84,9 @@ mod tests {
         assert!(range("::/0").contains("fe80::1".parse().unwrap()));
         assert!(range("172.20.0.0/16").covers(range("172.20.7.0/24")));
         assert!(!range("172.20.7.0/24").covers(range("172.20.0.0/16")));
-        assert_eq!(range("172.20.5.1/16").from_its_first().to_string(), "172.20.0.0/16");
-        assert_eq!(range("fd00::5/64").from_its_first().to_string(), "fd00::/64");
-        assert_eq!(range("1.2.3.4/0").from_its_first().to_string(), "0.0.0.0/0");
+        assert_eq!(range("172.20.5.1/16").by_its_first().to_string(), "172.20.0.0/16");
+        assert_eq!(range("fd00::5/64").by_its_first().to_string(), "fd00::/64");
+        assert_eq!(range("1.2.3.4/0").by_its_first().to_string(), "0.0.0.0/0");
         for text in ["", "1.2.3.4", "1.2.3.4/33", "::1/129", "1.2.3/8", "1.2.3.4/", "1.2.3.4/+8", "x/8"] {
             assert_eq!(text.parse::<Range>(), Err(()), "{text}");
         }
@@ -97,9 +97,9 @@ mod tests {
         fn a_range_contains_its_own_and_is_written_by_its_first(address in any::<IpAddr>(), length in 0u32..=128) {
             let length = length.min(width(address));
             let range = Range { address, length };
-            let first = range.from_its_first();
+            let first = range.by_its_first();
             prop_assert!(range.contains(address) && range.contains(first.address) && first.covers(range));
-            prop_assert_eq!(first.from_its_first(), first);
+            prop_assert_eq!(first.by_its_first(), first);
             prop_assert_eq!(range.to_string().parse(), Ok(range));
         }
     }

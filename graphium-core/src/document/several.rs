@@ -117,14 +117,15 @@ impl Reader<'_> {
                 None
             }
         };
-        self.named(node, named?, &["host:", "rack:", "datacenter:"], "")
+        self.named(node, named?, &["host:", "rack:", "datacenter:"])
     }
 
     /// An id or name, unless nothing is left of it without the prefixes that may stand before it.
-    pub(super) fn named(&mut self, node: Node<'_>, id: String, prefixes: &[&str], help: &str) -> Option<String> {
+    pub(super) fn named(&mut self, node: Node<'_>, id: String, prefixes: &[&str]) -> Option<String> {
         let bare = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(&id);
         if bare.trim().is_empty() {
             let message = format!("`{}` names nothing", node.quote(&id));
+            let help = "write the name, behind the prefix where there is one, or leave it out";
             self.error(Code::BadForm, node, message, help);
             return None;
         }

@@ -52,6 +52,17 @@ pub(super) fn fill(text: &str, resolve: &dyn Fn(&str) -> Option<String>) -> Resu
     if filler.mistakes.is_empty() { Ok(filled) } else { Err(filler.mistakes) }
 }
 
+/// The text as it is where no variable is set that has a default; others are a digit, which fits most places.
+pub(super) fn by_default(text: &str) -> Option<String> {
+    let unset = match fill(text, &|_| None) {
+        Ok(filled) => return Some(filled),
+        Err(mistakes) => mistakes,
+    };
+    let is_needed =
+        |name: &str| unset.iter().any(|mistake| matches!(mistake, Mistake::Unset { name: of, .. } if of == name));
+    fill(text, &|name| is_needed(name).then(|| "1".to_owned())).ok()
+}
+
 struct Filler<'r> {
     resolve: &'r dyn Fn(&str) -> Option<String>,
     mistakes: Vec<Mistake>,
@@ -157,6 +168,19 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(filled(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn defaults_hold_where_there_are_any() {
+        let cases = [
+            ("a ${A:-x y} $$", Some("a x y $")),
+            ("${A:-b}${C}", Some("b1")),
+            ("${C:?why}-${A:-${C}}", Some("1-1")),
+            ("${", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(by_default(text).as_deref(), expected, "{text}");
         }
     }
 

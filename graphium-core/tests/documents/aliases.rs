@@ -4,7 +4,6 @@ use graphium_core::{
     document::{Profile, ReadContext, Reading, format, read},
     stack::{EnvValue, MountKind, Stack},
 };
-use proptest::prelude::*;
 
 fn document(context: &str, keys: &str, container: &str) -> String {
     format!(
@@ -349,53 +348,6 @@ fn a_request_carries_its_options() {
     let options = reads(&source).options;
     assert_eq!(options.timeout.map(|time| time.as_secs()), Some(300));
     assert_eq!((options.rollback_on_error, options.pull_images), (Some(true), Some(false)));
-}
-
-proptest! {
-    /// Whatever a mapping says is what the port is, and formatting keeps it.
-    #[test]
-    fn a_mapping_says_all_of_a_port(
-        address in prop::option::of(any::<std::net::IpAddr>()),
-        publishes in any::<bool>(),
-        (inside, outside) in (1u16..=65_530, 1u16..=65_530),
-        more in 0u16..5,
-        protocol in prop::sample::select(vec!["tcp", "udp", "sctp"]),
-        says in 0..3,
-    ) {
-        let side = |first: u16| if more == 0 { first.to_string() } else { format!("{first}-{}", first + more) };
-        let host = match address {
-            Some(std::net::IpAddr::V6(address)) => format!("[{address}]:"),
-            Some(address) => format!("{address}:"),
-            None => String::new(),
-        };
-        let maps = publishes || address.is_some();
-        let (of_value, of_map) = match says {
-            0 => (format!("/{protocol}"), String::new()),
-            1 if maps => (String::new(), format!("/{protocol}")),
-            _ => (format!("/{protocol}"), format!("/{protocol}")),
-        };
-        let outer = if publishes { side(outside) } else { String::new() };
-        let map = if maps { format!("{host}{outer}:{}{of_map}", side(inside)) } else { "a port".to_owned() };
-        let source = older("", &format!(
-            r#", "image": "i", "containerPort": {{"value": "{}{of_value}", "description": "{map}"}}"#, side(inside)
-        ));
-        let ports = &reads(&source).stack.containers[0].ports;
-        prop_assert_eq!(ports.len(), usize::from(more) + 1);
-        for (port, number) in ports.iter().zip(0u16..) {
-            prop_assert_eq!(port.container_port, inside + number);
-            prop_assert_eq!(port.host_port, publishes.then_some(outside + number));
-            prop_assert_eq!((port.host_ip, port.protocol.as_str()), (address, protocol));
-        }
-        is_formatted(&source);
-    }
-}
-
-#[test]
-fn ranges_of_ports_are_bounded() {
-    let port = r#"{"value": "1-65535"}"#;
-    let source = older("", &format!(r#", "image": "i", "ports": [{port}, {port}, {port}]"#));
-    let mistakes = read(&source, &ReadContext::default()).unwrap_err();
-    assert_eq!(mistakes.iter().filter(|mistake| mistake.code == "too-many-nodes").count(), 2);
 }
 
 #[test]

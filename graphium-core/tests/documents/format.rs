@@ -103,6 +103,7 @@ fn variables_stay_as_they_are_and_need_not_be_set() {
         (r#""env": {"A": "${A:-${B}} $$ $HOME"}"#, r#"{"environment":[{"name":"A","value":"${A:-${B}} $$ $HOME"}]}"#),
         (r#""env": {"A$${B}": "1"}"#, r#"{"environment":[{"name":"A$$$${B}","value":"1"}]}"#),
         (r#""command": "sh -c 'echo $${X} $HOME'""#, r#"{"command":["sh","-c","echo $${X} $HOME"]}"#),
+        (r#""command": "echo '${A:-x y}' ${B:-z}""#, r#"{"command":["echo","${A:-x y}","${B:-z}"]}"#),
         (r#""command": "run --user=${WHO} '${A} b'""#, r#"{"command":["run","--user=${WHO}","${A} b"]}"#),
         (
             r#""storageRequirement": "${DATA}:/data:ro""#,
@@ -143,6 +144,13 @@ fn what_depends_on_a_variable_altogether_is_not_rewritten() {
         (r#""extraHosts": ["${HOST}:10.0.0.1"]"#, "/hasPart/0/extraHosts/0"),
         (r#""ports": {"value": "80", "description": "${MAP}"}"#, "/hasPart/0/ports/description"),
         (r#""ports": {"value": "${A}-${B}", "description": "a range"}"#, "/hasPart/0/ports/value"),
+        // A default that is several parts is not one part.
+        (r#""ports": {"value": "${A:-80/udp}"}"#, "/hasPart/0/ports/value"),
+        (r#""ports": {"value": "80", "description": "${A:-127.0.0.1:8080}:80"}"#, "/hasPart/0/ports/description"),
+        (r#""command": "echo ${A:-x y}""#, "/hasPart/0/command"),
+        (r#""entrypoint": "${A:-}""#, "/hasPart/0/entrypoint"),
+        (r#""storageRequirement": "${SRC:-a:b}:/data""#, "/hasPart/0/storageRequirement"),
+        (r#""devices": ["${DEV:-/dev/a:/dev/b}"]"#, "/hasPart/0/devices/0"),
     ];
     for (keys, pointer) in cases {
         let mistakes = format(older(keys)).unwrap_err();
@@ -217,6 +225,30 @@ fn what_only_people_read_is_left_out_with_a_word() {
     let new = formatted(&older(r#""ports": [{"containerPort": 80, "comment": "web"}]"#));
     assert_eq!(new.notes.iter().map(|note| note.code.as_ref()).collect::<Vec<_>>(), ["left-out"]);
     assert!(!new.text.contains("comment"));
+}
+
+#[test]
+fn nodes_of_schema_org_are_left_out_with_a_word() {
+    let source = r#"{"@context": "https://schema.org", "@graph": [
+        {"@type": "Organization", "@id": "org", "name": "Shop Ltd", "employee": [{"@type": "Person", "name": "Ada"}]},
+        {"@type": "Stack", "@id": "s", "name": "s", "hasPart": [{"name": "c", "image": "i", "@id": "c"}]}]}"#;
+    let new = formatted(source);
+    let told: Vec<_> = new.notes.iter().map(|note| (note.code.as_ref(), note.pointer.as_str())).collect();
+    assert_eq!(told, [("left-out", "/@graph/0/@type")]);
+    keeps_everything(source);
+}
+
+#[test]
+fn comments_are_left_out_with_a_word_wherever_they_stand() {
+    let source = older(r#""user": "u""#).replacen(
+        r#""hasPart""#,
+        r#""comment": "a", "network": {"comment": "b"}, "deployment": {"comment": "c", "update": {"comment": "d"}}, "hasPart""#,
+        1,
+    );
+    let new = formatted(&source);
+    let told: Vec<_> = new.notes.iter().map(|note| (note.code.as_ref(), note.pointer.as_str())).collect();
+    let pointers = ["/comment", "/network/comment", "/deployment/comment", "/deployment/update/comment"];
+    assert_eq!(told, pointers.map(|pointer| ("left-out", pointer)));
 }
 
 #[test]

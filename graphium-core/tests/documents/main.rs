@@ -6,6 +6,7 @@ mod codes;
 mod examples;
 mod format;
 mod guards;
+mod mappings;
 mod mistakes;
 mod profiles;
 mod secrets;

@@ -160,13 +160,18 @@ impl Reader<'_> {
     }
 
     fn unknown_type(&mut self, types: Node<'_>, names: &[&str]) {
-        if !names.is_empty() && names.iter().all(|name| self.context.key(name) == Key::Foreign) {
+        let known = ["Stack", "Container", "Host", "Rack", "Datacenter"];
+        let near = names.iter().find_map(|name| suggest::nearest(local(name), known));
+        // schema.org has types for all and sundry, and older documents name them without a prefix.
+        let is_others = |name: &&str| {
+            self.context.key(name) == Key::Foreign
+                || self.is_legacy() && near.is_none() && self.context.is_of_schema_org(name)
+        };
+        if !names.is_empty() && names.iter().all(is_others) {
             let message = format!("a node of type {} is not part of the stack", suggest::list(names.iter().copied()));
             self.findings.add(Code::IgnoredNode, types, message, None);
             return;
         }
-        let known = ["Stack", "Container", "Host", "Rack", "Datacenter"];
-        let near = names.iter().find_map(|name| suggest::nearest(local(name), known));
         let help = match near {
             Some(near) => format!("did you mean `datacenter:{near}`?"),
             None => format!("types in `datacenter:`: {}", suggest::list(known)),

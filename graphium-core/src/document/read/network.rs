@@ -128,11 +128,11 @@ impl Reader<'_> {
     fn range_of(&mut self, object: &Object<'_>, name: &str) -> Option<String> {
         let text = self.address_of(object, name, is_range, "a range of addresses", "172.20.0.0/16")?;
         if let (Ok(range), Some(at)) = (text.parse::<Range>(), object.get(name))
-            && range != range.from_its_first()
+            && range != range.by_its_first()
         {
             let help = match at.has_variables() {
                 true => "write the first address of the range".to_owned(),
-                false => format!("write \"{}\"", range.from_its_first()),
+                false => format!("write \"{}\"", range.by_its_first()),
             };
             let message = format!("`{}` does not begin with the first address of its range", at.quote(&text));
             self.error(Code::BadAddress, at, message, help);

@@ -95,7 +95,7 @@ impl Reader<'_> {
     pub(super) fn identity(&mut self, object: &Object<'_>, make: impl FnOnce() -> Option<String>) -> Option<String> {
         if let Some(node) = object.get("@id") {
             let id = self.text(node)?;
-            return self.named(node, id, &["stack:", "container:"], "leave it out, or name it");
+            return self.named(node, id, &["stack:", "container:"]);
         }
         let id = make()?;
         let message = format!("the `@id` of {} is made of its name: `{id}`", object.place.what);
@@ -189,6 +189,6 @@ impl Reader<'_> {
             }
             _ => self.reference(item),
         }?;
-        self.named(item, name, &["stack:"], "")
+        self.named(item, name, &["stack:"])
     }
 }

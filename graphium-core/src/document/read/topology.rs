@@ -92,7 +92,7 @@ impl Reader<'_> {
     fn topology_id(&mut self, object: &Object<'_>, prefix: &str) -> Option<String> {
         let node = object.get("@id")?;
         let id = self.text(node)?;
-        self.named(node, id, &[prefix], "")
+        self.named(node, id, &[prefix])
     }
 
     /// The datacenter that a field refers to, by its `@id` or by what the document calls it.

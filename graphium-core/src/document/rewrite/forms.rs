@@ -49,13 +49,33 @@ impl Rewriter<'_> {
         mask
     }
 
-    /// Says that a variable was taken for one part of a text that is written in parts now.
-    pub(super) fn kept_whole(&mut self, node: Node<'_>, mask: &Mask) {
-        if mask.has_variables() {
+    /// Says that a variable was taken for one part of a text that is written in parts now; `split` takes a text apart.
+    pub(super) fn kept_whole(&mut self, node: Node<'_>, mask: &Mask, split: impl Fn(&str) -> Option<Vec<String>>) {
+        if mask.has_variables() && self.splits_alike(node, mask, split) {
             let message = "each variable in this text is taken for one part of it, or less";
             let help = "if its value has separators of its own, write the parts yourself";
             self.problems.add(Code::KeptWhole, node, message, Some(help.to_owned()));
         }
+    }
+
+    /// Whether the reader gets the same parts where the defaults of the variables hold. Says so where it does not.
+    pub(super) fn splits_alike(
+        &mut self,
+        node: Node<'_>,
+        mask: &Mask,
+        split: impl Fn(&str) -> Option<Vec<String>>,
+    ) -> bool {
+        let (Some(written), true) = (node.as_str(), mask.has_variables()) else { return true };
+        let whole = variables::by_default(written).and_then(|text| split(&text));
+        let parts = split(mask.text());
+        let apart: Option<Vec<String>> =
+            parts.and_then(|parts| parts.iter().map(|part| variables::by_default(&mask.write(part))).collect());
+        if whole == apart {
+            return true;
+        }
+        let why = "the default of a variable in this text is several parts of it, or none";
+        self.cannot(node, why, "write the parts yourself, each with a variable of its own");
+        false
     }
 
     /// A command: a string is split as a shell would.
@@ -65,7 +85,7 @@ impl Rewriter<'_> {
         }
         let Some(mask) = self.mask(node) else { return Json::of(node) };
         let Ok(words) = words::split(mask.text()) else { return Json::of(node) };
-        self.kept_whole(node, &mask);
+        self.kept_whole(node, &mask, |text| words::split(text).ok());
         Json::Array(words.iter().map(|word| Json::Text(mask.write(word))).collect())
     }
 
@@ -126,7 +146,7 @@ impl Rewriter<'_> {
             return self.object(node, &schema::DEVICE);
         }
         let Some(mask) = self.mask(node) else { return Json::of(node) };
-        self.kept_whole(node, &mask);
+        self.kept_whole(node, &mask, |text| Some(thirds(text)));
         let mut device = Members::default();
         for (key, part) in ["hostPath", "containerPath", "permissions"].into_iter().zip(mask.text().splitn(3, ':')) {
             device.push(key, Json::Text(mask.write(part)));
@@ -200,7 +220,7 @@ impl Rewriter<'_> {
                 return Json::of(node);
             }
         };
-        self.kept_whole(value, &mask);
+        self.kept_whole(value, &mask, |text| Some(thirds(text)));
         let mut mount = Members::default();
         if !source.starts_with(Mask::is_variable) {
             mount.push("type", Json::text(if is_path(source) { "bind" } else { "volume" }));
@@ -232,6 +252,11 @@ impl Rewriter<'_> {
             members.push(member.key, Json::of(member.value));
         }
     }
+}
+
+/// What is between the first two colons.
+fn thirds(text: &str) -> Vec<String> {
+    text.splitn(3, ':').map(str::to_owned).collect()
 }
 
 /// Whether an object is one variable rather than a map of them; the reader's own rule.

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        code::Code,
         node::Node,
         profile::{Key, NATIVE_CONTEXT},
         read::{Class, Graph},
@@ -51,6 +52,7 @@ impl Rewriter<'_> {
                 Some(Class::Host) => written.push(self.described(node, "Host", &schema::HOST)),
                 Some(Class::Rack) => written.push(self.described(node, "Rack", &schema::RACK)),
                 Some(Class::Datacenter) => written.push(self.described(node, "Datacenter", &schema::RACK)),
+                None if !self.is_foreign(node) => self.left_out_node(node),
                 Some(Class::Container) | None => written.push(Json::of(node)),
             }
         }
@@ -64,6 +66,20 @@ impl Rewriter<'_> {
                 document
             }
         }
+    }
+
+    /// Whether a node is of types under somebody else's prefix, which the native form leaves alone.
+    fn is_foreign(&self, node: Node<'_>) -> bool {
+        let types = node.get("@type").map(Node::items).unwrap_or_default();
+        types.into_iter().filter_map(Node::as_str).all(|name| self.reader.context.key(name) == Key::Foreign)
+    }
+
+    /// schema.org's own types are older documents' only: in the native form they would be slips.
+    fn left_out_node(&mut self, node: Node<'_>) {
+        let at = node.get("@type").unwrap_or(node);
+        let message = "a node of this type has no effect and no place in the native form: it is left out";
+        let help = "to keep it, give it a type under a prefix of your own";
+        self.problems.add(Code::LeftOut, at, message, Some(help.to_owned()));
     }
 
     fn stack(&mut self, node: Node<'_>, graph: &Graph<'_>, used: &mut Vec<usize>) -> Members {

@@ -34,6 +34,7 @@ impl Rewriter<'_> {
         let (inside, mut protocol) = match value.as_str() {
             Some(_) => {
                 let mask = self.mask(value)?;
+                self.splits_alike(value, &mask, |text| Some(parts_of_port(text)));
                 let (inside, of) = halves(mask.text());
                 (self.side(value, &mask, inside)?, of.map(|of| mask.write(of)))
             }
@@ -44,8 +45,8 @@ impl Rewriter<'_> {
         if let Some(description) = said.filter(|description| description.as_str().is_some()) {
             let mask = self.mask(description)?;
             let (ports, of) = halves(mask.text());
-            if let Some(map) = mapping::parse(ports, |c| c.is_ascii_digit() || Mask::is_variable(c)) {
-                self.kept_whole(description, &mask);
+            if let Some(map) = mapping::parse(ports, is_digit) {
+                self.kept_whole(description, &mask, parts_of_mapping);
                 outside = match map.host {
                     Some(host) => self.side(description, &mask, host)?,
                     None => Vec::new(),
@@ -53,7 +54,7 @@ impl Rewriter<'_> {
                 address = map.address.map(|address| mask.write(address));
                 protocol = of.map(|of| mask.write(of)).or(protocol);
                 said = None;
-            } else if mask.has_variables() && ports.trim().chars().all(|c| c.is_ascii_digit() || Mask::is_variable(c)) {
+            } else if mask.has_variables() && ports.trim().chars().all(is_digit) {
                 let help = "write `containerPort` and `hostPort`";
                 self.cannot(description, "a variable hides whether this maps a port", help);
             }
@@ -171,6 +172,24 @@ fn set(members: &mut Members, place: &'static Place, path: &str, value: Json) {
 /// What is before the slash, and what is after it.
 fn halves(text: &str) -> (&str, Option<&str>) {
     text.split_once('/').map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+fn is_digit(character: char) -> bool {
+    character.is_ascii_digit() || Mask::is_variable(character)
+}
+
+/// What `80/udp` and `80-90` say; the ends of a range are parts of their own.
+fn parts_of_port(text: &str) -> Vec<String> {
+    let (ports, of) = halves(text);
+    ports.trim().split('-').map(str::to_owned).chain(of.map(|of| format!("/{of}"))).collect()
+}
+
+fn parts_of_mapping(text: &str) -> Option<Vec<String>> {
+    let (ports, of) = halves(text);
+    let map = mapping::parse(ports, is_digit)?;
+    let sides = [map.host.unwrap_or_default(), map.container].into_iter().flat_map(|side| side.split('-'));
+    let parts = sides.map(str::to_owned).chain([map.address.unwrap_or_default().to_owned()]);
+    Some(parts.chain(of.map(|of| format!("/{of}"))).collect())
 }
 
 /// In lower case, but for the names of variables.

@@ -6,7 +6,7 @@ type Case = (&'static str, String, &'static str, &'static str);
 
 /// Code, marked source, pointer, a part of message or help.
 pub(crate) fn cases() -> Vec<Case> {
-    [images(), ports(), modes(), engine(), networks(), ids()].concat()
+    [images(), ports(), modes(), engine(), networks(), ids(), types()].concat()
 }
 
 fn images() -> Vec<Case> {
@@ -265,5 +265,19 @@ fn ids() -> Vec<Case> {
             "/@graph/1/@id",
             "names nothing",
         ),
+    ]
+}
+
+fn types() -> Vec<Case> {
+    let graph = |ty: &str| format!("{{{NATIVE}, \"@graph\": [{STACK}, {{\"@type\": «\"{ty}\"», \"@id\": \"x\"}}]}}");
+    let at = "/@graph/1/@type";
+    vec![
+        ("ignored-node", older(&graph("Organization")), at, "a node of type `Organization` is not part of the stack"),
+        ("ignored-node", older(&graph("schema:Person")), at, "not part of the stack"),
+        ("ignored-node", older(&graph("https://schema.org/Person")), at, "not part of the stack"),
+        ("unknown-type", older(&graph("Contaner")), at, "did you mean `datacenter:Container`?"),
+        ("unknown-type", older(&graph("datacenter:Organization")), at, "types in `datacenter:`"),
+        ("unknown-type", graph("Organization"), at, "types in `datacenter:`"),
+        ("unknown-type", graph("schema:Person"), at, "types in `datacenter:`"),
     ]
 }
