@@ -46,6 +46,10 @@ impl Reader<'_> {
             None => Some("volume"),
         };
         let options = self.options_of_mount(&object, word);
+        if let (Some("tmpfs"), Some(_), Some(at)) = (word, &source, object.get("source")) {
+            let message = "`source` has no effect on a mount of type `tmpfs`".to_owned();
+            self.findings.add(Code::IgnoredKey, at, message, Some("leave it out".to_owned()));
+        }
         let kind = match word? {
             "bind" => self.bind(&object, source, options.as_ref()),
             "tmpfs" => Some(MountKind::Tmpfs {

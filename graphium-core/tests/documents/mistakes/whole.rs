@@ -297,5 +297,13 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
             "/deployment/comment",
             "comment",
         ),
+        (
+            "ignored-key",
+            container(
+                "\"volumeMounts\": [{\"type\": \"tmpfs\", \"source\": «\"cache\"», \"target\": \"/tmp\"}]",
+            ),
+            "/hasPart/0/volumeMounts/0/source",
+            "tmpfs",
+        ),
     ]
 }
