@@ -75,6 +75,9 @@ pub(super) fn changes(draft: &Draft<'_, '_>, applied: Option<&Applied>) -> Vec<C
 
 /// What goes and has no successor.
 fn removals(draft: &Draft<'_, '_>) -> Vec<Change> {
+    if draft.leftovers.is_empty() {
+        return Vec::new();
+    }
     let wanted = draft.layout.members.by_name();
     let goes_on = |name: &str| wanted.contains_key(name) || draft.renames.successor(name).is_some();
     let mut gone = draft.leftovers.iter().filter(|leftover| !goes_on(leftover.name)).peekable();
@@ -152,6 +155,9 @@ fn of_member(draft: &Draft<'_, '_>, number: usize) -> Option<Change> {
         data_at_risk.extend(anonymous(&old.container));
         data_at_risk.extend(from.into_iter().flat_map(|from| left_behind(&old.container, from, host)));
         data_at_risk.extend(unmounted(&old.container, &spec.container));
+    } else if before.is_none() {
+        // Without the revision that was applied nobody knows what it has, but what it is to have it may have already.
+        data_at_risk.extend(from.into_iter().flat_map(|from| left_behind(&spec.container, from, host)));
     }
     let is_made_from = |old: &ContainerSpec| {
         let present = there.and_then(|there| there.label(label::HASH));

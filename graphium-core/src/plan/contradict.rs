@@ -8,6 +8,7 @@ use super::{
     hosts::{Hosts, Seen, Site},
     map::Map,
     members::Members,
+    never,
     place::LISTED,
     refuse,
     room::{Holder, Refusal, Room},
@@ -28,6 +29,7 @@ pub fn contradictions(stack: &Stack) -> Vec<Diagnostic> {
     let (members, mut errors) = Members::of(stack);
     let constraints = Constraints::of(stack);
     let bound: Vec<Option<&HostId>> = members.list.iter().map(|member| constraints.bound(member.definition)).collect();
+    errors.extend(never::of_order(stack));
     of_strategy(stack, &members, &bound, &mut errors);
     of_hosts(stack, &members, &Ideal::of(stack, &members, &constraints, &bound), &mut errors);
     errors

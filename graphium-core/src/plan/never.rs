@@ -1,10 +1,10 @@
 //! What can be planned and would never work.
 
-use super::{deploy::Draft, room::fixed_ports, subject};
+use super::{deploy::Draft, ports::HostPort, room::fixed_ports, subject};
 use crate::{
     diagnostic::Diagnostic,
     inventory::ContainerStatus,
-    stack::{Condition, Container, Dependency, HealthTest, UpdateOrder},
+    stack::{Condition, Container, Dependency, HealthTest, Stack, UpdateOrder},
 };
 
 /// More errors of one kind than these are not listed.
@@ -55,19 +55,30 @@ pub(super) fn of_updates(draft: &Draft<'_, '_>) -> Vec<Diagnostic> {
         });
         let port = fixed_ports(member.definition).next().filter(|_| holds && draft.changes(number));
         if let (Some(port), Some(host)) = (port, draft.layout.host(number)) {
-            let message = format!(
-                "`{}` cannot be updated `start-first`: old and new would both publish port {}/{} on `{host}`",
-                member.name,
-                port.number,
-                port.protocol.as_str()
-            );
-            let help = "use the update order `stop-first`, or leave `hostPort` out";
-            let subject = subject::of(member.definition, subject::port(port));
-            errors.push(Diagnostic::error("start-first-port", "", message).with_help(help).about(subject));
+            errors.push(twice(&member.name, member.definition, port, &format!("on `{host}`")));
         }
         if errors.len() == LISTED {
             break;
         }
     }
     errors
+}
+
+/// The same of every container with a fixed port, wherever it is to be.
+pub(super) fn of_order(stack: &Stack) -> impl Iterator<Item = Diagnostic> {
+    let starts_first = stack.deployment.update.order == UpdateOrder::StartFirst;
+    let fixed = stack.containers.iter().filter(move |_| starts_first);
+    let fixed = fixed.filter_map(|definition| Some((definition, fixed_ports(definition).next()?)));
+    fixed.take(LISTED).map(|(definition, port)| twice(&definition.name, definition, port, "on one host"))
+}
+
+fn twice(name: &str, definition: &Container, port: HostPort, place: &str) -> Diagnostic {
+    let message = format!(
+        "`{name}` cannot be updated `start-first`: old and new would both publish port {}/{} {place}",
+        port.number,
+        port.protocol.as_str()
+    );
+    let help = "use the update order `stop-first`, or leave `hostPort` out";
+    let subject = subject::of(definition, subject::port(port));
+    Diagnostic::error("start-first-port", "", message).with_help(help).about(subject)
 }

@@ -222,6 +222,11 @@ fn end(plan: &Plan, steps: &[UndoStep], lasting: &[Lasting]) -> String {
     let hosts = some_of(hosts.into_iter().map(str::to_owned));
     let stack = &plan.stack_name;
     let are = |is: fn(&Action) -> bool| plan.tasks.iter().all(|task| is(&task.action));
+    let changed: BTreeSet<(&str, &HostId)> = lasting
+        .iter()
+        .filter(|lasting| !lasting.kind.is_harmless())
+        .map(|lasting| (lasting.subject.as_str(), &lasting.host))
+        .collect();
     let mut end = if steps.is_empty() {
         "nothing of this plan can be taken back".to_owned()
     } else if plan.unchanged.is_empty()
@@ -237,14 +242,11 @@ fn end(plan: &Plan, steps: &[UndoStep], lasting: &[Lasting]) -> String {
         format!("stack `{stack}` is stopped again on {hosts}")
     } else if are(|action| matches!(action.task_type(), TaskType::Stop | TaskType::Start | TaskType::Check)) {
         format!("stack `{stack}` runs again on {hosts}")
-    } else {
+    } else if changed.is_empty() {
         format!("stack `{stack}` runs again as before this plan on {hosts}")
+    } else {
+        format!("stack `{stack}` is put back on {hosts} as far as can be")
     };
-    let changed: BTreeSet<(&str, &HostId)> = lasting
-        .iter()
-        .filter(|lasting| !lasting.kind.is_harmless())
-        .map(|lasting| (lasting.subject.as_str(), &lasting.host))
-        .collect();
     if !changed.is_empty() {
         let changed = some_of(changed.into_iter().map(|(subject, host)| format!("`{subject}` on {host}")));
         // Writing to a string cannot fail.

@@ -144,7 +144,13 @@ pub(super) fn of_leftovers(
     hosts: &Hosts<'_>,
 ) -> Vec<Diagnostic> {
     let mut warnings = of_unknown_hosts(leftovers, hosts);
-    let Some(before) = before else { return warnings };
+    if leftovers.is_empty() {
+        return warnings;
+    }
+    let Some(before) = before else {
+        warnings.extend(of_moves(layout, leftovers));
+        return warnings;
+    };
     // The volumes, each with the name of the container that had it.
     let mut kept: BTreeMap<(&HostId, String), &str> = BTreeMap::new();
     for leftover in leftovers {
@@ -168,6 +174,23 @@ pub(super) fn of_leftovers(
         }
     }));
     warnings
+}
+
+/// What moves leaves its volumes where it was. What it had there is not known without the revision that was applied, so
+/// it is taken to be what it is to have.
+fn of_moves(layout: &Layout<'_, '_>, leftovers: &[Leftover<'_>]) -> Vec<Diagnostic> {
+    let by_name = layout.members.by_name();
+    let moved = leftovers.iter().filter_map(|leftover| Some((leftover.host, *by_name.get(leftover.name)?)));
+    let moved = moved.filter(|(from, number)| layout.host(*number).is_some_and(|to| to != *from));
+    let each = moved.flat_map(|(from, number)| {
+        let definition = layout.members.list[number].definition;
+        layout::own_volumes(layout.stack, definition).map(move |volume| {
+            let volume = layout::volume_name(layout.stack, volume);
+            let message = format!("what the volume `{volume}` holds on `{from}` stays there");
+            warning("volume-kept", message).about(subject::of(definition, Property::Host))
+        })
+    });
+    each.collect()
 }
 
 /// The stack's own volumes that its containers mount on their hosts, by their names there.

@@ -305,3 +305,18 @@ fn a_network_goes_once_those_of_its_host_that_used_it_are_without_it() {
     let first: Vec<_> = goes.iter().map(|task| (task.host.as_str(), task.depends_on.as_slice())).collect();
     assert_eq!(first, [("vm1", &["update:a".into()][..]), ("vm2", &["update:b".into()])]);
 }
+
+#[test]
+fn what_moves_leaves_its_data_also_where_nobody_knows_what_was_applied() {
+    let on = |host: &str| stack("s", vec![mounted(pinned("db", host), Some("data"), "/data")]);
+    let first = plan(&on("vm1"), None, &hosts(2), &Options::default()).unwrap();
+    let there = carried_out(&first, hosts(2));
+    let moved = plan(&on("vm2"), None, &there, &Options::default()).unwrap();
+    assert_eq!(
+        moved.changes[0].data_at_risk,
+        ["the volume `s_data` stays on `vm1` with its data; on `vm2` it is another one"]
+    );
+    let warnings: Vec<&str> = moved.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["what the volume `s_data` holds on `vm1` stays there"]);
+    assert_eq!(moved.undo().end.split(';').next().unwrap(), "stack `s` is put back on vm2 as far as can be");
+}

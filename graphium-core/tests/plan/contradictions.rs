@@ -243,3 +243,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fixed_port_that_old_and_new_would_both_have_is_refused_wherever_it_is() {
+    let document = stack_of(
+        r#" "deployment": {"update": {"order": "start-first"}},"#,
+        "{'name': 'a', 'image': 'i', 'ports': [{'containerPort': 80, 'hostPort': 8080}]}",
+    );
+    assert!(refused(&document)[0].contains("[start-first-port]"), "{:?}", refused(&document));
+}

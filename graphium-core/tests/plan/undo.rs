@@ -278,7 +278,7 @@ fn what_cannot_be_taken_back_is_named_with_its_reason() {
     );
     assert_eq!(
         undo.end,
-        "stack `s` runs again as before this plan on vm1; these stay changed: `s-cache` on vm1, `s-db` on vm1, \
+        "stack `s` is put back on vm1 as far as can be; these stay changed: `s-cache` on vm1, `s-db` on vm1, \
          `s-older` on vm1, `s-web` on vm1, `s_data` on vm1"
     );
 }

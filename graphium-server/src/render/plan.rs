@@ -6,7 +6,10 @@ use graphium_core::{
     plan::{Endpoint, PlannedTask, SealedPlan},
     stack::Protocol,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 /// The lines of a plan: what is done on which host and why, what stays, where the ports will answer.
 pub(crate) fn plan(plan: &SealedPlan, style: Style) -> Vec<String> {
@@ -21,8 +24,11 @@ pub(crate) fn plan(plan: &SealedPlan, style: Style) -> Vec<String> {
         let (tasks, machines) = (count(plan.tasks.len(), "task"), count(hosts.len(), "host"));
         let hash = plan.hash.get(..12).unwrap_or(&plan.hash);
         lines.push(format!("stack `{}`: {tasks} on {machines} (plan {hash})", printable(&plan.stack_name)));
-        let containers: HashMap<&str, &str> =
-            plan.tasks.iter().filter_map(|task| Some((task.id.as_str(), task.container.as_deref()?))).collect();
+        let containers: HashMap<&str, (&str, &HostId)> = plan
+            .tasks
+            .iter()
+            .filter_map(|task| Some((task.id.as_str(), (task.container.as_deref()?, &task.host))))
+            .collect();
         for (host, tasks) in hosts {
             lines.push(String::new());
             lines.push(style.bold(&printable(host.as_str())));
@@ -44,13 +50,19 @@ pub(crate) fn plan(plan: &SealedPlan, style: Style) -> Vec<String> {
     lines
 }
 
-fn table(tasks: &[&PlannedTask], containers: &HashMap<&str, &str>) -> Table {
+fn table(tasks: &[&PlannedTask], containers: &HashMap<&str, (&str, &HostId)>) -> Table {
     let mut table = Table::default();
     for task in tasks {
         let what = task.container.as_deref().unwrap_or_else(|| task.action.subject());
         // That a container comes after its own image and network goes without saying.
-        let others = task.depends_on.iter().filter_map(|id| containers.get(id.as_str())).filter(|name| **name != what);
-        let others: BTreeSet<&str> = others.copied().collect();
+        let others = task.depends_on.iter().filter_map(|id| containers.get(id.as_str()));
+        let others: BTreeSet<Cow<'_, str>> = others
+            .filter_map(|(name, host)| match *name == what {
+                false => Some(Cow::Borrowed(*name)),
+                // One that moves is there before it goes here.
+                true => (**host != task.host).then(|| Cow::Owned(format!("{name} on {host}"))),
+            })
+            .collect();
         let after = if others.is_empty() { String::new() } else { format!("after {}", brief(&others)) };
         table.row([task.action.task_type().as_str(), what, &task.why, &after]);
     }
@@ -58,9 +70,9 @@ fn table(tasks: &[&PlannedTask], containers: &HashMap<&str, &str>) -> Table {
 }
 
 /// The first few of some names.
-fn brief(names: &BTreeSet<&str>) -> String {
+fn brief(names: &BTreeSet<Cow<'_, str>>) -> String {
     const SHOWN: usize = 3;
-    let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
     let more = names.len() - shown.len();
     let shown = shown.join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
