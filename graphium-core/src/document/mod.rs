@@ -57,6 +57,7 @@ mod profile;
 mod ranges;
 mod read;
 mod reader;
+mod repair;
 mod rewrite;
 mod same;
 mod scalar;

@@ -4,50 +4,96 @@ use super::{
     code::Code,
     findings::{Findings, Place},
     node::Node,
+    repair::Draft,
 };
 use json_syntax::{CodeMap, Parse as _, Value, parse::Error};
+use std::ops::Range;
 
-/// Parses the text, or says where it stops being JSON and what was expected there.
+/// So many syntax errors are looked for.
+const MOST: usize = 20;
+/// So many bytes are parsed for that, but for the first time.
+const WORK: usize = 16 << 20;
+
+/// Parses the text, or says where it is not JSON and what was expected there.
 pub(super) fn parse(source: &str) -> Result<(Value, CodeMap), Findings> {
-    Value::parse_str(source).map_err(|error| {
-        let span = error.span();
-        let end = source.len();
-        // Escapes are marked from their backslash to their last digit; anything else is one character.
-        let (code, from, to) = match &error {
-            Error::Unexpected(at, Some(character)) => (Code::Syntax, *at, *at + character.len_utf8()),
-            Error::InvalidUnicodeCodePoint(..) | Error::MissingLowSurrogate(..) | Error::InvalidLowSurrogate(..) => {
-                (Code::LoneSurrogate, span.start().saturating_sub(1), span.start() + 5)
-            }
-            _ => (Code::Syntax, span.start(), span.end()),
-        };
-        let mut findings = Findings::default();
-        if code == Code::LoneSurrogate {
-            let help = "write the character itself, or both halves of the pair".to_owned();
-            let message = "this escape is half of a surrogate pair, which is no character";
-            findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, Some(help));
-        } else {
-            let (expected, opened) = Expected::at(source, from);
-            if let (Expected::InString, Error::Unexpected(_, None | Some('\n' | '\r'))) = (expected, &error) {
-                let is_cut = from < end;
-                let message = format!("this string is not closed{}", if is_cut { " in its line" } else { "" });
-                let help = if is_cut { ", or write the line's end as `\\n`" } else { "" };
-                findings.add(code, Place::bytes(opened..from), message, Some(format!("close it with `\"`{help}")));
-                return findings;
-            }
-            let missing = matches!(error, Error::Unexpected(..)).then(|| missing_comma(source, from, expected));
-            if let Some(behind) = missing.flatten() {
-                let next = if expected == Expected::CommaOrBrace { "key" } else { "value" };
-                let message = format!("expected {} before the next {next}", expected.what());
-                let help = Some(format!("end this {} with `,`", if next == "key" { "entry" } else { "value" }));
-                findings.add(code, Place::bytes(behind..behind + 1), message, help);
-                return findings;
-            }
-            let (message, help) = explain(expected, &error);
-            let help = help.or_else(|| (source.trim_start().len() == source.len() - from).then(|| of_yaml(source))?);
-            findings.add(code, Place::bytes(from.min(end)..to.min(end)), message, help);
+    Value::parse_str(source).map_err(|first| mistakes(source, first))
+}
+
+/// What is wrong with a text, as far as it is clear how it goes on behind it.
+fn mistakes(source: &str, first: Error) -> Findings {
+    let (mut findings, mut draft) = (Findings::default(), Draft::of(source));
+    let (mut error, mut left) = (first, (WORK / source.len().max(1)).min(MOST));
+    loop {
+        let Mistake { code, at, expected, place, message, help, missing_comma } = Mistake::of(&draft.text, &error);
+        findings.add(code, Place::bytes(draft.original(place)), message, help);
+        left = left.saturating_sub(1);
+        if left == 0 || !draft.mend(&error, expected, at, missing_comma) {
+            return findings;
         }
-        findings
-    })
+        match Value::parse_str(&draft.text) {
+            Err(next) if next.span().start() > at => error = next,
+            _ => return findings,
+        }
+    }
+}
+
+/// A syntax error, in words.
+struct Mistake {
+    code: Code,
+    /// Where the text stops being JSON.
+    at: usize,
+    expected: Expected,
+    /// What is marked.
+    place: Range<usize>,
+    message: String,
+    help: Option<String>,
+    /// Where a comma is missing, if that is it.
+    missing_comma: Option<usize>,
+}
+
+impl Mistake {
+    fn of(source: &str, error: &Error) -> Self {
+        let (span, end) = (error.span(), source.len());
+        // Escapes are marked from their backslash to their last digit; anything else is one character.
+        let (at, to) = match error {
+            Error::Unexpected(at, Some(character)) => (*at, *at + character.len_utf8()),
+            Error::InvalidUnicodeCodePoint(..) | Error::MissingLowSurrogate(..) | Error::InvalidLowSurrogate(..) => {
+                let at = span.start().saturating_sub(1);
+                return Self {
+                    code: Code::LoneSurrogate,
+                    at,
+                    expected: Expected::InString,
+                    place: at.min(end)..(span.start() + 5).min(end),
+                    message: "this escape is half of a surrogate pair, which is no character".to_owned(),
+                    help: Some("write the character itself, or both halves of the pair".to_owned()),
+                    missing_comma: None,
+                };
+            }
+            _ => (span.start(), span.end()),
+        };
+        let (expected, opened) = Expected::at(source, at);
+        let missing_comma =
+            matches!(error, Error::Unexpected(..)).then(|| missing_comma(source, at, expected)).flatten();
+        let (place, message, help) = match (expected, error, missing_comma) {
+            (Expected::InString, Error::Unexpected(_, None | Some('\n' | '\r')), _) => {
+                let (line, or) =
+                    if at < end { (" in its line", ", or write the line's end as `\\n`") } else { ("", "") };
+                (opened..at, format!("this string is not closed{line}"), Some(format!("close it with `\"`{or}")))
+            }
+            (_, _, Some(behind)) => {
+                let (next, this) =
+                    if expected == Expected::CommaOrBrace { ("key", "entry") } else { ("value", "value") };
+                let message = format!("expected {} before the next {next}", expected.what());
+                (behind..behind + 1, message, Some(format!("end this {this} with `,`")))
+            }
+            _ => {
+                let (message, help) = explain(expected, error);
+                let of_yaml = || (source.trim_start().len() == source.len() - at).then(|| of_yaml(source))?;
+                (at.min(end)..to.min(end), message, help.or_else(of_yaml))
+            }
+        };
+        Self { code: Code::Syntax, at, expected, place, message, help, missing_comma }
+    }
 }
 
 /// A word for those who give a file of Compose as it is.
@@ -99,7 +145,7 @@ fn explain(expected: Expected, error: &Error) -> (String, Option<String>) {
 
 /// What the grammar allows at a byte, as far as it matters to a person.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Expected {
+pub(super) enum Expected {
     Value,
     ValueOrEnd,
     ValueAfterComma,
@@ -127,6 +173,21 @@ impl Expected {
             Self::InWord => "a number, true, false or null",
             Self::End => "the end of the text",
         }
+    }
+
+    /// Whether a key may follow.
+    pub(super) fn is_key(self) -> bool {
+        matches!(self, Self::KeyOrEnd | Self::KeyAfterComma)
+    }
+
+    /// Whether a key or an element may follow.
+    pub(super) fn opens(self) -> bool {
+        self.is_key() || matches!(self, Self::ValueOrEnd | Self::ValueAfterComma)
+    }
+
+    /// Whether a comma stands before it.
+    pub(super) fn follows_comma(self) -> bool {
+        matches!(self, Self::KeyAfterComma | Self::ValueAfterComma)
     }
 
     /// Follows the structure up to `at`, which is known to be sound until there.

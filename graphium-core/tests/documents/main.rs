@@ -10,3 +10,4 @@ mod mappings;
 mod mistakes;
 mod profiles;
 mod secrets;
+mod syntax;
