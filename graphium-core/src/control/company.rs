@@ -1,6 +1,10 @@
 //! Several servers on one store: what one hears the others know, and what one has begun another finishes.
 
-use super::{Control, ControlError, planning::PLANNING, presence::Presence};
+use super::{
+    Control, ControlError,
+    planning::PLANNING,
+    presence::{Presence, Said},
+};
 use crate::{
     id::HostId,
     inventory::Host,
@@ -79,9 +83,9 @@ impl Control {
         let last = state.company.looked.replace(elapsed);
         let was_cut_off = last.is_some_and(|last| elapsed - last > self.settings.offline_after);
         for Versioned { value: host, .. } in hosts {
-            let is_offline = host.offline_since.is_some();
-            let presence = state.presence.entry(host.id.clone()).or_insert_with(|| Presence::new(elapsed, is_offline));
-            presence.offline = is_offline;
+            let said = Said::of(host);
+            let presence = state.presence.entry(host.id.clone()).or_insert_with(|| Presence::new(elapsed, said));
+            presence.said = said;
             if was_cut_off {
                 presence.heard = elapsed;
             }

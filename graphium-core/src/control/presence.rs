@@ -15,15 +15,30 @@ pub(super) struct Presence {
     pub(super) heard: Duration,
     /// When it was last heard by this server.
     pub(super) heard_here: Option<Duration>,
-    /// Whether the store says that it is offline.
-    pub(super) offline: bool,
+    /// What the store says of it.
+    pub(super) said: Said,
     /// Wakes its parked claims.
     signal: Arc<event_listener::Event>,
 }
 
+/// What the store says of a host, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Online,
+    Offline,
+    /// A change of it is on its way, or nobody knows what became of one: whoever needs to know writes it.
+    Unsure,
+}
+
+impl Said {
+    pub(super) fn of(host: &Host) -> Self {
+        if host.offline_since.is_some() { Self::Offline } else { Self::Online }
+    }
+}
+
 impl Presence {
-    pub(super) fn new(heard: Duration, offline: bool) -> Self {
-        Self { heard, heard_here: None, offline, signal: Arc::default() }
+    pub(super) fn new(heard: Duration, said: Said) -> Self {
+        Self { heard, heard_here: None, said, signal: Arc::default() }
     }
 }
 
@@ -34,8 +49,8 @@ impl Control {
         let heard = self.environment.elapsed();
         let mut state = self.state();
         for Versioned { value: host, .. } in hosts {
-            let offline = host.offline_since.is_some();
-            state.presence.insert(host.id, Presence::new(heard, offline));
+            let said = Said::of(&host);
+            state.presence.insert(host.id, Presence::new(heard, said));
         }
         Ok(())
     }
@@ -46,25 +61,30 @@ impl Control {
 
     fn with_presence<T>(&self, host: &HostId, look: impl FnOnce(&mut Presence) -> T) -> T {
         let heard = self.environment.elapsed();
-        look(self.state().presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, true)))
+        look(self.state().presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, Said::Offline)))
     }
 
     /// Notes that an agent was heard; one that was offline is online again.
     pub(super) async fn hear(&self, host: &HostId) -> Result<(), ControlError> {
         let heard = self.environment.elapsed();
-        let returned = self.with_presence(host, |presence| {
+        let is_known = self.with_presence(host, |presence| {
             presence.heard = heard;
             presence.heard_here = Some(heard);
-            std::mem::replace(&mut presence.offline, false)
+            let is_known = presence.said == Said::Online;
+            if !is_known {
+                presence.said = Said::Unsure;
+            }
+            is_known
         });
-        if returned {
+        if !is_known {
             // One that has never told what it is (its address above all) is not to be planned with yet.
             let now = self.environment.now();
-            let written = self.update_host(host, |host| match host.agent_version {
+            self.update_host(host, |host| match host.agent_version {
                 Some(_) => host.offline_since = None,
                 None => host.offline_since = host.offline_since.or(Some(now)),
-            });
-            self.or_again(host, true, written.await)?;
+            })
+            .await?;
+            self.with_presence(host, |presence| presence.said = Said::Online);
         }
         Ok(())
     }
@@ -72,26 +92,28 @@ impl Control {
     /// Marks hosts that were not heard for too long.
     pub(super) async fn mark_absent(&self) -> Result<(), ControlError> {
         let elapsed = self.environment.elapsed();
-        let absent: Vec<HostId> = {
+        let absent: Vec<(HostId, Duration)> = {
             let mut state = self.state();
-            let late = state
-                .presence
-                .iter_mut()
-                .filter(|(_, presence)| !presence.offline && elapsed - presence.heard > self.patience_with(presence));
+            let late = state.presence.iter_mut().filter(|(_, presence)| {
+                presence.said != Said::Offline && elapsed - presence.heard > self.patience_with(presence)
+            });
             late.map(|(host, presence)| {
-                presence.offline = true;
-                host.clone()
+                presence.said = Said::Unsure;
+                (host.clone(), presence.heard)
             })
             .collect()
         };
         let now = self.environment.now();
-        for host in absent {
+        for (host, heard) in absent {
             // Another server on the same store may have been faster, or has removed it.
-            let written = self.change_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await;
-            if matches!(written, Ok(None)) {
-                self.state().presence.remove(&host);
+            let there = self.change_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await?;
+            let mut state = self.state();
+            if there.is_none() {
+                state.presence.remove(&host);
+            } else if let Some(presence) = state.presence.get_mut(&host) {
+                // Of one that was heard meanwhile nobody knows whose word came last.
+                presence.said = if presence.heard == heard { Said::Offline } else { Said::Unsure };
             }
-            self.or_again(&host, false, written)?;
         }
         Ok(())
     }
@@ -101,16 +123,6 @@ impl Control {
     fn patience_with(&self, presence: &Presence) -> Duration {
         let is_told = self.store.is_shared() && presence.heard_here != Some(presence.heard);
         if is_told { self.settings.offline_after * 2 } else { self.settings.offline_after }
-    }
-
-    /// Takes back what is believed of the store's word on a host that could not be written: it is tried again next time.
-    fn or_again<T>(&self, host: &HostId, offline: bool, written: Result<T, ControlError>) -> Result<(), ControlError> {
-        if written.is_err()
-            && let Some(presence) = self.state().presence.get_mut(host)
-        {
-            presence.offline = offline;
-        }
-        written.map(drop)
     }
 
     /// Changes a host's record, making it where it is new. `last_seen` is now, unless the host goes offline.

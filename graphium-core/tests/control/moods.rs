@@ -32,6 +32,8 @@ enum Mood {
     Refuses,
     /// Writes and never answers.
     Silent,
+    /// Writes and says that it does not know.
+    Forgets,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,10 @@ impl TaskStore for Moody {
         match mood {
             Mood::Good => self.inner.submit(submission, now).await,
             Mood::Refuses => Err(StoreError::Unavailable("not now".to_owned())),
+            Mood::Forgets => {
+                self.inner.submit(submission, now).await?;
+                Err(StoreError::Unavailable("nobody knows".to_owned()))
+            }
             Mood::Silent => {
                 self.inner.submit(submission, now).await?;
                 std::future::pending().await
@@ -206,6 +212,25 @@ fn a_host_that_falls_silent_while_nothing_can_be_written_is_offline_when_it_can(
     bed.environment.run(bed.control.renew(&renewal)).unwrap();
     let host = bed.environment.run(bed.control.host(&"vm1".into())).unwrap();
     assert_eq!(host.offline_since, None);
+}
+
+#[test]
+fn a_host_whose_return_was_written_by_a_write_that_failed_is_offline_when_it_falls_silent_again() {
+    for mood in [Mood::Forgets, Mood::Silent] {
+        let bed = Bed::new();
+        bed.environment.advance(Duration::from_secs(60));
+        assert!(bed.tick());
+        bed.store.be(mood);
+        let renewal = graphium_core::agent::RenewCall { host: "vm1".into(), epoch: bed.epoch, leases: Vec::new() };
+        // Whoever waits too long for the silent one hangs up.
+        assert!(!matches!(bed.control.renew(&renewal).now_or_never(), Some(Ok(_))));
+        bed.store.be(Mood::Good);
+        let since = || bed.environment.run(bed.control.host(&"vm1".into())).unwrap().offline_since;
+        assert_eq!(since(), None, "it was written");
+        bed.environment.advance(Duration::from_secs(60));
+        assert!(bed.tick());
+        assert!(since().is_some(), "{mood:?}");
+    }
 }
 
 #[test]
