@@ -69,7 +69,7 @@ impl Draft {
                 let comma = before.trim_end().strip_suffix(',')?.len();
                 one(comma..comma + 1, b' ')
             }
-            '/' if rest.starts_with("/*") => one(at..at + rest.find("*/")? + 2, b' '),
+            '/' if rest.starts_with("/*") => one(at..at + 4 + rest.get(2..)?.find("*/")?, b' '),
             '/' if rest.starts_with("//") => one(at..at + line(rest), b' '),
             '#' => one(at..at + line(rest), b' '),
             '\'' => {

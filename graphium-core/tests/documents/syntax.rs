@@ -61,6 +61,7 @@ fn where_it_is_not_clear_what_was_meant_nothing_more_is_told() {
         "{\"a\" 1, \"b\": ,}",
         "{\"a\": é, \"b\": ,}",
         "{\"a\": 1 /* not closed, \"b\": ,}",
+        "{\"a\": /*/ 1, \"b\": ,}",
         "",
     ] {
         assert_eq!(places(source).len(), 1, "{source}");
