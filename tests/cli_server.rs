@@ -7,7 +7,9 @@ mod home;
 
 use graphium_core::{
     agent::{Agent, AgentSettings, MemoryJournal},
+    control::StackRecord,
     id::HostId,
+    store::{Document, Expect, Submission, TaskStoreExt},
     testing::{FakeRuntime, Program},
 };
 use graphium_server::{RunningServer, ServerOptions, environment::TokioEnvironment, start};
@@ -124,6 +126,43 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
     let output = world.run(&["stack", "status", "shop", "-o", "json"]).await;
     assert_eq!((code(&output), &json(&output)["error"]["code"]), (1, &value!("not-found")));
+    world.server.shutdown().await;
+}
+
+/// What another installation deployed, or a restored backup does not know, is left on the hosts.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_wants_is_listed_with_its_reason_and_removed_when_that_is_asked_for() {
+    let world = World::start().await;
+    let output = world.run(&["orphans"]).await;
+    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("", "there are none\n"));
+    for (name, host) in [("blog", "vm1"), ("shop", "vm2")] {
+        let file = world.document(name, &[("web", "web:1", host)]);
+        assert_eq!(code(&world.run(&["stack", "deploy", &file, "--wait", "--timeout", "30s"]).await), 0);
+    }
+    let store = world.server.control().store();
+    let blog = store.document::<StackRecord>("stack:blog").await.unwrap().unwrap().value;
+    let submission = Submission { records: vec![blog.removal(Expect::Any)], ..Submission::default() };
+    store.submit(submission, jiff::Timestamp::now()).await.unwrap();
+
+    let listed = world.stdout(&["orphans"]).await;
+    let rows: Vec<Vec<&str>> =
+        listed.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(rows.len(), 2, "{listed}");
+    let cells: Vec<&str> = rows[1].iter().map(|cell| cell.trim()).collect();
+    assert_eq!(cells, ["vm1/blog-web", "running", "stack:blog", "its stack is not known here"]);
+    let listed = json(&world.run(&["orphans", "-o", "json"]).await);
+    assert_eq!(listed["orphans"][0]["reason"], value!({"code": "no-stack"}));
+
+    let output = world.run(&["orphans", "remove", "blog-web"]).await;
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    let output = world.run(&["orphans", "remove", "vm2/shop-web"]).await;
+    assert_eq!((code(&output), stderr(&output).as_str()), (1, "error: no orphan `vm2/shop-web`\n"));
+    let output = world.run(&["orphans", "remove", "--all"]).await;
+    assert!(stdout(&output).starts_with("vm1/blog-web: task:"), "{}", stdout(&output));
+    while world.stdout(&["orphans"]).await.contains("blog") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((world.engines[0].ours(), world.engines[1].ours().len()), (vec!["network blog".to_owned()], 2));
     world.server.shutdown().await;
 }
 

@@ -229,6 +229,22 @@ pub enum ContainerStatus {
     Removing,
 }
 
+impl ContainerStatus {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+            Self::Created => "created",
+            Self::Removing => "removing",
+        }
+    }
+}
+
 /// What a health check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

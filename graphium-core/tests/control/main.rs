@@ -4,6 +4,7 @@
 mod company;
 mod moods;
 mod order;
+mod orphans;
 mod retention;
 mod saved;
 mod traces;

@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod hosts;
 mod input;
+mod orphans;
 mod page;
 mod plans;
 pub mod problem;

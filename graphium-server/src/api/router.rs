@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, plans, problem::Problem, repeat, socket, stacks,
-    store, tasks, tokens, trace,
+    AppState, agents, containers, deployments, events, health, hosts, orphans, plans, problem::Problem, repeat, socket,
+    stacks, store, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -44,6 +44,8 @@ pub fn router(state: AppState) -> Router {
         .route("/hosts/{id}/maintenance", post(hosts::maintenance))
         .route("/containers", get(containers::list))
         .route("/containers/{id}", get(containers::one))
+        .route("/orphans", get(orphans::list))
+        .route("/orphans/{host}/{container}", delete(orphans::remove))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/events", get(events::events))

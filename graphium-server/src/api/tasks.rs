@@ -96,7 +96,7 @@ pub(super) async fn cancel(
     Ok(taken_on(state.control.cancel_task(&TaskId::new(id), &caller.name).await?))
 }
 
-fn taken_on(view: TaskView) -> Response {
+pub(super) fn taken_on(view: TaskView) -> Response {
     let place = format!("/api/v1/tasks/{}", view.task.id);
     (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(view)).into_response()
 }

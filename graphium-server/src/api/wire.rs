@@ -2,7 +2,7 @@
 
 use crate::api::problem::Problem;
 use graphium_core::{
-    control::{DeploymentState, Role, StackView, TaskView, TokenRecord},
+    control::{DeploymentState, Orphan, Role, StackView, TaskView, TokenRecord},
     diagnostic::Diagnostic,
     event::Event,
     id::{ClaimId, HostId},
@@ -70,6 +70,10 @@ listing!(
 listing!(
     /// `GET /containers`.
     ContainerList, containers: ObservedContainer
+);
+listing!(
+    /// `GET /orphans`.
+    OrphanList, orphans: Orphan
 );
 listing!(
     /// `GET /tokens`.

@@ -13,6 +13,7 @@ mod follow;
 mod host;
 mod inventory;
 mod logging;
+mod orphans;
 mod output;
 mod plan;
 mod plan_output;
@@ -76,6 +77,7 @@ enum Command {
     Stack(stack::StackArgs),
     Host(host::HostArgs),
     Task(task::TaskArgs),
+    Orphans(orphans::OrphansArgs),
     Events(events::EventsArgs),
     Token(token::TokenArgs),
     Store(store::StoreArgs),
@@ -141,6 +143,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Agent(args) => agent::run(&args, &config()?, output),
         Command::Stack(args) => stack::run(&args, &config()?, output),
         Command::Host(args) => host::run(&args, &config()?, output),
+        Command::Orphans(args) => orphans::run(&args, &config()?, output),
         Command::Task(args) => task::run(&args, &config()?, output),
         Command::Events(args) => events::run(&args, &config()?, output),
         Command::Token(args) => token::run(&args, &config()?, output),

@@ -1,8 +1,11 @@
 //! Hosts, containers, tokens, health.
 
 use super::{Client, ClientError};
-use crate::api::wire::{ContainerList, Health, HostList, IssuedToken, TokenList, TokenRequest, TokenView};
-use graphium_core::inventory::{Host, HostStatus, ObservedContainer};
+use crate::api::wire::{ContainerList, Health, HostList, IssuedToken, OrphanList, TokenList, TokenRequest, TokenView};
+use graphium_core::{
+    control::{Orphan, TaskView},
+    inventory::{Host, HostStatus, ObservedContainer},
+};
 use reqwest::Method;
 
 impl Client {
@@ -79,6 +82,22 @@ impl Client {
     /// [`ClientError::NotFound`], and what any call can fail with.
     pub async fn container(&self, id: &str) -> Result<ObservedContainer, ClientError> {
         self.get(&["containers", id]).await
+    }
+
+    /// Containers of ours that nothing which lives accounts for.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, ClientError> {
+        self.list::<OrphanList>(&["orphans"], &[]).await
+    }
+
+    /// Has an orphan removed by its host's agent; the answer is the task that does.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] where it is none, and what any call can fail with.
+    pub async fn remove_orphan(&self, host: &str, container: &str) -> Result<TaskView, ClientError> {
+        self.call(Method::DELETE, &["orphans", host, container]).json().await
     }
 
     /// Makes a token. The answer alone holds it.

@@ -1,0 +1,125 @@
+//! Containers that bear our labels and that nobody wants.
+
+use crate::world::{World, container, shop, stack};
+use graphium_core::{
+    control::{ControlError, DeployOptions, Orphan, OrphanReason, RemoveOptions, StackStatus},
+    id::HostId,
+    inventory::ObservedContainer,
+    store::{Kind, RecordQuery, TaskStoreExt},
+    task::{Outcome, TaskError, TaskStatus},
+};
+
+fn seen(world: &World) -> Vec<ObservedContainer> {
+    let seen = world.run(world.store.documents::<ObservedContainer>(RecordQuery::of(Kind::Container))).unwrap();
+    seen.into_iter().map(|seen| seen.value).collect()
+}
+
+fn orphans(world: &World) -> Vec<Orphan> {
+    world.run(world.control.orphans()).unwrap()
+}
+
+fn reasons(world: &World) -> Vec<(String, OrphanReason)> {
+    orphans(world).into_iter().map(|orphan| (orphan.id, orphan.reason)).collect()
+}
+
+/// A container of a stack, as another installation or an older revision has left it.
+fn left(world: &World, name: &str, change: impl FnOnce(&mut ObservedContainer)) -> ObservedContainer {
+    let mut left = seen(world).into_iter().find(|seen| seen.name == name).unwrap();
+    change(&mut left);
+    left
+}
+
+#[test]
+fn what_no_stack_wants_where_it_is_is_an_orphan_and_tells_why() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    assert_eq!(orphans(&world), [], "nothing is there yet");
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(orphans(&world), [], "everything is where it should be");
+    let db = left(&world, "shop-db", |_| {});
+    let foreign = left(&world, "shop-db", |seen| {
+        seen.name = "mysql".to_owned();
+        seen.labels.clear();
+    });
+    let unknown = left(&world, "shop-db", |seen| {
+        seen.name = "blog-db".to_owned();
+        seen.labels.insert("graphium.stack".to_owned(), "stack:blog".to_owned());
+    });
+    let unwanted = left(&world, "shop-db", |seen| {
+        seen.name = "shop-cache".to_owned();
+        seen.labels.insert("graphium.container".to_owned(), "cache".to_owned());
+    });
+    let renamed = left(&world, "shop-db", |seen| seen.name = "store-db".to_owned());
+    let moved = left(&world, "shop-web", |_| {});
+    one.observe(&[db, foreign, unknown, unwanted, renamed, moved]);
+    let expected = [
+        ("vm1/blog-db", OrphanReason::NoStack),
+        ("vm1/shop-cache", OrphanReason::NotWanted),
+        ("vm1/shop-web", OrphanReason::Moved { to: HostId::new("vm2") }),
+        ("vm1/store-db", OrphanReason::NotWanted),
+    ];
+    assert_eq!(reasons(&world), expected.map(|(id, reason)| (id.to_owned(), reason)));
+}
+
+#[test]
+fn an_orphan_is_removed_by_its_host_and_nothing_else_is() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let shop = || stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    let blog = left(&world, "shop-db", |seen| {
+        seen.name = "blog-db".to_owned();
+        seen.labels.insert("graphium.stack".to_owned(), "stack:blog".to_owned());
+    });
+    let db = left(&world, "shop-db", |_| {});
+    one.observe(&[db.clone(), blog]);
+    let remove = |name: &str| world.run(world.control.remove_orphan(&HostId::new("vm1"), name, Some("eve".to_owned())));
+    for (name, host) in [("shop-db", "vm1"), ("nobody", "vm1")] {
+        let refused = remove(name);
+        assert!(
+            matches!(&refused, Err(ControlError::NotFound { kind: "orphan", id }) if *id == format!("{host}/{name}"))
+        );
+    }
+    let task = remove("blog-db").unwrap().task;
+    assert_eq!(task.why, "nobody wants it: its stack is not known here");
+    assert_eq!(task.created_by.as_deref(), Some("eve"));
+    assert_eq!(remove("blog-db").unwrap().task.id, task.id, "it is under way");
+    let claimed = one.claim();
+    assert_eq!(claimed.iter().map(|task| task.payload.subject()).collect::<Vec<_>>(), ["blog-db"]);
+    one.succeed(&claimed[0]);
+    one.observe(&[db]);
+    assert_eq!(orphans(&world), []);
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(world.run(world.control.task(&task.id)).unwrap().task.status, TaskStatus::Completed);
+}
+
+#[test]
+fn what_a_removal_could_not_take_away_is_an_orphan_with_what_went_wrong() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let shop = stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(shop, DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    assert_eq!(orphans(&world), [], "its removal is under way");
+    let (code, message) = ("in-use".to_owned(), "the engine holds it".to_owned());
+    let failed = Outcome::Failed(TaskError { code, message, help: None, log: Vec::new(), retryable: false });
+    loop {
+        let tasks = one.claim();
+        if tasks.is_empty() {
+            break;
+        }
+        tasks.iter().for_each(|task| one.report(task, &failed));
+    }
+    world.tick();
+    let told = reasons(&world);
+    let [(id, OrphanReason::NotRemoved { error })] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(id, "vm1/shop-db");
+    assert!(error.contains("the engine holds it"), "{error}");
+}

@@ -1,0 +1,119 @@
+//! `graphium orphans …`.
+
+use super::{
+    connect,
+    exit::{Exit, Failure},
+    output::Output,
+};
+use crate::{
+    config::{Config, Format},
+    render::{self, Table},
+};
+use graphium_core::control::{Orphan, TaskView};
+use graphium_server::{api::wire::OrphanList, client::Client};
+use serde_json::json;
+
+/// Lists containers that bear our labels and that no stack wants where they are
+#[derive(Debug, clap::Args)]
+pub(crate) struct OrphansArgs {
+    #[command(subcommand)]
+    command: Option<OrphansCommand>,
+    /// How the result is written
+    #[arg(short, long, value_enum, global = true)]
+    output: Option<Format>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum OrphansCommand {
+    Remove(RemoveArgs),
+}
+
+/// Has orphans removed, each by the agent of its host
+#[derive(Debug, clap::Args)]
+struct RemoveArgs {
+    /// Which ones, as `HOST/NAME`
+    #[arg(required_unless_present = "all", value_parser = place)]
+    orphans: Vec<Place>,
+    /// Every one that there is now
+    #[arg(long, conflicts_with = "orphans")]
+    all: bool,
+}
+
+/// Where a container is, and its name there.
+#[derive(Clone, Debug)]
+struct Place {
+    host: String,
+    container: String,
+}
+
+pub(crate) fn run(args: &OrphansArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
+    let client = connect::client(config)?;
+    let format = args.output.unwrap_or(config.output.value);
+    connect::run(async {
+        match &args.command {
+            None => list(client.orphans().await?, format, output),
+            Some(OrphansCommand::Remove(args)) => remove(args, &client, format, output).await,
+        }
+    })
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let (host, container) = text
+        .split_once('/')
+        .filter(|(host, name)| !host.is_empty() && !name.is_empty())
+        .ok_or("an orphan is named by its host and its name there, as `vm1/shop-web`; `graphium orphans` lists them")?;
+    Ok(Place { host: host.to_owned(), container: container.to_owned() })
+}
+
+fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        output.json(&OrphanList { orphans, next: None })?;
+        return Ok(Exit::Ok);
+    }
+    if orphans.is_empty() {
+        output.say("there are none");
+        return Ok(Exit::Ok);
+    }
+    let headings = ["ORPHAN", "STATUS", "STACK", "WHY", "IMAGE", "ID"];
+    let shown = if format == Format::Wide { headings.len() } else { 4 };
+    let mut table = Table::new(&headings[..shown]);
+    for orphan in &orphans {
+        let mut cells = vec![
+            orphan.id.clone(),
+            orphan.status.as_str().to_owned(),
+            orphan.stack_id.to_string(),
+            render::clip(&orphan.reason.to_string(), 80).into_owned(),
+            orphan.image.clone(),
+            orphan.container_id.chars().take(12).collect(),
+        ];
+        cells.truncate(shown);
+        table.row(cells);
+    }
+    table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
+    output.say("remove them: graphium orphans remove HOST/NAME …, or --all");
+    Ok(Exit::Ok)
+}
+
+async fn remove(args: &RemoveArgs, client: &Client, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    let places = if args.all {
+        let orphans = client.orphans().await?.into_iter();
+        orphans.map(|orphan| Place { host: orphan.host_id.to_string(), container: orphan.container_name }).collect()
+    } else {
+        args.orphans.clone()
+    };
+    let mut tasks: Vec<TaskView> = Vec::new();
+    for Place { host, container } in &places {
+        let view = client.remove_orphan(host, container).await?;
+        if format != Format::Json {
+            let waits = view.waiting.as_ref().map(|waiting| format!(", which waits for {}", waiting.on));
+            output.line(format_args!("{host}/{container}: {}{}", view.task.id, waits.unwrap_or_default()))?;
+        }
+        tasks.push(view);
+    }
+    match format {
+        Format::Json => output.json(&json!({ "tasks": tasks }))?,
+        Format::Table | Format::Wide if tasks.is_empty() => output.say("there are none"),
+        Format::Table | Format::Wide => output.say("follow them: graphium task list"),
+    }
+    Ok(Exit::Ok)
+}
