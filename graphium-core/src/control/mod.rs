@@ -10,6 +10,7 @@ mod code;
 mod company;
 mod credential;
 mod deploy;
+mod draft;
 mod error;
 mod fold;
 mod hosts;
@@ -21,6 +22,8 @@ mod presence;
 mod request;
 mod reserve;
 mod retention;
+mod revision;
+mod rollback;
 mod settle;
 mod shown;
 mod stacks;
@@ -34,9 +37,10 @@ pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};
 use model::StackHead;
-pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision, StackRecord, StackStatus};
+pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;
+pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 
 use crate::{

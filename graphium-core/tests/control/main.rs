@@ -5,6 +5,7 @@ mod company;
 mod moods;
 mod order;
 mod retention;
+mod rollback;
 mod saved;
 mod traces;
 mod world;
