@@ -16,6 +16,7 @@ mod plans;
 pub mod problem;
 mod refusal;
 mod repeat;
+mod revisions;
 mod router;
 mod socket;
 mod stacks;
