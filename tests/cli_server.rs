@@ -183,6 +183,55 @@ async fn a_failure_shows_host_cause_last_lines_and_advice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_fails_goes_back_and_the_history_tells_it() {
+    let world = World::start().await;
+    world.engines[0].set_program("broken:1", Program::exits(3).saying(["no such file"]));
+    let good = world.document("shop", &[("app", "app:1", "vm1"), ("web", "web:1", "vm2")]);
+    assert_eq!(code(&world.run(&["stack", "deploy", &good, "--wait", "--timeout", "60s"]).await), 0);
+    let bad = world.document("shop", &[("app", "broken:1", "vm1"), ("web", "web:2", "vm2")]);
+    let output = world.run(&["stack", "deploy", &bad, "--rollback-on-error", "--wait", "--timeout", "60s"]).await;
+    let told = stderr(&output);
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{told}");
+    assert!(told.contains("`update:app` failed on host `vm1`") && told.contains("code 3"), "{told}");
+    let verdict = told.lines().last().unwrap();
+    assert!(
+        verdict.starts_with("error: stack `shop` failed: 1 of ") && verdict.ends_with("; it is as it was before"),
+        "{told}"
+    );
+
+    let status = world.stdout(&["stack", "status", "shop"]).await;
+    assert!(
+        status.contains("stack `shop`: revision 2 failed and was taken back to revision 1: update:app on"),
+        "{status}"
+    );
+    assert_eq!(json(&world.run(&["stack", "status", "shop", "-o", "json"]).await)["overallStatus"], "running");
+
+    let history = world.stdout(&["stack", "history", "shop"]).await;
+    let rows: Vec<Vec<&str>> =
+        history.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(rows[0], ["REVISION", "STATUS", "WHEN", "WHO", "CHANGES"]);
+    assert_eq!((rows[1][0], rows[1][1], rows[1][4]), ("3", "current, ran", "is revision 1 again"), "{history}");
+    assert_eq!((rows[2][0], rows[2][1], rows[2][4]), ("2", "rolled-back", "~ app (image), ~ web (image)"), "{history}");
+    assert_eq!((rows[3][0], rows[3][1], rows[3][4]), ("1", "ran", "2 containers"), "{history}");
+    let listed = json(&world.run(&["stack", "history", "shop", "--limit", "2", "-o", "json"]).await);
+    assert_eq!(listed["revisions"].as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!(listed["revisions"][0]["restores"], 1, "{listed}");
+    assert!(listed["revisions"][1]["errorMessage"].as_str().unwrap().contains("code 3"), "{listed}");
+
+    let diff = world.stdout(&["stack", "diff", "shop", "--from", "1", "--to", "2"]).await;
+    let lines: Vec<&str> = diff.lines().collect();
+    assert_eq!(lines[0], "stack `shop`: revision 1 → revision 2");
+    assert_eq!(lines[1..3], ["~ app", "    ~ image: app:1 → broken:1"], "{diff}");
+    let same = world.stdout(&["stack", "diff", "shop", "--from", "1"]).await;
+    assert_eq!(same, "stack `shop`: revision 1 and revision 3 say the same\n");
+    let diff = world.stdout(&["stack", "diff", "shop", "--to", &bad]).await;
+    assert!(diff.starts_with("stack `shop`: revision 3 → the document\n~ app\n"), "{diff}");
+    let output = world.run(&["stack", "diff", "shop", "--to", "9"]).await;
+    assert_eq!(stderr(&output), "error: the stack `shop` has no revision 9; there is 1, 2, 3\n");
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_named_when_time_is_up() {
     let world = World::start().await;
     let output = world.run(&["token", "create", "--role", "agent", "--host", "vm9"]).await;

@@ -13,4 +13,5 @@ mod estate;
 mod failures;
 mod pulls;
 mod registry;
+mod rollback;
 mod waits;

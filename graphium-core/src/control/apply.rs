@@ -3,6 +3,7 @@
 use super::{
     Control, ControlError, DeployOptions, StackRecord, Started,
     deploy::{refuse_while_deleting, traces_of},
+    draft::Aim,
 };
 use crate::{
     plan::{self, AppliedFact, Facts, SavedOptions, SavedPlan},
@@ -28,6 +29,7 @@ impl Control {
         let planning = plan::Options {
             pull_images: options.pull_images,
             explain: options.explain,
+            on_failure: options.on_failure,
             traces: traces_of(existing.as_ref()),
             ..plan::Options::default()
         };
@@ -65,6 +67,7 @@ impl Control {
         let planning = plan::Options {
             pull_images: saved.options.pull_images,
             keep: saved.plan.placements.clone(),
+            on_failure: saved.options.on_failure,
             traces: traces_of(existing.as_ref()),
             ..plan::Options::default()
         };
@@ -76,10 +79,11 @@ impl Control {
         let options = DeployOptions {
             pull_images: saved.options.pull_images,
             timeout: saved.options.timeout.map(Duration::from_secs),
+            on_failure: saved.options.on_failure,
             explain: false,
             ..options
         };
-        let mut started = self.carry_out(saved.stack, plan, existing.as_ref(), options).await?;
+        let mut started = self.carry_out(saved.stack, plan, existing.as_ref(), options, Aim::Deploy).await?;
         started.warnings.extend(saved.notes);
         Ok(started)
     }

@@ -1,6 +1,6 @@
 //! What can be found when a stack is deployed, beside what the reader and the planner find.
 
-use crate::diagnostic::{Explanation, Severity::*};
+use crate::diagnostic::{Explanation, Severity::Error};
 
 /// Every code of deploying, errors first; those of servers, too.
 pub const CODES: &[Explanation] = &[
@@ -15,11 +15,5 @@ pub const CODES: &[Explanation] = &[
         severity: Error,
         meaning: "a saved plan rests on something that is not so any more; nothing was done",
         fix: "plan again, look at the plan, and apply that",
-    },
-    Explanation {
-        code: "rollback-by-hand",
-        severity: Warning,
-        meaning: "a failure is to roll back, which does not happen by itself yet",
-        fix: "when it fails, run `graphium stack rollback`",
     },
 ];

@@ -1,25 +1,22 @@
 //! From a plan to work: deployments are made here.
 
 use super::{
-    Control, ControlError, DeployOptions, DeploymentEvent, DeploymentKind, DeploymentState, Placement, Revision,
-    StackRecord, StackStatus, Started, fold::under_way,
+    Control, ControlError, DeployOptions, Revision, StackRecord, StackStatus, Started,
+    draft::{Aim, Draft},
+    fold::under_way,
 };
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
     event::{EventType, NewEvent},
-    id::{DeploymentId, HostId, TaskId},
+    id::{DeploymentId, HostId},
     plan::{self, Applied, Plan, SealedPlan, Trace},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
-    task::{Gate, Task},
 };
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::BTreeSet;
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -41,19 +38,28 @@ impl Control {
     /// # Errors
     /// [`ControlError::Invalid`] with every reason why it cannot be; [`ControlError::Conflict`] while the stack is being removed.
     pub async fn deploy(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
-        self.alone(|| self.deploy_alone(stack.clone(), options.clone()).boxed()).await
+        self.deploy_for(stack, options, Aim::Deploy).await
     }
 
-    async fn deploy_alone(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
+    pub(super) async fn deploy_for(
+        &self,
+        stack: Stack,
+        options: DeployOptions,
+        aim: Aim,
+    ) -> Result<Started, ControlError> {
+        self.alone(|| self.deploy_alone(stack.clone(), options.clone(), aim.clone()).boxed()).await
+    }
+
+    async fn deploy_alone(&self, stack: Stack, options: DeployOptions, aim: Aim) -> Result<Started, ControlError> {
         let existing = self.existing(&stack).await?;
         if let Some(record) = existing.as_ref().map(|record| &record.value) {
             refuse_while_deleting(record)?;
-            if record.definition == stack && record.status == StackStatus::Deploying && !options.pull_images {
+            if record.definition == stack && is_on_its_way(record) && !options.pull_images {
                 return self.repeat(record).await;
             }
         }
         let plan = self.plan_for(&stack, existing.as_ref(), &options).await?.sealed();
-        self.carry_out(stack, plan, existing.as_ref(), options).await
+        self.carry_out(stack, plan, existing.as_ref(), options, aim).await
     }
 
     /// Stores a plan that was just made, with all that belongs to it, in one step.
@@ -63,31 +69,47 @@ impl Control {
         plan: SealedPlan,
         existing: Option<&Versioned<StackRecord>>,
         options: DeployOptions,
+        aim: Aim,
     ) -> Result<Started, ControlError> {
         if let Some(record) = existing.map(|record| &record.value)
             && plan.is_empty()
             && record.definition == stack
             && record.status == StackStatus::Running
+            && aim.failed().is_none()
         {
             return Ok(Started { warnings: plan.plan.warnings, ..started(record, 0) });
         }
         let now = self.environment.now();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
-        let record = deployed_record(&stack, &plan, existing, &deployment, &options, now);
+        let record = StackRecord {
+            status: under_way(aim.kind()),
+            error_message: aim.reason(),
+            ..deployed_record(&stack, &plan, existing, &deployment, &options, now)
+        };
         let deadline = options.timeout.and_then(|limit| now.checked_add(SignedDuration::try_from(limit).ok()?).ok());
-        let draft =
-            Draft { kind: DeploymentKind::Deploy, deployment: &deployment, plan: &plan, by: options.by.as_ref() };
-        let mut submission = draft.submission(deadline, now)?;
+        let draft = Draft { kind: aim.kind(), deployment: &deployment, plan: &plan, by: options.by.as_ref() };
+        let mut state = draft.state(now);
+        state.deadline = deadline;
+        state.revision = Some(record.revision);
+        state.on_failure = options.on_failure.or(stack.deployment.update.on_failure);
+        state.takes_back = aim.failed().cloned();
+        let mut submission = draft.submission(state)?;
+        submission.records.extend(aim.also(&deployment)?);
         submission.idempotency_key = options.idempotency_key;
         let revision = Revision {
             stack_id: record.id.clone(),
             revision: record.revision,
             definition: stack,
+            placements: plan.placements.clone(),
             date_created: now,
             created_by: options.by,
+            deployment_id: Some(deployment),
+            restores: aim.restores(),
+            outcome: None,
+            error_message: None,
         };
         submission.records.push(revision.write(Expect::Any)?);
-        let submitted = self.commit(submission, existing, &record, EventType::StackDeploying).await?;
+        let submitted = self.commit(submission, existing, &record, aim.event()).await?;
         if submitted.repeated {
             return self.first_answer(&submitted).await;
         }
@@ -104,6 +126,7 @@ impl Control {
         let options = plan::Options {
             pull_images: options.pull_images,
             explain: options.explain,
+            on_failure: options.on_failure,
             traces: traces_of(existing),
             ..plan::Options::default()
         };
@@ -197,69 +220,6 @@ impl Drop for Consequences<'_> {
     }
 }
 
-/// A deployment that is about to be stored.
-pub(super) struct Draft<'a> {
-    pub(super) kind: DeploymentKind,
-    pub(super) deployment: &'a DeploymentId,
-    pub(super) plan: &'a SealedPlan,
-    pub(super) by: Option<&'a String>,
-}
-
-impl Draft<'_> {
-    /// Its record and tasks; [`Control::commit`] adds the stack's own record.
-    pub(super) fn submission(&self, deadline: Option<Timestamp>, now: Timestamp) -> Result<Submission, ControlError> {
-        let plan = self.plan;
-        let tasks = self.tasks(now);
-        let state = DeploymentState {
-            id: self.deployment.clone(),
-            stack_id: plan.stack.clone(),
-            stack_name: plan.stack_name.clone(),
-            kind: self.kind,
-            status: under_way(self.kind),
-            phase: "planned".to_owned(),
-            progress: 0,
-            plan_hash: plan.hash.clone(),
-            task_count: plan.tasks.len(),
-            placements: placements_of(plan),
-            network_info: BTreeMap::new(),
-            volume_info: BTreeMap::new(),
-            endpoints: plan.endpoints.clone(),
-            events: vec![DeploymentEvent { timestamp: now, message: format!("planned {} task(s)", tasks.len()) }],
-            started_at: now,
-            completed_at: None,
-            deadline,
-            error_message: None,
-            rollback_state: None,
-        };
-        Ok(Submission { records: vec![state.write(Expect::Absent)?], tasks, ..Submission::default() })
-    }
-
-    fn tasks(&self, now: Timestamp) -> Vec<Task> {
-        let plan = self.plan;
-        let uuid = self.deployment.as_str().trim_start_matches("deployment:");
-        let id = |index: usize| TaskId::new(format!("task:{uuid}.{index:06}"));
-        let numbers: BTreeMap<&str, usize> =
-            plan.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
-        let tasks = plan.tasks.iter().enumerate().map(|(number, planned)| {
-            let first = planned.depends_on.iter().filter_map(|other| numbers.get(other.as_str()));
-            Task {
-                stack_id: Some(plan.stack.clone()),
-                deployment_id: Some(self.deployment.clone()),
-                plan_id: planned.id.to_string(),
-                undo: planned.undo.clone().map(Arc::new),
-                slack: planned.slack,
-                why: planned.why.to_string(),
-                depends_on: first.map(|number| id(*number)).collect(),
-                gate: if self.kind == DeploymentKind::Remove { Gate::Ended } else { Gate::Completed },
-                created_by: self.by.cloned(),
-                scheduled_by: "planner".to_owned(),
-                ..Task::new(id(number), planned.host.clone(), planned.action.clone(), now)
-            }
-        });
-        tasks.collect()
-    }
-}
-
 pub(super) fn started(record: &StackRecord, task_count: usize) -> Started {
     Started {
         stack_id: record.id.clone(),
@@ -279,6 +239,15 @@ pub(super) fn stack_event(record: &StackRecord) -> serde_json::Value {
         "deploymentId": record.deployment_id,
         "errorMessage": record.error_message,
     })
+}
+
+/// Whether the document that a stack is wanted to have is being deployed, and not being taken back.
+fn is_on_its_way(record: &StackRecord) -> bool {
+    match record.status {
+        StackStatus::Deploying => true,
+        StackStatus::RollingBack => record.error_message.is_none(),
+        _ => false,
+    }
 }
 
 pub(super) fn refuse_while_deleting(record: &StackRecord) -> Result<(), ControlError> {
@@ -317,26 +286,16 @@ fn deployed_record(
         deployed_at: before.and_then(|record| record.deployed_at),
         owner: before.and_then(|record| record.owner.clone()).or_else(|| options.by.clone()),
         error_message: None,
+        last_running: before.and_then(last_running),
     }
+}
+
+/// The latest revision of which all has run; of records that do not tell, the present one if it runs.
+fn last_running(record: &StackRecord) -> Option<u64> {
+    record.last_running.or((record.status == StackStatus::Running).then_some(record.revision))
 }
 
 /// What earlier deployments may have left somewhere.
 pub(super) fn traces_of(existing: Option<&Versioned<StackRecord>>) -> BTreeSet<Trace> {
     existing.map(|record| record.value.traces.clone()).unwrap_or_default()
-}
-
-fn placements_of(plan: &Plan) -> BTreeMap<String, Placement> {
-    let place = |(name, host): (&String, &HostId)| {
-        let placement = Placement {
-            container_id: None,
-            container_name: format!("{}-{name}", plan.stack_name),
-            host_id: host.clone(),
-            ip_address: None,
-            ports: indexmap::IndexMap::new(),
-            status: None,
-            started_at: None,
-        };
-        (name.clone(), placement)
-    };
-    plan.placements.iter().map(place).collect()
 }

@@ -46,7 +46,11 @@ pub fn fold(kind: DeploymentKind, tasks: &[Task]) -> Fold {
 
 fn goal(kind: DeploymentKind) -> StackStatus {
     match kind {
-        DeploymentKind::Deploy | DeploymentKind::Start | DeploymentKind::Restart => StackStatus::Running,
+        DeploymentKind::Deploy | DeploymentKind::Rollback | DeploymentKind::Start | DeploymentKind::Restart => {
+            StackStatus::Running
+        }
+        // Nothing of it is there any more, and what was wanted does not run.
+        DeploymentKind::Withdraw => StackStatus::Error,
         DeploymentKind::Stop => StackStatus::Stopped,
         DeploymentKind::Remove => StackStatus::Deleted,
     }
@@ -58,12 +62,16 @@ pub(super) fn under_way(kind: DeploymentKind) -> StackStatus {
         DeploymentKind::Restart => StackStatus::Updating,
         DeploymentKind::Stop => StackStatus::Stopping,
         DeploymentKind::Remove => StackStatus::Deleting,
+        DeploymentKind::Rollback | DeploymentKind::Withdraw => StackStatus::RollingBack,
     }
 }
 
 fn failures(tasks: &[Task]) -> Option<String> {
     const SHOWN: usize = 3;
-    let unsuccessful = |task: &&Task| matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled);
+    // What was cancelled was often cancelled because of what failed.
+    let has_failed = tasks.iter().any(|task| task.status == TaskStatus::Failed);
+    let unsuccessful =
+        |task: &&Task| task.status == TaskStatus::Failed || task.status == TaskStatus::Cancelled && !has_failed;
     let causes: Vec<String> = tasks
         .iter()
         .filter(unsuccessful)

@@ -1,10 +1,11 @@
 //! What the control plane keeps.
 
+use super::revision::{RollbackState, TakesBack};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
     plan::{Applied, Endpoint, Trace},
-    stack::Stack,
+    stack::{OnFailure, Stack},
     store::{Document, Kind},
     task::{Task, TaskError},
 };
@@ -78,6 +79,9 @@ pub struct StackRecord {
     /// Containers of earlier deployments that may still be somewhere, because no deployment since has come to its end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub traces: BTreeSet<Trace>,
+    /// The latest revision of which all has run: what a failure goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_running: Option<u64>,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.
@@ -105,23 +109,6 @@ pub(super) struct StackHead {
     pub(super) error_message: Option<String>,
 }
 
-/// A document that was deployed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Revision {
-    /// Whose.
-    pub stack_id: StackId,
-    /// Its number, from 1.
-    pub revision: u64,
-    /// As the planner saw it.
-    pub definition: Stack,
-    /// When it was deployed.
-    pub date_created: Timestamp,
-    /// By whom.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_by: Option<String>,
-}
-
 /// What a deployment does to its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +119,10 @@ pub enum DeploymentKind {
     Stop,
     Start,
     Restart,
+    /// Deploys an earlier revision again.
+    Rollback,
+    /// Takes away what a first deployment has made that failed.
+    Withdraw,
 }
 
 /// The state of one deployment (or removal, stop, start, restart).
@@ -182,9 +173,24 @@ pub struct DeploymentState {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
-    /// The state of its way back, once it goes back.
+    /// The revision that it deploys; absent where it deploys none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollback_state: Option<String>,
+    pub revision: Option<u64>,
+    /// What follows its failure; absent: everything stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// How far its way back is, once it has failed and is to go back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_state: Option<RollbackState>,
+    /// The deployment that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_id: Option<DeploymentId>,
+    /// Why it does not go back, or what differs now that its way back has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_message: Option<String>,
+    /// What it takes back, if it is the way back of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_back: Option<TakesBack>,
 }
 
 /// One thing that happened in a deployment.
@@ -233,16 +239,6 @@ impl Document for StackRecord {
     }
     fn stack(&self) -> Option<StackId> {
         Some(self.id.clone())
-    }
-}
-
-impl Document for Revision {
-    const KIND: Kind = Kind::Revision;
-    fn id(&self) -> String {
-        format!("{}#{:08}", self.stack_id, self.revision)
-    }
-    fn stack(&self) -> Option<StackId> {
-        Some(self.stack_id.clone())
     }
 }
 
@@ -305,6 +301,7 @@ mod tests {
             deployed_at: None,
             owner: None,
             error_message: Some("no room".to_owned()),
+            last_running: None,
         };
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();

@@ -4,7 +4,7 @@ use super::{Control, ControlError, StackHead};
 use crate::{
     id::DeploymentId,
     store::{Key, Kind, StoreError, TaskQuery, TaskStoreExt},
-    task::Input,
+    task::{Input, Task},
 };
 use futures::future::select;
 use jiff::Timestamp;
@@ -112,16 +112,22 @@ impl Control {
             return Ok(());
         }
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
-        for task in self.store.all_tasks(query).await? {
-            if !task.status.is_terminal() && task.cancel_requested.is_none() {
-                let reason = "the deployment's own deadline has passed".to_owned();
-                match self.store.act(&task.id, Input::Cancel { reason }, now).await {
-                    Ok(_) | Err(StoreError::Refused { .. }) => {}
-                    Err(error) => return Err(error.into()),
-                }
+        let tasks = self.store.all_tasks(query).await?;
+        self.cancel_open(&tasks, "the deployment's own deadline has passed").await.map(drop)
+    }
+
+    /// Asks those of some tasks to end that have not ended and were not asked; whether there was one.
+    pub(super) async fn cancel_open(&self, tasks: &[Task], reason: &str) -> Result<bool, ControlError> {
+        let now = self.environment.now();
+        let mut asked = false;
+        for task in tasks.iter().filter(|task| !task.status.is_terminal() && task.cancel_requested.is_none()) {
+            asked = true;
+            match self.store.act(&task.id, Input::Cancel { reason: reason.to_owned() }, now).await {
+                Ok(_) | Err(StoreError::Refused { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(asked)
     }
 
     /// After a start: whatever was in flight is looked at.

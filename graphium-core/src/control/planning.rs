@@ -15,6 +15,20 @@ impl Control {
         plan: impl Fn() -> BoxFuture<'a, Result<T, ControlError>>,
     ) -> Result<T, ControlError> {
         let _planning = self.planning.lock().await;
+        self.anew(plan).await
+    }
+
+    /// The same where nobody plans now; nothing otherwise. For whoever may not wait for a request: that may take as long as
+    /// the store does.
+    pub(super) async fn alone_or_later<'a, T>(
+        &self,
+        plan: impl Fn() -> BoxFuture<'a, Result<T, ControlError>>,
+    ) -> Result<Option<T>, ControlError> {
+        let Some(_planning) = self.planning.try_lock() else { return Ok(None) };
+        self.anew(plan).await.map(Some)
+    }
+
+    async fn anew<'a, T>(&self, plan: impl Fn() -> BoxFuture<'a, Result<T, ControlError>>) -> Result<T, ControlError> {
         loop {
             self.note_planned().await?;
             match plan().await {

@@ -1,7 +1,10 @@
 //! What callers ask, and what they are told.
 
 use super::StackStatus;
-use crate::id::{DeploymentId, HostId, StackId};
+use crate::{
+    id::{DeploymentId, HostId, StackId},
+    stack::OnFailure,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a caller may say about a deployment.
@@ -15,6 +18,8 @@ pub struct DeployOptions {
     pub explain: bool,
     /// Give up after this time.
     pub timeout: Option<std::time::Duration>,
+    /// What follows a failure; absent: what the document says, and where that says nothing, everything stays as it is.
+    pub on_failure: Option<OnFailure>,
     /// The caller's key for the request.
     pub idempotency_key: Option<String>,
 }

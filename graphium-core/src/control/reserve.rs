@@ -1,12 +1,14 @@
 //! What the planner must know beyond what was seen: places that other stacks have taken and not yet filled.
 
-use super::{Control, ControlError, StackRecord};
+use super::{Control, ControlError, StackRecord, StackStatus};
 use crate::{
+    action::Action,
     id::{HostId, StackId},
     inventory::{ContainerStatus, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Reservations, Stack},
-    store::{Kind, RecordQuery, TaskStoreExt, Versioned},
+    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
+    task::{Task, TaskStatus},
 };
 use std::collections::BTreeMap;
 
@@ -37,6 +39,16 @@ impl Control {
         for (index, container) in inventory.containers.iter().enumerate() {
             seen.insert((container.hosted_on.clone(), container.name.clone()), index);
         }
+        if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned)
+            && own.value.status != StackStatus::Running
+        {
+            let query = TaskQuery { deployment: Some(own.value.deployment_id.clone()), ..TaskQuery::default() };
+            for task in self.store.all_tasks(query).await? {
+                if let Some(index) = seen.get(&(task.host_id.clone(), task.payload.subject().to_owned())) {
+                    doubt(&mut inventory.containers[*index], &task);
+                }
+            }
+        }
         for Versioned { value: stack, .. } in stacks.iter().filter(|stack| stack.value.id != *planned) {
             for (definition, taken) in reserved(stack) {
                 if let Some(&host) = by_id.get(&taken.hosted_on) {
@@ -50,6 +62,31 @@ impl Control {
             }
         }
         Ok(inventory)
+    }
+}
+
+/// What was seen of a container counts only as far as no attempt at a task may have changed it since: otherwise nobody knows
+/// what it was made from, and it gets a task that looks.
+fn doubt(seen: &mut ObservedContainer, task: &Task) {
+    let acts_on_containers = matches!(
+        task.payload.as_ref(),
+        Action::Deploy { .. }
+            | Action::Update { .. }
+            | Action::Adjust { .. }
+            | Action::Stop { .. }
+            | Action::Start { .. }
+            | Action::Restart { .. }
+            | Action::Delete { .. }
+    );
+    let told = task.result.as_ref().and_then(|result| result.data.as_deref());
+    let is_sure = match (task.status, told) {
+        (TaskStatus::Completed, Some(told)) => told.id == seen.id,
+        // What was removed is not there, whatever was seen before.
+        (TaskStatus::Completed, None) => !matches!(task.payload.as_ref(), Action::Delete { .. }),
+        _ => task.attempt == 0,
+    };
+    if acts_on_containers && !is_sure {
+        seen.labels.shift_remove(label::HASH);
     }
 }
 

@@ -1,8 +1,11 @@
 //! Brings the records of a deployment and its stack up to what its tasks say.
 
 use super::{
-    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, StackHead, StackRecord,
-    StackStatus, deploy::stack_event, fold,
+    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, RevisionOutcome,
+    StackHead, StackRecord, StackStatus,
+    deploy::stack_event,
+    fold,
+    rollback::{is_due, words},
 };
 use crate::{
     event::{EventType, NewEvent},
@@ -48,23 +51,36 @@ impl Control {
         let record = self.store.record(&Key::new(Kind::Stack, state.value.stack_id.as_str())).await?;
         let current = record.map(Current::read).transpose()?.filter(|current| current.head.deployment_id == *id);
         let seen = self.seen(&state.value).await?;
-        let fold = with_drift(fold(state.value.kind, &tasks), &state.value, current.as_ref(), &seen);
+        let done = fold(state.value.kind, &tasks);
+        let goes_back = current.is_some() && is_due(&state.value, &done);
+        let fold = with_way_back(done.clone(), &state.value, &tasks, goes_back);
+        let fold = with_drift(fold, &state.value, current.as_ref(), &seen);
         let now = self.environment.now();
         let mut submission = Submission::default();
         let next = next_state(&state.value, &fold, &seen, current.is_some(), now);
         if next != state.value {
+            self.note_way_back(&next, &done, current.is_some(), &mut submission).await?;
+            if !goes_back {
+                self.note_outcome_of_revision(&next, &done, current.is_some(), &mut submission).await?;
+            }
             submission.records.push(next.write(Expect::Version(state.version))?);
         }
         match current {
             Some(current) if fold.status == StackStatus::Deleted => {
                 self.forget(&current, &seen, &mut submission).await?;
             }
-            Some(current) => follow(&current, state.value.kind, &fold, &tasks, now, &mut submission)?,
+            Some(current) => {
+                let error = words_for_stack(&next, &done, &fold);
+                follow(&current, &next, &fold, error, &tasks, now, &mut submission)?;
+            }
             None => {}
         }
         if submission != Submission::default() {
             self.store.submit(submission, now).await?;
             self.wake.notify(usize::MAX);
+        }
+        if goes_back {
+            return self.go_back(id, &tasks).await;
         }
         // Only now: until it is written, it is to be settled.
         let mut state = self.state();
@@ -89,6 +105,35 @@ impl Control {
         let query = RecordQuery { stack: Some(state.stack_id.clone()), ..RecordQuery::of(Kind::Container) };
         let containers = self.store.documents::<ObservedContainer>(query).await?;
         Ok(containers.into_iter().map(|seen| (seen.value.id(), seen.value)).collect())
+    }
+
+    /// What became of the revision that a deployment deploys, once that is known.
+    async fn note_outcome_of_revision(
+        &self,
+        state: &DeploymentState,
+        done: &Fold,
+        is_current: bool,
+        submission: &mut Submission,
+    ) -> Result<(), ControlError> {
+        let Some(number) = state.revision else { return Ok(()) };
+        let outcome = match (done.status, is_current) {
+            (StackStatus::Running, _) => RevisionOutcome::Ran,
+            (_, false) => RevisionOutcome::Overtaken,
+            (StackStatus::Error, true) => RevisionOutcome::Failed,
+            _ => return Ok(()),
+        };
+        let Some(revision) = self.revision(&state.stack_id, number).await? else { return Ok(()) };
+        let is_own = revision.value.deployment_id.as_ref() == Some(&state.id);
+        let is_noted = match (revision.value.outcome, outcome) {
+            // What had ended had not yet been overtaken.
+            (Some(_), RevisionOutcome::Overtaken) => true,
+            (known, outcome) => known == Some(outcome),
+        };
+        if is_own && !is_noted {
+            let next = Revision { outcome: Some(outcome), error_message: done.error.clone(), ..revision.value };
+            submission.records.push(next.write(Expect::Version(revision.version))?);
+        }
+        Ok(())
     }
 
     /// Every host has confirmed: the stack's record, its revisions and what was seen of it go.
@@ -124,33 +169,46 @@ impl Current {
 /// The stack's record follows the deployment that is its present one.
 fn follow(
     current: &Current,
-    kind: DeploymentKind,
+    state: &DeploymentState,
     fold: &Fold,
+    error: Option<String>,
     tasks: &[Task],
     now: Timestamp,
     submission: &mut Submission,
 ) -> Result<(), StoreError> {
     let before = &current.head;
     // What was to go has gone, everywhere.
-    let is_tidy = kind == DeploymentKind::Deploy && tasks.iter().all(|task| task.status == TaskStatus::Completed);
+    let (deploys, withdraws) = (
+        matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback),
+        state.kind == DeploymentKind::Withdraw,
+    );
+    let is_tidy = (deploys || withdraws) && tasks.iter().all(|task| task.status == TaskStatus::Completed);
     let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
-    if before.status == fold.status && before.error_message == fold.error && before.traces == traces {
+    if before.status == fold.status && before.error_message == error && before.traces == traces {
         return Ok(());
     }
     let Versioned { value: whole, version } = current.whole()?;
     let runs = fold.status == StackStatus::Running;
-    let record = StackRecord {
+    let mut record = StackRecord {
         status: fold.status,
-        error_message: fold.error.clone(),
+        error_message: error,
         traces,
         date_modified: now,
         deployed_at: if runs { Some(now) } else { whole.deployed_at },
+        last_running: if runs && deploys { Some(whole.revision) } else { whole.last_running },
         ..whole
     };
+    if withdraws && is_tidy {
+        record.applied.placements.clear();
+    }
     submission.records.push(record.write(Expect::Version(version))?);
     let event = match fold.status {
+        StackStatus::Running if before.status != fold.status && state.kind == DeploymentKind::Rollback => {
+            Some(EventType::StackRolledBack)
+        }
+        StackStatus::Error if withdraws && fold.error.is_none() => Some(EventType::StackRolledBack),
         StackStatus::Running if before.status != fold.status => Some(EventType::StackDeployed),
-        StackStatus::Error => Some(EventType::StackError),
+        StackStatus::Error | StackStatus::RollingBack if fold.error.is_some() => Some(EventType::StackError),
         StackStatus::Deleting if fold.error.is_some() => Some(EventType::StackError),
         _ => None,
     };
@@ -173,7 +231,7 @@ fn next_state(state: &DeploymentState, fold: &Fold, seen: &Seen, is_current: boo
     next.progress = fold.progress;
     next.phase.clone_from(&fold.phase);
     next.error_message.clone_from(&fold.error);
-    if !is_current && fold.status != StackStatus::Deleted {
+    if !is_current && fold.status != StackStatus::Deleted && state.rollback_state.is_none() {
         next.phase = "superseded".to_owned();
     }
     if next.status != state.status {
@@ -212,9 +270,46 @@ fn published(seen: &ObservedContainer) -> IndexMap<String, u16> {
         .collect()
 }
 
+/// A deployment that is to go back has not ended yet; a way back that failed says host by host what differs.
+fn with_way_back(mut fold: Fold, state: &DeploymentState, tasks: &[Task], goes_back: bool) -> Fold {
+    if goes_back {
+        fold.status = StackStatus::RollingBack;
+        fold.ended = false;
+    }
+    if state.takes_back.is_some() && fold.error.is_some() {
+        fold.error = Some(words::differences(tasks));
+    }
+    fold
+}
+
+/// What a stack's record says is wrong.
+fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<String> {
+    if done.error.is_none() && fold.error.is_some() {
+        // What happened after all was done.
+        return fold.error.clone();
+    }
+    match (&state.takes_back, &fold.error) {
+        (None, None) => None,
+        (None, Some(reason)) => Some(match &state.rollback_message {
+            Some(why) => words::impossible(reason, why),
+            None if fold.status == StackStatus::RollingBack => words::due(reason),
+            None => reason.clone(),
+        }),
+        (Some(failed), Some(differs)) if fold.status == StackStatus::Error => Some(words::failed(failed, differs)),
+        (Some(failed), _) => match fold.status {
+            StackStatus::Running => None,
+            StackStatus::Error => Some(words::withdrawn(failed)),
+            _ => Some(words::under_way(failed)),
+        },
+    }
+}
+
 /// What runs no longer, although every task went well, is an error of the stack.
 fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>, seen: &Seen) -> Fold {
-    let lives = matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Start | DeploymentKind::Restart);
+    let lives = matches!(
+        state.kind,
+        DeploymentKind::Deploy | DeploymentKind::Rollback | DeploymentKind::Start | DeploymentKind::Restart
+    );
     if !lives || fold.status != StackStatus::Running || current.is_none() {
         return fold;
     }

@@ -1,6 +1,6 @@
 //! What people see.
 
-use super::StackStatus;
+use super::{RollbackState, StackStatus, TakesBack};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     plan::Endpoint,
@@ -81,6 +81,18 @@ pub struct StatusView {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// How far its way back is, if the deployment has failed and goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_state: Option<RollbackState>,
+    /// The deployment that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_id: Option<DeploymentId>,
+    /// Why it does not go back, or what differs now that its way back has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_message: Option<String>,
+    /// What it takes back, if it is the way back of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_back: Option<TakesBack>,
     /// Where its published ports answer.
     pub endpoints: Vec<Endpoint>,
     /// Its tasks, in the order of the plan.

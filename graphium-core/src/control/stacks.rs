@@ -1,9 +1,10 @@
 //! Stacks: removing, stopping, starting, going back, looking.
 
 use super::{
-    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Revision, StackHead,
-    StackRecord, StackStatus, StackView, Started,
-    deploy::{Draft, refuse_while_deleting, started},
+    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Revision, RevisionOutcome,
+    StackHead, StackRecord, StackStatus, StackView, Started,
+    deploy::{refuse_while_deleting, started},
+    draft::{Aim, Draft},
     fold::under_way,
 };
 use crate::{
@@ -59,7 +60,7 @@ impl Control {
             DeploymentKind::Stop => StackAction::Stop,
             DeploymentKind::Start => StackAction::Start,
             DeploymentKind::Restart => StackAction::Restart,
-            DeploymentKind::Deploy | DeploymentKind::Remove => {
+            DeploymentKind::Deploy | DeploymentKind::Remove | DeploymentKind::Rollback | DeploymentKind::Withdraw => {
                 return Err(ControlError::Conflict {
                     code: "wrong-action",
                     message: "a stack is stopped, started or restarted this way".to_owned(),
@@ -84,22 +85,36 @@ impl Control {
         self.take_on(&existing, kind, &plan, by).await
     }
 
-    /// Deploys an earlier document of a stack again: the given revision, or the one before the present.
+    /// Deploys an earlier document of a stack again: the given revision, or the latest before the present that has not failed
+    /// and says something else.
     ///
     /// # Errors
     /// [`ControlError::NoRevision`] when there is none; those of [`deploy`](Self::deploy).
     pub async fn rollback(&self, stack: &str, to: Option<u64>, by: Option<String>) -> Result<Started, ControlError> {
         let record = self.find_stack(stack).await?.value;
-        let number = to.unwrap_or_else(|| record.revision.saturating_sub(1));
-        let revisions = RecordQuery { stack: Some(record.id.clone()), ..RecordQuery::of(Kind::Revision) };
-        let revisions = self.store.documents::<Revision>(revisions).await?;
-        let mut known: Vec<u64> = revisions.iter().map(|revision| revision.value.revision).collect();
-        let revision = revisions.into_iter().find(|revision| revision.value.revision == number);
-        let revision = revision.ok_or_else(|| {
-            known.sort_unstable();
-            ControlError::NoRevision { stack: record.name, asked: to, known }
-        })?;
-        self.deploy(revision.value.definition, DeployOptions { by, ..DeployOptions::default() }).await
+        let mut revisions = self.revisions_of(&record.id).await?;
+        let known = revisions.iter().map(|revision| revision.revision).collect();
+        let is_wanted = |revision: &Revision| match to {
+            Some(number) => revision.revision == number,
+            None => {
+                let has_failed = revision.outcome.is_some_and(|outcome| outcome != RevisionOutcome::Ran);
+                revision.revision < record.revision && !has_failed && revision.definition != record.definition
+            }
+        };
+        let Some(place) = revisions.iter().rposition(is_wanted) else {
+            return Err(ControlError::NoRevision { stack: record.name, asked: to, known });
+        };
+        let Revision { definition, revision, .. } = revisions.swap_remove(place);
+        let options = DeployOptions { by, ..DeployOptions::default() };
+        self.deploy_for(definition, options, Aim::Rollback(revision)).await
+    }
+
+    /// The revisions of a stack, by their numbers.
+    pub(super) async fn revisions_of(&self, stack: &StackId) -> Result<Vec<Revision>, ControlError> {
+        let query = RecordQuery { stack: Some(stack.clone()), ..RecordQuery::of(Kind::Revision) };
+        let mut revisions = self.store.documents::<Revision>(query).await?;
+        revisions.sort_by_key(|revision| revision.value.revision);
+        Ok(revisions.into_iter().map(|revision| revision.value).collect())
     }
 
     async fn take_on(
@@ -111,7 +126,8 @@ impl Control {
     ) -> Result<Started, ControlError> {
         let now = self.environment.now();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
-        let submission = Draft { kind, deployment: &deployment, plan, by: by.as_ref() }.submission(None, now)?;
+        let draft = Draft { kind, deployment: &deployment, plan, by: by.as_ref() };
+        let submission = draft.submission(draft.state(now))?;
         let record = StackRecord {
             status: under_way(kind),
             deployment_id: deployment,

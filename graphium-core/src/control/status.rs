@@ -1,10 +1,13 @@
 //! What is under way, and why it waits.
 
-use super::{Control, ControlError, DeploymentState, StackHead, StatusView, TaskView, Waiting, shown::progress_line};
+use super::{
+    Control, ControlError, DeploymentState, RollbackState, StackHead, StackStatus, StatusView, TaskView, Waiting,
+    rollback::is_due, shown::progress_line,
+};
 use crate::{
     id::{DeploymentId, HostId, TaskId},
     inventory::{Host, HostStatus},
-    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
+    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,16 +19,27 @@ impl Control {
     /// [`ControlError::NotFound`].
     pub async fn status(&self, stack_or_deployment: &str) -> Result<StatusView, ControlError> {
         let id = DeploymentId::new(stack_or_deployment);
-        let (state, status, error) = match self.store.document::<DeploymentState>(id.as_str()).await? {
-            Some(state) => (state.value.clone(), state.value.status, state.value.error_message),
+        let (state, status, error, is_current) = match self.store.document::<DeploymentState>(id.as_str()).await? {
+            Some(Versioned { value: state, .. }) => {
+                let (status, error) = (state.status, state.error_message.clone());
+                let is_current =
+                    self.stack_head(&state.stack_id).await?.is_some_and(|head| head.deployment_id == state.id);
+                (state, status, error, is_current)
+            }
             None => {
                 let head: StackHead = self.stack_record(stack_or_deployment).await?.read()?;
-                (self.deployment(&head.deployment_id).await?, head.status, head.error_message)
+                (self.deployment(&head.deployment_id).await?, head.status, head.error_message, true)
             }
         };
         let query = TaskQuery { deployment: Some(state.id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
-        let fold = super::fold(state.kind, &tasks);
+        let mut fold = super::fold(state.kind, &tasks);
+        let mut rollback_state = state.rollback_state;
+        if is_current && is_due(&state, &fold) {
+            rollback_state = Some(RollbackState::Due);
+            fold.status = StackStatus::RollingBack;
+            fold.ended = false;
+        }
         // Once the tasks have ended the record has the last word: it also knows what was seen of the containers.
         let tasks_by_status = counts(&tasks);
         Ok(StatusView {
@@ -37,6 +51,10 @@ impl Control {
             progress: fold.progress,
             tasks_by_status,
             error_message: if fold.ended { error } else { fold.error },
+            rollback_state,
+            rollback_id: state.rollback_id,
+            rollback_message: state.rollback_message,
+            takes_back: state.takes_back,
             endpoints: state.endpoints,
             tasks: self.views(tasks).await?,
         })

@@ -21,6 +21,7 @@ use super::{
     place::{LISTED, place},
     rename::Renames,
     retire,
+    rollout::Rollout,
     setup::Setup,
     task::{Tasks, check_id, task},
     verdict::Verdict,
@@ -250,11 +251,15 @@ impl<'a, 'p> Draft<'a, 'p> {
         let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.makes(number)).collect();
         let mut handover = Handover::of(self, &changing);
         let setup = Setup::of(self, &changing, options);
-        let mut checks = self.checks(&changing);
+        let on_failure = options.on_failure.or(self.layout.stack.deployment.update.on_failure);
+        let rollout = Rollout::of(self, &changing, on_failure);
+        let mut checks = self.checks(&changing, &rollout);
         let mut tasks = Tasks::with_capacity(setup.len() + changing.len() + checks.len());
         let ready = setup.add(self, &mut tasks);
         handover.begin(&ready, &mut tasks);
         let mut made = vec![None; members.list.len()];
+        // What shows that a new one does its work.
+        let mut proven = made.clone();
         let mut first = Vec::new();
         for &number in &members.order {
             if let Some(task) = self.adjustment(number, &mut tasks) {
@@ -263,20 +268,25 @@ impl<'a, 'p> Draft<'a, 'p> {
             if let Some(task) = self.container(number, &mut tasks) {
                 first.clear();
                 first.extend(ready.before(number).chain(handover.before(number)));
+                first.extend(rollout.before(number).iter().filter_map(|&earlier| proven[earlier]));
                 first.extend(members.graph.dependencies(number).iter().filter_map(|edge| match edge.condition {
                     Condition::Started => made[edge.on],
                     condition => checks.get(&(edge.on, condition))?.task,
                 }));
                 made[number] = Some(tasks.add(task, first.iter().copied()));
             }
+            proven[number] = made[number];
             for condition in [Condition::Healthy, Condition::Completed] {
                 if let Some(check) = checks.get_mut(&(number, condition)) {
                     let task = self.check(number, condition, check.waiting);
                     check.task = task.map(|task| tasks.add(task, made[number]));
+                    if condition == Condition::Healthy && rollout.checks(number) {
+                        proven[number] = check.task;
+                    }
                 }
             }
         }
-        retire::retire(self, &handover, &made, &mut tasks);
+        retire::retire(self, &handover, &proven, &mut tasks);
         tasks.finish()
     }
 
@@ -333,24 +343,38 @@ impl<'a, 'p> Draft<'a, 'p> {
             || self.before.is_some_and(|before| before.layout.places.iter().flatten().any(|(used, _)| *used == host))
     }
 
-    /// Checks that changing members wait for.
-    fn checks(&self, changing: &[usize]) -> BTreeMap<(usize, Condition), Check> {
+    /// Whether something was there before that a new container takes the place of, wherever that was.
+    pub(super) fn was_there(&self, number: usize) -> bool {
+        let name = self.name(number);
+        self.there[number].is_some()
+            || !self.seen.named(name).is_empty()
+            || self.before.is_some_and(|before| before.number(name).is_some())
+    }
+
+    /// Checks that changing members or the roll-out wait for.
+    fn checks(&self, changing: &[usize], rollout: &Rollout) -> BTreeMap<(usize, Condition), Check> {
         let mut checks = BTreeMap::new();
         for &number in changing {
             for edge in self.layout.members.graph.dependencies(number) {
                 if edge.condition != Condition::Started && !self.is_met(*edge) {
-                    checks.entry((edge.on, edge.condition)).or_insert(Check { waiting: number, task: None });
+                    checks.entry((edge.on, edge.condition)).or_insert(Check { waiting: Some(number), task: None });
                 }
             }
+        }
+        for (number, waiting) in rollout.checked() {
+            checks.entry((number, Condition::Healthy)).or_insert(Check { waiting, task: None });
         }
         checks
     }
 
-    fn check(&self, number: usize, condition: Condition, waiting: usize) -> Option<PlannedTask> {
+    fn check(&self, number: usize, condition: Condition, waiting: Option<usize>) -> Option<PlannedTask> {
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let action = Action::Check { name: self.layout.stack.engine_name(name), condition };
         let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
-        let why = format!("`{}` waits until it {until}", self.name(waiting));
+        let why = match waiting {
+            Some(waiting) => format!("`{}` waits until it {until}", self.name(waiting)),
+            None => format!("the update has worked when it {until}"),
+        };
         Some(task(check_id(name, condition), action, host, why).of_container(name))
     }
 
@@ -367,8 +391,8 @@ impl<'a, 'p> Draft<'a, 'p> {
 
 /// A check that members wait for.
 struct Check {
-    /// The first of them.
-    waiting: usize,
+    /// The first of them; absent: the whole deployment.
+    waiting: Option<usize>,
     /// Its task, once there is one.
     task: Option<usize>,
 }

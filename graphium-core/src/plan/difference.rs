@@ -1,6 +1,9 @@
 //! Two definitions of a container compared, property by property.
 
-use crate::{runtime::ContainerSpec, stack::Container};
+use crate::{
+    runtime::ContainerSpec,
+    stack::{Container, Stack},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -37,6 +40,43 @@ pub(super) fn between_definitions(old: &Container, new: &Container) -> Vec<Prope
     walk("", Some(&value(old)), Some(&value(new)), &mut changes);
     changes.iter_mut().for_each(hide);
     changes
+}
+
+/// What differs between two stacks beside their containers; the values of drivers' options are hidden.
+pub(super) fn beside_containers(old: &Stack, new: &Stack) -> Vec<PropertyChange> {
+    let value = |stack: &Stack| {
+        let mut value = serde_json::to_value(Stack { containers: Vec::new(), ..stack.clone() }).unwrap_or_default();
+        if let Some(list) = value.get_mut("volumes")
+            && let Some(object) = by_name(list, |volume| text(volume, "name"))
+        {
+            *list = Value::Object(object);
+        }
+        value
+    };
+    let mut changes = Vec::new();
+    walk("", Some(&value(old)), Some(&value(new)), &mut changes);
+    for change in &mut changes {
+        let is_option = change.path.split('.').any(|part| OPTIONS.contains(&part));
+        for value in [&mut change.old, &mut change.new].into_iter().flatten() {
+            if is_option { *value = HIDDEN.into() } else { hide_options(value) }
+        }
+    }
+    changes
+}
+
+/// What a driver is told may be a password.
+const OPTIONS: [&str; 2] = ["driverOpts", "options"];
+
+fn hide_options(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                if OPTIONS.contains(&key.as_str()) { *value = HIDDEN.into() } else { hide_options(value) }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(hide_options),
+        _ => {}
+    }
 }
 
 /// Lists whose elements have something like a name become objects, so that an element is compared with its like.

@@ -48,6 +48,8 @@
 //! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
 //!   nothing and stops nothing. What it has is what was seen; where nobody has looked, what was applied last. A limit that
 //!   no engine takes away in place makes it anew.
+//! * Replicas that are replaced go in waves of `update.maxParallel`; each waits until the one before runs, and where there is
+//!   a health check, is healthy. Where a failure is to go back, every new container with a health check must become healthy.
 //! * What is to go is deleted after its successor runs. Where two would want one port, or data that one of them writes, and
 //!   have it together in neither revision, the old one is stopped first, in either order of updates.
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
@@ -72,6 +74,7 @@ mod constraints;
 mod contradict;
 mod deploy;
 mod difference;
+mod documents;
 mod explain;
 mod fact_change;
 mod facts;
@@ -101,6 +104,7 @@ mod refuse;
 mod removal;
 mod rename;
 mod retire;
+mod rollout;
 mod room;
 mod saved;
 mod score;
@@ -123,6 +127,7 @@ pub use contradict::contradictions;
 pub use deploy::plan;
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
+pub use documents::{ContainerDifference, ContainerDifferenceKind, StackDifference};
 pub use explain::{Candidate, Choice};
 pub use fact_change::FactChange;
 pub use facts::{AppliedFact, ContainerFact, Facts, HostFact};

@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     diagnostic::Diagnostic,
     id::{HostId, PlanTaskId, StackId},
-    stack::Stack,
+    stack::{OnFailure, Stack},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -157,6 +157,8 @@ pub struct Options {
     /// Where plans that did not come to their end may have left containers, whether anybody has seen these or not: what is
     /// not wanted there is taken away.
     pub traces: BTreeSet<Trace>,
+    /// What follows a failure, where that is not for the document to say: with a way back, a new container must become healthy.
+    pub on_failure: Option<OnFailure>,
     /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
     pub remove_volumes: bool,
 }

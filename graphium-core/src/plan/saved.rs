@@ -1,7 +1,11 @@
 //! A plan that is kept: to be looked at, and carried out later as it is or not at all.
 
 use super::{Facts, SealedPlan};
-use crate::{diagnostic::Diagnostic, runtime::hex, stack::Stack};
+use crate::{
+    diagnostic::Diagnostic,
+    runtime::hex,
+    stack::{OnFailure, Stack},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -46,13 +50,16 @@ pub struct SavedOptions {
     /// How many seconds the deployment may take; absent: as long as it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
+    /// What follows a failure; absent: what the document says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 impl SavedOptions {
     /// Options with a time-out; a part of a second counts as a whole one.
     pub fn new(options: &super::Options, timeout: Option<Duration>) -> Self {
         let seconds = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        Self { pull_images: options.pull_images, timeout: timeout.map(seconds) }
+        Self { pull_images: options.pull_images, timeout: timeout.map(seconds), on_failure: options.on_failure }
     }
 }
 

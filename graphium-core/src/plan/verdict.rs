@@ -30,8 +30,10 @@ impl Verdict {
         applied: impl FnOnce() -> Option<LiveSettings>,
     ) -> Self {
         let Some(seen) = seen else { return Self::Absent };
-        if !seen.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash)) {
-            return Self::redefined();
+        match seen.label(label::HASH) {
+            Some(hash) if spec.planned_hash().is(hash) => {}
+            Some(_) => return Self::redefined(),
+            None => return Self::Differs(Cow::Borrowed("nobody knows what it was made from")),
         }
         match seen.status {
             ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused => {

@@ -32,11 +32,13 @@ pub enum Bug {
     StatusAhead,
     /// The way back leads to where one is.
     RollbackAstray,
+    /// The store forgets what is to follow a failure.
+    PolicyForgotten,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -51,5 +53,6 @@ impl Bug {
         Self::StaleReportTaken,
         Self::StatusAhead,
         Self::RollbackAstray,
+        Self::PolicyForgotten,
     ];
 }

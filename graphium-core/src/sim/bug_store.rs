@@ -16,6 +16,14 @@ impl World {
         match self.setup.bug {
             Some(Bug::GateOpen) => submission.tasks.iter_mut().for_each(|task| task.depends_on.clear()),
             Some(Bug::RetriesUnbounded) => submission.tasks.iter_mut().for_each(|task| task.max_retries = u32::MAX),
+            Some(Bug::PolicyForgotten) => {
+                let deployments = submission.records.iter_mut().filter(|write| write.key.kind == Kind::Deployment);
+                for body in deployments.filter_map(|write| write.body.as_mut()) {
+                    if let Some(record) = Arc::make_mut(body).as_object_mut() {
+                        record.remove("onFailure");
+                    }
+                }
+            }
             Some(Bug::StatusAhead) => {
                 for write in &mut submission.records {
                     let body = write.body.as_mut().filter(|_| write.key.kind == Kind::Stack);

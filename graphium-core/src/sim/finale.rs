@@ -3,12 +3,12 @@
 use super::{
     operator::{Operator, Wish},
     promise::Promise,
-    stacks::BROKEN,
+    stacks::{self, BROKEN},
     world::World,
 };
 use crate::{
-    control::{ControlError, DeploymentState, StackRecord, StackStatus, fold},
-    stack::Stack,
+    control::{ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold},
+    stack::{OnFailure, Stack},
     store::{TaskQuery, TaskStoreExt},
     task::TaskStatus,
 };
@@ -102,6 +102,14 @@ impl World {
                 format!("{} is {}, and its tasks say {}", record.id, record.status.as_str(), says.status.as_str());
             self.judge().accuse(Promise::StatusIsFold, detail);
         }
+        let is_forgotten = state.value.on_failure == Some(OnFailure::Rollback)
+            && state.value.kind == DeploymentKind::Deploy
+            && says.error.is_some()
+            && state.value.rollback_state.is_none();
+        if is_forgotten {
+            let detail = format!("{} has failed and goes not back, nor says why", state.value.id);
+            self.judge().accuse(Promise::RollbackArrives, detail);
+        }
         let failed = tasks.iter().any(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled));
         if failed && record.error_message.is_none() {
             self.judge().accuse(Promise::StatusIsFold, format!("{} does not say what failed", record.id));
@@ -118,14 +126,87 @@ impl World {
             return Some(());
         }
         let first = operator.document(name, 0);
+        if self.chance(200) {
+            self.fails_in_calm(operator, &first).await?;
+        }
         if !self.deploys(operator, Wish::Deploy(Box::new(first.clone())), &first).await? || !self.chance(300) {
             return Some(());
+        }
+        if self.chance(500) {
+            return self.fails_in_calm(operator, &first).await;
         }
         let second = operator.document(name, 0);
         if second == first || !self.deploys(operator, Wish::Deploy(Box::new(second.clone())), &second).await? {
             return Some(());
         }
         self.deploys(operator, Wish::Rollback(name.to_owned()), &first).await.map(drop)
+    }
+
+    /// Has a stack deployed that cannot run and is to go back then: what ran before runs again, or what was made is gone.
+    async fn fails_in_calm(self: &Arc<Self>, operator: &mut Operator, sound: &Stack) -> Option<()> {
+        let named = |record: &StackRecord| record.name == sound.name;
+        let before = self.stack_records().into_iter().map(|record| record.value).find(named);
+        // One that was started again may be half of one revision and half of another.
+        let is_whole = |record: &StackRecord| {
+            let deploys =
+                |state: DeploymentState| matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback);
+            record.status == StackStatus::Running && self.present_deployment(record).is_some_and(deploys)
+        };
+        let before = before.filter(is_whole);
+        let broken = self.throw(|dice| stacks::broken(dice, sound));
+        // Without a place for it, or an answer, nothing has failed.
+        let Some(Ok(started)) = operator.ask(Wish::Deploy(Box::new(broken))).await else { return Some(()) };
+        self.rests(&format!("while {} goes back", sound.name)).await?;
+        let query = TaskQuery { deployment: Some(started.deployment_id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).now_or_never().and_then(Result::ok).unwrap_or_default();
+        if tasks.iter().all(|task| task.status == TaskStatus::Completed) {
+            return Some(());
+        }
+        let Some(record) = self.stack_records().into_iter().map(|record| record.value).find(named) else {
+            let detail = format!("{} was deployed and is not there", sound.name);
+            self.judge().accuse(Promise::AcknowledgedSurvives, detail);
+            return None;
+        };
+        if record.deployment_id == started.deployment_id || !self.went_back(&record) {
+            // Nothing to go back to, or no place for it: then that is said.
+            let is_told = record.error_message.as_ref().is_some_and(|words| words.contains("left as it is"));
+            if !is_told || before.is_some() && !self.state().has_excuse {
+                let words = record.error_message.unwrap_or_default();
+                let detail = format!("{} has failed and does not go back: {words}", started.deployment_id);
+                self.judge().accuse(Promise::RollbackArrives, detail);
+            }
+            return Some(());
+        }
+        match (record.status, record.last_running) {
+            (StackStatus::Running, _) => {
+                if let Some(before) = before
+                    && before.definition != record.definition
+                {
+                    let detail = format!("{} went back to another revision than ran before", record.id);
+                    self.judge().accuse(Promise::RollbackArrives, detail);
+                }
+                self.look_at_containers(&record, Promise::RollbackArrives);
+            }
+            (_, None) if record.applied.placements.is_empty() => self.look_for_remains(&record.id),
+            _ => {
+                let words = record.error_message.clone().unwrap_or_default();
+                if !self.state().has_excuse || !words.contains("is not as before") {
+                    let detail = format!("{} is {} and not back: {words}", record.id, record.status.as_str());
+                    self.judge().accuse(Promise::RollbackArrives, detail);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Whether what a stack does now takes back a deployment that has failed.
+    fn went_back(&self, record: &StackRecord) -> bool {
+        self.present_deployment(record).is_some_and(|state| state.takes_back.is_some())
+    }
+
+    fn present_deployment(&self, record: &StackRecord) -> Option<DeploymentState> {
+        let state = self.store.document::<DeploymentState>(record.deployment_id.as_str());
+        state.now_or_never().and_then(Result::ok).flatten().map(|state| state.value)
     }
 
     /// Whether a stack was taken on and runs; what is in its way may excuse it.
@@ -165,6 +246,10 @@ impl World {
             return Some(false);
         }
         if record.definition != *wanted {
+            if self.state().has_excuse && self.went_back(&record) {
+                self.look_at_containers(&record, Promise::RollbackArrives);
+                return Some(false);
+            }
             self.judge().accuse(promise, format!("{name} runs as another revision than was asked for"));
         }
         self.look_at_containers(&record, promise);

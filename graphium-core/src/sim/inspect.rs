@@ -6,7 +6,7 @@ use super::{
     world::{Grant, World},
 };
 use crate::{
-    control::{StackRecord, StackStatus},
+    control::{DeploymentState, StackRecord, StackStatus},
     event::{Event, EventType},
     id::{HostId, StackId, TaskId},
     runtime::label,
@@ -25,7 +25,10 @@ impl World {
         let mut placed_anew = false;
         for event in &events {
             self.look_at(event);
-            placed_anew |= event.kind == EventType::StackDeploying;
+            placed_anew |= matches!(event.kind, EventType::StackDeploying | EventType::StackRollingBack);
+            if event.kind == EventType::StackRollingBack {
+                self.look_at_way_back(event);
+            }
             if matches!(event.kind, EventType::StackAdded | EventType::StackUpdated) {
                 self.look_at_status(event);
             }
@@ -176,6 +179,18 @@ impl World {
             let detail =
                 format!("a report of attempt {} of {} counts for attempt {}", lease.attempt, task.id, task.attempt);
             self.judge().accuse(Promise::OneLease, detail);
+        }
+    }
+
+    /// A deployment goes back once.
+    fn look_at_way_back(&self, event: &Event) {
+        let Some(id) = event.data.get("deploymentId").and_then(serde_json::Value::as_str) else { return };
+        let state = self.store.document::<DeploymentState>(id).now_or_never().and_then(Result::ok).flatten();
+        let Some(failed) = state.and_then(|state| state.value.takes_back) else { return };
+        let mut judge = self.judge();
+        if let Some(other) = judge.taken_back.insert(failed.deployment_id.clone(), id.into()) {
+            let detail = format!("{} is taken back by {other} and by {id}", failed.deployment_id);
+            judge.accuse(Promise::RollbackArrives, detail);
         }
     }
 

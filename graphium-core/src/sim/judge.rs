@@ -31,6 +31,8 @@ pub(super) struct Judge {
     effects: BTreeSet<(TaskId, u32, u64, &'static str, String)>,
     newest: BTreeMap<TaskId, u32>,
     running: BTreeMap<TaskId, (HostId, u32)>,
+    /// Deployments that were taken back, and what took each back.
+    pub(super) taken_back: BTreeMap<DeploymentId, DeploymentId>,
     /// What operators were told was taken on.
     pub(super) acknowledged: BTreeMap<DeploymentId, StackId>,
 }

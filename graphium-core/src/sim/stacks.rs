@@ -5,12 +5,12 @@ use crate::{
     id::HostId,
     plan::fixtures,
     stack::{
-        Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, Port, Protocol,
-        RestartPolicy, Stack, Strategy, Volume,
+        Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, OnFailure, Port,
+        Protocol, RestartPolicy, Stack, Strategy, Update, Volume,
     },
     testing::{Effects, Program},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 const NAMES: [&str; 3] = ["shop", "blog", "mail"];
 const CONTAINERS: [&str; 3] = ["db", "api", "web"];
@@ -49,11 +49,24 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
     }
     let has_data = containers.iter().any(|container| !container.volume_mounts.is_empty());
     let data = Volume { name: "data".to_owned(), ..Volume::default() };
+    let on_failure = dice.chance(500).then_some(OnFailure::Rollback);
+    let update = Update { on_failure, ..Update::default() };
     Stack {
-        deployment: Deployment { placement_strategy: Some(Strategy::Spread), ..Deployment::default() },
+        deployment: Deployment { placement_strategy: Some(Strategy::Spread), update, ..Deployment::default() },
         volumes: if has_data { vec![data] } else { Vec::new() },
         ..fixtures::stack(name, containers)
     }
+}
+
+/// The same stack with a container whose process ends at once, which is to go back when that shows.
+pub(super) fn broken(dice: &mut Dice, stack: &Stack) -> Stack {
+    let mut stack = stack.clone();
+    let which = dice.below(stack.containers.len());
+    if let Some(container) = stack.containers.get_mut(which) {
+        Arc::make_mut(container).image = BROKEN.to_owned();
+    }
+    stack.deployment.update.on_failure = Some(OnFailure::Rollback);
+    stack
 }
 
 fn container_of(dice: &mut Dice, name: &str, hosts: &[HostId], most_broken: u16) -> Container {

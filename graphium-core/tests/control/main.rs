@@ -6,6 +6,7 @@ mod moods;
 mod order;
 mod orphans;
 mod retention;
+mod rollback;
 mod saved;
 mod traces;
 mod world;

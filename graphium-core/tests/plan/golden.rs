@@ -6,7 +6,7 @@ use graphium_core::{
     document::{ReadContext, read},
     id::HostId,
     inventory::{Host, Inventory},
-    plan::{Applied, Options, SealedPlan, fixtures, plan, plan_removal},
+    plan::{Applied, Options, Plan, SealedPlan, fixtures, plan, plan_removal},
 };
 use std::{env, fs, net::IpAddr, path::PathBuf};
 
@@ -29,14 +29,10 @@ fn three_hosts(document: &str) -> Inventory {
     Inventory { hosts: (1..).zip(names).map(host).collect(), containers: Vec::new() }
 }
 
-fn matches_golden(document: &str) {
-    let text = fs::read_to_string(root().join("../examples/stacks").join(document).with_extension("json")).unwrap();
-    let variables = |name: &str| (name == "JWT_SECRET").then(|| "a-secret".to_owned());
-    let stack = read(text, &ReadContext::new(&variables)).unwrap().stack;
-    let hosts = three_hosts(document);
-    let first = plan(&stack, None, &hosts, &Options::default()).unwrap();
-    let actual = serde_json::to_string_pretty(&first.clone().sealed()).unwrap() + "\n";
-    let path = root().join("tests/golden/plans").join(document).with_extension("json");
+/// A plan is the one of that name.
+fn agrees(name: &str, plan: &Plan) {
+    let actual = serde_json::to_string_pretty(&plan.clone().sealed()).unwrap() + "\n";
+    let path = root().join("tests/golden/plans").join(name).with_extension("json");
     if env::var_os("UPDATE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &actual).unwrap();
@@ -46,7 +42,38 @@ fn matches_golden(document: &str) {
         assert_eq!(expected, actual, "{}:{}", path.display(), line + 1);
     }
     assert!(expected == actual, "{}: one is longer than the other", path.display());
-    assert_eq!(serde_json::from_str::<SealedPlan>(&actual).unwrap(), first.clone().sealed());
+    assert_eq!(serde_json::from_str::<SealedPlan>(&actual).unwrap(), plan.clone().sealed());
+}
+
+/// Five replicas behind a proxy, two at a time.
+#[test]
+fn an_update_in_waves() {
+    let document = |image: &str| {
+        let text = format!(
+            r#"{{"@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "stack:shop", "name": "shop",
+            "deployment": {{"update": {{"maxParallel": 2, "onFailure": "rollback"}}}},
+            "hasPart": [
+                {{"@type": "datacenter:Container", "@id": "container:web", "name": "web", "image": "{image}", "replicas": 5,
+                  "healthCheck": {{"type": "exec", "command": ["true"]}}}},
+                {{"@type": "datacenter:Container", "@id": "container:proxy", "name": "proxy", "image": "proxy:1",
+                  "dependsOn": ["web"]}}]}}"#
+        );
+        read(text, &ReadContext::default()).unwrap().stack
+    };
+    let (old, hosts) = (document("web:1"), three_hosts("shop"));
+    let first = plan(&old, None, &hosts, &Options::default()).unwrap();
+    let applied = Applied { stack: old, placements: first.placements.clone() };
+    let running = fixtures::carried_out(&first, hosts);
+    agrees("update-in-waves", &plan(&document("web:2"), Some(&applied), &running, &Options::default()).unwrap());
+}
+
+fn matches_golden(document: &str) {
+    let text = fs::read_to_string(root().join("../examples/stacks").join(document).with_extension("json")).unwrap();
+    let variables = |name: &str| (name == "JWT_SECRET").then(|| "a-secret".to_owned());
+    let stack = read(text, &ReadContext::new(&variables)).unwrap().stack;
+    let hosts = three_hosts(document);
+    let first = plan(&stack, None, &hosts, &Options::default()).unwrap();
+    agrees(document, &first);
 
     let running = fixtures::carried_out(&first, hosts);
     let applied = Applied { stack: stack.clone(), placements: first.placements };

@@ -6,8 +6,8 @@ use graphium_core::{
     plan::{Applied, Options, fixtures::*, plan},
     runtime::label,
     stack::{
-        Condition, Container, Dependency, Limits, Mount, MountKind, Network, Protocol, Reservations, Resources,
-        RestartPolicy, Stack, TextMap,
+        Condition, Container, Dependency, Limits, Mount, MountKind, Network, OnFailure, Protocol, Reservations,
+        Resources, RestartPolicy, Stack, TextMap, Update,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -79,8 +79,9 @@ pub(crate) fn some_stack(circular: bool) -> impl Strategy<Value = Stack> {
         option::weighted(0.1, 1..4_u32),
         option::of(select(vec!["net", "other"])),
         option::weighted(0.1, 1..4_u32),
+        (1..4_u32, option::weighted(0.3, Just(OnFailure::Rollback))),
     );
-    parts.prop_map(|(mut containers, count, host, network, most)| {
+    parts.prop_map(|(mut containers, count, host, network, most, (max_parallel, on_failure))| {
         containers.truncate(count);
         let kept: BTreeSet<String> = containers.iter().map(|container| container.name.clone()).collect();
         for container in &mut containers {
@@ -90,6 +91,7 @@ pub(crate) fn some_stack(circular: bool) -> impl Strategy<Value = Stack> {
         stack.host = host.map(|host| HostId::new(format!("vm{host}")));
         stack.network = network.map(|name| Network { name: Some(name.to_owned()), ..Network::default() });
         stack.deployment.max_instances_per_host = most;
+        stack.deployment.update = Update { max_parallel, on_failure, ..Update::default() };
         stack
     })
 }

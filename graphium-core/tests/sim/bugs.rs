@@ -48,4 +48,5 @@ found! {
     a_store_that_takes_any_report: StaleReportTaken breaks OneEffect | OneLease | EndsAreFinal;
     a_stack_that_is_said_to_run_too_early: StatusAhead breaks StatusIsFold;
     a_way_back_that_leads_nowhere: RollbackAstray breaks RollbackArrives;
+    a_failure_that_does_not_go_back: PolicyForgotten breaks RollbackArrives;
 }

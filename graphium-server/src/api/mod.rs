@@ -17,6 +17,7 @@ mod plans;
 pub mod problem;
 mod refusal;
 mod repeat;
+mod revisions;
 mod router;
 mod socket;
 mod stacks;

@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, orphans, plans, problem::Problem, repeat, socket,
-    stacks, store, tasks, tokens, trace,
+    AppState, agents, containers, deployments, events, health, hosts, orphans, plans, problem::Problem, repeat,
+    revisions, socket, stacks, store, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -28,6 +28,8 @@ pub fn router(state: AppState) -> Router {
         .route("/stacks/{id}", get(stacks::one).delete(stacks::remove))
         .route("/stacks/{id}/status", get(stacks::status))
         .route("/stacks/{id}/deployment", get(stacks::deployment))
+        .route("/stacks/{id}/revisions", get(revisions::history))
+        .route("/stacks/{id}/diff", get(revisions::difference).post(revisions::difference_to))
         .route("/stacks/{id}/stop", post(stacks::stop))
         .route("/stacks/{id}/start", post(stacks::start))
         .route("/stacks/{id}/restart", post(stacks::restart))

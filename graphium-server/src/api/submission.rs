@@ -6,6 +6,7 @@ use graphium_core::{
     control::{ControlError, DeployOptions},
     diagnostic::Diagnostic,
     document::{self, ReadContext, Reading},
+    stack::OnFailure,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -100,18 +101,8 @@ fn understand(body: Bytes, query: &DeployQuery) -> Result<Submission, Vec<Diagno
         timeout: seconds.or(reading.options.timeout),
         pull_images: pull_images.unwrap_or(false),
         explain: query.explain.unwrap_or(false),
+        on_failure: rollback.map(|back| if back { OnFailure::Rollback } else { OnFailure::Pause }),
         ..DeployOptions::default()
     };
-    let mut reading = reading;
-    if rollback == Some(true) {
-        reading.notes.push(not_yet());
-    }
     Ok(Submission { reading, options, origin: Origin(body) })
-}
-
-/// Said rather than silently not done.
-fn not_yet() -> Diagnostic {
-    let mut warning = Diagnostic::error("rollback-by-hand", "", "a failure does not yet roll back by itself");
-    warning.severity = graphium_core::diagnostic::Severity::Warning;
-    warning.with_help("when it fails: `graphium stack rollback <name>`")
 }

@@ -2,7 +2,7 @@
 
 use crate::api::problem::Problem;
 use graphium_core::{
-    control::{DeploymentState, Orphan, Role, StackView, TaskView, TokenRecord},
+    control::{DeploymentState, Orphan, RevisionView, Role, StackView, TaskView, TokenRecord},
     diagnostic::Diagnostic,
     event::Event,
     id::{ClaimId, HostId},
@@ -54,6 +54,10 @@ macro_rules! listing {
 listing!(
     /// `GET /stacks`.
     StackList, stacks: StackView
+);
+listing!(
+    /// `GET /stacks/{id}/revisions`.
+    RevisionList, revisions: RevisionView
 );
 listing!(
     /// `GET /stacks/jsonld/deployments`.

@@ -11,7 +11,7 @@ use super::{
 use crate::render::{self, Board, Clock, State, count};
 use futures::{Stream, StreamExt};
 use graphium_core::{
-    control::{StackStatus, Started, StatusView},
+    control::{RollbackState, StackStatus, Started, StatusView},
     event::{Event, EventType},
     task::TaskStatus,
 };
@@ -98,7 +98,11 @@ async fn watch(
                         let at_once = status.is_none() && has_ended(&fresh);
                         // Where nothing had to be done there is nothing to be seen.
                         if !(at_once && started.task_count == 0) {
-                            screen.show(&fresh);
+                            // Of one that goes back its way back is to be seen; without an answer, at the next question.
+                            match way_back(client, &fresh).await {
+                                Some(way) => screen.show(&way),
+                                None => screen.show(&fresh),
+                            }
                         }
                         if has_ended(&fresh) {
                             return Ok(fresh);
@@ -164,11 +168,18 @@ fn bear(error: ClientError, away: &mut Option<Instant>, screen: &mut Screen<'_>)
     Ok(())
 }
 
+/// How the way back of a deployment is that goes back now.
+async fn way_back(client: &Client, status: &StatusView) -> Option<StatusView> {
+    let id = status.rollback_id.as_ref().filter(|_| status.rollback_state == Some(RollbackState::RollingBack))?;
+    client.status(id.as_str()).await.ok()
+}
+
 /// Whether nothing is left to be done. The stack's record may lag behind its last task for a moment.
 pub(crate) fn has_ended(status: &StatusView) -> bool {
     let all = status.tasks.iter().all(|view| view.task.status.is_terminal());
     let failed = status.tasks.iter().any(|view| view.task.status == TaskStatus::Failed);
-    all && (failed || !status.overall_status.is_transitional())
+    let goes_back = status.rollback_state.is_some_and(RollbackState::is_open);
+    all && !goes_back && (failed || !status.overall_status.is_transitional())
 }
 
 /// What is wrong at the end, in one line; nothing where all is as it should be.
@@ -198,7 +209,20 @@ pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
         StackStatus::Deleting => "is not removed",
         _ => "failed",
     };
-    Some(Failure::new(Exit::Failed, format!("stack `{name}` {verb}: {what}")))
+    let message = status.rollback_message.as_deref().unwrap_or_default();
+    let end = match status.rollback_state {
+        None if status.overall_status == StackStatus::Error && status.takes_back.is_none() => {
+            "; what is there stays as it is".to_owned()
+        }
+        None => String::new(),
+        Some(RollbackState::RolledBack) => "; it is as it was before".to_owned(),
+        Some(RollbackState::Overtaken) => "; something else was asked of it before it was back".to_owned(),
+        Some(RollbackState::Impossible) => format!("; everything is left as it is: {message}"),
+        Some(RollbackState::Failed | RollbackState::Due | RollbackState::RollingBack) => {
+            format!("; the way back failed: {message}")
+        }
+    };
+    Some(Failure::new(Exit::Failed, format!("stack `{name}` {verb}: {what}{end}")))
 }
 
 fn left(started: &Started, screen: &mut Screen<'_>) -> Failure {

@@ -1,10 +1,10 @@
 //! Stacks and deployments.
 
 use super::{Client, ClientError};
-use crate::api::wire::{DeploymentList, Envelope, StackList, Validation};
+use crate::api::wire::{DeploymentList, Envelope, Listing, RevisionList, StackList, Validation};
 use bytes::Bytes;
 use graphium_core::{
-    control::{DeploymentState, StackView, Started, StatusView},
+    control::{DeploymentState, DifferenceView, RevisionView, StackView, Started, StatusView},
     plan::{SavedPlan, SealedPlan},
 };
 use reqwest::Method;
@@ -94,6 +94,16 @@ impl Client {
         document: Bytes,
         request: &DeployRequest,
     ) -> Result<T, ClientError> {
+        self.submit_with(path, None, document, request).await
+    }
+
+    async fn submit_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        from: Option<u64>,
+        document: Bytes,
+        request: &DeployRequest,
+    ) -> Result<T, ClientError> {
         let mut call = self.call(Method::POST, path).deadline(DOCUMENT_DEADLINE);
         if let Some(key) = &request.idempotency_key {
             call = call.header("idempotency-key", key);
@@ -101,6 +111,7 @@ impl Client {
         let seconds = request.timeout.map(|timeout| timeout.as_secs().max(1).to_string());
         let word = |flag: bool| flag.to_string();
         let options = [
+            ("from", from.map(|revision| revision.to_string())),
             ("timeout", seconds),
             ("rollbackOnError", request.rollback_on_error.map(word)),
             ("pullImages", request.pull_images.map(word)),
@@ -189,6 +200,59 @@ impl Client {
             call = call.query("to", &revision.to_string());
         }
         call.json().await
+    }
+
+    /// The newest revisions of a stack, at most so many.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn history(&self, stack: &str, limit: usize) -> Result<Vec<RevisionView>, ClientError> {
+        let mut revisions: Vec<RevisionView> = Vec::new();
+        loop {
+            let rest = limit.saturating_sub(revisions.len()).clamp(1, 1000);
+            let mut call = self.call(Method::GET, &["stacks", stack, "revisions"]).query("limit", &rest.to_string());
+            if let Some(last) = revisions.last() {
+                call = call.query("cursor", &last.revision.to_string());
+            }
+            let (items, next) = call.json::<RevisionList>().await?.into_parts();
+            revisions.extend(items);
+            if next.is_none() || revisions.len() >= limit {
+                return Ok(revisions);
+            }
+        }
+    }
+
+    /// What differs between two revisions of a stack: by default the one before the present and the present one.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn stack_difference(
+        &self,
+        stack: &str,
+        from: Option<u64>,
+        to: Option<u64>,
+    ) -> Result<DifferenceView, ClientError> {
+        let mut call = self.call(Method::GET, &["stacks", stack, "diff"]);
+        for (name, revision) in [("from", from), ("to", to)] {
+            if let Some(revision) = revision {
+                call = call.query(name, &revision.to_string());
+            }
+        }
+        call.json().await
+    }
+
+    /// What differs between a revision of a stack, by default the present one, and a document.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy).
+    pub async fn stack_difference_to(
+        &self,
+        stack: &str,
+        from: Option<u64>,
+        document: impl Into<Bytes>,
+        request: &DeployRequest,
+    ) -> Result<DifferenceView, ClientError> {
+        self.submit_with(&["stacks", stack, "diff"], from, document.into(), request).await
     }
 
     /// The present or last deployment of a stack.

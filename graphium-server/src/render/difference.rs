@@ -1,11 +1,36 @@
 //! What a plan changes, property by property.
 
 use super::{Style, printable};
-use graphium_core::plan::{Change, ChangeKind, Plan, PropertyChange};
+use graphium_core::plan::{
+    Change, ChangeKind, ContainerDifference, ContainerDifferenceKind, Plan, PropertyChange, StackDifference,
+};
 
 /// A block per container that was there and does not stay as it was.
 pub(crate) fn differences(plan: &Plan, style: Style) -> Vec<String> {
     plan.changes.iter().flat_map(|change| block(change, style)).collect()
+}
+
+/// A block per container of two documents that differs, after what differs beside them.
+pub(crate) fn document_differences(difference: &StackDifference, style: Style) -> Vec<String> {
+    let mut lines: Vec<String> = difference.properties.iter().map(property).collect();
+    lines.extend(difference.containers.iter().flat_map(|container| document_block(container, style)));
+    lines
+}
+
+fn document_block(container: &ContainerDifference, style: Style) -> Vec<String> {
+    let name = match &container.renamed_from {
+        Some(former) => format!("{former} → {}", container.container),
+        None => container.container.clone(),
+    };
+    let what = match container.kind {
+        ContainerDifferenceKind::Added => "+ is new",
+        ContainerDifferenceKind::Removed => "- is no longer part of it",
+        ContainerDifferenceKind::Changed => "~",
+    };
+    let (sign, what) = what.split_at(1);
+    let mut lines = vec![format!("{sign} {}{what}", style.bold(&printable(&name)))];
+    lines.extend(container.properties.iter().map(|one| format!("  {}", property(one))));
+    lines
 }
 
 fn block(change: &Change, style: Style) -> Vec<String> {

@@ -156,7 +156,12 @@ fn convert_stack(
         completed_at: deployment.completed_at.or(Some(began)),
         deadline: None,
         error_message: deployment.error_message,
+        revision: Some(1),
+        on_failure: None,
         rollback_state: None,
+        rollback_id: None,
+        rollback_message: None,
+        takes_back: None,
     };
     let places = placements.into_iter().map(|(name, placement)| (name, placement.host_id)).collect();
     let record = StackRecord {
@@ -173,6 +178,7 @@ fn convert_stack(
         owner: text(&body, "owner"),
         error_message: text(&body, "errorMessage"),
         traces: std::collections::BTreeSet::new(),
+        last_running: None,
     };
     conversion.records.push(record.write(Expect::Any)?);
     conversion.records.push(state.write(Expect::Any)?);

@@ -22,6 +22,9 @@ pub(super) struct DeployArgs {
     /// Pull every image, also those that a host has
     #[arg(long)]
     pull: bool,
+    /// When it fails, take the whole stack back to what ran before; of a first deployment take away what it made
+    #[arg(long)]
+    rollback_on_error: bool,
     /// How the result is written
     #[arg(short, long, value_enum)]
     output: Option<Format>,
@@ -41,6 +44,7 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
     let request = DeployRequest {
         variables: document.used_variables(),
         pull_images: args.pull.then_some(true),
+        rollback_on_error: args.rollback_on_error.then_some(true),
         ..DeployRequest::default()
     };
     match call.client.deploy(document.bytes().to_vec(), &request).await.map_err(Failure::from) {

@@ -88,6 +88,13 @@ pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exi
     }
     table.lines(style).iter().try_for_each(|line| call.output.line(line))?;
     render::failures(&status, style).iter().try_for_each(|line| call.output.line(line))?;
+    if let Some(failed) = &status.takes_back
+        && status.error_message.is_none()
+    {
+        let to = failed.to.map_or_else(|| "nothing".to_owned(), |to| format!("revision {to}"));
+        let line = format!("revision {} failed and was taken back to {to}: {}", failed.revision, failed.reason);
+        call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(&line)))?;
+    }
     if let Some(error) = &status.error_message {
         call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(error)))?;
     }
