@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, plans, problem::Problem, repeat, socket, stacks,
-    store, tasks, tokens, trace,
+    AppState, agents, containers, deployments, events, health, hosts, logs, plans, problem::Problem, repeat, socket,
+    stacks, store, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -44,6 +44,7 @@ pub fn router(state: AppState) -> Router {
         .route("/hosts/{id}/maintenance", post(hosts::maintenance))
         .route("/containers", get(containers::list))
         .route("/containers/{id}", get(containers::one))
+        .route("/containers/{id}/logs", get(logs::read))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/events", get(events::events))
@@ -58,6 +59,8 @@ pub fn router(state: AppState) -> Router {
         .route("/agents/{id}/renew", post(agents::renew))
         .route("/agents/{id}/observation", put(agents::observe))
         .route("/agents/{id}/tasks", get(agents::tasks))
+        .route("/agents/{id}/streams", post(logs::asked))
+        .route("/agents/{id}/streams/{stream}", post(logs::serve))
         .route("/store", post(store::call));
     Router::new()
         .nest("/api/v1", api)

@@ -2,6 +2,7 @@
 
 mod change;
 mod deploy;
+mod logs;
 mod show;
 
 use super::{
@@ -33,6 +34,7 @@ enum StackCommand {
     Deploy(deploy::DeployArgs),
     List(show::ListArgs),
     Status(show::StatusArgs),
+    Logs(logs::LogsArgs),
     Remove(change::RemoveArgs),
     /// Stops the containers of a stack
     Stop(change::NamedArgs),
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &StackArgs, config: &Config, output: &mut Output) -> Res
             StackCommand::Deploy(args) => deploy::run(args, &mut call).await,
             StackCommand::List(args) => show::list(args, &mut call).await,
             StackCommand::Status(args) => show::status(args, &mut call).await,
+            StackCommand::Logs(args) => logs::run(args, &mut call).await,
             StackCommand::Remove(args) => change::remove(args, &mut call).await,
             StackCommand::Stop(args) => change::stop(args, &mut call).await,
             StackCommand::Start(args) => change::start(args, &mut call).await,
