@@ -151,6 +151,18 @@ async fn a_log_is_followed_line_by_line_to_its_end() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_long_log_is_left_out() {
+    let (bed, engine, _agent) = world().await;
+    let text: String = (0..5000).map(|number| format!("{number}\n")).collect();
+    write(&engine, &text);
+    assert_eq!(get(&bed, "").await.text().await.unwrap(), text);
+    let mut frames = read(&bed.admin, &following()).await;
+    for number in 0..5000 {
+        assert_eq!(line(&mut frames).await, format!("{number}\n"));
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_a_problem_with_words() {
     let (bed, engine, agent) = world().await;
     let problem = async |path: &str, status: u16| {

@@ -202,7 +202,7 @@ impl Stream {
         }
         while !self.is_over {
             let mut bytes = Vec::new();
-            let mut frame = match self.first.take() {
+            let frame = match self.first.take() {
                 Some(frame) => frame,
                 None => {
                     let silence = tokio::time::sleep(ALIVE);
@@ -212,13 +212,13 @@ impl Stream {
                     }
                 }
             };
-            for _ in 0..TOGETHER {
+            self.write(frame, &mut bytes);
+            // What lies ready leaves with it.
+            for _ in 1..TOGETHER {
+                let ready = if self.is_over { None } else { self.reader.next().now_or_never().flatten() };
+                let Some(ready) = ready else { break };
+                let frame = self.took(ready);
                 self.write(frame, &mut bytes);
-                // What lies ready leaves with it.
-                match (self.is_over, self.reader.next().now_or_never().flatten()) {
-                    (false, Some(next)) => frame = self.took(next),
-                    _ => break,
-                }
             }
             if !bytes.is_empty() {
                 return Some(Ok(bytes.into()));
