@@ -20,6 +20,7 @@ use graphium_server::client::{Client, ClientError, LogOptions};
 use page::Page;
 use reading::{Over, Position, Reading, Told};
 use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
 
 /// How often it is looked for containers that come and go, and how soon after something happened.
 const LOOK: Duration = Duration::from_secs(5);
@@ -88,9 +89,9 @@ pub(super) async fn run(args: &LogsArgs, call: &mut Call<'_>) -> Result<Exit, Fa
     let mut page = Page::new(call.output, format, args.timestamps, (!is_alone).then_some(&names[..]));
     watch.begin(seen, &mut page);
     if args.follow {
-        watch.follow(&mut page).await?
+        watch.follow(&mut page).await?;
     } else {
-        watch.read(&mut page).await?
+        watch.read(&mut page).await?;
     }
     watch.verdict()
 }
@@ -205,44 +206,44 @@ impl Watch<'_> {
         let mut look = Box::pin(tokio::time::sleep(if self.readings.is_empty() { SOON } else { LOOK }));
         loop {
             // What lies ready is written first.
-            if let Some(Some((key, told))) = self.readings.next().now_or_never() {
-                let is_over = matches!(told, Told::Over(..));
-                self.take(&key, told, page)?;
-                if is_over {
-                    look = Box::pin(tokio::time::sleep(SOON));
-                }
-                continue;
-            }
-            page.flush()?;
-            let telling = async {
-                match self.readings.next().await {
-                    Some(telling) => telling,
-                    None => std::future::pending().await,
-                }
-            };
-            let news = tokio::select! {
-                telling = telling => Some(telling),
-                event = events.next(), if has_events => {
-                    has_events = matches!(event, Some(Ok(_)));
-                    let soon = tokio::time::Instant::now() + SOON;
-                    if look.deadline() > soon {
-                        look.as_mut().reset(soon);
+            let telling = match self.readings.next().now_or_never().flatten() {
+                Some(telling) => Some(telling),
+                None => {
+                    page.flush()?;
+                    let readings = &mut self.readings;
+                    let telling = async {
+                        match readings.next().await {
+                            Some(telling) => telling,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        telling = telling => Some(telling),
+                        event = events.next(), if has_events => {
+                            has_events = matches!(event, Some(Ok(_)));
+                            let soon = Instant::now() + SOON;
+                            if look.deadline() > soon {
+                                look.as_mut().reset(soon);
+                            }
+                            continue;
+                        }
+                        () = &mut look => None,
                     }
-                    continue;
                 }
-                () = &mut look => None,
             };
-            if let Some((key, told)) = news {
-                let is_over = matches!(told, Told::Over(..));
-                self.take(&key, told, page)?;
-                if is_over {
-                    look = Box::pin(tokio::time::sleep(SOON));
+            match telling {
+                Some((key, told)) => {
+                    if matches!(told, Told::Over(..)) {
+                        look.as_mut().reset(Instant::now() + SOON);
+                    }
+                    self.take(&key, told, page)?;
                 }
-                continue;
-            }
-            look = Box::pin(tokio::time::sleep(LOOK));
-            if self.look(page).await? {
-                return Ok(());
+                None => {
+                    look.as_mut().reset(Instant::now() + LOOK);
+                    if self.look(page).await? {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
