@@ -4,6 +4,8 @@
 
 #[path = "cli_home.rs"]
 mod home;
+#[path = "cli_logs.rs"]
+mod logs;
 
 use graphium_core::{
     agent::{Agent, AgentSettings, MemoryJournal},

@@ -80,6 +80,10 @@ id!(
     /// One run of an agent's claim request; the agent chooses it at random.
     ClaimId
 );
+id!(
+    /// One reading of a log; the server chooses it at random.
+    StreamId
+);
 
 /// A Docker host, by the bare name that its agent was started with (`vm1`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

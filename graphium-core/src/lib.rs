@@ -19,6 +19,7 @@ pub mod environment;
 pub mod event;
 pub mod id;
 pub mod inventory;
+pub mod log;
 pub mod plan;
 pub mod runtime;
 #[cfg(feature = "sim")]

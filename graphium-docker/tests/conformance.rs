@@ -60,6 +60,7 @@ impl RuntimeHarness for Engine {
         let line = match workload {
             Workload::Runs => "trap 'exit 0' TERM; while :; do sleep 1 & wait; done",
             Workload::Speaks => "echo one; echo two; echo three; exit 3",
+            Workload::Murmurs => "echo out; echo err >&2; trap 'exit 0' TERM; while :; do sleep 1 & wait; done",
         };
         (self.image.clone(), ["sh", "-c", line].map(str::to_owned).to_vec())
     }

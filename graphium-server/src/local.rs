@@ -8,6 +8,7 @@ use graphium_core::{
         SessionGrant,
     },
     id::HostId,
+    log::LogLink,
     runtime::ContainerRuntime,
     store::SessionRequest,
     task::{Lease, Outcome, Task},
@@ -103,5 +104,9 @@ impl AgentLink for Watched {
             self.told.send_replace(true);
         }
         Ok(())
+    }
+
+    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
+        self.link.log_links()
     }
 }

@@ -6,6 +6,7 @@ mod agent;
 mod bed;
 mod full;
 mod limits;
+mod logs;
 mod plans;
 mod roles;
 mod routes;

@@ -11,6 +11,7 @@ mod crashes;
 mod deploys;
 mod estate;
 mod failures;
+mod logs;
 mod pulls;
 mod registry;
 mod rollback;

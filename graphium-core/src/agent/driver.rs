@@ -5,6 +5,7 @@ use super::{
     execute::{HostFacts, Workplace, execute},
     journal::{Journal, Memory},
     link::{AgentLink, LinkError},
+    logs::LogKeeper,
     observe::Watchman,
     patience::within,
     settings::{AgentError, AgentSettings, Notice},
@@ -116,8 +117,8 @@ struct Driver {
     news: UnboundedSender<Input>,
     steps: UnboundedReceiver<Input>,
     memory: Memory,
-    /// The watch over the host, for the present session.
-    watch: Option<AbortHandle>,
+    /// What goes on beside the work for the present session: the watch over the host, and the reading of logs.
+    beside: Vec<AbortHandle>,
     is_offline: bool,
 }
 
@@ -125,7 +126,17 @@ impl Driver {
     fn new(agent: Agent, engine: Engine, memory: Memory) -> Self {
         let (news, steps) = unbounded();
         let work = FuturesUnordered::new();
-        Self { agent, engine, work, attempts: HashMap::new(), news, steps, memory, watch: None, is_offline: false }
+        Self {
+            agent,
+            engine,
+            work,
+            attempts: HashMap::new(),
+            news,
+            steps,
+            memory,
+            beside: Vec::new(),
+            is_offline: false,
+        }
     }
 
     /// Lets the engine take in what happened, and performs what it decides.
@@ -263,10 +274,21 @@ impl Driver {
             settings: Arc::clone(&self.agent.settings),
             epoch,
         };
-        let (watch, handle) = abortable(watchman.watch());
-        if let Some(earlier) = self.watch.replace(handle) {
-            earlier.abort();
+        self.beside.drain(..).for_each(|earlier| earlier.abort());
+        for link in self.agent.link.log_links() {
+            let keeper = LogKeeper {
+                link,
+                runtime: Arc::clone(&self.agent.runtime),
+                environment: Arc::clone(&self.agent.environment),
+                host: self.agent.settings.host.clone(),
+                epoch,
+            };
+            let (logs, handle) = abortable(keeper.keep());
+            self.beside.push(handle);
+            self.work.push(logs.map(|_| None).boxed());
         }
+        let (watch, handle) = abortable(watchman.watch());
+        self.beside.push(handle);
         let ended = watch.map(|end| end.ok().map(|error| Input::LinkFailed(Call::Observe, error)));
         self.work.push(ended.boxed());
     }

@@ -3,12 +3,13 @@
 use crate::{
     id::{ClaimId, HostId, TaskId},
     inventory::ObservedContainer,
+    log::LogLink,
     store::{Session, SessionRequest},
     task::{Lease, Outcome, Progress, Task},
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// The agent's way to the control plane: a call within one program, or HTTP.
 ///
@@ -29,6 +30,12 @@ pub trait AgentLink: Send + Sync + fmt::Debug {
 
     /// Tells what the host is and what runs there.
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError>;
+
+    /// The ways to those who read logs: one for each server that the agent knows, for a reader may be at any of them.
+    /// By default there are none.
+    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
+        Vec::new()
+    }
 }
 
 /// A session and the rules that go with it.

@@ -9,6 +9,7 @@ mod execute;
 mod inspected;
 mod journal;
 mod link;
+mod logs;
 mod observe;
 mod patience;
 mod settings;

@@ -5,6 +5,7 @@ use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
     inventory::{HostStatus, ObservedContainer},
+    log::LogLink,
     store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 /// The longest that a claim may wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -112,6 +113,10 @@ impl AgentLink for Control {
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         self.hear(&report.host).await?;
         Ok(self.take_in(report).await?)
+    }
+
+    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
+        vec![Arc::clone(&self.logs) as Arc<dyn LogLink>]
     }
 }
 

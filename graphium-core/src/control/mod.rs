@@ -2,7 +2,7 @@
 //!
 //! [`Control`] is a library type over a store, a sink of events and the world's clock. The server is a
 //! thin face on it; so is a test, and somebody else's program. It keeps nothing that the store does not
-//! have, but for who was heard last and who waits.
+//! have, but for who was heard last, who waits and who reads a log.
 
 mod agents;
 mod apply;
@@ -51,6 +51,7 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId},
+    log::LogExchange,
     store::{Expect, TaskStore},
 };
 use presence::Presence;
@@ -97,6 +98,7 @@ pub struct Control {
     observing: futures::lock::Mutex<()>,
     /// Wakes the monitor.
     wake: event_listener::Event,
+    logs: Arc<LogExchange>,
     state: Mutex<State>,
 }
 
@@ -136,6 +138,7 @@ impl Control {
     ) -> Result<Arc<Self>, ControlError> {
         let state = State { published: store.last_event().await?, ..State::default() };
         let control = Self {
+            logs: Arc::new(LogExchange::new(Arc::clone(&environment))),
             store,
             sink,
             environment,
@@ -153,6 +156,11 @@ impl Control {
     /// The store that it works on.
     pub fn store(&self) -> &Arc<dyn TaskStore> {
         &self.store
+    }
+
+    /// The logs that are read through this control plane.
+    pub fn logs(&self) -> &Arc<LogExchange> {
+        &self.logs
     }
 
     /// Somebody else has changed the store: agents of these hosts ask again at once, and the monitor looks.

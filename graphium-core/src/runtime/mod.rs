@@ -4,12 +4,14 @@ mod digest;
 mod error;
 pub mod label;
 mod live;
+mod log;
 mod spec;
 
 pub(crate) use digest::push_count;
 pub use error::RuntimeError;
 pub(crate) use live::{LIMITS, NANO, SHARES_PER_CPU};
 pub use live::{LiveSettings, LiveStep};
+pub use log::{ContainerLog, LogEntry, LogQuery, LogSource, Tail};
 pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
 
@@ -31,7 +33,7 @@ use std::{fmt, time::Duration};
 ///   different names may run at the same time.
 /// * **Cancellation**: a dropped future may have taken effect; the next call finds out.
 /// * **Deadlines**: every call ends in bounded time, with [`RuntimeError::TimedOut`] if need be;
-///   only [`pull`](Self::pull) and [`watch`](Self::watch) may be long.
+///   only [`pull`](Self::pull), and the streams of [`watch`](Self::watch) and [`logs`](Self::logs), may be long.
 /// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed; a name that is taken
 ///   by something else is [`RuntimeError::NameTaken`].
 #[async_trait]
@@ -96,6 +98,15 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
 
     /// The last `lines` lines that a container wrote, oldest first.
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError>;
+
+    /// The log of one of our containers, whether it runs or not.
+    ///
+    /// What is followed ends with the container's run: after its last words, when it exits, is stopped or removed. Nothing is
+    /// read ahead of whoever polls, but for a buffer of some kilobytes; dropping the stream ends the reading. Each source
+    /// is in its order; between standard output and standard error no engine knows more than the times.
+    ///
+    /// A container that is absent is [`RuntimeError::NotFound`], one that is not ours [`RuntimeError::NameTaken`].
+    async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError>;
 
     /// Says when something changed about a container, until the engine ends the stream.
     ///

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     runtime::{
-        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
-        PullObserver, RuntimeError, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
+        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec,
     },
     stack::PullPolicy,
     testing::{Effects, FakeRuntime, Operation, Thing},
@@ -337,6 +337,10 @@ impl ContainerRuntime for SimRuntime {
 
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
         self.look(Operation::LastLines, name, self.fake().last_lines(name, lines)).await
+    }
+
+    async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
+        self.look(Operation::Logs, name, self.fake().logs(name, query)).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

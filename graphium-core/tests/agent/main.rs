@@ -5,6 +5,7 @@ mod bed;
 mod faults;
 mod house;
 mod link;
+mod logs;
 mod sessions;
 mod settings;
 mod work;

@@ -1,13 +1,16 @@
-//! The last words of a container.
+//! What containers have written.
 
-use super::LOOK;
+use super::{DockerRuntime, LOOK, is_managed, taken};
 use crate::{
     connection::{Call, Connection},
+    error::Fault,
     name::checked,
 };
-use bollard::query_parameters::LogsOptionsBuilder;
-use futures::TryStreamExt as _;
-use graphium_core::runtime::RuntimeError;
+use bollard::{container::LogOutput, query_parameters::LogsOptionsBuilder};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, future::ready};
+use graphium_core::runtime::{ContainerLog, LogEntry, LogQuery, LogSource, RuntimeError};
+use jiff::Timestamp;
 
 /// No more than this is kept of what a container wrote, however long its lines are.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -18,7 +21,7 @@ pub(super) async fn last_lines(connection: &Connection, name: &str, lines: usize
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let wanted = name.clone();
     let ask = |docker: bollard::Docker| async move {
-        let kept = |mut text: Vec<u8>, part: bollard::container::LogOutput| async move {
+        let kept = |mut text: Vec<u8>, part: LogOutput| async move {
             text.extend_from_slice(&part.into_bytes());
             let surplus = text.len().saturating_sub(MOST_BYTES);
             text.drain(..surplus);
@@ -30,4 +33,84 @@ pub(super) async fn last_lines(connection: &Connection, name: &str, lines: usize
     let mut last: Vec<String> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
     last.drain(..last.len().saturating_sub(lines));
     Ok(last)
+}
+
+impl DockerRuntime {
+    /// Looks at the container first: a request for a log has no answer before its container writes.
+    pub(super) async fn read_log(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
+        let name = checked(name)?;
+        let absent = || RuntimeError::NotFound(format!("there is no container `{name}`"));
+        let shown = self.look(name).await?.ok_or_else(absent)?;
+        let config = shown.config.unwrap_or_default();
+        if !is_managed(config.labels.as_ref()) {
+            return Err(taken(name, "a container that is not Graphium's"));
+        }
+        let id = shown.id.unwrap_or_default();
+        let has_terminal = config.tty == Some(true);
+        // The engine's own grid is a second, rounded down; what is older is left out by its own time.
+        let since = query.since.map_or(0, |since| i32::try_from(since.as_second().max(0)).unwrap_or(i32::MAX));
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .follow(query.follow)
+            .timestamps(query.timestamps || !has_terminal)
+            .since(since)
+            .tail(&query.tail.to_string())
+            .build();
+        let client = self.connection.client().await?;
+        let endpoint = self.endpoint().clone();
+        let is_wanted = move |entry: &LogEntry| match (entry.time, query.since) {
+            (Some(time), Some(since)) => time >= since,
+            _ => true,
+        };
+        let entries = client
+            .docker
+            .logs(&id, Some(options))
+            .map(move |part| match part {
+                Ok(part) if has_terminal => {
+                    Ok(LogEntry { source: LogSource::Console, time: None, bytes: part.into_bytes().into() })
+                }
+                Ok(part) => Ok(entry(part)),
+                Err(error) => Err(Fault::new(error, &endpoint).into()),
+            })
+            .try_filter(move |entry| ready(is_wanted(entry)));
+        Ok(ContainerLog { id, entries: entries.boxed() })
+    }
+}
+
+/// A frame of the engine: one line, or a part of a long one, each after its time.
+fn entry(part: LogOutput) -> LogEntry {
+    let source = if matches!(part, LogOutput::StdErr { .. }) { LogSource::Stderr } else { LogSource::Stdout };
+    let (time, bytes) = timed(part.into_bytes());
+    LogEntry { source, time, bytes: bytes.into() }
+}
+
+/// Takes the time off that the engine put before a line.
+fn timed(bytes: Bytes) -> (Option<Timestamp>, Bytes) {
+    let end = bytes.iter().take(64).position(|byte| *byte == b' ');
+    let time = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok()?.parse().ok());
+    match (time, end) {
+        (Some(time), Some(end)) => (Some(time), bytes.slice(end + 1..)),
+        _ => (None, bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_time_is_taken_off_and_the_rest_stays_as_it_is() {
+        let time: Timestamp = "2026-01-31T12:00:00.123456789Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-01-31T12:00:00.123456789Z hello world\n", (Some(time), "hello world\n")),
+            ("2026-01-31T12:00:00.123456789Z  x", (Some(time), " x")),
+            ("2026-01-31T12:00:00.123456789Z \n", (Some(time), "\n")),
+            ("hello world\n", (None, "hello world\n")),
+            ("", (None, "")),
+        ] {
+            let (time, rest) = timed(Bytes::from_static(text.as_bytes()));
+            assert_eq!((time, rest.as_ref()), (expected.0, expected.1.as_bytes()), "{text}");
+        }
+    }
 }

@@ -20,8 +20,8 @@ use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
-        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
-        PullObserver, RuntimeError, VolumeSpec, label,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
+        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec, label,
     },
     stack::PullPolicy,
 };
@@ -47,7 +47,7 @@ const CHANGE: Duration = Duration::from_secs(60);
 ///
 /// # Deadlines
 /// 30 s for a question, 60 s for a change, the grace period and 30 s for a stop. A pull may last as
-/// long as bytes arrive, and ends 60 s after the last one.
+/// long as bytes arrive, and ends 60 s after the last one; the streams of changes and logs end with their reader.
 ///
 /// Needs a tokio runtime with its time and I/O drivers.
 #[derive(Debug)]
@@ -175,6 +175,10 @@ impl ContainerRuntime for DockerRuntime {
 
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
         logs::last_lines(&self.connection, name, lines).await
+    }
+
+    async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
+        self.read_log(name, query).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

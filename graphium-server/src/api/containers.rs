@@ -37,19 +37,23 @@ pub(super) async fn list(
     Ok(Json(ContainerList::page(page.items, page.next)))
 }
 
-/// By `<host>/<name>`, or by the engine's id.
 pub(super) async fn one(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<ObservedContainer>, Problem> {
-    if let Some(Versioned { value, .. }) = state.control.store().document::<ObservedContainer>(&id).await? {
-        return Ok(Json(value));
+    Ok(Json(find(&state, &id).await?))
+}
+
+/// By `<host>/<name>`, or by the engine's id.
+pub(super) async fn find(state: &AppState, id: &str) -> Result<ObservedContainer, Problem> {
+    if let Some(Versioned { value, .. }) = state.control.store().document::<ObservedContainer>(id).await? {
+        return Ok(value);
     }
     let mut after = None;
     loop {
         let page = state.control.containers(after, 1000, None, None).await?;
         if let Some(found) = page.items.into_iter().find(|container| container.id == id) {
-            return Ok(Json(found));
+            return Ok(found);
         }
         after = page.next;
         if after.is_none() {

@@ -1,7 +1,7 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, orphans, plans, problem::Problem, repeat,
+    AppState, agents, containers, deployments, events, health, hosts, logs, orphans, plans, problem::Problem, repeat,
     revisions, socket, stacks, store, tasks, tokens, trace,
 };
 use crate::auth;
@@ -48,6 +48,7 @@ pub fn router(state: AppState) -> Router {
         .route("/containers/{id}", get(containers::one))
         .route("/orphans", get(orphans::list))
         .route("/orphans/{host}/{container}", delete(orphans::remove))
+        .route("/containers/{id}/logs", get(logs::read))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/events", get(events::events))
@@ -62,6 +63,8 @@ pub fn router(state: AppState) -> Router {
         .route("/agents/{id}/renew", post(agents::renew))
         .route("/agents/{id}/observation", put(agents::observe))
         .route("/agents/{id}/tasks", get(agents::tasks))
+        .route("/agents/{id}/streams", post(logs::asked))
+        .route("/agents/{id}/streams/{stream}", post(logs::serve))
         .route("/store", post(store::call));
     Router::new()
         .nest("/api/v1", api)

@@ -7,6 +7,7 @@ use graphium_core::{
     event::Event,
     id::{ClaimId, HostId},
     inventory::{Host, ObservedContainer},
+    log::LogRequest,
     task::{Lease, Outcome, Progress, Task, TaskError, TaskResult, TaskStatus},
 };
 use jiff::Timestamp;
@@ -308,4 +309,21 @@ pub struct Health {
     pub status: String,
     /// The server's version.
     pub version: String,
+}
+
+/// `POST /agents/:id/streams`: which logs are wanted?
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogCallBody {
+    /// The agent's session.
+    pub epoch: u64,
+    /// How long to wait for the first.
+    pub wait_seconds: f64,
+}
+
+/// The answer: logs that are wanted and that nobody reads yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogRequests {
+    /// Each is served by a request of its own, `POST /agents/:id/streams/:stream`.
+    pub requests: Vec<LogRequest>,
 }

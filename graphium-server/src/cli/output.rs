@@ -47,6 +47,12 @@ impl Output {
         writeln!(self.stdout, "{text}").map_err(refused)
     }
 
+    /// Writes a line of the result as somebody else wrote it, after a text of ours.
+    pub(crate) fn bytes_line(&mut self, before: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let parts = [before.as_bytes(), bytes, b"\n"];
+        parts.iter().try_for_each(|part| self.stdout.write_all(part)).map_err(refused)
+    }
+
     /// Writes the result as JSON for programs: indented on a terminal, on one line otherwise.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         self.has_result = true;
@@ -129,6 +135,11 @@ impl Output {
     /// How text on stdout is coloured.
     pub(crate) fn data_style(&self) -> Style {
         style(self.stdout_is_terminal)
+    }
+
+    /// Whether a person reads stdout.
+    pub(crate) fn is_page(&self) -> bool {
+        self.stdout_is_terminal
     }
 
     /// Whether a person watches stderr.

@@ -5,7 +5,7 @@ use super::{
     servers::{Server, Servers},
 };
 use crate::api::{problem::Problem, wire::Listing};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -52,6 +52,11 @@ impl Client {
     /// The address of the server that is asked at present, without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.servers.present().base_url()
+    }
+
+    /// A client of each server alone, in their order.
+    pub(super) fn apart(&self) -> impl Iterator<Item = Self> {
+        self.servers.apart().map(|servers| Self { servers: Arc::new(servers) })
     }
 
     /// A call of `/api/v1/<path…>`; each part of the path is encoded.
@@ -154,7 +159,7 @@ impl Call {
     pub(super) async fn send(&self) -> Result<Response, ClientError> {
         let mut unheard = Vec::new();
         for attempt in self.servers.attempts() {
-            match self.send_to(attempt.server()).await {
+            match self.send_to(attempt.server(), None).await {
                 Ok(response) => {
                     attempt.answered();
                     return Ok(response);
@@ -176,7 +181,15 @@ impl Call {
         Err(ClientError::Unreachable { url, reason })
     }
 
-    async fn send_to(&self, server: &Server) -> Result<Response, Failed> {
+    /// Sends it with a body that comes bit by bit, which can be sent once only.
+    pub(super) async fn stream(&self, body: Body) -> Result<Response, ClientError> {
+        self.send_to(self.servers.present(), Some(body)).await.map_err(|failed| match failed {
+            Failed::Unheard { url, reason } => ClientError::Unreachable { url, reason },
+            Failed::Answered(error) => error,
+        })
+    }
+
+    async fn send_to(&self, server: &Server, body: Option<Body>) -> Result<Response, Failed> {
         let target = self.url_at(server);
         let url = display(&target);
         let unreachable = |error: reqwest::Error| match (error.is_connect(), reason(&error)) {
@@ -195,6 +208,9 @@ impl Call {
         }
         let mut request = request.build().map_err(unreachable)?;
         *request.url_mut() = target;
+        if body.is_some() {
+            *request.body_mut() = body;
+        }
         let response = server.http.execute(request).await.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(response);

@@ -1,15 +1,16 @@
 //! The agent's way to the control plane over HTTP.
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, logs::HttpLogLink};
 use crate::api::wire::{ClaimBody, Claimed, Renewed, StatusReport};
 use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
+    log::LogLink,
     store::SessionRequest,
     task::{Lease, Outcome, Task},
 };
 use reqwest::Method;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
 const CLAIM_MARGIN: Duration = Duration::from_secs(8);
@@ -68,6 +69,10 @@ impl AgentLink for HttpLink {
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         let request = self.client.call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
         Ok(request.deadline(CALL).body(report).done().await?)
+    }
+
+    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
+        self.client.apart().map(|client| Arc::new(HttpLogLink::new(client)) as Arc<dyn LogLink>).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod estate;
 mod events;
 mod link;
+mod logs;
 mod servers;
 mod stacks;
 mod tasks;
@@ -14,6 +15,7 @@ mod tasks;
 pub use call::Client;
 pub use error::ClientError;
 pub use link::HttpLink;
+pub use logs::{LogFrames, LogOptions};
 pub use stacks::DeployRequest;
 pub use tasks::TaskFilter;
 

@@ -10,6 +10,9 @@ use std::{
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long what was sent may stay unheard: then nobody is there any more.
+const UNHEARD: Duration = Duration::from_secs(90);
+
 /// Servers on one store. The same is asked until it does not answer.
 pub(super) struct Servers {
     first: Server,
@@ -19,6 +22,7 @@ pub(super) struct Servers {
 }
 
 /// A server, and what it is shown.
+#[derive(Clone)]
 pub(super) struct Server {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
@@ -36,6 +40,7 @@ impl Server {
         }
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
+            .tcp_user_timeout(UNHEARD)
             // A redirect would carry the token to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
@@ -60,6 +65,11 @@ impl Servers {
         let first = Server::new(url, token)?;
         let others = servers.map(|(url, token)| Server::new(url, token)).collect::<Result<_, _>>()?;
         Ok(Self { first, others, left: AtomicUsize::new(0) })
+    }
+
+    /// Each of them alone, in their order.
+    pub(super) fn apart(&self) -> impl Iterator<Item = Self> {
+        self.all().map(|server| Self { first: server.clone(), others: Vec::new(), left: AtomicUsize::new(0) })
     }
 
     /// Each of them, in their order.

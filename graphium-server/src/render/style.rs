@@ -42,6 +42,12 @@ impl Style {
         self.wrap("2", text)
     }
 
+    /// For what is one of many: the same colour for the same number, and another for the next.
+    pub(crate) fn one_of_many(self, number: usize, text: &str) -> String {
+        const COLOURS: [&str; 10] = ["36", "33", "32", "35", "34", "96", "93", "92", "95", "94"];
+        self.wrap(COLOURS[number % COLOURS.len()], text)
+    }
+
     fn wrap(self, code: &str, text: &str) -> String {
         if self.coloured && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }

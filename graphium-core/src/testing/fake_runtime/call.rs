@@ -21,6 +21,7 @@ pub enum Operation {
     List,
     Owned,
     LastLines,
+    Logs,
     Watch,
 }
 
@@ -42,6 +43,7 @@ impl fmt::Display for Operation {
             Self::List => "list",
             Self::Owned => "owned",
             Self::LastLines => "last-lines",
+            Self::Logs => "logs",
             Self::Watch => "watch",
         })
     }

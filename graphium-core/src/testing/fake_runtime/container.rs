@@ -3,6 +3,7 @@
 use super::{
     Thing,
     engine::{Engine, foreign, is_managed, ours},
+    log::Log,
 };
 use crate::{
     id::HostId,
@@ -19,7 +20,7 @@ const FIRST_FREE_PORT: u16 = 32_768;
 pub(super) struct FakeContainer {
     pub(super) spec: ContainerSpec,
     pub(super) state: ContainerState,
-    pub(super) lines: Vec<String>,
+    pub(super) log: Log,
 }
 
 impl FakeContainer {
@@ -95,7 +96,7 @@ impl Engine {
             settings: Some(LiveSettings::of(&spec.container)),
         };
         let state = ContainerState { observed, started_at: None, restart_count: 0, error: None };
-        let container = FakeContainer { spec, state, lines: Vec::new() };
+        let container = FakeContainer { spec, state, log: Log::default() };
         for volume in container.volumes() {
             self.volumes.entry(volume.to_owned()).or_default();
         }
@@ -157,7 +158,9 @@ impl Engine {
         observed.exit_code = None;
         observed.ip_address = Some(Ipv4Addr::from(0xAC12_0000 | (made & 0xFFFF)).into());
         container.state.started_at = now;
-        container.lines.extend(program.lines);
+        for (source, line) in program.lines {
+            container.write(source, now, format!("{line}\n").as_bytes());
+        }
         self.tell(name, "start");
         if let Some(health) = health.filter(|health| *health != Health::Starting) {
             self.tell(name, &format!("health_status: {}", word(health)));
@@ -176,6 +179,7 @@ impl Engine {
             RestartPolicy::OnFailure(None) => code != 0,
             RestartPolicy::OnFailure(Some(times)) => code != 0 && container.state.restart_count < u64::from(times),
         };
+        container.log.end_following();
         let observed = &mut container.state.observed;
         observed.exit_code = Some(code);
         observed.health = None;
@@ -221,6 +225,7 @@ impl Engine {
             return Ok(());
         }
         if let Some(container) = self.containers.get_mut(name) {
+            container.log.end_following();
             let observed = &mut container.state.observed;
             observed.status = ContainerStatus::Exited;
             observed.exit_code = Some(0);
@@ -243,7 +248,7 @@ impl Engine {
     }
 
     /// Our container of that name; an error where it is somebody else's.
-    fn own(&self, name: &str) -> Result<Option<&FakeContainer>, RuntimeError> {
+    pub(super) fn own(&self, name: &str) -> Result<Option<&FakeContainer>, RuntimeError> {
         match self.containers.get(name) {
             Some(container) if !is_managed(&container.state.observed.labels) => Err(foreign(Thing::Container, name)),
             found => Ok(found),

@@ -116,10 +116,11 @@ impl Engine {
         self.watchers.retain(|watcher| watcher.unbounded_send(Ok(change.clone())).is_ok());
     }
 
-    /// Ends every stream of changes with an error.
+    /// Ends every stream of changes, and every log that is followed, with an error.
     pub(super) fn end_watching(&mut self, error: &RuntimeError) {
         // One that no longer listens needs no end.
         self.watchers.drain(..).for_each(|watcher| drop(watcher.unbounded_send(Err(error.clone()))));
+        self.containers.values_mut().for_each(|container| container.log.break_off(error));
     }
 
     pub(super) fn effect(&mut self, name: &str) -> &mut Effects {

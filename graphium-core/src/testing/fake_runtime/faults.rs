@@ -23,7 +23,7 @@ pub(super) struct Faults {
 }
 
 impl FakeRuntime {
-    /// Takes the engine away: every call is [`RuntimeError::Unreachable`], and streams of changes end. Containers run on.
+    /// Takes the engine away: every call is [`RuntimeError::Unreachable`], and streams of changes and logs end. Containers run on.
     pub fn disconnect(&self) {
         self.faults().away = true;
         self.engine().end_watching(&away());

@@ -4,6 +4,7 @@ mod call;
 mod container;
 mod engine;
 mod faults;
+mod log;
 mod outside;
 mod peek;
 mod program;
@@ -32,7 +33,7 @@ use std::{
 ///
 /// Every image can be pulled unless [`deny_image`](Self::deny_image) says otherwise; none is present at first.
 ///
-/// * The world outside: [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
+/// * The world outside: [`write`](Self::write), [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
 ///   [`make_foreign`](Self::make_foreign), [`occupy_port`](Self::occupy_port).
 /// * Faults: [`disconnect`](Self::disconnect), [`hang`](Self::hang), [`fail_next`](Self::fail_next),
 ///   [`lose_next_answer`](Self::lose_next_answer).

@@ -3,11 +3,19 @@
 use super::{FakeRuntime, Thing, container::word};
 use crate::{
     inventory::{ContainerStatus, Health},
-    runtime::{ContainerSpec, LiveSettings},
+    runtime::{ContainerSpec, LiveSettings, LogSource},
     stack::{Container, TextMap},
 };
 
 impl FakeRuntime {
+    /// Lets a container that runs write something.
+    pub fn write(&self, name: &str, source: LogSource, bytes: &[u8]) {
+        let now = self.shared.environment.as_ref().map(|environment| environment.now());
+        if let Some(container) = self.engine().containers.get_mut(name) {
+            container.write(source, now, bytes);
+        }
+    }
+
     /// Ends a container's process with this code, as a crash or `kill` would; its restart policy is followed.
     pub fn exit(&self, name: &str, code: i64) {
         self.engine().end(name, code);

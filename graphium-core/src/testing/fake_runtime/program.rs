@@ -1,12 +1,12 @@
 //! What the containers of an image do.
 
-use crate::inventory::Health;
+use crate::{inventory::Health, runtime::LogSource};
 
 /// What a container does when it is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// What it writes.
-    pub(super) lines: Vec<String>,
+    /// What it writes, and where to.
+    pub(super) lines: Vec<(LogSource, String)>,
     /// How it ends at once; absent: it runs until it is stopped.
     pub(super) exit: Option<i64>,
     /// What its health check says after the start, if its definition has one that the engine makes.
@@ -27,7 +27,14 @@ impl Program {
     /// Writes these lines at its start.
     #[must_use]
     pub fn saying<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Self {
-        self.lines = lines.into_iter().map(Into::into).collect();
+        self.lines.extend(lines.into_iter().map(|line| (LogSource::Stdout, line.into())));
+        self
+    }
+
+    /// Writes these lines to its standard error at its start.
+    #[must_use]
+    pub fn complaining<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Self {
+        self.lines.extend(lines.into_iter().map(|line| (LogSource::Stderr, line.into())));
         self
     }
 

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     runtime::{
-        ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
-        PullObserver, RuntimeError, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
+        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec,
     },
     stack::{PullPolicy, TextMap},
 };
@@ -131,9 +131,13 @@ impl ContainerRuntime for FakeRuntime {
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
         self.call(Operation::LastLines, name, |engine| match engine.containers.get(name) {
             None => Err(RuntimeError::NotFound(format!("there is no container `{name}`"))),
-            Some(container) => Ok(container.lines[container.lines.len().saturating_sub(lines)..].to_vec()),
+            Some(container) => Ok(container.log.last_lines(lines)),
         })
         .await
+    }
+
+    async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
+        self.call(Operation::Logs, name, |engine| engine.logs(name, query)).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

@@ -15,6 +15,7 @@ fn harness() -> Harness {
     let fake = FakeRuntime::new();
     fake.put_image("runs", Program::runs());
     fake.put_image("speaks", Program::exits(3).saying(["one", "two", "three"]));
+    fake.put_image("murmurs", Program::runs().saying(["out"]).complaining(["err"]));
     Harness(fake)
 }
 
@@ -30,7 +31,11 @@ impl RuntimeHarness for Harness {
     }
 
     fn workload(&self, workload: Workload) -> (String, Vec<String>) {
-        let image = if workload == Workload::Runs { "runs" } else { "speaks" };
+        let image = match workload {
+            Workload::Runs => "runs",
+            Workload::Speaks => "speaks",
+            Workload::Murmurs => "murmurs",
+        };
         (image.to_owned(), Vec::new())
     }
 

@@ -5,7 +5,7 @@ use super::{
     bench::{Bench, fails_as, ok},
 };
 use crate::{
-    runtime::{ContainerRuntime, LiveSettings, PullObserver},
+    runtime::{ContainerRuntime, LiveSettings, LogQuery, PullObserver},
     stack::PullPolicy,
 };
 use futures::StreamExt as _;
@@ -72,6 +72,7 @@ pub(super) async fn an_engine_that_does_not_answer_is_unreachable(away: &dyn Con
     fails_as!(away.remove_network(name).await, Unreachable);
     fails_as!(away.remove_volume(name).await, Unreachable);
     fails_as!(away.last_lines(name, 1).await, Unreachable);
+    fails_as!(away.logs(name, LogQuery::default()).await, Unreachable);
     fails_as!(away.pull("graphium-suite", PullPolicy::IfNotPresent, &Told::default()).await, Unreachable);
     assert!(away.watch().await.is_err());
 }

@@ -14,6 +14,7 @@
 mod bench;
 mod containers;
 mod engine;
+mod logs;
 mod networks;
 mod settings;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use bench::Bench;
 use containers::*;
 use engine::*;
 use futures::future::LocalBoxFuture;
+use logs::*;
 use networks::*;
 use settings::*;
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub enum Workload {
     Runs,
     /// Writes the lines `one`, `two` and `three`, and ends with exit code 3.
     Speaks,
+    /// Writes the line `out` to its standard output and `err` to its standard error, and runs until it is asked to stop.
+    Murmurs,
 }
 
 type Case = for<'a> fn(&'a Bench<'a>) -> LocalBoxFuture<'a, ()>;
@@ -88,6 +92,10 @@ macro_rules! __runtime_cases {
             removing_twice_succeeds_and_ends_what_runs
             labels_are_seen_again
             an_exit_code_and_the_last_lines_are_kept
+            a_log_is_read_from_its_beginning_its_end_and_a_moment
+            a_log_is_followed_until_its_container_ends
+            a_followed_log_ends_when_its_container_is_removed
+            a_foreign_log_is_not_read
             a_taken_port_is_port_taken
             a_published_port_is_seen
             settings_change_in_place_and_are_read_back

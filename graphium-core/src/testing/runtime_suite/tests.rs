@@ -3,14 +3,17 @@
 use super::*;
 use crate::{
     runtime::{
-        ContainerChange, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned, PullObserver,
-        RuntimeError, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerSpec, ContainerState, EngineInfo, LiveSettings, LogQuery, LogSource,
+        NetworkSpec, Owned, PullObserver, RuntimeError, Tail, VolumeSpec,
     },
     stack::{Container, PullPolicy},
     testing::{FakeRuntime, Program},
 };
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -30,6 +33,10 @@ enum Lie {
     TakesZeroForUnlimited,
     ForgetsSettings,
     AdjustsInSilence,
+    ReadsForeignLogs,
+    MixesSources,
+    EndsInError,
+    IgnoresTails,
 }
 
 /// A runtime that lies.
@@ -115,6 +122,30 @@ impl ContainerRuntime for Saboteur {
     async fn last_lines(&self, name: &str, lines: usize) -> Result<Vec<String>, RuntimeError> {
         self.fake.last_lines(name, lines).await
     }
+    async fn logs(&self, name: &str, mut query: LogQuery) -> Result<ContainerLog, RuntimeError> {
+        if self.lie == Lie::IgnoresTails {
+            query.tail = Tail::All;
+        }
+        let log = match self.fake.logs(name, query).await {
+            Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::ReadsForeignLogs => {
+                ContainerLog { id: String::new(), entries: stream::empty().boxed() }
+            }
+            log => log?,
+        };
+        let lie = self.lie;
+        let entries = log.entries.map(move |entry| {
+            let mut entry = entry?;
+            if lie == Lie::MixesSources {
+                entry.source = LogSource::Stdout;
+            }
+            Ok(entry)
+        });
+        let late = match lie {
+            Lie::EndsInError if query.follow => stream::iter([Err(RuntimeError::Failed("late".to_owned()))]).boxed(),
+            _ => stream::empty().boxed(),
+        };
+        Ok(ContainerLog { id: log.id, entries: entries.chain(late).boxed() })
+    }
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
         let (changes, is_silent) = (self.fake.watch().await?, self.lie == Lie::AdjustsInSilence);
         let is_told = move |change: &Result<ContainerChange, RuntimeError>| {
@@ -156,6 +187,7 @@ fn noticed_by(lie: Lie) -> Vec<&'static str> {
         let fake = FakeRuntime::new();
         fake.put_image("Runs", Program::runs());
         fake.put_image("Speaks", Program::exits(3).saying(["one", "two", "three"]));
+        fake.put_image("Murmurs", Program::runs().saying(["out"]).complaining(["err"]));
         catch_unwind(AssertUnwindSafe(|| case(&Saboteur { fake, lie }))).is_err()
     };
     let mut failed: Vec<_> = names().filter(|name| fails(&|harness| run(name, harness))).collect();
@@ -179,6 +211,10 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::TakesZeroForUnlimited, "a_limit_cannot_be_taken_away_in_place"),
         (Lie::ForgetsSettings, "settings_change_in_place_and_are_read_back"),
         (Lie::AdjustsInSilence, "other_settings_are_told"),
+        (Lie::ReadsForeignLogs, "a_foreign_log_is_not_read"),
+        (Lie::MixesSources, "a_log_is_followed_until_its_container_ends"),
+        (Lie::EndsInError, "a_log_is_followed_until_its_container_ends"),
+        (Lie::IgnoresTails, "a_log_is_read_from_its_beginning_its_end_and_a_moment"),
     ] {
         let noticed = noticed_by(lie);
         assert!(noticed.contains(&case), "{lie:?} was noticed by {noticed:?}");

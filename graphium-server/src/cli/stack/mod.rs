@@ -3,6 +3,7 @@
 mod change;
 mod deploy;
 mod history;
+mod logs;
 mod show;
 
 use super::{
@@ -36,6 +37,7 @@ enum StackCommand {
     Status(show::StatusArgs),
     History(history::HistoryArgs),
     Diff(history::DiffArgs),
+    Logs(logs::LogsArgs),
     Remove(change::RemoveArgs),
     /// Stops the containers of a stack
     Stop(change::NamedArgs),
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &StackArgs, config: &Config, output: &mut Output) -> Res
             StackCommand::Status(args) => show::status(args, &mut call).await,
             StackCommand::History(args) => history::history(args, &mut call).await,
             StackCommand::Diff(args) => history::diff(args, &mut call).await,
+            StackCommand::Logs(args) => logs::run(args, &mut call).await,
             StackCommand::Remove(args) => change::remove(args, &mut call).await,
             StackCommand::Stop(args) => change::stop(args, &mut call).await,
             StackCommand::Start(args) => change::start(args, &mut call).await,

@@ -1,0 +1,299 @@
+//! One container's log: asked for, taken up again where it broke off, put together to lines.
+
+use crate::cli::exit::{Exit, Failure};
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use graphium_core::{
+    log::{End, EndReason, Line, Lines, LogFrame, Since},
+    runtime::{LogEntry, LogSource, Tail},
+};
+use graphium_server::client::{Client, ClientError, LogFrames, LogOptions};
+use jiff::Timestamp;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// How long a log that is not followed is tried to be taken up again.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The pauses between two attempts: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What is told of one container, under the key of who asked.
+pub(super) type Tellings = BoxStream<'static, (String, Told)>;
+
+/// Something that is told of a container.
+pub(super) enum Told {
+    /// It wrote a line.
+    Line(Line),
+    /// Something about the reading itself.
+    Note(String),
+    /// There is no more, and so far it was read.
+    Over(Over, Position),
+}
+
+/// How a reading ended.
+pub(super) enum Over {
+    /// All was read; what there is to say of the end.
+    Ended(String),
+    Failed(Failure),
+}
+
+/// How far a log was read: by its times, for the engine knows no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The engine's id of the container.
+    pub(super) container: Option<String>,
+    last: Option<Timestamp>,
+    /// How many pieces of that very moment were read.
+    of_last: usize,
+    /// A terminal was read, whose pieces have no times.
+    has_untimed: bool,
+}
+
+impl Position {
+    fn take(&mut self, entry: &LogEntry) {
+        match entry.time {
+            None => self.has_untimed = true,
+            Some(time) if self.last == Some(time) => self.of_last += 1,
+            Some(time) => (self.last, self.of_last) = (Some(time), 1),
+        }
+    }
+
+    /// What is asked for from here on, of what was asked for at first.
+    fn rest(&self, options: &LogOptions) -> LogOptions {
+        match self.last {
+            Some(last) => LogOptions { tail: Tail::All, since: Since::At(last), ..options.clone() },
+            None if self.has_untimed => LogOptions { tail: Tail::Last(0), ..options.clone() },
+            None => options.clone(),
+        }
+    }
+}
+
+/// The reading of one container's log.
+pub(super) struct Reading {
+    client: Client,
+    /// `<host>/<name>`.
+    key: String,
+    options: LogOptions,
+    position: Position,
+    frames: Option<LogFrames>,
+    /// Pieces of the last moment that are still to come again.
+    again: usize,
+    lines: Lines,
+    ready: VecDeque<Told>,
+    heard: Instant,
+    pause: Duration,
+    /// It was told that the log broke off, or has to wait.
+    is_noted: bool,
+    is_over: bool,
+}
+
+impl Reading {
+    pub(super) fn new(client: &Client, key: String, options: LogOptions, position: Position) -> Self {
+        Self {
+            client: client.clone(),
+            key,
+            options,
+            position,
+            frames: None,
+            again: 0,
+            lines: Lines::default(),
+            ready: VecDeque::new(),
+            heard: Instant::now(),
+            pause: PAUSE.0,
+            is_noted: false,
+            is_over: false,
+        }
+    }
+
+    pub(super) fn tellings(self) -> Tellings {
+        stream::unfold(self, |mut reading| async move {
+            let told = reading.next().await?;
+            Some(((reading.key.clone(), told), reading))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Option<Told> {
+        loop {
+            if let Some(told) = self.ready.pop_front() {
+                return Some(told);
+            }
+            if self.is_over {
+                return None;
+            }
+            match &mut self.frames {
+                None => self.open().await,
+                Some(frames) => match frames.next().await {
+                    Some(Ok(frame)) => self.take(frame).await,
+                    Some(Err(error)) => self.break_off(Break::of(error)).await,
+                    None => self.break_off(Break::new("the log broke off")).await,
+                },
+            }
+        }
+    }
+
+    async fn open(&mut self) {
+        self.again = self.position.of_last;
+        match self.client.container_logs(&self.key, &self.position.rest(&self.options)).await {
+            Ok(frames) => self.frames = Some(frames),
+            Err(error) if error.may_pass() => self.break_off(Break::of(error)).await,
+            // It went while nobody read it.
+            Err(ClientError::NotFound { .. }) if self.position.container.is_some() => {
+                self.end(Over::Ended("is gone".to_owned()));
+            }
+            Err(error) => self.end(Over::Failed(error.into())),
+        }
+    }
+
+    async fn take(&mut self, frame: LogFrame) {
+        match frame {
+            LogFrame::Begin(begin) => self.begin(begin.container_id),
+            LogFrame::Waiting(wait) => self.note(wait.detail),
+            LogFrame::Line(line) => self.line(line.entry),
+            LogFrame::End(End { reason, detail }) if reason.is_a_break() => {
+                let exit = match reason {
+                    EndReason::TooMany => Exit::Failed,
+                    _ => Exit::Unreachable,
+                };
+                self.break_off(Break { what: detail, exit, hints: Vec::new() }).await;
+            }
+            LogFrame::End(End { reason, detail }) => {
+                let over = match reason {
+                    reason if reason.is_an_end() => Over::Ended(detail),
+                    // What was followed is gone; what was asked for by name never was.
+                    EndReason::NotFound if self.position.container.is_some() => Over::Ended("is gone".to_owned()),
+                    EndReason::Revoked => Over::Failed(Failure::new(Exit::Denied, detail)),
+                    EndReason::NotFound => Over::Failed(Failure::new(Exit::Failed, detail).coded("not-found")),
+                    _ => Over::Failed(Failure::new(Exit::Failed, detail)),
+                };
+                self.end(over);
+            }
+        }
+    }
+
+    fn begin(&mut self, container: String) {
+        (self.heard, self.pause) = (Instant::now(), PAUSE.0);
+        let is_another = self.position.container.as_ref().is_some_and(|known| *known != container);
+        if is_another {
+            self.flush();
+            self.ready.push_back(Told::Note("was replaced; this is the new one".to_owned()));
+            self.position = Position::default();
+            self.again = 0;
+        } else if std::mem::take(&mut self.is_noted) {
+            let gap = if self.position.has_untimed {
+                ", without what it wrote meanwhile: a terminal keeps no times"
+            } else {
+                ""
+            };
+            self.ready.push_back(Told::Note(format!("goes on{gap}")));
+        }
+        self.position.container = Some(container);
+    }
+
+    fn line(&mut self, entry: LogEntry) {
+        self.heard = Instant::now();
+        // What was read before comes again first: the engine is asked from that moment on.
+        if self.again > 0 && entry.time == self.position.last {
+            self.again -= 1;
+            return;
+        }
+        self.again = 0;
+        self.position.take(&entry);
+        let ready = &mut self.ready;
+        self.lines.push(entry, |line| ready.push_back(Told::Line(tidied(line))));
+    }
+
+    fn flush(&mut self) {
+        self.ready.extend(self.lines.finish().map(tidied).map(Told::Line));
+    }
+
+    async fn break_off(&mut self, cause: Break) {
+        self.frames = None;
+        // What is followed is waited for; of the rest what broke off for a while, and not what never began.
+        let has_begun = self.position.container.is_some() || cause.exit != Exit::Unreachable;
+        let is_hopeless = !has_begun || self.position.has_untimed || self.heard.elapsed() > PATIENCE;
+        if is_hopeless && !self.options.follow {
+            let Break { what, exit, hints } = cause;
+            let failure = hints.into_iter().fold(Failure::new(exit, what), Failure::hint);
+            return self.end(Over::Failed(failure));
+        }
+        self.note(cause.what);
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
+
+    fn note(&mut self, text: String) {
+        if !std::mem::replace(&mut self.is_noted, true) {
+            self.ready.push_back(Told::Note(text));
+        }
+    }
+
+    fn end(&mut self, over: Over) {
+        self.flush();
+        self.is_over = true;
+        self.ready.push_back(Told::Over(over, self.position.clone()));
+    }
+}
+
+/// Why a log broke off.
+struct Break {
+    what: String,
+    exit: Exit,
+    hints: Vec<String>,
+}
+
+impl Break {
+    fn new(what: &str) -> Self {
+        Self { what: what.to_owned(), exit: Exit::Unreachable, hints: Vec::new() }
+    }
+
+    fn of(error: ClientError) -> Self {
+        if let ClientError::Problem { problem, .. } = &error
+            && matches!(problem.status, 429 | 503)
+        {
+            let exit = if problem.status == 429 { Exit::Failed } else { Exit::Unreachable };
+            return Self { exit, ..Self::new(&problem.detail) };
+        }
+        let Failure { what, exit, hints, .. } = error.into();
+        Self { what, exit, hints }
+    }
+}
+
+/// A terminal ends its lines with a carriage return, too.
+fn tidied(mut line: Line) -> Line {
+    if line.source == LogSource::Console && line.bytes.last() == Some(&b'\r') {
+        line.bytes.pop();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(time: Option<i64>) -> LogEntry {
+        let time = time.map(|second| Timestamp::from_second(second).unwrap());
+        LogEntry { source: LogSource::Stdout, time, bytes: b"x\n".to_vec() }
+    }
+
+    #[test]
+    fn a_log_is_taken_up_at_the_moment_that_was_read_last() {
+        let options = LogOptions { tail: Tail::Last(5), follow: true, ..LogOptions::default() };
+        let mut position = Position::default();
+        assert_eq!(position.rest(&options), options, "nothing was read: as it was asked");
+        for second in [1, 2, 2] {
+            position.take(&entry(Some(second)));
+        }
+        let rest = position.rest(&options);
+        assert_eq!((rest.tail, rest.since), (Tail::All, Since::At(Timestamp::from_second(2).unwrap())));
+        assert_eq!(position.of_last, 2, "as many come again");
+    }
+
+    #[test]
+    fn of_a_terminal_only_what_is_to_come_can_be_taken_up() {
+        let mut position = Position::default();
+        position.take(&entry(None));
+        assert_eq!(position.rest(&LogOptions::default()).tail, Tail::Last(0));
+    }
+}
