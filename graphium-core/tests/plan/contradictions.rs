@@ -180,6 +180,15 @@ fn too_many_on_a_host_are_one_mistake_whoever_they_are() {
 }
 
 #[test]
+fn a_bound_that_leaves_no_container_anywhere_is_one_mistake() {
+    let mut stack = stack("s", ["a", "b"].map(container).to_vec());
+    stack.deployment.max_instances_per_host = Some(0);
+    let expected = "no host can suit `a`: more than 0 of this stack would be on it (`maxInstancesPerHost`) \
+                    [no-eligible-host]; raise `maxInstancesPerHost`, or bind fewer containers to it";
+    assert_eq!(told(&contradictions(&stack)), [expected]);
+}
+
+#[test]
 fn of_very_many_contradictions_a_hundred_are_told_and_the_others_counted() {
     let unbound = |count: usize| {
         let mut stack = stack("s", (0..count).map(|number| container(&format!("c{number}"))).collect());
