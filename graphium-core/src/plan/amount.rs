@@ -87,6 +87,10 @@ mod tests {
         assert_eq!(telling([(5 << 30) - 1, 5 << 30], 1), ["5368709119 bytes", "5368709120 bytes"]);
         assert_eq!(telling([5 << 30, 6 << 30], 1 << 30), ["5 GiB", "6 GiB"]);
         assert_eq!(telling([16_723_345_408, 20 << 30], 5 << 30), ["15.57 GiB", "20 GiB"]);
+        assert_eq!(telling([16_723_345_408, 16_723_350_408], 5000), ["16723345408 bytes", "16723350408 bytes"]);
+        // What is exact in whole mebibytes or in two decimals hides nothing.
+        assert_eq!(telling([8193 * MIB, 8195 * MIB], 2 * MIB), ["8193 MiB", "8195 MiB"]);
+        assert_eq!(telling([3 * MIB / 2, 3 * MIB / 2 + 6000], 6000), ["1.5 MiB", "1.51 MiB"]);
         assert_eq!(
             (count(1, "container"), count(1.5, "processor")),
             ("1 container".to_owned(), "1.5 processors".to_owned())

@@ -82,6 +82,17 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_of_reason_agrees_with_the_number_of_hosts() {
+        for (many, one) in [
+            ("have the port taken", "has the port taken"),
+            ("are in another datacenter", "is in another datacenter"),
+            ("lack a label", "lacks a label"),
+        ] {
+            assert_eq!((agreeing(many, 1).as_str(), agreeing(many, 2).as_str()), (one, many));
+        }
+    }
+
+    #[test]
     fn many_different_reasons_are_counted_by_kind() {
         let text = told(1000, |number| format!("has {number} of 9"));
         assert!(text.starts_with("`vm0` has 0 of 9; `vm1` has 1 of 9; "), "{text}");

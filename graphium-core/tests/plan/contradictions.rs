@@ -6,7 +6,7 @@ use graphium_core::{
     document::{ReadContext, read},
     id::HostId,
     inventory::{Host, Inventory},
-    plan::{Options, contradictions, plan},
+    plan::{Options, contradictions, fixtures::*, plan},
     stack::{Container, HostConstraint, Mode, Stack, Strategy as Placement, TextMap},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -115,6 +115,103 @@ fn what_shares_the_only_host_shares_its_ports() {
     let document = stack_of(r#" "deployment": {"mode": "single-host"},"#, &containers);
     assert!(refused(&document)[0].contains("both publish port 80"), "{:?}", refused(&document));
     assert!(read(stack_of("", &containers), &ReadContext::default()).is_ok());
+}
+
+#[test]
+fn containers_on_hosts_of_their_own_may_ask_for_what_others_do_not() {
+    let asks = |name: &str, label: &str| {
+        format!("{{'name': '{name}', 'image': 'i', 'requirements': {{'labels': {{'disk': '{label}'}}}}}}")
+    };
+    let document = stack_of("", &format!("{},\n{}", asks("a", "hdd"), asks("b", "ssd")));
+    assert!(read(document, &ReadContext::default()).is_ok());
+}
+
+#[test]
+fn those_bound_apart_cannot_be_together_with_or_without_hosts() {
+    let bound = |last: &str| {
+        let names = [("a", "vm1"), ("b", "vm1"), ("c", last)];
+        let bound = names.map(|(name, host)| Container { host: Some(host.into()), ..container(name) });
+        let mut stack = stack("s", bound.to_vec());
+        stack.deployment.mode = Mode::SingleHost;
+        let planned = plan(&stack, None, &hosts(2), &Options::default());
+        (told(&contradictions(&stack)), told(&planned.err().unwrap_or_default()))
+    };
+    let conflict = "`a` is bound to `vm1` and `c` to `vm2`, but the mode is `single-host` [host-conflict]; name one host, \
+                    or use the mode `multi-host`";
+    assert_eq!(bound("vm2"), (vec![conflict.to_owned()], vec![conflict.to_owned()]));
+    assert_eq!(bound("vm1"), (vec![], vec![]));
+}
+
+#[test]
+fn a_strategy_asks_nothing_of_containers_that_are_bound() {
+    let mut stack = stack("s", vec![Container { host: Some("vm1".into()), ..container("a") }]);
+    stack.deployment.placement_strategy = Some(Placement::Datacenter);
+    for center in [None, Some("nowhere".to_owned())] {
+        stack.deployment.target_datacenter = center;
+        assert_eq!(told(&contradictions(&stack)), [""; 0]);
+        plan(&stack, None, &hosts(1), &Options::default()).unwrap();
+    }
+}
+
+#[test]
+fn everything_that_a_host_would_have_to_be_twice_is_told() {
+    let on_vm1 = |name: &str, labels: [&str; 2]| {
+        let [disk, zone] = labels;
+        format!(
+            "{{'name': '{name}', 'image': 'i', 'locatedInHost': 'vm1', 'requirements': {{'labels': {{'disk': '{disk}', \
+             'zone': '{zone}'}}}}}}"
+        )
+    };
+    let document = stack_of("", &format!("{},\n{}", on_vm1("a", ["hdd", "x"]), on_vm1("b", ["ssd", "y"])));
+    let told = refused(&document);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("its label `disk` would have to be") && told[1].contains("its label `zone` would have to be")
+    );
+}
+
+#[test]
+fn too_many_on_a_host_are_one_mistake_whoever_they_are() {
+    let containers = ["a", "b", "c", "d"].map(|name| format!("{{'name': '{name}', 'image': 'i'}}")).join(",\n");
+    let document = stack_of(r#" "locatedInHost": "vm1", "deployment": {"maxInstancesPerHost": 2},"#, &containers);
+    let told = refused(&document);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("cannot suit `c`: more than 2 of this stack would be on it"), "{told:?}");
+}
+
+#[test]
+fn a_bound_that_leaves_no_container_anywhere_is_one_mistake() {
+    let mut stack = stack("s", ["a", "b"].map(container).to_vec());
+    stack.deployment.max_instances_per_host = Some(0);
+    let expected = "no host can suit `a`: more than 0 of this stack would be on it (`maxInstancesPerHost`) \
+                    [no-eligible-host]; raise `maxInstancesPerHost`, or bind fewer containers to it";
+    assert_eq!(told(&contradictions(&stack)), [expected]);
+}
+
+#[test]
+fn of_very_many_contradictions_a_hundred_are_told_and_the_others_counted() {
+    let unbound = |count: usize| {
+        let mut stack = stack("s", (0..count).map(|number| container(&format!("c{number}"))).collect());
+        stack.deployment.placement_strategy = Some(Placement::Manual);
+        stack
+    };
+    // The first of them has what it asks for.
+    let unlike = |count: usize| {
+        let asking = |number: usize| {
+            let mut asking = Container { host: Some("vm1".into()), ..container(&format!("c{number}")) };
+            asking.requirements.labels.insert("number".to_owned(), number.to_string());
+            asking
+        };
+        stack("s", (0..=count).map(asking).collect())
+    };
+    for (count, more) in [(100, None), (101, Some("1 more is not listed")), (103, Some("3 more are not listed"))] {
+        for stack in [unbound(count), unlike(count)] {
+            let found = contradictions(&stack);
+            assert_eq!(found.get(100).map(|last| last.message.as_str()), more);
+            assert_eq!(found.len(), count.min(101));
+            assert!(found[..100].iter().all(|one| one.subject.as_ref().is_some_and(|about| about.container.is_some())));
+        }
+    }
 }
 
 fn some_labels() -> impl Strategy<Value = TextMap> {

@@ -68,6 +68,19 @@ fn where_no_replica_fits_a_host_is_asked_for_that_takes_them_all() {
 }
 
 #[test]
+fn replicas_are_told_to_share_a_host_unless_that_leaves_them_less_than_half() {
+    let help = |wanted: f64, replicas| {
+        let stack = stack("s", vec![replicated(reserving("web", Some(wanted), None), replicas)]);
+        helped(&stack, &hosts(1))[0].help.clone().unwrap()
+    };
+    let lowered = |from: u32, to: u32| {
+        format!("to run it on `vm1`, lower the reservation of processors of `web` from {from} to {to}")
+    };
+    assert_eq!([help(3.0, 4), help(4.0, 4)], [lowered(3, 2), lowered(4, 2)]);
+    assert_eq!(help(4.0, 5), "lower the replicas of `web` from 5 to 2");
+}
+
+#[test]
 fn each_that_wants_a_port_that_is_taken_gets_one_of_its_own() {
     let errors = helped(&stack("s", ["a", "b", "c"].map(|name| publishing(name, 80)).to_vec()), &hosts(1));
     let steps: Vec<&FixStep> = errors.iter().flat_map(|error| &error.fix.as_ref().unwrap().steps).collect();
@@ -154,4 +167,13 @@ fn a_hundred_of_many_mistakes_are_told_and_advised_on() {
     assert_eq!(errors.len(), 101);
     assert!(errors[..100].iter().all(|error| error.fix.is_some()), "{:?}", told(&errors));
     assert_eq!(errors[100].message, "199 more containers cannot be placed");
+}
+
+#[test]
+fn whoever_comes_after_one_that_nothing_helps_gets_a_change_of_its_own() {
+    let wanting = ["b", "c", "d"].map(|name| publishing(name, 80));
+    let containers = [on("vm9", container("a"))].into_iter().chain(wanting).collect();
+    let errors = refused(&stack("s", containers), &hosts(1));
+    let helps: Vec<_> = errors.iter().map(|error| error.fix.is_some()).collect();
+    assert_eq!(helps, [false, true, true], "{:?}", told(&errors));
 }

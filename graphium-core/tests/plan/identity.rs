@@ -42,7 +42,7 @@ fn first_first(mut stack: Stack) -> Stack {
 }
 
 /// The second revision over the first, which runs.
-fn changed(first: &Stack, second: &Stack) -> (Plan, Estate) {
+pub(crate) fn changed(first: &Stack, second: &Stack) -> (Plan, Estate) {
     let old = plan(first, None, &hosts(3), &Options::default()).unwrap();
     let there = carried_out(&old, hosts(3));
     let applied = Applied { stack: first.clone(), placements: old.placements };
@@ -50,24 +50,24 @@ fn changed(first: &Stack, second: &Stack) -> (Plan, Estate) {
     (plan, Estate::of(there.containers))
 }
 
-fn of(containers: Vec<Container>) -> Stack {
+pub(crate) fn of(containers: Vec<Container>) -> Stack {
     stack("s", containers)
 }
 
-fn task<'p>(plan: &'p Plan, id: &str) -> &'p PlannedTask {
+pub(crate) fn task<'p>(plan: &'p Plan, id: &str) -> &'p PlannedTask {
     let ids = || plan.tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>();
     plan.tasks.iter().find(|task| task.id.as_str() == id).unwrap_or_else(|| panic!("{id} is not of {:?}", ids()))
 }
 
-fn waits(plan: &Plan, id: &str, first: &str) -> bool {
+pub(crate) fn waits(plan: &Plan, id: &str, first: &str) -> bool {
     task(plan, id).depends_on.iter().any(|other| other.as_str() == first)
 }
 
-fn has(plan: &Plan, id: &str) -> bool {
+pub(crate) fn has(plan: &Plan, id: &str) -> bool {
     plan.tasks.iter().any(|task| task.id.as_str() == id)
 }
 
-fn told(change: &Change) -> (&str, Option<&str>, ChangeKind) {
+pub(crate) fn told(change: &Change) -> (&str, Option<&str>, ChangeKind) {
     (&change.container, change.renamed_from.as_deref(), change.kind)
 }
 

@@ -21,6 +21,7 @@ mod places;
 mod planning;
 mod promises;
 mod properties;
+mod renames;
 mod rollout;
 mod room;
 mod saved;

@@ -63,3 +63,31 @@ fn a_host_that_was_tried_for_the_whole_stack_bears_nothing_of_it_afterwards() {
     let borne = |container: usize| plan.choices[container].hosts.iter().map(|host| host.containers).collect::<Vec<_>>();
     assert_eq!((plan.choices.len(), borne(0), borne(1)), (2, vec![0, 0], vec![0, 1]));
 }
+
+#[test]
+fn amounts_of_memory_are_told_to_the_byte_where_words_would_hide_what_is_lacking() {
+    let told = |stack: Stack, memory: u64| {
+        let mut inventory = hosts(1);
+        inventory.hosts[0].memory = memory;
+        refused(&stack, &inventory)[0].message.split_once(": ").unwrap().1.to_owned()
+    };
+    let constrained = |wanted: u64| {
+        let mut stack = stack("s", vec![container("a")]);
+        let asking = HostConstraint { min_memory: Some(wanted), ..HostConstraint::default() };
+        stack.deployment.host_constraints = vec![HostConstraint { container_name: "a".to_owned(), ..asking }];
+        stack
+    };
+    let alone = |wanted: u64| stack("s", vec![reserving("a", None, Some(wanted))]);
+    let beside = |wanted: u64| stack("s", vec![reserving("a", None, Some(GIB)), reserving("b", None, Some(wanted))]);
+    // One byte too little, and much too little.
+    let (near, far) = (4 * GIB - 1, 2 * GIB - 1);
+    assert_eq!(told(constrained(4 * GIB), near), "`vm1` has 4294967295 bytes of memory, not 4294967296 bytes");
+    assert_eq!(told(constrained(4 * GIB), far), "`vm1` has 2 GiB of memory, not 4 GiB");
+    assert_eq!(told(alone(4 * GIB), near), "`vm1` has 4294967295 bytes of memory, 4294967296 bytes are needed");
+    assert_eq!(told(alone(4 * GIB), far), "`vm1` has 2 GiB of memory, 4 GiB are needed");
+    assert_eq!(
+        told(beside(3 * GIB), near),
+        "`vm1` has 1073741824 bytes of 4294967295 bytes of memory reserved, 3221225472 bytes more are needed"
+    );
+    assert_eq!(told(beside(3 * GIB), far), "`vm1` has 1 GiB of 2 GiB of memory reserved, 3 GiB more are needed");
+}
