@@ -37,6 +37,13 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether the engine listens on this machine, where it usually runs too.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = EndpointError;
 

@@ -18,6 +18,7 @@
 //! negotiated version and a deadline, `error` maps what went wrong, `observe` (pure) reads what came back. No type of
 //! bollard's is part of the public API.
 
+mod capability;
 mod connection;
 mod convert;
 mod endpoint;

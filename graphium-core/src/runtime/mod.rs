@@ -13,7 +13,7 @@ pub use live::{LiveSettings, LiveStep};
 pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
 
-use crate::inventory::{ContainerStatus, Health, ObservedContainer};
+use crate::inventory::{Capabilities, ContainerStatus, Health, ObservedContainer};
 use crate::stack::PullPolicy;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -122,6 +122,9 @@ pub struct EngineInfo {
     pub memory: u64,
     /// `linux/amd64`.
     pub platform: String,
+    /// What it can do that others cannot.
+    #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
+    pub capabilities: Capabilities,
 }
 
 /// Told of a pull's progress.

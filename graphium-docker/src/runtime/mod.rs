@@ -10,6 +10,7 @@ mod volume;
 
 use crate::{
     Endpoint,
+    capability::{self, Machine},
     connection::{Call, Connection},
     name::checked,
     observe,
@@ -101,10 +102,13 @@ impl ContainerRuntime for DockerRuntime {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         let info = self.system_info().await?;
         let client = self.connection.client().await?;
+        let machine = Machine::of(self.endpoint(), &info);
+        let api = client.api.to_string();
         Ok(EngineInfo {
+            capabilities: capability::of(&info, &client.platform, &api, machine.as_ref()),
             endpoint: self.endpoint().to_string(),
             version: info.server_version.unwrap_or(client.engine),
-            api_version: client.api.to_string(),
+            api_version: api,
             engine_id: info.id.unwrap_or_default(),
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).map_or(0.0, f64::from),
             memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),

@@ -7,6 +7,7 @@ use super::{
     faults::ENDPOINT,
 };
 use crate::{
+    inventory::Capabilities,
     runtime::{
         ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
         PullObserver, RuntimeError, VolumeSpec,
@@ -34,6 +35,7 @@ impl ContainerRuntime for FakeRuntime {
                 cpus: 4.0,
                 memory: 8 << 30,
                 platform: "linux/amd64".to_owned(),
+                capabilities: Capabilities::default(),
             })
         })
         .await
