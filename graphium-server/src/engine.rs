@@ -2,7 +2,7 @@
 
 use crate::cli::{Exit, Failure};
 use graphium_core::runtime::RuntimeError;
-use graphium_docker::{DockerRuntime, Endpoint};
+use graphium_docker::{DockerConfig, DockerRuntime, Endpoint};
 use std::{env, fs, io, os::unix::net::UnixStream, path::Path};
 
 /// An engine that was found; whether it answers was not asked.
@@ -16,7 +16,8 @@ pub(crate) struct Engine {
 impl Engine {
     /// A runtime on it.
     pub(crate) fn runtime(&self) -> DockerRuntime {
-        DockerRuntime::connect(self.endpoint.clone())
+        let config = DockerConfig::find(&|name| env::var(name).ok());
+        DockerRuntime::connect(self.endpoint.clone()).with_config(config)
     }
 }
 

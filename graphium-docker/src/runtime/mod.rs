@@ -1,30 +1,33 @@
 //! [`DockerRuntime`]: the trait's calls, one file per kind of object.
 
+mod arrival;
 mod container;
 mod events;
 mod logs;
 mod network;
 mod ownership;
+mod probe;
 mod pull;
 mod volume;
 
 use crate::{
-    Endpoint,
+    DockerConfig, Endpoint,
     capability::{self, Machine},
     connection::{Call, Connection},
     name::checked,
     observe,
     settings::Enforced,
 };
+use arrival::Arrivals;
 use async_trait::async_trait;
 use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder};
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
         ContainerChange, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned,
-        PullObserver, RuntimeError, VolumeSpec, label,
+        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
     },
-    stack::PullPolicy,
+    stack::{HealthTest, PullPolicy},
 };
 use ownership::Ownership;
 use std::{
@@ -59,6 +62,9 @@ pub struct DockerRuntime {
     enforced: Mutex<Option<Enforced>>,
     /// Held while a network is made: an engine before API 1.44 would make two of one name.
     networks: tokio::sync::Mutex<()>,
+    arrivals: Arrivals,
+    /// Where logins to registries are kept; absent: they are asked as nobody.
+    config: Option<DockerConfig>,
 }
 
 impl DockerRuntime {
@@ -72,7 +78,15 @@ impl DockerRuntime {
             ownership: Ownership::default(),
             enforced: Mutex::default(),
             networks: tokio::sync::Mutex::new(()),
+            arrivals: Arrivals::default(),
+            config: None,
         }
+    }
+
+    /// The same, with the logins to registries that this configuration has.
+    #[must_use]
+    pub fn with_config(self, config: Option<DockerConfig>) -> Self {
+        Self { config, ..self }
     }
 
     /// Where the engine is looked for.
@@ -116,8 +130,13 @@ impl ContainerRuntime for DockerRuntime {
         })
     }
 
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
-        pull::pull(&self.connection, image, policy, progress).await
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
+        pull::pull(&self.connection, self.config.as_ref(), &self.arrivals, (image, policy), progress).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
@@ -162,6 +181,10 @@ impl ContainerRuntime for DockerRuntime {
             Some(shown) => Ok(Some(observe::inspection(shown, self.enforced().await?))),
             None => Ok(None),
         }
+    }
+
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
+        self.probe_container(name, test, timeout).await
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {

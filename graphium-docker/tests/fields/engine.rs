@@ -122,6 +122,7 @@ impl Bench {
             facts: HostFacts { name: host.clone(), address: None },
             secrets: Arc::new(|name| Some(format!("secret of {name}"))),
             settle: Duration::ZERO,
+            health: Arc::default(),
         };
         let task = Task::new(TaskId::new("fields"), host, action.clone(), Clock.now());
         match execute(&task, &place, &|_| {}).await {

@@ -3,10 +3,10 @@
 use super::*;
 use crate::{
     runtime::{
-        ContainerChange, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned, PullObserver,
-        RuntimeError, VolumeSpec,
+        ContainerChange, ContainerSpec, ContainerState, EngineInfo, LiveSettings, NetworkSpec, Owned, PresentImage,
+        Probe, PullObserver, RuntimeError, VolumeSpec,
     },
-    stack::{Container, PullPolicy},
+    stack::{Container, HealthTest, PullPolicy},
     testing::{FakeRuntime, Program},
 };
 use async_trait::async_trait;
@@ -30,6 +30,7 @@ enum Lie {
     TakesZeroForUnlimited,
     ForgetsSettings,
     AdjustsInSilence,
+    AllAreWell,
 }
 
 /// A runtime that lies.
@@ -44,7 +45,12 @@ impl ContainerRuntime for Saboteur {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         self.fake.info().await
     }
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
         self.fake.pull(image, policy, progress).await
     }
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
@@ -102,6 +108,12 @@ impl ContainerRuntime for Saboteur {
             outcome => outcome,
         }
     }
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
+        match self.fake.probe(name, test, timeout).await {
+            Ok(_) if self.lie == Lie::AllAreWell => Ok(Probe::passed("")),
+            outcome => outcome,
+        }
+    }
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
         let mut all = self.fake.list().await?;
         if self.lie == Lie::ForgetsLabels {
@@ -155,6 +167,7 @@ fn noticed_by(lie: Lie) -> Vec<&'static str> {
     let fails = |case: &dyn Fn(&Saboteur)| {
         let fake = FakeRuntime::new();
         fake.put_image("Runs", Program::runs());
+        fake.put_image("Listens", Program::runs().listening(LISTENS_AT));
         fake.put_image("Speaks", Program::exits(3).saying(["one", "two", "three"]));
         catch_unwind(AssertUnwindSafe(|| case(&Saboteur { fake, lie }))).is_err()
     };
@@ -179,6 +192,7 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::TakesZeroForUnlimited, "a_limit_cannot_be_taken_away_in_place"),
         (Lie::ForgetsSettings, "settings_change_in_place_and_are_read_back"),
         (Lie::AdjustsInSilence, "other_settings_are_told"),
+        (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {
         let noticed = noticed_by(lie);
         assert!(noticed.contains(&case), "{lie:?} was noticed by {noticed:?}");
