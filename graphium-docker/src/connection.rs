@@ -1,6 +1,6 @@
 //! One engine, spoken to in a version that both sides know, with a deadline on every call.
 
-use crate::{Endpoint, error::Fault};
+use crate::{Endpoint, dial, error::Fault};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors::Error};
 use graphium_core::runtime::RuntimeError;
 use hyper::header::HeaderValue;
@@ -141,6 +141,15 @@ impl Connection {
         match &self.endpoint {
             Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), NEVER, newest),
             Endpoint::Http(authority) => Docker::connect_with_http(authority, NEVER, newest),
+            Endpoint::Ssh(target) => {
+                // What is on the other side of `ssh` has no name here.
+                Docker::connect_with_custom_transport(
+                    dial::transport(target.clone()),
+                    Some("http://engine"),
+                    NEVER,
+                    newest,
+                )
+            }
         }
     }
 

@@ -6,8 +6,8 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let env = |name: &str| std::env::var(name).ok();
-//! let endpoint = Endpoint::discover(None, &env)?;
-//! let docker = DockerRuntime::connect(endpoint).with_config(DockerConfig::find(&env));
+//! let found = Endpoint::discover(None, &env)?;
+//! let docker = DockerRuntime::connect(found.endpoint).with_config(DockerConfig::find(&env));
 //! for container in docker.list().await? {
 //!     assert!(!container.observed.id.is_empty());
 //! }
@@ -23,6 +23,7 @@ mod capability;
 mod config;
 mod connection;
 mod convert;
+mod dial;
 mod endpoint;
 mod error;
 mod name;
@@ -32,5 +33,5 @@ mod runtime;
 mod settings;
 
 pub use config::DockerConfig;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Discovered, Endpoint, EndpointError, Origin, SshTarget};
 pub use runtime::DockerRuntime;
