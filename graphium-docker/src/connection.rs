@@ -1,10 +1,13 @@
 //! One engine, spoken to in a version that both sides know, with a deadline on every call.
 
-use crate::{Endpoint, error::Fault};
+use crate::{Endpoint, dial, error::Fault};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors::Error};
 use graphium_core::runtime::RuntimeError;
+use hyper::header::HeaderValue;
 use std::{future::Future, sync::Mutex, time::Duration};
 
+/// The header that has the login to a registry.
+const LOGIN: &str = "x-registry-auth";
 /// How long an engine may take to say which version it is.
 const NEGOTIATION: Duration = Duration::from_secs(15);
 /// Bollard's own bound on a response's head. Ours, per call, are always shorter.
@@ -138,6 +141,15 @@ impl Connection {
         match &self.endpoint {
             Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), NEVER, newest),
             Endpoint::Http(authority) => Docker::connect_with_http(authority, NEVER, newest),
+            Endpoint::Ssh(target) => {
+                // What is on the other side of `ssh` has no name here.
+                Docker::connect_with_custom_transport(
+                    dial::transport(target.clone()),
+                    Some("http://engine"),
+                    NEVER,
+                    newest,
+                )
+            }
         }
     }
 
@@ -154,6 +166,14 @@ fn versioned(mut request: BollardRequest, api: ApiVersion) -> BollardRequest {
     // Always parses: only letters, digits and dots are put between two parts that are parsed already.
     if let Ok(uri) = format!("{scheme}://{authority}/v{api}{path}").parse() {
         *request.uri_mut() = uri;
+    }
+    // Bollard writes a login in the alphabet of mail; an engine reads that of URLs (RFC 4648, section 5), and takes a login
+    // with any of the two letters that differ for none.
+    let login = request.headers().get(LOGIN).and_then(|value| value.to_str().ok());
+    let login = login.map(|text| text.replace('+', "-").replace('/', "_"));
+    if let Some(Ok(mut login)) = login.map(|text| HeaderValue::from_str(&text)) {
+        login.set_sensitive(true);
+        request.headers_mut().insert(LOGIN, login);
     }
     request
 }

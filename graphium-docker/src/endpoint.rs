@@ -1,6 +1,16 @@
 //! Where an engine is found.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+mod context;
+mod ssh;
+
+pub use ssh::SshTarget;
+
+use crate::DockerConfig;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// The socket that `docker` itself uses where nothing else is said.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -14,44 +24,122 @@ pub enum Endpoint {
     Unix(PathBuf),
     /// Plain HTTP, by `host:port`. Whoever reaches it is root on that machine: only for trusted networks.
     Http(String),
+    /// A machine that `ssh` leads to, with the keys and the configuration of whoever runs this.
+    Ssh(SshTarget),
+}
+
+/// An endpoint, and who said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// Where the engine listens.
+    pub endpoint: Endpoint,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+/// Who says where an engine listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The caller.
+    Flag,
+    /// `DOCKER_HOST`.
+    Variable,
+    /// A docker context that `DOCKER_CONTEXT` names.
+    NamedContext(String),
+    /// The docker context that is in use.
+    CurrentContext(String),
+    /// Nobody: it is where `docker` itself looks then.
+    Nobody,
+}
+
+impl fmt::Display for Origin {
+    /// What follows an endpoint in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("from --docker"),
+            Self::Variable => f.write_str("from DOCKER_HOST"),
+            Self::NamedContext(name) => write!(f, "the docker context `{name}`, from DOCKER_CONTEXT"),
+            Self::CurrentContext(name) => write!(f, "the docker context `{name}`, which is in use"),
+            Self::Nobody => f.write_str("where docker looks for it"),
+        }
+    }
 }
 
 impl Endpoint {
-    /// Finds the engine as `docker` does: the flag, then `DOCKER_HOST`, then the default socket.
+    /// Finds the engine as `docker` does: the flag, then `DOCKER_HOST`, then the context that `DOCKER_CONTEXT` names or that is
+    /// in use, then the default socket.
     ///
-    /// `env` looks a variable up; one that is empty counts as absent, as with `docker`. Whether anything listens
-    /// there is not asked.
+    /// `env` looks a variable up; one that is empty counts as absent, as with `docker`. Contexts are read from the
+    /// [configuration](DockerConfig::find) of `docker`. Whether anything listens there is not asked.
     ///
     /// # Errors
-    /// The first that is set is not an endpoint; the error says which one that was.
-    pub fn discover(flag: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, EndpointError> {
+    /// The first that is set is not an endpoint, or asks for TLS, which is not supported yet and is never left out in silence;
+    /// the error says which one that was.
+    pub fn discover(flag: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Discovered, EndpointError> {
+        let said = |name: &str| env(name).filter(|text| !text.is_empty());
         if let Some(text) = flag {
-            return text.parse();
+            return Ok(Discovered { endpoint: text.parse()?, origin: Origin::Flag });
         }
-        match env("DOCKER_HOST").filter(|text| !text.is_empty()) {
-            Some(text) => {
-                text.parse::<Self>().map_err(|error| EndpointError { variable: Some("DOCKER_HOST"), ..error })
+        if let Some(text) = said("DOCKER_HOST") {
+            let origin = Origin::Variable;
+            let endpoint = text.parse().map_err(|error: EndpointError| error.from(&origin))?;
+            // As `docker` has it: set at all, whatever to.
+            if matches!(endpoint, Self::Http(_)) && said("DOCKER_TLS_VERIFY").is_some() {
+                return Err(EndpointError::needs_tls(&text).from(&origin));
             }
-            None => Ok(Self::Unix(PathBuf::from(DEFAULT_SOCKET))),
+            return Ok(Discovered { endpoint, origin });
         }
+        let config = DockerConfig::find(env);
+        let named = said("DOCKER_CONTEXT").map(Origin::NamedContext);
+        let origin = match (&config, named) {
+            (_, Some(named)) => Some(named),
+            (Some(config), None) => context::current(config)?.map(Origin::CurrentContext),
+            (None, None) => None,
+        };
+        match (config, origin) {
+            (Some(config), Some(origin @ (Origin::NamedContext(_) | Origin::CurrentContext(_)))) => {
+                let (Origin::NamedContext(name) | Origin::CurrentContext(name)) = &origin else {
+                    return Ok(Self::by_default());
+                };
+                if context::is_default(name) {
+                    return Ok(Self::by_default());
+                }
+                Ok(Discovered { endpoint: context::endpoint(&config, name)?, origin })
+            }
+            _ => Ok(Self::by_default()),
+        }
+    }
+
+    fn by_default() -> Discovered {
+        Discovered { endpoint: Self::Unix(PathBuf::from(DEFAULT_SOCKET)), origin: Origin::Nobody }
+    }
+}
+
+impl Endpoint {
+    /// Whether the engine listens on this machine, where it usually runs too.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(_))
     }
 }
 
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
-    /// Reads `unix:///path`, `tcp://host[:port]`, `http://host[:port]` or a bare absolute path.
+    /// Reads `unix:///path`, `tcp://host[:port]`, `http://host[:port]`, `ssh://[user@]host[:port][/socket]` or a bare absolute
+    /// path.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = |reason| EndpointError { text: text.to_owned(), reason, variable: None };
+        let wrong = |reason| EndpointError::Wrong { text: text.to_owned(), reason, origin: None };
         match text.split_once("://") {
             None if text.starts_with('/') => Ok(Self::Unix(PathBuf::from(text))),
             None => Err(wrong("expected unix:///path, tcp://host:port or an absolute path")),
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
             Some(("unix", _)) => Err(wrong("the path of a unix socket begins with a slash")),
             Some(("tcp" | "http", rest)) => authority(rest).map(Self::Http).ok_or_else(|| wrong("expected host:port")),
-            Some(("https", _)) => Err(wrong("TLS to an engine is not supported yet")),
-            Some(("ssh", _)) => Err(wrong("SSH to an engine is not supported yet; run the agent on that host")),
-            Some(_) => Err(wrong("the scheme is none of unix, tcp, http")),
+            Some(("https", _)) => Err(EndpointError::needs_tls(text)),
+            Some(("ssh", rest)) => {
+                SshTarget::read(rest).map(Self::Ssh).ok_or_else(|| wrong("expected ssh://[user@]host[:port][/socket]"))
+            }
+            Some(_) => Err(wrong("the scheme is none of unix, tcp, http, ssh")),
         }
     }
 }
@@ -76,65 +164,72 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Http(authority) => write!(f, "tcp://{authority}"),
+            Self::Ssh(target) => target.fmt(f),
         }
     }
 }
 
-/// A text that names no endpoint.
+/// Why it cannot be said where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}`{} is no Docker endpoint: {reason}", .variable.map(|name| format!(" (from {name})")).unwrap_or_default())]
-pub struct EndpointError {
-    text: String,
-    reason: &'static str,
-    variable: Option<&'static str>,
+#[non_exhaustive]
+pub enum EndpointError {
+    /// A text that names no endpoint.
+    #[error("`{text}`{} is no Docker endpoint: {reason}", .origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default())]
+    Wrong {
+        /// The text.
+        text: String,
+        /// Why.
+        reason: &'static str,
+        /// Who says it.
+        origin: Option<String>,
+    },
+    /// A context that nobody made.
+    #[error("there is no docker context `{name}`; {}", if .known.is_empty() { "there is none at all".to_owned() } else { format!("known: {}", .known.join(", ")) })]
+    NoContext {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A file of Docker's configuration that cannot be read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EndpointError {
+    fn needs_tls(text: &str) -> Self {
+        let reason = "it asks for TLS, which is not supported yet; use ssh:// or run the agent on that host";
+        Self::Wrong { text: text.to_owned(), reason, origin: None }
+    }
+
+    fn no_context(name: &str, known: &[String]) -> Self {
+        Self::NoContext { name: name.to_owned(), known: known.to_vec() }
+    }
+
+    fn unreadable(path: &Path, reason: &str) -> Self {
+        Self::Unreadable { path: path.display().to_string(), reason: reason.to_lowercase() }
+    }
+
+    fn of_context(self, name: &str) -> Self {
+        self.said_by(format!("the docker context `{name}`"))
+    }
+
+    fn from(self, origin: &Origin) -> Self {
+        self.said_by(origin.to_string())
+    }
+
+    fn said_by(self, by: String) -> Self {
+        match self {
+            Self::Wrong { text, reason, .. } => Self::Wrong { text, reason, origin: Some(by) },
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-    use super::*;
-
-    #[test]
-    fn every_usual_form_is_read() {
-        for (text, shown) in [
-            ("unix:///run/docker.sock", "unix:///run/docker.sock"),
-            ("/tmp/d.sock", "unix:///tmp/d.sock"),
-            ("tcp://10.0.0.1:2376", "tcp://10.0.0.1:2376"),
-            ("tcp://engine", "tcp://engine:2375"),
-            ("http://engine:80/", "tcp://engine:80"),
-            ("tcp://[::1]:2375", "tcp://[::1]:2375"),
-            ("tcp://[::1]", "tcp://[::1]:2375"),
-        ] {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), shown, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_reached_is_refused_with_a_reason() {
-        for text in [
-            "",
-            "docker.sock",
-            "unix://run/x",
-            "https://x:1",
-            "ssh://x",
-            "tcp://",
-            "tcp://x:0",
-            "tcp://u@x",
-            "tcp://::1",
-        ] {
-            assert!(text.parse::<Endpoint>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_flag_goes_before_the_variable_and_that_before_the_default() {
-        let set = |_: &str| Some("tcp://b:1".to_owned());
-        let empty = |_: &str| Some(String::new());
-        let wrong = |_: &str| Some("ftp://x".to_owned());
-        assert_eq!(Endpoint::discover(Some("/a"), &set).unwrap().to_string(), "unix:///a");
-        assert_eq!(Endpoint::discover(None, &set).unwrap().to_string(), "tcp://b:1");
-        assert_eq!(Endpoint::discover(None, &empty).unwrap().to_string(), "unix:///var/run/docker.sock");
-        let error = Endpoint::discover(None, &wrong).unwrap_err().to_string();
-        assert_eq!(error, "`ftp://x` (from DOCKER_HOST) is no Docker endpoint: the scheme is none of unix, tcp, http");
-    }
-}
+mod tests;

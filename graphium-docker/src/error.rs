@@ -92,7 +92,7 @@ impl From<Fault> for RuntimeError {
 /// Whether the engine or its registry says that an image is not to be had. What comes within the stream of a pull
 /// bears no number of its own, so there the words decide.
 fn no_such_image(code: u16, message: &str) -> bool {
-    const SAID_BY: [&str; 9] = [
+    const SAID_BY: [&str; 11] = [
         "No such image",
         "pull access denied",
         "manifest unknown",
@@ -100,6 +100,9 @@ fn no_such_image(code: u16, message: &str) -> bool {
         "no matching manifest",
         "does not match the specified platform",
         "unauthorized",
+        "authentication required",
+        // Of the engine itself, where a registry asks who it is and it has no login.
+        "no basic auth credentials",
         "name unknown",
         // Of a registry, or a proxy before it, that answers in words of its own.
         "parsing HTTP 404 response",
@@ -154,6 +157,8 @@ mod tests {
         ));
         for said in [
             "name unknown",
+            "Head \"https://reg/v2/web/manifests/1\": no basic auth credentials",
+            "Head \"https://reg/v2/web/manifests/1\": unauthorized: authentication required",
             "repository reg:5000/web not found: name unknown: repository name not known to registry",
             "error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: \"<html>\"",
             "Head \"https://reg/v2/web/manifests/1\": denied",

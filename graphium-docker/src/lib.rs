@@ -2,11 +2,12 @@
 //!
 //! ```no_run
 //! use graphium_core::runtime::ContainerRuntime as _;
-//! use graphium_docker::{DockerRuntime, Endpoint};
+//! use graphium_docker::{DockerConfig, DockerRuntime, Endpoint};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let endpoint = Endpoint::discover(None, &|name| std::env::var(name).ok())?;
-//! let docker = DockerRuntime::connect(endpoint);
+//! let env = |name: &str| std::env::var(name).ok();
+//! let found = Endpoint::discover(None, &env)?;
+//! let docker = DockerRuntime::connect(found.endpoint).with_config(DockerConfig::find(&env));
 //! for container in docker.list().await? {
 //!     assert!(!container.observed.id.is_empty());
 //! }
@@ -18,14 +19,19 @@
 //! negotiated version and a deadline, `error` maps what went wrong, `observe` (pure) reads what came back. No type of
 //! bollard's is part of the public API.
 
+mod capability;
+mod config;
 mod connection;
 mod convert;
+mod dial;
 mod endpoint;
 mod error;
 mod name;
 mod observe;
+mod probe;
 mod runtime;
 mod settings;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use config::DockerConfig;
+pub use endpoint::{Discovered, Endpoint, EndpointError, Origin, SshTarget};
 pub use runtime::DockerRuntime;

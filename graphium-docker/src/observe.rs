@@ -40,6 +40,7 @@ pub(crate) fn summary(summary: ContainerSummary) -> ContainerState {
         started_at: None,
         restart_count: 0,
         error: None,
+        health_output: None,
     }
 }
 
@@ -51,6 +52,9 @@ pub(crate) fn inspection(shown: ContainerInspectResponse, enforced: Enforced) ->
     let own_settings = shown.host_config.as_ref().map(|config| settings::shown(config, enforced));
     let network = shown.host_config.and_then(|config| config.network_mode);
     let status = status(&state.status.map(|status| status.to_string()).unwrap_or_default());
+    let checked = state.health.as_ref();
+    let last = checked.and_then(|checked| checked.log.as_ref()).and_then(|log| log.last());
+    let health_output = last.and_then(|last| last.output.clone());
     let error = state.error.filter(|words| !words.is_empty());
     let memory = state.oom_killed.unwrap_or(false).then(|| "the kernel killed it: out of memory".to_owned());
     ContainerState {
@@ -62,7 +66,7 @@ pub(crate) fn inspection(shown: ContainerInspectResponse, enforced: Enforced) ->
             hosted_on: HostId::new(""),
             ports: bound_ports(settings.ports.unwrap_or_default()),
             labels: sorted(config.labels.unwrap_or_default()),
-            health: state.health.and_then(|health| health.status).and_then(health),
+            health: checked.and_then(|checked| checked.status).and_then(health),
             exit_code: state.exit_code.filter(|_| has_ended(status)),
             ip_address: address(&settings.networks.unwrap_or_default(), network.as_deref()),
             date_created: shown.created.and_then(|time| time.parse().ok()),
@@ -71,6 +75,7 @@ pub(crate) fn inspection(shown: ContainerInspectResponse, enforced: Enforced) ->
         started_at: state.started_at.and_then(|time| time.parse().ok()).filter(|time| *time > Timestamp::UNIX_EPOCH),
         restart_count: shown.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
         error: error.or(memory),
+        health_output,
     }
 }
 
@@ -171,7 +176,7 @@ fn specific(text: &str) -> Option<IpAddr> {
 }
 
 /// The address on the network that the container was made in, else the first of any by the networks' names.
-fn address(networks: &HashMap<String, EndpointSettings>, preferred: Option<&str>) -> Option<IpAddr> {
+pub(crate) fn address(networks: &HashMap<String, EndpointSettings>, preferred: Option<&str>) -> Option<IpAddr> {
     let of = |endpoint: &EndpointSettings| endpoint.ip_address.as_deref()?.parse().ok();
     if let Some(address) = preferred.and_then(|name| networks.get(name)).and_then(of) {
         return Some(address);

@@ -2,7 +2,7 @@
 
 use crate::cli::{Exit, Failure};
 use graphium_core::runtime::RuntimeError;
-use graphium_docker::{DockerRuntime, Endpoint};
+use graphium_docker::{DockerConfig, DockerRuntime, Endpoint, EndpointError};
 use std::{env, fs, io, os::unix::net::UnixStream, path::Path};
 
 /// An engine that was found; whether it answers was not asked.
@@ -10,36 +10,39 @@ use std::{env, fs, io, os::unix::net::UnixStream, path::Path};
 pub(crate) struct Engine {
     pub(crate) endpoint: Endpoint,
     /// How it was found.
-    pub(crate) found: &'static str,
+    pub(crate) found: String,
 }
 
 impl Engine {
     /// A runtime on it.
     pub(crate) fn runtime(&self) -> DockerRuntime {
-        DockerRuntime::connect(self.endpoint.clone())
+        let config = DockerConfig::find(&|name| env::var(name).ok());
+        DockerRuntime::connect(self.endpoint.clone()).with_config(config)
     }
 }
 
 /// Finds the engine as `docker` does.
 pub(crate) fn find(flag: Option<&str>) -> Result<Engine, Failure> {
     let variable = |name: &str| env::var(name).ok();
-    let endpoint = Endpoint::discover(flag, &variable)
-        .map_err(|error| Failure::usage(error.to_string()).hint("write it like unix:///var/run/docker.sock"))?;
-    let found = match (flag, variable("DOCKER_HOST").filter(|text| !text.is_empty())) {
-        (Some(_), _) => "from --docker",
-        (None, Some(_)) => "from DOCKER_HOST",
-        (None, None) => "where docker looks for it",
-    };
-    Ok(Engine { endpoint, found })
+    let found = Endpoint::discover(flag, &variable).map_err(|error| match &error {
+        EndpointError::NoContext { .. } => Failure::usage(error.to_string())
+            .hint("see `docker context ls`; DOCKER_CONTEXT=default is the usual socket"),
+        EndpointError::Wrong { .. } => {
+            Failure::usage(error.to_string()).hint("write it like unix:///var/run/docker.sock")
+        }
+        _ => Failure::usage(error.to_string()),
+    })?;
+    Ok(Engine { endpoint: found.endpoint, found: found.origin.to_string() })
 }
 
 /// What to do about an engine that does not answer.
 pub(crate) fn unreachable(engine: &Engine, error: &RuntimeError) -> Failure {
     let failure = Failure::new(Exit::Unreachable, error.to_string());
-    let Endpoint::Unix(path) = &engine.endpoint else {
-        return failure.hint("check the address, and that the engine listens there");
-    };
-    failure.hint(advice(path))
+    match &engine.endpoint {
+        Endpoint::Unix(path) => failure.hint(advice(path)),
+        Endpoint::Ssh(target) => failure.hint(format!("try it by hand: `docker --host {target} info`")),
+        Endpoint::Http(_) => failure.hint("check the address, and that the engine listens there"),
+    }
 }
 
 fn advice(path: &Path) -> &'static str {

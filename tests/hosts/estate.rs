@@ -170,6 +170,8 @@ impl Estate {
             .arg(self.path(&format!("agent-{state}")))
             .env("TOKEN", fs::read_to_string(&token_file).unwrap())
             .env_remove("GRAPHIUM_TOKEN")
+            .env("DOCKER_CONFIG", self.path("docker-config"))
+            .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log_file(&self.path(&format!("agent-{state}.log"))))

@@ -11,6 +11,8 @@ mod crashes;
 mod deploys;
 mod estate;
 mod failures;
+mod health;
+mod logins;
 mod logs;
 mod pulls;
 mod registry;

@@ -3,8 +3,9 @@
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{Method, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -50,6 +51,8 @@ pub struct Offer {
     pub reference: String,
     /// The digests of its layers, lowest first.
     pub layers: Vec<String>,
+    /// The digest of its manifest.
+    pub digest: String,
 }
 
 /// A registry that listens until it is dropped.
@@ -62,12 +65,22 @@ pub struct Registry {
 impl Registry {
     /// An empty one, at a free port.
     pub async fn start(ip: IpAddr) -> Self {
-        let shelf = Arc::new(Shelf { flow: watch::Sender::new(Flow::Free), goods: Mutex::default() });
+        Self::listen(ip, None).await
+    }
+
+    /// The same for those alone who say this: a user's name and a password in base 64.
+    pub async fn with_login(ip: IpAddr, login: &str) -> Self {
+        Self::listen(ip, Some(format!("Basic {login}"))).await
+    }
+
+    async fn listen(ip: IpAddr, login: Option<String>) -> Self {
+        let shelf = Arc::new(Shelf { flow: watch::Sender::new(Flow::Free), goods: Mutex::default(), login });
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
             .route("/v2/", get(async || Json(json!({}))))
             .route("/v2/{*path}", get(answer))
+            .layer(from_fn_with_state(Arc::clone(&shelf), guard))
             .with_state(Arc::clone(&shelf));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, shelf, server }
@@ -90,7 +103,7 @@ impl Registry {
             goods.manifests.insert(format!("{name}/{version}"), manifest.clone());
         }
         let digests = layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect();
-        Offer { reference: self.reference(image.reference()), layers: digests }
+        Offer { reference: self.reference(image.reference()), layers: digests, digest: digest(&manifest) }
     }
 
     /// The reference of something here, or of something that is not.
@@ -101,6 +114,11 @@ impl Registry {
     /// From now on blobs are sent so, also those that are on their way.
     pub fn flow(&self, flow: Flow) {
         self.shelf.flow.send_replace(flow);
+    }
+
+    /// Its name, as logins are kept under it.
+    pub fn name(&self) -> String {
+        self.address.to_string()
     }
 
     /// How often a blob was asked for.
@@ -118,6 +136,8 @@ impl Drop for Registry {
 struct Shelf {
     flow: watch::Sender<Flow>,
     goods: Mutex<Goods>,
+    /// What must be said to be let in.
+    login: Option<String>,
 }
 
 #[derive(Default)]
@@ -127,6 +147,15 @@ struct Goods {
     /// By digest.
     blobs: HashMap<String, Bytes>,
     asked: Vec<String>,
+}
+
+async fn guard(State(shelf): State<Arc<Shelf>>, request: Request, next: Next) -> Response {
+    let said = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if shelf.login.as_deref().is_none_or(|login| said == Some(login)) {
+        return next.run(request).await;
+    }
+    let errors = json!({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]});
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"test\"")], Json(errors)).into_response()
 }
 
 async fn answer(State(shelf): State<Arc<Shelf>>, Path(path): Path<String>, method: Method) -> Response {

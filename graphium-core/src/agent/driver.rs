@@ -3,6 +3,7 @@
 use super::{
     engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
     execute::{HostFacts, Workplace, execute},
+    health::HealthMonitor,
     journal::{Journal, Memory},
     link::{AgentLink, LinkError},
     logs::LogKeeper,
@@ -36,6 +37,7 @@ pub struct Agent {
     environment: Arc<dyn Environment>,
     journal: Box<dyn Journal>,
     settings: Arc<AgentSettings>,
+    health: Arc<HealthMonitor>,
 }
 
 impl Agent {
@@ -47,7 +49,7 @@ impl Agent {
         journal: Box<dyn Journal>,
         settings: AgentSettings,
     ) -> Self {
-        Self { link, runtime, environment, journal, settings: Arc::new(settings) }
+        Self { link, runtime, environment, journal, settings: Arc::new(settings), health: Arc::default() }
     }
 
     /// Serves the host until `shutdown`, or until it may not any more.
@@ -70,6 +72,7 @@ impl Agent {
         let mut driver = Driver::new(self, engine, memory);
         let mut shutdown = pin!(shutdown.fuse());
         let mut patience = pin!(Fuse::terminated());
+        driver.check_health();
         driver.turn(Input::Tick)?;
         while !driver.engine.is_finished() {
             let mut timer = driver.timer();
@@ -231,6 +234,7 @@ impl Driver {
             facts: HostFacts { name: settings.host.clone(), address: settings.address },
             secrets: Arc::clone(&settings.secrets),
             settle: settings.settle,
+            health: Arc::clone(&self.agent.health),
         }
     }
 
@@ -266,12 +270,24 @@ impl Driver {
         }
     }
 
+    /// Makes health checks for as long as the agent runs, whether the control plane answers or not.
+    fn check_health(&self) {
+        let Agent { runtime, environment, health, .. } = &self.agent;
+        let (runtime, environment, health) = (Arc::clone(runtime), Arc::clone(environment), Arc::clone(health));
+        let round = async move {
+            health.run(&*runtime, &*environment).await;
+            None
+        };
+        self.work.push(round.boxed());
+    }
+
     fn watch(&mut self, epoch: u64) {
         let watchman = Watchman {
             link: Arc::clone(&self.agent.link),
             runtime: Arc::clone(&self.agent.runtime),
             environment: Arc::clone(&self.agent.environment),
             settings: Arc::clone(&self.agent.settings),
+            health: Arc::clone(&self.agent.health),
             epoch,
         };
         self.beside.drain(..).for_each(|earlier| earlier.abort());

@@ -6,6 +6,7 @@
 mod driver;
 pub mod engine;
 mod execute;
+pub mod health;
 mod inspected;
 mod journal;
 mod link;
@@ -17,6 +18,7 @@ mod step;
 
 pub use driver::Agent;
 pub use execute::{HostFacts, Secrets, Tell, Workplace, execute};
+pub use health::HealthMonitor;
 pub use journal::{FileJournal, Journal, JournalError, Memory, MemoryJournal};
 pub use link::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, Renewal, SessionGrant, Usage};
 pub use settings::{AgentError, AgentSettings, Notice};

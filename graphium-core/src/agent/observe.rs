@@ -2,6 +2,7 @@
 
 use super::{
     AgentSettings,
+    health::HealthMonitor,
     inspected::Inspected,
     link::{AgentLink, HostReport, LinkError},
     patience::within,
@@ -12,6 +13,7 @@ use crate::{
     inventory::ObservedContainer,
     runtime::{ContainerChange, ContainerRuntime, EngineInfo, RuntimeError},
 };
+use event_listener::EventListener;
 use futures::{
     FutureExt as _, StreamExt as _,
     future::{Either, select},
@@ -44,6 +46,7 @@ pub(super) struct Watchman {
     pub(super) runtime: Arc<dyn ContainerRuntime>,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) settings: Arc<AgentSettings>,
+    pub(super) health: Arc<HealthMonitor>,
     pub(super) epoch: u64,
 }
 
@@ -77,6 +80,8 @@ impl Watchman {
                 inspected.clear();
                 changes = self.runtime.watch().await.ok();
             }
+            // So is that of the health of containers.
+            let health = self.health.change();
             let begin = self.environment.elapsed();
             let known = engine.take().filter(|_| reason == Reason::Change);
             let sight = self.look(known, &mut inspected).await;
@@ -117,7 +122,7 @@ impl Watchman {
                     }
                 }
             }
-            reason = self.wait(&mut changes, &mut inspected, pause, gather).await;
+            reason = self.wait(&mut changes, &mut inspected, health, pause, gather).await;
             if told.is_none() {
                 reason = Reason::Period;
             }
@@ -131,6 +136,7 @@ impl Watchman {
         };
         let mut seen = self.runtime.list().await?;
         inspected.complete(&*self.runtime, &mut seen).await?;
+        self.health.show(&*self.environment, &mut seen);
         let mut containers: Vec<_> = seen.into_iter().map(|state| state.observed).collect();
         for container in &mut containers {
             container.hosted_on = self.settings.host.clone();
@@ -162,20 +168,24 @@ impl Watchman {
         &self,
         changes: &mut Option<Changes>,
         inspected: &mut Inspected,
+        health: EventListener,
         pause: Duration,
         gather: Duration,
     ) -> Reason {
         let sleep = pin!(self.environment.sleep(pause));
         let Some(stream) = changes else {
-            sleep.await;
-            return Reason::Period;
+            return match select(health, sleep).await {
+                Either::Left(_) => Reason::Change,
+                Either::Right(_) => Reason::Period,
+            };
         };
-        let first = match select(stream.next(), sleep).await {
-            Either::Left((first, _)) => first,
+        let mut next = match select(select(stream.next(), health), sleep).await {
+            Either::Left((Either::Left((first, _)), _)) => Some(first),
+            Either::Left((Either::Right(_), _)) => None,
             Either::Right(_) => return Reason::Period,
         };
         self.environment.sleep(gather).await;
-        let mut next = Some(first);
+        next = next.or_else(|| stream.next().now_or_never());
         while let Some(told) = next {
             match told {
                 Some(Ok(change)) => inspected.take_in(&change),

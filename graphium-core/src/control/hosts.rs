@@ -46,6 +46,7 @@ impl Control {
                 if record.docker_version.is_none() {
                     record.cpu = host.cpu;
                     record.memory = host.memory;
+                    record.engine.clone_from(&host.engine);
                 }
             })
             .await?;

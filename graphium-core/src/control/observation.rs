@@ -29,6 +29,7 @@ impl Control {
                 host.cpu = engine.cpus;
                 host.memory = engine.memory;
                 host.docker_version = Some(engine.version.clone());
+                host.engine.clone_from(&engine.capabilities);
             }
             if report.location.is_some() {
                 host.location.clone_from(&report.location);

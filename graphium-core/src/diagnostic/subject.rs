@@ -54,6 +54,11 @@ pub enum Property {
     MinProcessors,
     /// The datacenter that a constraint asks for.
     RequiredDatacenter,
+    /// Something that goes to its engine as it is.
+    Setting {
+        /// Its key in the canonical form: `runtime`.
+        key: String,
+    },
     /// A label that it asks of its host.
     HostLabel {
         /// Name of the label.
@@ -115,6 +120,7 @@ impl fmt::Display for Property {
             Self::MinMemory => f.write_str("`minMemory`"),
             Self::MinProcessors => f.write_str("`minCpu`"),
             Self::RequiredDatacenter => f.write_str("`requiredDatacenter`"),
+            Self::Setting { key } => write!(f, "`{key}`"),
             Self::HostLabel { key } => write!(f, "host label `{key}`"),
             Self::Mode => f.write_str("`mode`"),
             Self::PlacementStrategy => f.write_str("`placementStrategy`"),

@@ -1,8 +1,11 @@
 //! What is known of the hosts and of what runs on them: the planner's second input.
 
+mod capability;
 mod read;
 mod words;
 
+pub use capability::{ApiVersion, Capabilities, Capability, UnknownApiVersion};
+pub(crate) use capability::{Need, needs};
 pub use read::read;
 
 use crate::{
@@ -90,6 +93,9 @@ pub struct Host {
     /// Version of its engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_version: Option<String>,
+    /// What its engine can do.
+    #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
+    pub engine: Capabilities,
     /// Why its engine does not answer, in its own words; absent: it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_error: Option<String>,
@@ -117,6 +123,7 @@ impl Host {
             offline_since: None,
             agent_version: None,
             docker_version: None,
+            engine: Capabilities::default(),
             engine_error: None,
         }
     }

@@ -1,6 +1,6 @@
 //! What an inventory's keys take, in our own words.
 
-use super::{ContainerStatus, Health, HostStatus};
+use super::{ApiVersion, ContainerStatus, Health, HostStatus};
 use crate::{stack::Protocol, suggest};
 use serde::{Deserializer, de::DeserializeOwned, de::Error as _, de::Visitor, de::value::Error};
 use serde_json::Value;
@@ -18,6 +18,11 @@ pub(super) struct Form {
 #[derive(Clone, Copy)]
 pub(super) enum Takes {
     Text,
+    /// A list of strings.
+    Texts,
+    Flag,
+    /// A version of the Engine API.
+    Api,
     Address,
     /// A number that is not negative.
     Amount,
@@ -35,7 +40,7 @@ pub(super) enum Takes {
     List(&'static Form),
 }
 
-use Takes::{Address, Amount, Integer, Labels, Text, Time, Whole, Word};
+use Takes::{Address, Amount, Integer, Labels, Text, Texts, Time, Whole, Word};
 
 pub(super) static HOST: Form = Form {
     what: "a host",
@@ -58,9 +63,16 @@ pub(super) static HOST: Form = Form {
         ("offlineSince", Time),
         ("agentVersion", Text),
         ("dockerVersion", Text),
+        ("engine", Takes::Object(&ENGINE)),
         ("engineError", Text),
     ],
     needed: &["@id"],
+};
+
+static ENGINE: Form = Form {
+    what: "an engine",
+    keys: &[("platforms", Texts), ("runtimes", Texts), ("gpus", Takes::Flag), ("apiVersion", Takes::Api)],
+    needed: &[],
 };
 
 static RESERVED: Form = Form { what: "what is reserved", keys: &[("cpus", Amount), ("memory", Whole)], needed: &[] };
@@ -114,6 +126,9 @@ impl Takes {
     pub(super) fn expected(self) -> String {
         match self {
             Self::Text => "a string".to_owned(),
+            Self::Texts => "a list of strings".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Api => "an API version as in \"1.45\"".to_owned(),
             Self::Address => "an IP address as in \"10.0.0.1\"".to_owned(),
             Self::Amount => "a number that is not negative".to_owned(),
             Self::Whole => "a whole number that is not negative".to_owned(),
@@ -131,6 +146,9 @@ impl Takes {
     pub(super) fn accepts(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_string(),
+            Self::Texts => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+            Self::Flag => value.is_boolean(),
+            Self::Api => value.as_str().is_some_and(|text| text.parse::<ApiVersion>().is_ok()),
             Self::Address => value.as_str().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()),
             Self::Amount => value.as_f64().is_some_and(|number| number >= 0.0),
             Self::Whole => value.is_u64(),
@@ -204,7 +222,7 @@ impl<'de> Deserializer<'de> for Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Host, ObservedContainer, ObservedPort},
+        super::{Capabilities, Host, ObservedContainer, ObservedPort},
         *,
     };
     use crate::{runtime::LiveSettings, stack::Reservations};
@@ -216,6 +234,7 @@ mod tests {
             (&HOST, keys::<Host>()),
             (&CONTAINER, keys::<ObservedContainer>()),
             (&RESERVED, keys::<Reservations>()),
+            (&ENGINE, keys::<Capabilities>()),
             (&PORT, keys::<ObservedPort>()),
             (&SETTINGS, keys::<LiveSettings>()),
         ];

@@ -143,6 +143,13 @@ impl Changes {
         self.compare(was.memory, is.memory, |tense, memory| {
             format!("{} {} of memory", tense.have(), count(memory.unwrap_or_default(), "byte"))
         });
+        self.compare(&was.engine, &is.engine, |tense, engine| {
+            let mut can: Vec<String> = engine.platforms.iter().chain(&engine.runtimes).cloned().collect();
+            can.extend(engine.gpus.map(|has| if has { "GPUs" } else { "no GPUs" }.to_owned()));
+            can.extend(engine.api_version.map(|version| format!("API {version}")));
+            let all = if can.is_empty() { "nothing known".to_owned() } else { can.join(", ") };
+            format!("{} an engine with {all}", tense.have())
+        });
     }
 
     fn of_container(&mut self, was: Option<&ContainerFact>, is: Option<&ContainerFact>) {

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     id::{HostId, StackId},
-    inventory::{ContainerStatus, Health, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
+    inventory::{
+        Capabilities, ContainerStatus, Health, Host, HostStatus, Inventory, ObservedContainer, ObservedPort, needs,
+    },
     runtime::{LiveSettings, label},
     stack::{Condition, Stack, Strategy},
 };
@@ -58,6 +60,9 @@ pub struct HostFact {
     /// Its bytes of memory, where some are asked for; 0 is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
+    /// What its engine can do, where something is asked for that not every engine can.
+    #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
+    pub engine: Capabilities,
 }
 
 /// A container that was seen, and that a plan builds upon.
@@ -132,6 +137,7 @@ struct Asked<'a> {
     location: bool,
     cpu: bool,
     memory: bool,
+    engine: bool,
     names: BTreeSet<String>,
     ports: Vec<HostPort>,
 }
@@ -147,6 +153,7 @@ impl Asked<'_> {
             labels: self.labels.iter().filter_map(label).collect(),
             cpu: self.cpu.then_some(host.cpu),
             memory: self.memory.then_some(host.memory),
+            engine: if self.engine { host.engine.clone() } else { Capabilities::default() },
         }
     }
 }
@@ -216,6 +223,7 @@ fn ask<'a>(asked: &mut Asked<'a>, stack: &'a Stack, member: &Member<'a>) {
     asked.location |= stack.deployment.placement_strategy == Some(Strategy::Datacenter);
     asked.cpu |= kept.cpus.is_some();
     asked.memory |= kept.memory.is_some();
+    asked.engine |= needs(definition).next().is_some();
     let constraints = stack.deployment.host_constraints.iter();
     let of_it = |name: &str| name == definition.name || name == definition.id;
     for constraint in constraints.filter(|constraint| of_it(&constraint.container_name)) {

@@ -3,7 +3,7 @@
 use super::amount::{bytes, count, processors};
 use crate::{
     id::HostId,
-    inventory::{Host, HostStatus, Inventory},
+    inventory::{Capability, Host, HostStatus, Inventory},
     stack::{Container, Protocol, Stack, TextMap},
 };
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,13 @@ pub enum FixStep {
         /// The name on its engine.
         name: String,
     },
+    /// Let the engine of a host do what it cannot.
+    Equip {
+        /// The host.
+        host: HostId,
+        /// What it lacks.
+        with: Capability,
+    },
     /// Ask for fewer replicas.
     Replicas {
         /// The container, by its name in the document.
@@ -154,6 +161,9 @@ pub enum FixStep {
         /// Its datacenter.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         datacenter: Option<String>,
+        /// What not every engine can do.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        engine: Vec<Capability>,
     },
 }
 
@@ -179,8 +189,9 @@ impl FixStep {
             Self::HostDatacenter { .. } => 8,
             Self::Activate { .. } => 9,
             Self::FreeName { .. } => 10,
-            Self::Replicas { .. } => 11,
-            Self::AddHost { .. } => 12,
+            Self::Equip { .. } => 11,
+            Self::Replicas { .. } => 12,
+            Self::AddHost { .. } => 13,
         }
     }
 
@@ -202,6 +213,7 @@ impl FixStep {
             | Self::HostDatacenter { .. }
             | Self::Activate { .. }
             | Self::FreeName { .. }
+            | Self::Equip { .. }
             | Self::AddHost { .. } => 0,
         }
     }
@@ -241,10 +253,11 @@ impl FixStep {
             Self::FreeName { host, name } => {
                 inventory.containers.retain(|seen| seen.hosted_on != *host || seen.name != *name);
             }
+            Self::Equip { host, with } => on_host(inventory, host, |host| host.engine.add(with)),
             Self::Replicas { container, to, .. } => {
                 on_container(stack, container, |definition| definition.replicas = Some(*to));
             }
-            Self::AddHost { cpu, memory, labels, datacenter } => {
+            Self::AddHost { cpu, memory, labels, datacenter, engine: _ } => {
                 let is_new = |name: &String| !inventory.hosts.iter().any(|host| host.id.as_str() == name);
                 let name = (1..).map(|number: usize| format!("new-host-{number}")).find(is_new);
                 inventory.hosts.push(Host {
@@ -356,14 +369,27 @@ impl fmt::Display for FixStep {
             Self::Activate { host, from: HostStatus::Offline } => write!(f, "start the agent on `{host}`"),
             Self::Activate { host, .. } => write!(f, "let it take work again: `graphium host activate {host}`"),
             Self::FreeName { host, name } => write!(f, "rename or remove the container `{name}` on `{host}`"),
+            Self::Equip { host, with: Capability::Runtime { name } } => {
+                write!(f, "install the runtime `{name}` on `{host}`")
+            }
+            Self::Equip { host, with: Capability::Gpus } => {
+                write!(f, "let the engine of `{host}` give containers GPUs (NVIDIA Container Toolkit)")
+            }
+            Self::Equip { host, with: Capability::Platform { name } } => {
+                write!(f, "let `{host}` emulate `{name}` (binfmt_misc)")
+            }
+            Self::Equip { host, with: Capability::Api { version } } => {
+                write!(f, "update the engine of `{host}` to API {version} or later")
+            }
             Self::Replicas { container, from, to } => {
                 write!(f, "lower the replicas of `{container}` from {from} to {to}")
             }
-            Self::AddHost { cpu, memory, labels, datacenter } => {
+            Self::AddHost { cpu, memory, labels, datacenter, engine } => {
                 let mut asked = Vec::new();
                 asked.extend((*cpu > 0).then(|| count(processors(*cpu), "processor")));
                 asked.extend((*memory > 0).then(|| format!("{} of memory", bytes(*memory))));
                 asked.extend(labels.iter().map(|(key, value)| format!("the label `{key}={value}`")));
+                asked.extend(engine.iter().map(ToString::to_string));
                 let within = datacenter.iter().map(|name| format!(" in the datacenter `{name}`")).collect::<String>();
                 let with = if asked.is_empty() { String::new() } else { format!(" with {}", asked.join(" and ")) };
                 write!(f, "add a host{within}{with}")

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     id::HostId,
+    inventory::{Capability, Need, needs},
     stack::{Container, TextMap},
 };
 use std::{cmp::Reverse, sync::Arc};
@@ -202,6 +203,7 @@ impl Asking<'_, '_, '_> {
             Refusal::LittleMemory { wanted, found } => {
                 FixStep::MinMemory { container: name(), from: wanted, to: plain(found) }
             }
+            Refusal::Engine { need, .. } => FixStep::Equip { host: id(), with: need.capability() },
             Refusal::Port { holder: Holder::Planned(other), .. }
                 if Arc::ptr_eq(self.definition(other), definition) && other != number =>
             {
@@ -255,6 +257,7 @@ impl Asking<'_, '_, '_> {
     /// A host that would take these members, all together.
     pub(super) fn new_host(&self, numbers: &[usize], within: Option<&str>) -> Option<FixStep> {
         let (mut labels, mut datacenter) = (TextMap::new(), within.map(str::to_owned));
+        let mut engine: Vec<Capability> = Vec::new();
         let (mut least_cpu, mut least_memory, mut cpu, mut memory) = (0, 0, 0_u64, 0_u64);
         for &number in numbers {
             let definition = self.definition(number);
@@ -269,11 +272,16 @@ impl Asking<'_, '_, '_> {
                 least_cpu = least_cpu.max(constraint.min_cpu.map_or(0, upwards));
                 least_memory = least_memory.max(constraint.min_memory.unwrap_or(0));
             }
+            for need in
+                needs(definition).map(Need::capability).filter(|need| !engine.contains(need)).collect::<Vec<_>>()
+            {
+                engine.push(need);
+            }
             let asked = &definition.resources.reservations;
             cpu = cpu.saturating_add(asked.cpus.map_or(0, upwards));
             memory = memory.saturating_add(asked.memory.unwrap_or(0));
         }
-        Some(FixStep::AddHost { cpu: cpu.max(least_cpu), memory: memory.max(least_memory), labels, datacenter })
+        Some(FixStep::AddHost { cpu: cpu.max(least_cpu), memory: memory.max(least_memory), labels, datacenter, engine })
     }
 }
 

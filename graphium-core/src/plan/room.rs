@@ -8,7 +8,7 @@ use super::{
     ports::{HostPort, Ports},
 };
 use crate::{
-    inventory::HostStatus,
+    inventory::{Capabilities, HostStatus, Need},
     runtime::label,
     stack::{Container, Reservations, Stack},
 };
@@ -29,6 +29,7 @@ pub(super) enum Refusal<'a> {
     Datacenter { wanted: &'a str, found: Option<&'a str>, strategy: bool },
     FewProcessors { wanted: f64, found: f64 },
     LittleMemory { wanted: u64, found: u64 },
+    Engine { need: Need<'a>, engine: &'a Capabilities },
     Port { port: HostPort, holder: Holder },
     Name,
     Instances { most: u32, there: u32 },
@@ -45,6 +46,7 @@ impl Refusal<'_> {
             Self::Datacenter { .. } => "are in another datacenter",
             Self::FewProcessors { .. } => "have too few processors",
             Self::LittleMemory { .. } => "have too little memory",
+            Self::Engine { .. } => "have an engine that cannot do it",
             Self::Port { .. } => "have the port taken",
             Self::Name => "have a container of the same name",
             Self::Instances { .. } => "have as many containers of this stack as they may",
@@ -233,6 +235,9 @@ impl<'a, 'p> Room<'a, 'p> {
                 found(Refusal::LittleMemory { wanted, found: site.host.memory })?;
             }
         }
+        for need in site.host.engine.lacks(member.definition) {
+            found(Refusal::Engine { need, engine: &site.host.engine })?;
+        }
         ControlFlow::Continue(())
     }
 
@@ -304,6 +309,17 @@ impl<'a, 'p> Room<'a, 'p> {
                 let [found, wanted] = telling([found, wanted], wanted - found);
                 format!("has {found} of memory, not {wanted}")
             }
+            Refusal::Engine { need: Need::Platform(wanted), engine } => {
+                format!("runs {}, not `{wanted}`", quoted(&engine.platforms))
+            }
+            Refusal::Engine { need: Need::Runtime(wanted), engine } => {
+                format!("has no runtime `{wanted}` (it has {})", quoted(&engine.runtimes))
+            }
+            Refusal::Engine { need: Need::Gpus, .. } => "has an engine that gives containers no GPUs".to_owned(),
+            Refusal::Engine { need: Need::Api { version, .. }, engine } => {
+                let own = engine.api_version.map(|own| own.to_string()).unwrap_or_default();
+                format!("has an engine of API {own}, and a `subpath` needs {version}")
+            }
             Refusal::Port { port, holder } => {
                 format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
             }
@@ -342,6 +358,11 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// The host ports that a container fixes.

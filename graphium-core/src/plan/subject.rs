@@ -26,6 +26,7 @@ pub(super) fn of_refusal(refusal: &Refusal<'_>) -> Option<Property> {
     match *refusal {
         Refusal::Status(_) => None,
         Refusal::Label { key, .. } => Some(Property::HostLabel { key: key.to_owned() }),
+        Refusal::Engine { need, .. } => Some(Property::Setting { key: need.key().to_owned() }),
         Refusal::Datacenter { strategy: true, .. } => Some(Property::TargetDatacenter),
         Refusal::Datacenter { strategy: false, .. } => Some(Property::RequiredDatacenter),
         Refusal::FewProcessors { .. } => Some(Property::MinProcessors),
@@ -63,6 +64,7 @@ pub(super) fn of_step(step: &FixStep) -> Option<(Option<&str>, Property)> {
         FixStep::HostDatacenter { .. }
         | FixStep::Activate { .. }
         | FixStep::FreeName { .. }
+        | FixStep::Equip { .. }
         | FixStep::AddHost { .. } => None,
     }
 }

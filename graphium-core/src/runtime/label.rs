@@ -16,11 +16,16 @@ pub const TASK: &str = "graphium.task";
 pub const ATTEMPT: &str = "graphium.attempt";
 /// The hash of the specification that it was made from.
 pub const HASH: &str = "graphium.spec-hash";
+/// The health check that the agent makes, as JSON: an engine makes none over the network.
+///
+/// It is written here so that whoever serves the host next knows it. Agents tell nobody of it: it may have headers that
+/// are nobody else's to read.
+pub const HEALTH_CHECK: &str = "graphium.health-check";
 
 /// What all of ours begin with: documents that have such a label are refused.
 pub const PREFIX: &str = "graphium.";
 
 /// Whether a label is one of ours: stored stacks cannot set it either.
 pub fn is_ours(key: &str) -> bool {
-    [MANAGED, STACK, STACK_NAME, CONTAINER, DEPLOYMENT, TASK, ATTEMPT, HASH].contains(&key)
+    [MANAGED, STACK, STACK_NAME, CONTAINER, DEPLOYMENT, TASK, ATTEMPT, HASH, HEALTH_CHECK].contains(&key)
 }

@@ -15,8 +15,8 @@ pub use log::{ContainerLog, LogEntry, LogQuery, LogSource, Tail};
 pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
 
-use crate::inventory::{ContainerStatus, Health, ObservedContainer};
-use crate::stack::PullPolicy;
+use crate::inventory::{Capabilities, ContainerStatus, Health, ObservedContainer};
+use crate::stack::{HealthTest, PullPolicy};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -41,10 +41,16 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Facts about the engine and its machine.
     async fn info(&self) -> Result<EngineInfo, RuntimeError>;
 
-    /// Makes an image present as the policy says, telling `progress` what arrives.
+    /// Makes an image present as the policy says, telling `progress` what arrives, and says which it is.
     ///
+    /// Callers that ask for one image at the same time share what arrives, and each is told of it.
     /// With [`PullPolicy::IfNotPresent`] an image that is present asks no registry.
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError>;
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError>;
 
     /// Makes a network exist. One of the same name and our labels is a success, and any of that name where the
     /// specification calls it external; an external one that is absent is [`RuntimeError::NotFound`].
@@ -88,8 +94,15 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// One container by name, ours or not; `None` when there is none.
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError>;
 
+    /// Asks a container over the network as its health check says, and says what it answered, within `timeout`.
+    ///
+    /// Nobody who listens, silence, and a container that does not run are answers too: not well. [`RuntimeError::NotFound`]
+    /// where there is no such container; [`RuntimeError::Refused`] for a test that engines make themselves. Redirections
+    /// are answers and are not followed, and no more than a few KiB of an answer are read.
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError>;
+
     /// Every container of the engine, ours and others, without one question each: [`ContainerState::started_at`],
-    /// [`ContainerState::restart_count`], [`ContainerState::error`] and [`ObservedContainer::settings`] may be missing
+    /// [`ContainerState::restart_count`], [`ContainerState::error`], [`ContainerState::health_output`] and [`ObservedContainer::settings`] may be missing
     /// here, and are known by [`inspect`](Self::inspect).
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError>;
 
@@ -133,6 +146,39 @@ pub struct EngineInfo {
     pub memory: u64,
     /// `linux/amd64`.
     pub platform: String,
+    /// What it can do that others cannot.
+    #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
+    pub capabilities: Capabilities,
+}
+
+/// An image that an engine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresentImage {
+    /// The engine's id of it.
+    pub id: String,
+    /// What its registry calls these very bytes, `sha256:…`; absent where it came from none.
+    pub digest: Option<String>,
+}
+
+/// What a container answered to a question about its health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether it is well.
+    pub is_well: bool,
+    /// What it said, or what was wrong, for people.
+    pub output: String,
+}
+
+impl Probe {
+    /// It is well.
+    pub fn passed(output: impl Into<String>) -> Self {
+        Self { is_well: true, output: output.into() }
+    }
+
+    /// It is not.
+    pub fn failed(output: impl Into<String>) -> Self {
+        Self { is_well: false, output: output.into() }
+    }
 }
 
 /// Told of a pull's progress.
@@ -152,6 +198,8 @@ pub struct ContainerState {
     pub restart_count: u64,
     /// The engine's own word on why it does not run.
     pub error: Option<String>,
+    /// What the last of the health checks that the engine makes has shown.
+    pub health_output: Option<String>,
 }
 
 impl ContainerState {

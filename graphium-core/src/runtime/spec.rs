@@ -82,6 +82,10 @@ impl ContainerSpec {
         let mut labels = TextMap::clone(&self.labels);
         labels.extend(own.map(|(key, value)| (key.clone(), value.clone())));
         labels.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+        let check = self.container.health_check.as_ref().filter(|check| check.test.is_networked());
+        if let Some(check) = check.and_then(|check| serde_json::to_string(check).ok()) {
+            labels.insert(label::HEALTH_CHECK.to_owned(), check);
+        }
         labels
     }
 }

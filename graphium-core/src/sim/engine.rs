@@ -8,9 +8,9 @@ use super::{
 use crate::{
     runtime::{
         ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec,
+        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
     },
-    stack::PullPolicy,
+    stack::{HealthTest, PullPolicy},
     testing::{Effects, FakeRuntime, Operation, Thing},
 };
 use async_trait::async_trait;
@@ -250,7 +250,12 @@ impl ContainerRuntime for SimRuntime {
         self.look(Operation::Info, "", self.fake().info()).await
     }
 
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
         let steps = self.world.throw(|dice| dice.below(4) as u64);
         for step in 1..=steps {
             self.world.sleep(Duration::from_millis(40)).await;
@@ -325,6 +330,10 @@ impl ContainerRuntime for SimRuntime {
 
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
         self.look(Operation::Inspect, name, self.fake().inspect(name)).await
+    }
+
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
+        self.look(Operation::Probe, name, self.fake().probe(name, test, timeout)).await
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {

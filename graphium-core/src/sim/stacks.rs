@@ -6,11 +6,11 @@ use crate::{
     plan::fixtures,
     stack::{
         Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, OnFailure, Port,
-        Protocol, RestartPolicy, Stack, Strategy, Update, Volume,
+        Protocol, RestartPolicy, Stack, Strategy, TextMap, Update, Volume,
     },
     testing::{Effects, Program},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const NAMES: [&str; 3] = ["shop", "blog", "mail"];
 const CONTAINERS: [&str; 3] = ["db", "api", "web"];
@@ -41,7 +41,7 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
         if dice.chance(600) {
             let condition = if dice.chance(400) { Condition::Healthy } else { Condition::Started };
             if condition == Condition::Healthy {
-                containers[number - 1].health_check = Some(check());
+                containers[number - 1].health_check = Some(check(number));
             }
             let first = containers[number - 1].name.clone();
             containers[number].depends_on.push(Dependency { container: first, condition });
@@ -98,9 +98,13 @@ fn container_of(dice: &mut Dice, name: &str, hosts: &[HostId], most_broken: u16)
     container
 }
 
-fn check() -> HealthCheck {
-    let test = HealthTest::Exec { command: vec!["true".to_owned()] };
-    HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None }
+/// Every other is one that the agent makes.
+fn check(number: usize) -> HealthCheck {
+    let test = match number % 2 {
+        0 => HealthTest::Exec { command: vec!["true".to_owned()] },
+        _ => HealthTest::Http { path: "/".to_owned(), port: 80, headers: TextMap::new() },
+    };
+    HealthCheck { test, interval: Some(Duration::from_secs(2)), timeout: None, retries: None, start_period: None }
 }
 
 impl World {

@@ -341,6 +341,13 @@ pub enum HealthTest {
     None,
 }
 
+impl HealthTest {
+    /// Whether it asks over the network, which no engine does: the agent makes it.
+    pub fn is_networked(&self) -> bool {
+        matches!(self, Self::Http { .. } | Self::Tcp { .. } | Self::Grpc { .. })
+    }
+}
+
 /// Limits and reservations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -288,6 +288,9 @@ pub struct TaskResult {
     /// One line for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What its registry calls the image that is there now: by this digest the same bytes can be asked for again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The container as it was afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<crate::inventory::ObservedContainer>>,

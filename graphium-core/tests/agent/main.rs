@@ -3,6 +3,7 @@
 
 mod bed;
 mod faults;
+mod health;
 mod house;
 mod link;
 mod logs;

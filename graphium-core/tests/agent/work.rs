@@ -246,6 +246,7 @@ fn a_pull_tells_its_bytes() {
             facts: HostFacts { name: HostId::new("vm1"), address: None },
             secrets: Arc::new(|_| None),
             settle: Duration::ZERO,
+            health: Arc::default(),
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
     });

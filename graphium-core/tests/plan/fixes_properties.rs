@@ -197,8 +197,9 @@ fn order(step: &FixStep) -> (u8, u64) {
         FixStep::HostDatacenter { .. } => (6, 0),
         FixStep::Activate { .. } => (7, 0),
         FixStep::FreeName { .. } => (8, 0),
-        FixStep::Replicas { .. } => (9, 0),
-        FixStep::AddHost { .. } => (10, 0),
+        FixStep::Equip { .. } => (9, 0),
+        FixStep::Replicas { .. } => (10, 0),
+        FixStep::AddHost { .. } => (11, 0),
     }
 }
 

@@ -8,6 +8,7 @@ mod changes;
 mod contradictions;
 mod edges;
 mod endpoints;
+mod engines;
 mod fixes;
 mod fixes_properties;
 mod fixes_several;

@@ -38,7 +38,7 @@ pub(crate) fn container(spec: &ContainerSpec, api: ApiVersion) -> Result<Contain
         stop_signal: container.stop_signal.clone(),
         stop_timeout: container.stop_grace_period.map(whole_seconds),
         exposed_ports: some(exposed(container)),
-        healthcheck: container.health_check.as_ref().and_then(health_check),
+        healthcheck: container.health_check.as_ref().map(health_check),
         host_config: Some(host::config(spec, api)?),
         networking_config: endpoints(spec),
         ..ContainerCreateBody::default()
@@ -97,22 +97,24 @@ fn exposed(container: &Container) -> Vec<String> {
     ports
 }
 
-/// The check that the engine itself can make. Those over the network are the agent's to make.
-fn health_check(check: &HealthCheck) -> Option<HealthConfig> {
+/// The check that the engine itself can make. Those over the network are the agent's to make, and the one that the image
+/// may have must not speak beside it.
+fn health_check(check: &HealthCheck) -> HealthConfig {
     let test = match &check.test {
         HealthTest::Exec { command } => std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect(),
         HealthTest::Shell { command } => vec!["CMD-SHELL".to_owned(), command.clone()],
-        HealthTest::None => return Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
-        HealthTest::Http { .. } | HealthTest::Tcp { .. } | HealthTest::Grpc { .. } => return None,
+        HealthTest::None | HealthTest::Http { .. } | HealthTest::Tcp { .. } | HealthTest::Grpc { .. } => {
+            return HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() };
+        }
     };
-    Some(HealthConfig {
+    HealthConfig {
         test: Some(test),
         interval: check.interval.map(nanoseconds),
         timeout: check.timeout.map(nanoseconds),
         retries: check.retries.map(i64::from),
         start_period: check.start_period.map(nanoseconds),
         start_interval: None,
-    })
+    }
 }
 
 fn nanoseconds(time: Duration) -> i64 {

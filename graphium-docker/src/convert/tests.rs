@@ -130,7 +130,10 @@ fn health_checks() {
         json!({"type": "tcp", "port": 80}),
         json!({"type": "grpc", "port": 80}),
     ] {
-        assert_eq!(body(json!({"healthCheck": ours}), NEW).get("Healthcheck"), None);
+        let made = body(json!({"healthCheck": ours}), NEW);
+        assert_eq!(made["Healthcheck"], json!({"Test": ["NONE"]}), "the image's own must not speak beside it");
+        let label: Value = serde_json::from_str(made["Labels"]["graphium.health-check"].as_str().unwrap()).unwrap();
+        assert_eq!(label, ours, "by this the agent knows what to ask");
     }
 }
 

@@ -1,29 +1,33 @@
 //! [`DockerRuntime`]: the trait's calls, one file per kind of object.
 
+mod arrival;
 mod container;
 mod events;
 mod logs;
 mod network;
 mod ownership;
+mod probe;
 mod pull;
 mod volume;
 
 use crate::{
-    Endpoint,
+    DockerConfig, Endpoint,
+    capability::{self, Machine},
     connection::{Call, Connection},
     name::checked,
     observe,
     settings::Enforced,
 };
+use arrival::Arrivals;
 use async_trait::async_trait;
 use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder};
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
         ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec, label,
+        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
     },
-    stack::PullPolicy,
+    stack::{HealthTest, PullPolicy},
 };
 use ownership::Ownership;
 use std::{
@@ -58,6 +62,9 @@ pub struct DockerRuntime {
     enforced: Mutex<Option<Enforced>>,
     /// Held while a network is made: an engine before API 1.44 would make two of one name.
     networks: tokio::sync::Mutex<()>,
+    arrivals: Arrivals,
+    /// Where logins to registries are kept; absent: they are asked as nobody.
+    config: Option<DockerConfig>,
 }
 
 impl DockerRuntime {
@@ -71,7 +78,15 @@ impl DockerRuntime {
             ownership: Ownership::default(),
             enforced: Mutex::default(),
             networks: tokio::sync::Mutex::new(()),
+            arrivals: Arrivals::default(),
+            config: None,
         }
+    }
+
+    /// The same, with the logins to registries that this configuration has.
+    #[must_use]
+    pub fn with_config(self, config: Option<DockerConfig>) -> Self {
+        Self { config, ..self }
     }
 
     /// Where the engine is looked for.
@@ -101,10 +116,13 @@ impl ContainerRuntime for DockerRuntime {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         let info = self.system_info().await?;
         let client = self.connection.client().await?;
+        let machine = Machine::of(self.endpoint(), &info);
+        let api = client.api.to_string();
         Ok(EngineInfo {
+            capabilities: capability::of(&info, &client.platform, &api, machine.as_ref()),
             endpoint: self.endpoint().to_string(),
             version: info.server_version.unwrap_or(client.engine),
-            api_version: client.api.to_string(),
+            api_version: api,
             engine_id: info.id.unwrap_or_default(),
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).map_or(0.0, f64::from),
             memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
@@ -112,8 +130,13 @@ impl ContainerRuntime for DockerRuntime {
         })
     }
 
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
-        pull::pull(&self.connection, image, policy, progress).await
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
+        pull::pull(&self.connection, self.config.as_ref(), &self.arrivals, (image, policy), progress).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
@@ -158,6 +181,10 @@ impl ContainerRuntime for DockerRuntime {
             Some(shown) => Ok(Some(observe::inspection(shown, self.enforced().await?))),
             None => Ok(None),
         }
+    }
+
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
+        self.probe_container(name, test, timeout).await
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {

@@ -60,11 +60,17 @@ impl Ownership {
 impl DockerRuntime {
     /// Inspects the container of exactly this name.
     pub(super) async fn look(&self, name: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
-        let call = Call::new("inspecting container", name, LOOK);
-        let wanted = name.to_owned();
+        // The engine also takes ids and the beginnings of ids for names.
+        let is_it = |shown: &ContainerInspectResponse| shown.name.as_deref().map(observe::bare) == Some(name);
+        Ok(self.look_at(name).await?.filter(is_it))
+    }
+
+    /// Inspects what the engine knows by this word: a name, or an id that it has told itself.
+    pub(super) async fn look_at(&self, word: &str) -> Result<Option<ContainerInspectResponse>, RuntimeError> {
+        let call = Call::new("inspecting container", word, LOOK);
+        let wanted = checked(word)?.to_owned();
         match self.connection.call(call, |docker| async move { docker.inspect_container(&wanted, None).await }).await {
-            // The engine also takes ids and the beginnings of ids for names.
-            Ok(shown) => Ok(Some(shown).filter(|shown| shown.name.as_deref().map(observe::bare) == Some(name))),
+            Ok(shown) => Ok(Some(shown)),
             Err(fault) if fault.is(404) => Ok(None),
             Err(fault) => Err(fault.into()),
         }

@@ -1,14 +1,18 @@
 //! Making an image present.
 
-use super::LOOK;
+use super::{LOOK, arrival::Arrivals};
 use crate::{
+    config::{DockerConfig, NoCredentials},
     connection::{Call, Connection},
     name::Reference,
 };
-use bollard::{models::CreateImageInfo, query_parameters::CreateImageOptionsBuilder};
+use bollard::{
+    models::{CreateImageInfo, ImageInspect},
+    query_parameters::CreateImageOptionsBuilder,
+};
 use futures::StreamExt as _;
 use graphium_core::{
-    runtime::{PullObserver, RuntimeError},
+    runtime::{PresentImage, PullObserver, RuntimeError},
     stack::PullPolicy,
 };
 use std::{collections::HashMap, time::Duration};
@@ -18,53 +22,97 @@ const STALL: Duration = Duration::from_secs(60);
 
 pub(super) async fn pull(
     connection: &Connection,
-    image: &str,
-    policy: PullPolicy,
+    config: Option<&DockerConfig>,
+    arrivals: &Arrivals,
+    (image, policy): (&str, PullPolicy),
     progress: &dyn PullObserver,
-) -> Result<(), RuntimeError> {
+) -> Result<PresentImage, RuntimeError> {
     let image = Reference::new(image)?;
-    let present = policy != PullPolicy::Always && is_present(connection, &image).await?;
-    match policy {
-        _ if present => Ok(()),
-        PullPolicy::Always | PullPolicy::IfNotPresent => from_registry(connection, &image, progress).await,
-        PullPolicy::Never => Err(RuntimeError::ImageNotFound {
-            image: image.text.to_owned(),
-            reason: "this host does not have it, and its pull policy is `never`".to_owned(),
-        }),
+    let absent = |reason: &str| RuntimeError::ImageNotFound { image: image.text.to_owned(), reason: reason.to_owned() };
+    if policy != PullPolicy::Always
+        && let Some(present) = look(connection, &image).await?
+    {
+        return Ok(present);
     }
+    if policy == PullPolicy::Never {
+        return Err(absent("this host does not have it, and its pull policy is `never`"));
+    }
+    // Another may be at it: what that one brings is not asked for again.
+    let turn = arrivals.turn(image.text, progress).await;
+    if turn.has_waited()
+        && let Some(present) = look(connection, &image).await?
+    {
+        return Ok(present);
+    }
+    let tell = &mut |done, total, message: &str| {
+        turn.tell(done, total, message);
+        progress.progress(done, total, message);
+    };
+    from_registry(connection, config, &image, tell).await?;
+    look(connection, &image).await?.ok_or_else(|| absent("it went again as soon as it had come"))
 }
 
-async fn is_present(connection: &Connection, image: &Reference<'_>) -> Result<bool, RuntimeError> {
+async fn look(connection: &Connection, image: &Reference<'_>) -> Result<Option<PresentImage>, RuntimeError> {
     let call = Call::new("inspecting image", image.text, LOOK);
     let name = image.text.to_owned();
     match connection.call(call, |docker| async move { docker.inspect_image(&name).await }).await {
-        Ok(_) => Ok(true),
-        Err(fault) if fault.is(404) => Ok(false),
+        Ok(shown) => Ok(Some(present(shown, image))),
+        Err(fault) if fault.is(404) => Ok(None),
         Err(fault) => Err(fault.into()),
     }
 }
 
+/// An image may have come from several repositories: its digest is that of the one that was asked for.
+fn present(shown: ImageInspect, image: &Reference<'_>) -> PresentImage {
+    let digests = shown.repo_digests.unwrap_or_default();
+    let pairs = || digests.iter().filter_map(|text| text.split_once('@'));
+    let familiar = |name: &str| name.trim_start_matches("docker.io/").trim_start_matches("library/").to_owned();
+    let own = pairs().find(|(repository, _)| familiar(repository) == familiar(image.repository));
+    PresentImage { id: shown.id.unwrap_or_default(), digest: own.map(|(_, digest)| digest.to_owned()) }
+}
+
 async fn from_registry(
     connection: &Connection,
+    config: Option<&DockerConfig>,
     image: &Reference<'_>,
-    progress: &dyn PullObserver,
+    tell: &mut (dyn FnMut(u64, u64, &str) + Send),
 ) -> Result<(), RuntimeError> {
     let options = CreateImageOptionsBuilder::new().from_image(image.repository).tag(image.version).build();
     let client = connection.client().await?;
-    let mut stream = client.docker.create_image(Some(options), None, None);
+    let login = match config {
+        Some(config) => config.credentials(image.text).await,
+        None => Ok(None),
+    };
+    // Many an image is for everybody: one whose login cannot be had is asked for as nobody, and if that is denied it is
+    // told why.
+    let (login, without) = match login {
+        Ok(login) => (login, None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let mut stream = client.docker.create_image(Some(options), None, login.map(|login| login.for_engine()));
     let mut layers = Layers::default();
     loop {
         match tokio::time::timeout(STALL, stream.next()).await {
             Err(_) => return Err(layers.fell_silent(image.text)),
             Ok(None) => return Ok(()),
-            Ok(Some(Err(error))) => return Err(connection.fault(error).about_image(image.text)),
+            Ok(Some(Err(error))) => return Err(explained(connection.fault(error).about_image(image.text), without)),
             Ok(Some(Ok(line))) => {
                 let message = line.status.clone().unwrap_or_default();
                 layers.note(line);
                 let (done, total) = layers.sums();
-                progress.progress(done, total, &message);
+                tell(done, total, &message);
             }
         }
+    }
+}
+
+/// What a registry says, and that nobody was there to say who asks.
+fn explained(error: RuntimeError, without: Option<NoCredentials>) -> RuntimeError {
+    match (error, without) {
+        (RuntimeError::ImageNotFound { image, reason }, Some(without)) => {
+            RuntimeError::ImageNotFound { image, reason: format!("{reason}; it was asked without a login: {without}") }
+        }
+        (error, _) => error,
     }
 }
 

@@ -5,12 +5,15 @@
 mod stand_in;
 
 use graphium_core::{
-    runtime::{ContainerRuntime as _, ContainerSpec, PullObserver, RuntimeError},
+    runtime::{ContainerRuntime as _, ContainerSpec, PresentImage, PullObserver, RuntimeError},
     stack::{Container, PullPolicy},
 };
 use stand_in::StandIn;
 use std::{
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -53,24 +56,34 @@ async fn a_container_costs_two_requests_up_and_two_down_under_the_negotiated_ver
 async fn a_present_image_asks_the_engine_once_and_no_registry() {
     let engine = StandIn::start(|_| (200, "{}"));
     let docker = engine.runtime();
-    assert_eq!(docker.pull("a/b:1", PullPolicy::IfNotPresent, &Progress::default()).await, Ok(()));
+    assert!(docker.pull("a/b:1", PullPolicy::IfNotPresent, &Progress::default()).await.is_ok());
     assert_eq!(engine.requests(), ["GET /version", "GET /v1.41/images/a/b:1/json"]);
 }
 
 #[tokio::test]
 async fn a_pull_tells_what_arrives() {
+    static HAS_COME: AtomicBool = AtomicBool::new(false);
     let engine = StandIn::start(|request| match request {
-        "POST /v1.41/images/create" => (
+        "POST /v1.41/images/create" if !HAS_COME.swap(true, Ordering::Relaxed) => (
             200,
             "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":10,\"total\":40},\"id\":\"a\"}\r\n\
              {\"status\":\"Download complete\",\"progressDetail\":{},\"id\":\"a\"}\r\n",
         ),
+        "GET /v1.41/images/nginx/json" if HAS_COME.load(Ordering::Relaxed) => {
+            (200, r#"{"Id":"sha256:1","RepoDigests":["reg:5000/nginx@sha256:9","nginx@sha256:2"]}"#)
+        }
         _ => (404, r#"{"message":"No such image"}"#),
     });
     let progress = Progress::default();
-    assert_eq!(engine.runtime().pull("nginx", PullPolicy::IfNotPresent, &progress).await, Ok(()));
+    // Two ask, and one pull serves both: the stand-in has it but once.
+    let (docker, other) = (engine.runtime(), Progress::default());
+    let ask = |progress| docker.pull("nginx", PullPolicy::IfNotPresent, progress);
+    let (first, second) = tokio::join!(ask(&progress), ask(&other));
+    let expected = PresentImage { id: "sha256:1".to_owned(), digest: Some("sha256:2".to_owned()) };
+    assert_eq!((first, second), (Ok(expected.clone()), Ok(expected)));
+    assert_eq!(engine.requests().iter().filter(|request| request.starts_with("POST")).count(), 1);
     assert_eq!(*progress.0.lock().expect("no panic"), [(10, 40), (40, 40)]);
-    let query = engine.queries().pop().unwrap_or_default();
+    let query = engine.queries().into_iter().find(|query| !query.is_empty()).unwrap_or_default();
     assert!(query.starts_with("fromImage=nginx&tag=latest"), "without a tag every tag would come: {query}");
 }
 

@@ -5,7 +5,10 @@ use super::{
     settle::{vanished, word},
 };
 use crate::{
-    agent::step::{Phase, Step},
+    agent::{
+        health::Standing,
+        step::{Phase, Step},
+    },
     inventory::{ContainerStatus, Health},
     runtime::{ContainerState, RuntimeError},
     stack::Condition,
@@ -37,7 +40,7 @@ impl Job<'_> {
         loop {
             let standing = match self.runtime().inspect(name).await {
                 Ok(None) => return Err(vanished(name)),
-                Ok(Some(state)) => match judge(&state, condition) {
+                Ok(Some(state)) => match self.judge(&state, condition).await {
                     Verdict::Passed(message) => return Ok(self.done_with(state, message)),
                     Verdict::Pending(standing) => standing,
                     Verdict::Ended => return Err(self.exited(&state, None).await),
@@ -55,6 +58,17 @@ impl Job<'_> {
             pause = (pause * 3 / 2).min(PAUSES.1);
         }
     }
+
+    async fn judge(&self, state: &ContainerState, condition: Condition) -> Verdict {
+        if (state.status(), condition) != (ContainerStatus::Running, Condition::Healthy) {
+            return judge(state, condition);
+        }
+        let place = self.place;
+        let standing = place.health.attend(&*place.runtime, &*place.environment, state).await;
+        // What the engine itself checks it also tells.
+        let own = || state.health().map(|health| Standing { health, last: state.health_output.clone() });
+        judge_health(&state.observed.name, standing.or_else(own))
+    }
 }
 
 fn judge(state: &ContainerState, condition: Condition) -> Verdict {
@@ -67,7 +81,6 @@ fn judge(state: &ContainerState, condition: Condition) -> Verdict {
         }
         (ContainerStatus::Exited | ContainerStatus::Stopped | ContainerStatus::Dead, _) => Verdict::Ended,
         (ContainerStatus::Running | ContainerStatus::Paused, Condition::Started) => Verdict::Passed("running"),
-        (ContainerStatus::Running, Condition::Healthy) => judge_health(state),
         (status, _) if state.restart_count > 0 => {
             Verdict::Pending(format!("{}, started again {} time(s)", word(status), state.restart_count))
         }
@@ -75,14 +88,17 @@ fn judge(state: &ContainerState, condition: Condition) -> Verdict {
     }
 }
 
-fn judge_health(state: &ContainerState) -> Verdict {
-    let name = &state.observed.name;
-    match state.health() {
+fn judge_health(name: &str, standing: Option<Standing>) -> Verdict {
+    let said = |words: &str| match standing.as_ref().and_then(|standing| standing.last.as_deref()).map(str::trim) {
+        Some(last) if !last.is_empty() => format!("{words}: {last}"),
+        _ => words.to_owned(),
+    };
+    match standing.as_ref().map(|standing| standing.health) {
         Some(Health::Healthy) => Verdict::Passed("healthy"),
-        Some(Health::Starting) => Verdict::Pending("running, health not known yet".to_owned()),
+        Some(Health::Starting) => Verdict::Pending(said("running, health not known yet")),
         Some(Health::Unhealthy) => Verdict::Hopeless {
             code: "unhealthy",
-            message: format!("container `{name}` runs, and its health check says that it is not well"),
+            message: said(&format!("container `{name}` runs, and its health check says that it is not well")),
         },
         None => Verdict::Hopeless {
             code: "no-health-check",

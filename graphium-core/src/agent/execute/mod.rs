@@ -10,7 +10,10 @@ mod prepare;
 mod settle;
 mod trouble;
 
-use super::step::{Phase, Step};
+use super::{
+    health::HealthMonitor,
+    step::{Phase, Step},
+};
 use crate::{
     action::Action,
     environment::Environment,
@@ -53,6 +56,8 @@ pub struct Workplace {
     pub secrets: Secrets,
     /// How long a container that was just started is watched.
     pub settle: Duration,
+    /// Makes the health checks that no engine makes.
+    pub health: Arc<HealthMonitor>,
 }
 
 impl fmt::Debug for Workplace {
@@ -139,8 +144,8 @@ impl Job<'_> {
 
     async fn pull(&self, image: &str, policy: PullPolicy) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Pulling);
-        self.runtime().pull(image, policy, &Arrival(self.tell)).await?;
-        Ok(done("image is there"))
+        let present = self.runtime().pull(image, policy, &Arrival(self.tell)).await?;
+        Ok(TaskResult { digest: present.digest, ..done("image is there") })
     }
 
     async fn stop(&self, name: &str) -> Result<(), Trouble> {
@@ -169,7 +174,8 @@ impl Job<'_> {
     }
 
     /// A success that shows the container as it is now.
-    fn done_with(&self, state: ContainerState, message: &str) -> TaskResult {
+    fn done_with(&self, mut state: ContainerState, message: &str) -> TaskResult {
+        self.place.health.fill(&*self.place.environment, &mut state);
         let mut observed = state.observed;
         observed.hosted_on = self.place.facts.name.clone();
         TaskResult { container_id: Some(observed.id.clone()), data: Some(Box::new(observed)), ..done(message) }

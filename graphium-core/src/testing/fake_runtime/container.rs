@@ -8,7 +8,7 @@ use super::{
 use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
-    runtime::{ContainerChange, ContainerSpec, ContainerState, LiveSettings, LiveStep, RuntimeError, label},
+    runtime::{ContainerChange, ContainerSpec, ContainerState, LiveSettings, LiveStep, Probe, RuntimeError, label},
     stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
 };
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
@@ -21,6 +21,8 @@ pub(super) struct FakeContainer {
     pub(super) spec: ContainerSpec,
     pub(super) state: ContainerState,
     pub(super) log: Log,
+    /// What it answers when it is asked over the network.
+    pub(super) answer: Health,
 }
 
 impl FakeContainer {
@@ -45,7 +47,7 @@ impl FakeContainer {
     }
 
     /// Whether the engine itself makes its health check.
-    fn is_checked(&self) -> bool {
+    pub(super) fn is_checked(&self) -> bool {
         let test = self.spec.container.health_check.as_ref().map(|check| &check.test);
         matches!(test, Some(HealthTest::Exec { .. } | HealthTest::Shell { .. }))
     }
@@ -95,8 +97,8 @@ impl Engine {
             date_created: self.now,
             settings: Some(LiveSettings::of(&spec.container)),
         };
-        let state = ContainerState { observed, started_at: None, restart_count: 0, error: None };
-        let container = FakeContainer { spec, state, log: Log::default() };
+        let state = ContainerState { observed, started_at: None, restart_count: 0, error: None, health_output: None };
+        let container = FakeContainer { spec, state, log: Log::default(), answer: Health::Starting };
         for volume in container.volumes() {
             self.volumes.entry(volume.to_owned()).or_default();
         }
@@ -151,6 +153,7 @@ impl Engine {
         let Some(container) = self.containers.get_mut(name) else { return };
         let program = self.programs.get(&container.spec.container.image).cloned().unwrap_or_default();
         let health = Some(program.health).filter(|_| container.is_checked());
+        container.answer = program.health;
         let observed = &mut container.state.observed;
         observed.status = ContainerStatus::Running;
         observed.ports = ports;
@@ -245,6 +248,23 @@ impl Engine {
             self.tell(name, "destroy");
         }
         Ok(())
+    }
+
+    pub(super) fn probe(&self, name: &str, test: &HealthTest) -> Result<Probe, RuntimeError> {
+        let container = self.containers.get(name);
+        let container = container.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))?;
+        let (HealthTest::Http { port, .. } | HealthTest::Tcp { port } | HealthTest::Grpc { port }) = test else {
+            return Err(RuntimeError::Refused("the engine makes this check itself".to_owned()));
+        };
+        let own = self.programs.get(&container.spec.container.image).and_then(|program| program.port);
+        Ok(match (container.state.status(), container.answer) {
+            (ContainerStatus::Running, _) if own.is_some_and(|own| own != *port) => {
+                Probe::failed(format!("nobody listens at port {port}"))
+            }
+            (ContainerStatus::Running, Health::Healthy) => Probe::passed("it is well"),
+            (ContainerStatus::Running, other) => Probe::failed(format!("it says that it is {}", word(other))),
+            _ => Probe::failed("it does not run"),
+        })
     }
 
     /// Our container of that name; an error where it is somebody else's.

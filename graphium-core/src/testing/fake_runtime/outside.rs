@@ -34,10 +34,15 @@ impl FakeRuntime {
         self.engine().set(name, settings);
     }
 
-    /// Makes a container's health check say something else from now on.
+    /// Makes a container's health check say something else from now on: the engine's own at once, one over the network
+    /// when it is asked next.
     pub fn set_health(&self, name: &str, health: Health) {
         let mut engine = self.engine();
         if let Some(container) = engine.containers.get_mut(name) {
+            container.answer = health;
+            if !container.is_checked() {
+                return;
+            }
             container.state.observed.health = Some(health);
             engine.tell(name, &format!("health_status: {}", word(health)));
         }

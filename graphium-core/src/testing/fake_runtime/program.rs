@@ -9,14 +9,16 @@ pub struct Program {
     pub(super) lines: Vec<(LogSource, String)>,
     /// How it ends at once; absent: it runs until it is stopped.
     pub(super) exit: Option<i64>,
-    /// What its health check says after the start, if its definition has one that the engine makes.
+    /// What its health check says after the start, if its definition has one.
     pub(super) health: Health,
+    /// The only port that it listens at; absent: at every one.
+    pub(super) port: Option<u16>,
 }
 
 impl Program {
     /// Runs until it is stopped, and is well.
     pub fn runs() -> Self {
-        Self { lines: Vec::new(), exit: None, health: Health::Healthy }
+        Self { lines: Vec::new(), exit: None, health: Health::Healthy, port: None }
     }
 
     /// Ends at once with this code.
@@ -35,6 +37,13 @@ impl Program {
     #[must_use]
     pub fn complaining<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Self {
         self.lines.extend(lines.into_iter().map(|line| (LogSource::Stderr, line.into())));
+        self
+    }
+
+    /// Listens at this port and at no other.
+    #[must_use]
+    pub fn listening(mut self, port: u16) -> Self {
+        self.port = Some(port);
         self
     }
 

@@ -7,11 +7,12 @@ use super::{
     faults::ENDPOINT,
 };
 use crate::{
+    inventory::Capabilities,
     runtime::{
         ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PullObserver, RuntimeError, VolumeSpec,
+        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
     },
-    stack::{PullPolicy, TextMap},
+    stack::{HealthTest, PullPolicy, TextMap},
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -21,6 +22,12 @@ use std::{collections::BTreeMap, time::Duration};
 const IMAGE_SIZE: u64 = 8 * 1024 * 1024;
 /// Steps in which they arrive.
 const PULL_STEPS: u64 = 4;
+
+/// Of every image there is one version, whoever asks.
+fn present_as(image: &str) -> PresentImage {
+    let digest = format!("sha256:{:0>64}", image.bytes().map(|byte| format!("{byte:02x}")).collect::<String>());
+    PresentImage { id: digest.clone(), digest: Some(digest) }
+}
 
 #[async_trait]
 impl ContainerRuntime for FakeRuntime {
@@ -34,17 +41,23 @@ impl ContainerRuntime for FakeRuntime {
                 cpus: 4.0,
                 memory: 8 << 30,
                 platform: "linux/amd64".to_owned(),
+                capabilities: Capabilities::default(),
             })
         })
         .await
     }
 
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
         let not_found =
             |reason: &str| Err(RuntimeError::ImageNotFound { image: image.to_owned(), reason: reason.to_owned() });
         let present = self.call(Operation::Pull, image, |engine| Ok(engine.images.contains(image))).await?;
         match policy {
-            PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(()),
+            PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(present_as(image)),
             PullPolicy::Never => return not_found("this host does not have it, and its pull policy is `never`"),
             PullPolicy::IfNotPresent | PullPolicy::Always => self.log(format!("registry {image}")),
         }
@@ -59,7 +72,7 @@ impl ContainerRuntime for FakeRuntime {
             progress.progress(IMAGE_SIZE * step / PULL_STEPS, IMAGE_SIZE, "Downloading");
         }
         self.engine().images.insert(image.to_owned());
-        Ok(())
+        Ok(present_as(image))
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
@@ -101,6 +114,10 @@ impl ContainerRuntime for FakeRuntime {
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
         let found = |engine: &mut Engine| Ok(engine.containers.get(name).map(|container| container.state.clone()));
         self.call(Operation::Inspect, name, found).await
+    }
+
+    async fn probe(&self, name: &str, test: &HealthTest, _timeout: Duration) -> Result<Probe, RuntimeError> {
+        self.call(Operation::Probe, name, |engine| engine.probe(name, test)).await
     }
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {

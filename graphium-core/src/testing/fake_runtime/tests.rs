@@ -5,7 +5,7 @@ use crate::{
     inventory::ContainerStatus,
     runtime::{ContainerRuntime, ContainerSpec, RuntimeError},
     stack::{Container, RestartPolicy},
-    testing::runtime_suite::{RuntimeHarness, Workload},
+    testing::runtime_suite::{LISTENS_AT, RuntimeHarness, Workload},
 };
 use futures::{FutureExt as _, executor::block_on, future::LocalBoxFuture};
 
@@ -14,6 +14,7 @@ struct Harness(FakeRuntime);
 fn harness() -> Harness {
     let fake = FakeRuntime::new();
     fake.put_image("runs", Program::runs());
+    fake.put_image("listens", Program::runs().listening(LISTENS_AT));
     fake.put_image("speaks", Program::exits(3).saying(["one", "two", "three"]));
     fake.put_image("murmurs", Program::runs().saying(["out"]).complaining(["err"]));
     Harness(fake)
@@ -35,6 +36,7 @@ impl RuntimeHarness for Harness {
             Workload::Runs => "runs",
             Workload::Speaks => "speaks",
             Workload::Murmurs => "murmurs",
+            Workload::Listens => "listens",
         };
         (image.to_owned(), Vec::new())
     }

@@ -6,10 +6,16 @@ use super::{
 };
 use crate::{
     runtime::{ContainerRuntime, LiveSettings, LogQuery, PullObserver},
-    stack::PullPolicy,
+    stack::{HealthTest, PullPolicy},
 };
 use futures::StreamExt as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 /// Counts what it is told.
 #[derive(Default)]
@@ -25,8 +31,9 @@ impl PullObserver for Told {
 pub(super) async fn a_present_image_asks_no_registry(bench: &Bench<'_>) {
     let (image, _) = bench.harness.workload(Workload::Runs);
     let told = Told::default();
-    ok(bench.runtime.pull(&image, PullPolicy::IfNotPresent, &told).await);
-    ok(bench.runtime.pull(&image, PullPolicy::Never, &told).await);
+    let first = ok(bench.runtime.pull(&image, PullPolicy::IfNotPresent, &told).await);
+    let second = ok(bench.runtime.pull(&image, PullPolicy::Never, &told).await);
+    assert!(!first.id.is_empty() && first == second, "{first:?} and {second:?}");
     assert_eq!(told.0.into_inner(), 0, "nothing has arrived");
 }
 
@@ -35,11 +42,20 @@ pub(super) async fn an_absent_image_is_not_pulled_by_never(bench: &Bench<'_>) {
     fails_as!(bench.runtime.pull(&image, PullPolicy::Never, &Told::default()).await, ImageNotFound);
 }
 
-pub(super) async fn an_engine_says_what_it_is(bench: &Bench<'_>) {
+pub(super) async fn an_engine_says_what_it_is_and_what_it_can_do(bench: &Bench<'_>) {
     let info = ok(bench.runtime.info().await);
     assert!(!info.endpoint.is_empty() && !info.version.is_empty() && !info.api_version.is_empty());
     assert!(info.cpus > 0.0 && info.memory > 0);
     assert!(info.platform.contains('/'), "{}", info.platform);
+    // What it does not know it leaves out; what it says must be so.
+    let can = &info.capabilities;
+    assert!(can.platforms.is_empty() || can.platforms.contains(&info.platform), "{can:?}");
+    assert!(can.api_version.is_none_or(|version| version.to_string() == info.api_version), "{can:?}");
+    for runtime in can.runtimes.iter().filter(|name| *name == "runc") {
+        let mut spec = bench.spec("b", Workload::Runs);
+        Arc::make_mut(&mut spec.container).runtime = Some(runtime.clone());
+        ok(bench.runtime.create(&spec.sealed()).await);
+    }
     assert_eq!(ok(bench.runtime.info().await).engine_id, info.engine_id);
 }
 
@@ -64,6 +80,7 @@ pub(super) async fn an_engine_that_does_not_answer_is_unreachable(away: &dyn Con
     fails_as!(away.info().await, Unreachable);
     fails_as!(away.inspect(name).await, Unreachable);
     fails_as!(away.list().await, Unreachable);
+    fails_as!(away.probe(name, &HealthTest::Tcp { port: 80 }, Duration::from_secs(1)).await, Unreachable);
     fails_as!(away.owned().await, Unreachable);
     fails_as!(away.start(name).await, Unreachable);
     fails_as!(away.adjust(name, &LiveSettings::default()).await, Unreachable);

@@ -16,6 +16,7 @@ mod containers;
 mod engine;
 mod logs;
 mod networks;
+mod probes;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use engine::*;
 use futures::future::LocalBoxFuture;
 use logs::*;
 use networks::*;
+use probes::*;
 use settings::*;
 use std::sync::Arc;
 use volumes::*;
@@ -68,7 +70,13 @@ pub enum Workload {
     Speaks,
     /// Writes the line `out` to its standard output and `err` to its standard error, and runs until it is asked to stop.
     Murmurs,
+    /// Listens at TCP port [`LISTENS_AT`] until it is asked to stop, and answers HTTP there: `/` with 200, and what it does
+    /// not have with 404.
+    Listens,
 }
+
+/// The port of [`Workload::Listens`].
+pub const LISTENS_AT: u16 = 8080;
 
 type Case = for<'a> fn(&'a Bench<'a>) -> LocalBoxFuture<'a, ()>;
 
@@ -103,6 +111,10 @@ macro_rules! __runtime_cases {
             a_limit_cannot_be_taken_away_in_place
             other_settings_are_told
             only_what_is_there_and_ours_is_adjusted
+            a_port_that_somebody_listens_at_is_well
+            a_port_that_nobody_listens_at_is_not_well
+            what_does_not_run_is_not_well
+            only_what_is_there_and_networked_is_asked
             a_network_is_made_once_and_removed_twice
             a_network_in_use_stays
             a_foreign_network_keeps_its_name
@@ -113,7 +125,7 @@ macro_rules! __runtime_cases {
             an_external_volume_must_exist
             a_present_image_asks_no_registry
             an_absent_image_is_not_pulled_by_never
-            an_engine_says_what_it_is
+            an_engine_says_what_it_is_and_what_it_can_do
             changes_since_the_watch_are_told
         }
     };

@@ -4,9 +4,9 @@ use super::*;
 use crate::{
     runtime::{
         ContainerChange, ContainerLog, ContainerSpec, ContainerState, EngineInfo, LiveSettings, LogQuery, LogSource,
-        NetworkSpec, Owned, PullObserver, RuntimeError, Tail, VolumeSpec,
+        NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec,
     },
-    stack::{Container, PullPolicy},
+    stack::{Container, HealthTest, PullPolicy},
     testing::{FakeRuntime, Program},
 };
 use async_trait::async_trait;
@@ -33,10 +33,11 @@ enum Lie {
     TakesZeroForUnlimited,
     ForgetsSettings,
     AdjustsInSilence,
-    ReadsForeignLogs,
-    MixesSources,
+    AllAreWell,
     EndsInError,
     IgnoresTails,
+    MixesSources,
+    ReadsForeignLogs,
 }
 
 /// A runtime that lies.
@@ -51,7 +52,12 @@ impl ContainerRuntime for Saboteur {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         self.fake.info().await
     }
-    async fn pull(&self, image: &str, policy: PullPolicy, progress: &dyn PullObserver) -> Result<(), RuntimeError> {
+    async fn pull(
+        &self,
+        image: &str,
+        policy: PullPolicy,
+        progress: &dyn PullObserver,
+    ) -> Result<PresentImage, RuntimeError> {
         self.fake.pull(image, policy, progress).await
     }
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
@@ -106,6 +112,12 @@ impl ContainerRuntime for Saboteur {
                 state.observed.exit_code = None;
                 Ok(Some(state))
             }
+            outcome => outcome,
+        }
+    }
+    async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
+        match self.fake.probe(name, test, timeout).await {
+            Ok(_) if self.lie == Lie::AllAreWell => Ok(Probe::passed("")),
             outcome => outcome,
         }
     }
@@ -186,6 +198,7 @@ fn noticed_by(lie: Lie) -> Vec<&'static str> {
     let fails = |case: &dyn Fn(&Saboteur)| {
         let fake = FakeRuntime::new();
         fake.put_image("Runs", Program::runs());
+        fake.put_image("Listens", Program::runs().listening(LISTENS_AT));
         fake.put_image("Speaks", Program::exits(3).saying(["one", "two", "three"]));
         fake.put_image("Murmurs", Program::runs().saying(["out"]).complaining(["err"]));
         catch_unwind(AssertUnwindSafe(|| case(&Saboteur { fake, lie }))).is_err()
@@ -215,6 +228,7 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::MixesSources, "a_log_is_followed_until_its_container_ends"),
         (Lie::EndsInError, "a_log_is_followed_until_its_container_ends"),
         (Lie::IgnoresTails, "a_log_is_read_from_its_beginning_its_end_and_a_moment"),
+        (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {
         let noticed = noticed_by(lie);
         assert!(noticed.contains(&case), "{lie:?} was noticed by {noticed:?}");

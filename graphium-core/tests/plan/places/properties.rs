@@ -15,7 +15,7 @@ const NATIVE: &str = r#"{"@context": "https://graphium.io/context/v1.jsonld", "@
  "deployment": {"mode": "single-host", "placementStrategy": "spread", "targetDatacenter": {"@id": "dc1"},
    "maxInstancesPerHost": 7, "hostConstraints": [{"containerName": "container:web", "minCpu": 2.5},
    {"containerName": "web", "targetHost": "vm1", "minMemory": "3G", "requiredDatacenter": "dc2", "labels": {"disk": "ssd"}}]}},
-{"@type": "datacenter:Container", "@id": "container:web", "name": "${WEB}", "image": "i", "replicas": 4,
+{"@type": "datacenter:Container", "@id": "container:web", "name": "${WEB}", "image": "i", "replicas": 4, "runtime": "runsc",
  "ports": [{"containerPort": 80, "hostPort": 53}, {"containerPort": 80, "hostPort": 53, "protocol": "udp"}, {"containerPort": 80, "hostPort": 8081}],
  "dependsOn": ["container:db"], "requirements": {"labels": {"zone": "z1"}},
  "resources": {"reservations": {"cpus": 1.25, "memory": "64M"}}},
@@ -25,7 +25,7 @@ const OLDER: &str = r#"{"@context": "https://schema.org", "@type": "ItemList", "
 "deployment": {"mode": "singlehost", "strategy": "spread", "targetDatacenter": "dc1", "maxInstancesPerHost": 7,
   "hostConstraints": [{"containerName": "Web Front", "minCPU": 2.5, "minMemory": "3G", "requiredDatacenter": "dc2", "requiredLabels": {"disk": "ssd"}}]},
 "itemListElement": [
-{"@type": "SoftwareApplication", "position": 2, "name": "Web Front", "executableName": "i", "replicas": 4, "dependsOn": "DB",
+{"@type": "SoftwareApplication", "position": 2, "name": "Web Front", "executableName": "i", "replicas": 4, "runtime": "runsc", "dependsOn": "DB",
  "containerPort": [{"portNumber": 80, "hostPort": 53},
    {"@type": "PropertyValue", "name": "p", "value": "80", "description": "8081:80"}, {"portNumber": 80, "hostPort": 53, "protocol": "UDP"}],
  "resourceRequirements": {"minCPU": 1.25, "minMemory": "64M", "requiredLabels": {"zone": "z1"}}},
@@ -40,7 +40,7 @@ const GENERAL: &str = r#"{"@context": {"g": "https://graphium.io/vocab/stack#", 
  "g:deployment": {"g:mode": "single-host", "g:placementStrategy": "spread", "g:targetDatacenter": {"id": "dc1"},
   "g:maxInstancesPerHost": 7, "g:hostConstraints": [{"g:containerName": "web", "target": "vm1",
    "g:minCpu": 2.5, "g:minMemory": "3G", "center": "dc2", "marks": {"disk": "ssd"}}]}},
-{"kind": "dc:Container", "id": "container:web", "called": "web", "g:image": "i", "g:replicas": 4,
+{"kind": "dc:Container", "id": "container:web", "called": "web", "g:image": "i", "g:replicas": 4, "g:runtime": "runsc",
  "g:ports": [{"g:containerPort": 80, "g:hostPort": 53},
   {"g:containerPort": 80, "g:hostPort": 53, "g:protocol": "udp"}, {"g:containerPort": 80, "g:hostPort": 8081}],
  "needs": ["container:db"], "g:requirements": {"marks": {"zone": "z1"}},
@@ -66,6 +66,7 @@ fn number(property: &Property) -> usize {
         Property::TargetDatacenter => 13,
         Property::MaxInstances => 14,
         Property::StackDependency { .. } => 15,
+        Property::Setting { .. } => 16,
     }
 }
 
@@ -100,6 +101,11 @@ fn shown() -> Vec<Shown> {
             web().property(Property::Dependency { on: "db".to_owned() }),
             [(9, "\"container:db\""), (5, "\"DB\""), (13, "\"container:db\"")],
             "/@graph/2/dependsOn/0",
+        ),
+        (
+            web().property(Property::Setting { key: "runtime".to_owned() }),
+            [(7, "\"runsc\""), (5, "\"runsc\""), (10, "\"runsc\"")],
+            "/@graph/2/runtime",
         ),
         (web().property(Property::Replicas), [(7, "4"), (5, "4"), (10, "4")], "/@graph/2/replicas"),
         (
@@ -199,7 +205,7 @@ fn every_property_is_found_in_every_profile() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(tried, (0..=15).collect(), "each property has a row");
+    assert_eq!(tried, (0..=16).collect(), "each property has a row");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub fn shell(reference: &str) -> Result<Image, TestbedError> {
     layer.directory("bin", 0o755);
     for (path, content) in programs::with_libraries(reference, PROGRAM)? {
         if path == PROGRAM {
-            for name in ["sh", "sleep", "true", "cat", "wget"] {
+            for name in ["sh", "sleep", "true", "cat", "wget", "httpd"] {
                 layer.file(&format!("bin/{name}"), 0o755, &content);
             }
         } else {

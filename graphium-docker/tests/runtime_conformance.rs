@@ -3,7 +3,7 @@
 //!
 //! `GRAPHIUM_TEST_DOCKER` names it (`unix:///…`), and `GRAPHIUM_TEST_IMAGE` an image on it that has `sh` (by default
 //! `graphium-test:busybox`); `tests/run` sees to both. Without an engine every case fails: what was not tested is not
-//! known to work.
+//! known to work. It is to run on the engine's host, as an agent does: containers are asked over their own network.
 
 use bollard::{
     Docker,
@@ -59,6 +59,7 @@ impl RuntimeHarness for Engine {
     fn workload(&self, workload: Workload) -> (String, Vec<String>) {
         let line = match workload {
             Workload::Runs => "trap 'exit 0' TERM; while :; do sleep 1 & wait; done",
+            Workload::Listens => "echo well >/tmp/index.html; exec httpd -f -p 8080 -h /tmp",
             Workload::Speaks => "echo one; echo two; echo three; exit 3",
             Workload::Murmurs => "echo out; echo err >&2; trap 'exit 0' TERM; while :; do sleep 1 & wait; done",
         };

@@ -1,0 +1,271 @@
+//! The records of a host's containers, and the questions that are due.
+
+use super::{Record, check_in};
+use crate::{
+    environment::Environment,
+    inventory::{ContainerStatus, Health},
+    runtime::{ContainerRuntime, ContainerState, Probe, RuntimeError, label},
+    stack::HealthCheck,
+};
+use event_listener::{Event, EventListener};
+use futures::{
+    StreamExt as _,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
+use jiff::Timestamp;
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// No more is kept of what a check shows: as much as Docker keeps.
+const MOST_OUTPUT: usize = 4096;
+
+/// Makes the checks of one host that no engine makes.
+///
+/// Two may ask for the same container, the agent's own [round](Self::run) and a task that [waits](Self::attend) for it:
+/// whoever comes first asks, and both see the answer.
+#[derive(Debug, Default)]
+pub struct HealthMonitor {
+    patients: Mutex<BTreeMap<String, Patient>>,
+    /// Containers came or went.
+    seen: Event,
+    /// The health of a container is another.
+    changed: Event,
+}
+
+/// One run of one container.
+#[derive(Debug)]
+struct Patient {
+    id: String,
+    started_at: Option<Timestamp>,
+    check: HealthCheck,
+    record: Record,
+    is_being_asked: bool,
+}
+
+/// How a container stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Standing {
+    pub(in super::super) health: Health,
+    /// What the last check has shown.
+    pub(in super::super) last: Option<String>,
+}
+
+impl HealthMonitor {
+    /// Looks at a container that was inspected just now, makes its check if that is due, and says how it stands.
+    ///
+    /// `None` where there is no check for the agent to make, or the container does not run.
+    pub(in super::super) async fn attend(
+        &self,
+        runtime: &dyn ContainerRuntime,
+        environment: &dyn Environment,
+        state: &ContainerState,
+    ) -> Option<Standing> {
+        let name = &state.observed.name;
+        if !self.admit(environment, state) {
+            return None;
+        }
+        if let Some(asking) = self.begin(name, environment.elapsed()) {
+            asking.ask(runtime, environment).await;
+        }
+        self.standing(name)
+    }
+
+    /// Makes every check when it is due; it ends with whoever polls it.
+    pub async fn run(&self, runtime: &dyn ContainerRuntime, environment: &dyn Environment) {
+        let mut asked = FuturesUnordered::new();
+        loop {
+            let seen = self.seen.listen();
+            let now = environment.elapsed();
+            for asking in self.due(now).into_iter().filter_map(|name| self.begin(&name, now)) {
+                asked.push(asking.look_and_ask(runtime, environment));
+            }
+            let pause = self.next_due().map(|due| due.saturating_sub(environment.elapsed()));
+            let sleep = pin!(async {
+                match pause {
+                    Some(pause) => environment.sleep(pause).await,
+                    None => futures::future::pending().await,
+                }
+            });
+            let answer = pin!(async {
+                match asked.is_empty() {
+                    false => asked.next().await,
+                    true => futures::future::pending().await,
+                }
+            });
+            drop(select(answer, select(sleep, seen)).await);
+        }
+    }
+
+    /// Notes which of our containers run, fills in how they stand, and forgets those that are there no more.
+    pub(in super::super) fn show(&self, environment: &dyn Environment, listed: &mut [ContainerState]) {
+        let is_there = |name: &String| listed.iter().any(|state| state.observed.name == *name);
+        self.patients().retain(|name, _| is_there(name));
+        listed.iter_mut().for_each(|state| self.fill(environment, state));
+        self.seen.notify(usize::MAX);
+    }
+
+    /// Makes a container as it may be told of: with its health, and without what its check is.
+    pub(in super::super) fn fill(&self, environment: &dyn Environment, state: &mut ContainerState) {
+        if self.admit(environment, state) {
+            state.observed.health = self.standing(&state.observed.name).map(|standing| standing.health);
+        }
+        // What it says may be for nobody else to read: headers of a request.
+        state.observed.labels.shift_remove(label::HEALTH_CHECK);
+    }
+
+    /// Ends with the next change of a container's health.
+    pub(in super::super) fn change(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    /// Whether there is a check to make of a container as it was seen; a record of another run of it is dropped.
+    fn admit(&self, environment: &dyn Environment, state: &ContainerState) -> bool {
+        let observed = &state.observed;
+        let runs = state.is_managed() && state.status() == ContainerStatus::Running;
+        let check = check_in(&observed.labels).filter(|_| runs);
+        let mut patients = self.patients();
+        let Some(check) = check else {
+            patients.remove(&observed.name);
+            return false;
+        };
+        let is_known = patients.get_mut(&observed.name).is_some_and(|patient| patient.is_same_run(state));
+        if !is_known {
+            // A list does not tell when it has started; then it was made at that time or later.
+            let since = state.started_at.or(observed.date_created);
+            let running_for = since.and_then(|since| Duration::try_from(environment.now() - since).ok());
+            let record = Record::new(&check, environment.elapsed(), running_for.unwrap_or_default());
+            let (id, started_at) = (observed.id.clone(), state.started_at);
+            patients.insert(observed.name.clone(), Patient { id, started_at, check, record, is_being_asked: false });
+        }
+        true
+    }
+
+    fn standing(&self, name: &str) -> Option<Standing> {
+        let patients = self.patients();
+        let record = &patients.get(name)?.record;
+        Some(Standing { health: record.health(), last: record.last().map(str::to_owned) })
+    }
+
+    fn due(&self, now: Duration) -> Vec<String> {
+        let patients = self.patients();
+        let due = patients.iter().filter(|(_, patient)| !patient.is_being_asked && patient.record.due() <= now);
+        due.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        let patients = self.patients();
+        patients.values().filter(|patient| !patient.is_being_asked).map(|patient| patient.record.due()).min()
+    }
+
+    /// Takes it upon the caller to make a check that is due; `None` where it is not, or another makes it.
+    fn begin(&self, name: &str, now: Duration) -> Option<Asking<'_>> {
+        let mut patients = self.patients();
+        let patient = patients.get_mut(name)?;
+        if patient.is_being_asked || patient.record.due() > now {
+            return None;
+        }
+        patient.is_being_asked = true;
+        Some(Asking { monitor: self, name: name.to_owned(), id: patient.id.clone(), check: patient.check.clone() })
+    }
+
+    fn patients(&self) -> MutexGuard<'_, BTreeMap<String, Patient>> {
+        self.patients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Patient {
+    /// Whether it is this run that was seen; what a list has left out is learnt.
+    fn is_same_run(&mut self, state: &ContainerState) -> bool {
+        let is_same = self.id == state.observed.id
+            && (state.started_at.is_none() || self.started_at.is_none() || self.started_at == state.started_at);
+        self.started_at = self.started_at.or(state.started_at);
+        is_same
+    }
+}
+
+/// A check that one caller makes. Dropped, it is another's to make.
+struct Asking<'m> {
+    monitor: &'m HealthMonitor,
+    name: String,
+    id: String,
+    check: HealthCheck,
+}
+
+impl Asking<'_> {
+    /// Sees first whether it is still the same container that runs, and then makes the check.
+    async fn look_and_ask(self, runtime: &dyn ContainerRuntime, environment: &dyn Environment) {
+        match runtime.inspect(&self.name).await {
+            Ok(Some(state)) => {
+                if self.monitor.admit(environment, &state) && self.is_still() {
+                    self.ask(runtime, environment).await;
+                }
+            }
+            Ok(None) => drop(self.monitor.patients().remove(&self.name)),
+            // Silence of the engine is no verdict on its containers.
+            Err(_) => self.conclude(|record| record.postpone(environment.elapsed())),
+        }
+    }
+
+    async fn ask(self, runtime: &dyn ContainerRuntime, environment: &dyn Environment) {
+        let timeout = self.timeout();
+        let begun = environment.elapsed();
+        let answer = {
+            let question = runtime.probe(&self.name, &self.check.test, timeout);
+            match select(question, pin!(environment.sleep(timeout))).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => Ok(Probe::failed(format!("no answer within {} s", timeout.as_secs_f64()))),
+            }
+        };
+        let ended = environment.elapsed();
+        match answer {
+            Ok(probe) => self.conclude(|record| record.take_in(begun, ended, bounded(probe))),
+            // A test that this runtime cannot make is one that fails.
+            Err(RuntimeError::Refused(words)) => {
+                self.conclude(|record| record.take_in(begun, ended, Probe::failed(words)));
+            }
+            Err(RuntimeError::NotFound(_)) => drop(self.monitor.patients().remove(&self.name)),
+            Err(_) => self.conclude(|record| record.postpone(ended)),
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        let patients = self.monitor.patients();
+        patients.get(&self.name).map_or(Duration::ZERO, |patient| patient.record.timeout())
+    }
+
+    /// Whether the run that it was begun for is the present one.
+    fn is_still(&self) -> bool {
+        self.monitor.patients().get(&self.name).is_some_and(|patient| patient.is_being_asked && patient.id == self.id)
+    }
+
+    fn conclude(&self, change: impl FnOnce(&mut Record)) {
+        let mut patients = self.monitor.patients();
+        let Some(patient) = patients.get_mut(&self.name).filter(|patient| patient.is_being_asked) else { return };
+        let before = patient.record.health();
+        change(&mut patient.record);
+        if patient.record.health() != before {
+            self.monitor.changed.notify(usize::MAX);
+        }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(patient) = self.monitor.patients().get_mut(&self.name).filter(|patient| patient.id == self.id) {
+            patient.is_being_asked = false;
+        }
+    }
+}
+
+fn bounded(mut probe: Probe) -> Probe {
+    if probe.output.len() > MOST_OUTPUT {
+        let end = (0..=MOST_OUTPUT).rev().find(|end| probe.output.is_char_boundary(*end)).unwrap_or(0);
+        probe.output.truncate(end);
+    }
+    probe
+}

@@ -1,0 +1,154 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use super::*;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::fs;
+
+#[test]
+fn every_usual_form_is_read() {
+    for (text, shown) in [
+        ("unix:///run/docker.sock", "unix:///run/docker.sock"),
+        ("/tmp/d.sock", "unix:///tmp/d.sock"),
+        ("tcp://10.0.0.1:2376", "tcp://10.0.0.1:2376"),
+        ("tcp://engine", "tcp://engine:2375"),
+        ("http://engine:80/", "tcp://engine:80"),
+        ("tcp://[::1]:2375", "tcp://[::1]:2375"),
+        ("tcp://[::1]", "tcp://[::1]:2375"),
+        ("ssh://engine", "ssh://engine"),
+        ("ssh://me@engine.example:2222/run/user/1/docker.sock", "ssh://me@engine.example:2222/run/user/1/docker.sock"),
+        ("ssh://engine/", "ssh://engine"),
+    ] {
+        assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), shown, "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_reached_is_refused_with_a_reason() {
+    for text in [
+        "",
+        "docker.sock",
+        "unix://run/x",
+        "https://x:1",
+        "tcp://",
+        "tcp://x:0",
+        "tcp://u@x",
+        "tcp://::1",
+        "ssh://",
+        "ssh://-oProxyCommand=x",
+        "ssh://x:0",
+        "ssh://a;b",
+        "ssh://-l@x",
+        "ssh://x/run/$(id)",
+        "ssh://x/a b",
+    ] {
+        assert!(text.parse::<Endpoint>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn ssh_is_called_with_words_that_say_one_thing_alone() {
+    let words = |text: &str| {
+        let Ok(Endpoint::Ssh(target)) = text.parse() else { panic!("{text}") };
+        target.arguments().join(" ")
+    };
+    let options = "-T -o ConnectTimeout=30 -o BatchMode=yes -o LogLevel=ERROR";
+    assert_eq!(words("ssh://engine"), format!("{options} -- engine docker system dial-stdio"));
+    assert_eq!(
+        words("ssh://me@engine:22/run/d.sock"),
+        format!("{options} -l me -p 22 -- engine docker --host unix:///run/d.sock system dial-stdio")
+    );
+}
+
+/// A folder of docker's configuration with contexts, gone with the test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let home = std::env::temp_dir().join(format!("graphium-contexts-{name}-{}", std::process::id()));
+        fs::create_dir_all(home.join(".docker")).unwrap();
+        Self(home)
+    }
+
+    fn uses(&self, context: &str) {
+        let text = json!({"currentContext": context, "auths": {"x": {"auth": "s3cret"}}}).to_string();
+        fs::write(self.0.join(".docker/config.json"), text).unwrap();
+    }
+
+    fn context(&self, name: &str, host: &str) -> String {
+        let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = self.0.join(".docker/contexts/meta").join(&id);
+        fs::create_dir_all(&folder).unwrap();
+        let meta =
+            json!({"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": false}}});
+        fs::write(folder.join("meta.json"), meta.to_string()).unwrap();
+        id
+    }
+
+    fn discover(&self, flag: Option<&str>, variables: &[(&str, &str)]) -> Result<String, String> {
+        let home = self.0.display().to_string();
+        let env = |name: &str| match variables.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => Some((*value).to_owned()),
+            None => (name == "HOME").then(|| home.clone()),
+        };
+        let found = Endpoint::discover(flag, &env).map_err(|error| error.to_string())?;
+        Ok(format!("{} ({})", found.endpoint, found.origin))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn it_is_found_where_docker_would_look_and_said_who_says_so() {
+    let home = Home::new("order");
+    let found = |flag, variables: &[(&str, &str)]| home.discover(flag, variables).unwrap();
+    assert_eq!(found(None, &[]), "unix:///var/run/docker.sock (where docker looks for it)");
+    home.context("far", "ssh://me@far");
+    home.context("near", "unix:///run/near.sock");
+    home.uses("far");
+    assert_eq!(found(None, &[]), "ssh://me@far (the docker context `far`, which is in use)");
+    let context = ("DOCKER_CONTEXT", "near");
+    assert_eq!(found(None, &[context]), "unix:///run/near.sock (the docker context `near`, from DOCKER_CONTEXT)");
+    let host = ("DOCKER_HOST", "tcp://b:1");
+    assert_eq!(found(None, &[context, host]), "tcp://b:1 (from DOCKER_HOST)");
+    assert_eq!(found(Some("/a"), &[context, host]), "unix:///a (from --docker)");
+    let empty = [("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "default")];
+    assert_eq!(found(None, &empty), "unix:///var/run/docker.sock (where docker looks for it)");
+    home.uses("default");
+    assert_eq!(found(None, &[]), "unix:///var/run/docker.sock (where docker looks for it)");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_who_says_it() {
+    let home = Home::new("wrong");
+    let told = |variables: &[(&str, &str)]| home.discover(None, variables).unwrap_err();
+    assert_eq!(
+        told(&[("DOCKER_HOST", "ftp://x")]),
+        "`ftp://x` (from DOCKER_HOST) is no Docker endpoint: the scheme is none of unix, tcp, http, ssh"
+    );
+    assert_eq!(told(&[("DOCKER_CONTEXT", "far")]), "there is no docker context `far`; there is none at all");
+    home.context("near", "ftp://y");
+    assert_eq!(told(&[("DOCKER_CONTEXT", "far")]), "there is no docker context `far`; known: near");
+    let near = told(&[("DOCKER_CONTEXT", "near")]);
+    assert!(near.starts_with("`ftp://y` (the docker context `near`) is no Docker endpoint"), "{near}");
+    fs::write(home.0.join(".docker/config.json"), "{\n\"currentContext\": s3cret}").unwrap();
+    let wrong = told(&[]);
+    assert!(wrong.ends_with("config.json: wrong in line 2") && !wrong.contains("s3cret"), "{wrong}");
+}
+
+#[test]
+fn tls_is_never_left_out_in_silence() {
+    let home = Home::new("tls");
+    let words = "asks for TLS, which is not supported yet";
+    let verify = [("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")];
+    assert!(home.discover(None, &verify).unwrap_err().contains(words));
+    let id = home.context("secure", "tcp://x:2376");
+    let secure = [("DOCKER_CONTEXT", "secure")];
+    assert!(home.discover(None, &secure).is_ok(), "nothing asks for it");
+    fs::create_dir_all(home.0.join(".docker/contexts/tls").join(id).join("docker")).unwrap();
+    assert!(home.discover(None, &secure).unwrap_err().contains(words));
+}

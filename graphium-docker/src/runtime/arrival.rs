@@ -1,0 +1,81 @@
+//! Images that are on their way: who asks for one that another already pulls waits for it, and sees what arrives.
+
+use graphium_core::runtime::PullObserver;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use tokio::sync::{OwnedMutexGuard, watch};
+
+/// What has arrived, of how much, and in words.
+type News = (u64, u64, String);
+
+/// One image on its way.
+#[derive(Debug)]
+struct Arrival {
+    /// Held by whoever pulls.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    news: watch::Sender<News>,
+}
+
+/// The images that are on their way, by reference; those that nobody asks for any more are forgotten with the next.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(Mutex<HashMap<String, Weak<Arrival>>>);
+
+/// The right to pull an image, until it is dropped.
+pub(super) struct Turn {
+    arrival: Arc<Arrival>,
+    has_waited: bool,
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl Arrivals {
+    /// Waits until nobody else pulls this image, telling what arrives meanwhile.
+    pub(super) async fn turn(&self, image: &str, progress: &dyn PullObserver) -> Turn {
+        let arrival = self.of(image);
+        if let Ok(guard) = Arc::clone(&arrival.turn).try_lock_owned() {
+            return Turn { arrival, has_waited: false, _guard: guard };
+        }
+        let mut news = arrival.news.subscribe();
+        let mut locked = Box::pin(Arc::clone(&arrival.turn).lock_owned());
+        let guard = loop {
+            tokio::select! {
+                guard = &mut locked => break guard,
+                // The sender lives as long as the arrival.
+                _ = news.changed() => {
+                    let (done, total, message) = news.borrow_and_update().clone();
+                    progress.progress(done, total, &message);
+                }
+            }
+        };
+        Turn { arrival, has_waited: true, _guard: guard }
+    }
+
+    fn of(&self, image: &str) -> Arc<Arrival> {
+        let mut all = self.lock();
+        if let Some(arrival) = all.get(image).and_then(Weak::upgrade) {
+            return arrival;
+        }
+        all.retain(|_, arrival| arrival.strong_count() > 0);
+        let news = watch::Sender::new((0, 0, String::new()));
+        let arrival = Arc::new(Arrival { turn: Arc::default(), news });
+        all.insert(image.to_owned(), Arc::downgrade(&arrival));
+        arrival
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Arrival>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Whether another has pulled before: then it may be there.
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited
+    }
+
+    /// Tells those who wait.
+    pub(super) fn tell(&self, done: u64, total: u64, message: &str) {
+        self.arrival.news.send_replace((done, total, message.to_owned()));
+    }
+}
