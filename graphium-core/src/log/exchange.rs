@@ -138,6 +138,11 @@ impl LogExchange {
         Some(LogReader { frames, _here: here, exchange: Arc::clone(self), host: host.clone(), stream })
     }
 
+    /// Whether the agent of a host has ever asked here which logs are wanted.
+    pub fn is_asked_by(&self, host: &HostId) -> bool {
+        self.hosts().get(host).is_some_and(|desk| desk.epoch > 0)
+    }
+
     /// Takes what is to be told now; and when to look again.
     fn due(&self, call: &LogCall) -> Result<(Vec<LogRequest>, Option<Duration>), LinkError> {
         let now = self.environment.elapsed();
@@ -270,6 +275,7 @@ mod tests {
         let agent = async {
             let asked = exchange.asked(&call(1, 30)).await.unwrap();
             assert_eq!(asked[0].container, "web");
+            assert!(exchange.is_asked_by(&"vm1".into()) && !exchange.is_asked_by(&"vm2".into()));
             assert!(exchange.asked(&call(1, 1)).await.unwrap().is_empty(), "it is not told twice at once");
             let other: HostId = "vm2".into();
             let frames =

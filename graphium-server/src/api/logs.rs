@@ -284,8 +284,10 @@ fn write_line(line: &Line, times: bool, bytes: &mut Vec<u8>) {
 async fn why_absent(state: &AppState, host: &HostId) -> String {
     match state.control.host(host).await {
         Ok(known) if known.status == HostStatus::Offline => {
-            let seen = known.last_seen.map_or_else(|| "never heard".to_owned(), |seen| format!("last heard {seen:.0}"));
-            format!("host `{host}` is not connected ({seen})")
+            format!("host `{host}` is not connected ({})", heard(known.last_seen))
+        }
+        Ok(known) if state.control.logs().is_asked_by(host) => {
+            format!("the agent of host `{host}` ({}) does not come for the log", heard(known.last_seen))
         }
         Ok(known) => format!(
             "the agent of host `{host}` (version {}) has not asked this server for logs; it may be older than this server ({}), or know other servers only",
@@ -294,6 +296,10 @@ async fn why_absent(state: &AppState, host: &HostId) -> String {
         ),
         Err(_) => format!("host `{host}` is not known"),
     }
+}
+
+fn heard(last: Option<Timestamp>) -> String {
+    last.map_or_else(|| "never heard".to_owned(), |last| format!("last heard {last:.0}"))
 }
 
 fn problem(reason: EndReason, detail: String) -> Problem {

@@ -135,6 +135,12 @@ impl Watch<'_> {
         Ok(all)
     }
 
+    /// Says of whom something is said, where not of all.
+    fn asked(&self, whom: &str) -> String {
+        let names: Vec<_> = self.args.containers.iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { whom.to_owned() } else { format!("{whom} called {}", names.join(" or ")) }
+    }
+
     /// Something is there to be read, or will be.
     fn expect_some(&self, stack: &StackView, seen: &BTreeMap<String, ObservedContainer>) -> Result<(), Failure> {
         let is_placed = stack.placements.keys().any(|name| self.args.wants(name, &BTreeMap::new()));
@@ -142,7 +148,7 @@ impl Watch<'_> {
             (false, ..) | (_, true, true) => Ok(()),
             (true, true, false) => Err(Failure::new(
                 Exit::Failed,
-                format!("no agent has seen a container of stack `{}` that was asked for yet", stack.name),
+                format!("no agent has seen {} of stack `{}` yet", self.asked("a container"), stack.name),
             )
             .coded("nothing-to-read")
             .hint("wait for it with `--follow`, or look at `graphium stack status`")),
@@ -272,7 +278,7 @@ impl Watch<'_> {
         self.begin(seen, page);
         let is_over = self.readings.is_empty() && !restarts && !stack.status.is_transitional();
         if is_over {
-            page.note(&format!("nothing of stack `{}` that was asked for runs any more", self.name));
+            page.note(&format!("{} of stack `{}` runs any more", self.asked("nothing"), self.name));
         }
         Ok(is_over)
     }
@@ -296,7 +302,10 @@ impl Watch<'_> {
                         source.ended = how;
                     }
                     Over::Failed(failure) => {
-                        page.note(&format!("{}: {}", source.name, failure.what));
+                        // Without following the end comes soon, and says it.
+                        if self.args.follow {
+                            page.note(&format!("{}: {}", source.name, failure.what));
+                        }
                         source.failed = Some(failure);
                     }
                 }
