@@ -195,6 +195,7 @@ async fn a_deployment_that_fails_goes_back_and_the_history_tells_it() {
     let told = stderr(&output);
     assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{told}");
     assert!(told.contains("`update:app` failed on host `vm1`") && told.contains("code 3"), "{told}");
+    assert!(told.contains("stack `shop` failed, and goes back to what it was before\n"), "{told}");
     let verdict = told.lines().last().unwrap();
     assert!(
         verdict.starts_with("error: stack `shop` failed: 1 of ") && verdict.ends_with("; it is as it was before"),

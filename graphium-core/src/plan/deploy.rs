@@ -17,13 +17,12 @@ use super::{
     live::{self, AppliedSettings},
     members::Members,
     never,
-    order::Edge,
     place::{LISTED, place},
     rename::Renames,
     retire,
     rollout::Rollout,
     setup::Setup,
-    task::{Tasks, check_id, task},
+    task::{Tasks, task},
     verdict::Verdict,
     warn,
 };
@@ -31,7 +30,7 @@ use crate::{
     action::Action,
     diagnostic::Diagnostic,
     id::HostId,
-    inventory::{ContainerStatus, Health, Inventory, ObservedContainer},
+    inventory::{Inventory, ObservedContainer},
     runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
     stack::{Condition, Stack},
 };
@@ -348,53 +347,10 @@ impl<'a, 'p> Draft<'a, 'p> {
         let name = self.name(number);
         self.there[number].is_some()
             || !self.seen.named(name).is_empty()
-            || self.before.is_some_and(|before| before.number(name).is_some())
+            || self
+                .before
+                .is_some_and(|before| before.number(name).is_some_and(|number| before.layout.host(number).is_some()))
     }
-
-    /// Checks that changing members or the roll-out wait for.
-    fn checks(&self, changing: &[usize], rollout: &Rollout) -> BTreeMap<(usize, Condition), Check> {
-        let mut checks = BTreeMap::new();
-        for &number in changing {
-            for edge in self.layout.members.graph.dependencies(number) {
-                if edge.condition != Condition::Started && !self.is_met(*edge) {
-                    checks.entry((edge.on, edge.condition)).or_insert(Check { waiting: Some(number), task: None });
-                }
-            }
-        }
-        for (number, waiting) in rollout.checked() {
-            checks.entry((number, Condition::Healthy)).or_insert(Check { waiting, task: None });
-        }
-        checks
-    }
-
-    fn check(&self, number: usize, condition: Condition, waiting: Option<usize>) -> Option<PlannedTask> {
-        let (host, name) = (self.layout.host(number)?, self.name(number));
-        let action = Action::Check { name: self.layout.stack.engine_name(name), condition };
-        let until = if condition == Condition::Healthy { "is healthy" } else { "has completed" };
-        let why = match waiting {
-            Some(waiting) => format!("`{}` waits until it {until}", self.name(waiting)),
-            None => format!("the update has worked when it {until}"),
-        };
-        Some(task(check_id(name, condition), action, host, why).of_container(name))
-    }
-
-    /// Whether a condition holds already and will not be disturbed.
-    fn is_met(&self, edge: Edge) -> bool {
-        !self.makes(edge.on)
-            && self.there[edge.on].is_some_and(|there| match edge.condition {
-                Condition::Started => true,
-                Condition::Healthy => there.health == Some(Health::Healthy),
-                Condition::Completed => there.status == ContainerStatus::Exited && there.exit_code == Some(0),
-            })
-    }
-}
-
-/// A check that members wait for.
-struct Check {
-    /// The first of them; absent: the whole deployment.
-    waiting: Option<usize>,
-    /// Its task, once there is one.
-    task: Option<usize>,
 }
 
 /// Whether an engine's name is that of a container of the stack; compared in place, for it is asked of everything that is seen.

@@ -69,6 +69,7 @@ mod advise;
 mod amount;
 mod before;
 mod change;
+mod checks;
 mod code;
 mod constraints;
 mod contradict;

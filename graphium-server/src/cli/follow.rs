@@ -83,6 +83,7 @@ async fn watch(
     let mut asked = Instant::now();
     let mut due = asked;
     let mut away: Option<Instant> = None;
+    let mut goes_back = false;
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     loop {
@@ -94,6 +95,10 @@ async fn watch(
                     Ok(fresh) => {
                         if away.take().is_some() {
                             screen.say("the server answers again");
+                        }
+                        // What is shown from here on is no longer what was asked for.
+                        if fresh.rollback_id.is_some() && !std::mem::replace(&mut goes_back, true) {
+                            screen.say(&format!("stack `{}` failed, and goes back to what it was before", fresh.stack_name));
                         }
                         let at_once = status.is_none() && has_ended(&fresh);
                         // Where nothing had to be done there is nothing to be seen.
