@@ -54,7 +54,7 @@ fn has_gpu_tools() -> bool {
     let folders = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/opt/bin"];
     let has_devices = |folder: &&str| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     folders.iter().any(|folder| Path::new(folder).join(GPU_HOOK).exists())
-        || ["/etc/cdi", "/var/run/cdi"].iter().any(|folder| has_devices(&folder))
+        || ["/etc/cdi", "/var/run/cdi"].iter().any(has_devices)
 }
 
 /// What an engine can do; what cannot be known for certain is left out.
