@@ -1,6 +1,6 @@
 //! Health checks that no engine makes: over the network, by the agent.
 //!
-//! [`Record`] counts, and knows neither time nor network; [`HealthMonitor`] has the records of a host's containers, and
+//! `Record` counts, and knows neither time nor network; [`HealthMonitor`] has the records of a host's containers, and
 //! asks the runtime when a check is due. What is to be checked is told by a label of the container, so whoever serves the
 //! host next goes on with it.
 

@@ -26,7 +26,7 @@ const MOST_OUTPUT: usize = 4096;
 
 /// Makes the checks of one host that no engine makes.
 ///
-/// Two may ask for the same container, the agent's own [round](Self::run) and a task that [waits](Self::attend) for it:
+/// Two may ask for the same container, the agent's own [round](Self::run) and a task that waits for it:
 /// whoever comes first asks, and both see the answer.
 #[derive(Debug, Default)]
 pub struct HealthMonitor {
