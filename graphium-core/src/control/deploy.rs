@@ -163,6 +163,10 @@ impl Control {
         submission.records.push(record.write(expect)?);
         submission.records.extend(self.planned()?);
         submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
+        // Removals of orphans, of which some may be wanted now.
+        let open = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
+        let others: BTreeSet<DeploymentId> = open.into_iter().filter_map(|task| task.deployment_id).collect();
+        submission.supersedes.extend(others);
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
         let _consequences = Consequences {
             control: self,

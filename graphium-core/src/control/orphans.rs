@@ -1,20 +1,17 @@
 //! Containers of ours that no living record accounts for.
 
-use super::{Control, ControlError, StackRecord, StackStatus, TaskRequest, TaskView};
+use super::{Control, ControlError, StackRecord, StackStatus, TaskView};
 use crate::{
     action::Action,
-    id::{HostId, StackId},
+    id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{ContainerStatus, ObservedContainer},
     runtime::label,
-    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
+    store::{Kind, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
 /// A container that bears our labels, and that nothing which lives here wants where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +49,9 @@ pub enum OrphanReason {
         /// That one.
         to: HostId,
     },
-    /// Its stack is being removed, and could not be.
+    /// It was to be removed, by itself or with its stack, and could not be.
     NotRemoved {
-        /// What went wrong, as the stack tells it.
+        /// What went wrong.
         error: String,
     },
 }
@@ -65,38 +62,50 @@ impl fmt::Display for OrphanReason {
             Self::NoStack => f.write_str("its stack is not known here"),
             Self::NotWanted => f.write_str("its stack has no such container"),
             Self::Moved { to } => write!(f, "its stack has it on host `{to}`"),
-            Self::NotRemoved { error } => write!(f, "its stack could not be removed: {error}"),
+            Self::NotRemoved { error } => write!(f, "it could not be removed: {error}"),
         }
     }
 }
 
 impl Control {
-    /// Containers of ours that no living record accounts for, by host and name. Those of a stack on which something is under
-    /// way are not among them: that has an end, and takes them along or fails.
+    /// Containers of ours that no living record accounts for, by host and name.
+    ///
+    /// Not among them are those of a stack on which something is under way: that has an end, and takes them along or fails. Nor
+    /// what an earlier deployment has left where the last one has failed: it may be what serves, and the next one finds it.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
-        let stacks: BTreeMap<StackId, StackRecord> =
-            stacks.into_iter().map(|stack| (stack.value.id.clone(), stack.value)).collect();
+        let mut living = BTreeMap::new();
+        for Versioned { value, .. } in stacks {
+            living.insert(value.id.clone(), self.living(value).await?);
+        }
         let seen = self.store.documents::<ObservedContainer>(RecordQuery::of(Kind::Container)).await?;
-        let mut orphans: Vec<Orphan> = seen
-            .into_iter()
-            .filter_map(|seen| {
-                let stack_id = seen.value.stack()?;
-                let reason = reason(&seen.value, stacks.get(&stack_id))?;
-                let ObservedContainer { id, name, image, status, hosted_on, .. } = seen.value;
-                let (host_id, container_name, container_id) = (hosted_on, name, id);
-                let id = format!("{host_id}/{container_name}");
-                Some(Orphan { id, host_id, container_name, container_id, image, status, stack_id, reason })
-            })
-            .collect();
+        let mut orphans: Vec<Orphan> = seen.into_iter().filter_map(|seen| orphan(seen.value, &living)).collect();
         orphans.sort_by(|one, other| (&one.host_id, &one.container_name).cmp(&(&other.host_id, &other.container_name)));
         Ok(orphans)
     }
 
-    /// Takes the removal of an orphan on, as a task of its host; asked again while that is under way, it is the same task.
+    async fn living(&self, record: StackRecord) -> Result<Living, ControlError> {
+        let tasks = if record.status == StackStatus::Error {
+            let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+            self.store.all_tasks(query).await?
+        } else {
+            Vec::new()
+        };
+        let is_under_way = record.status.is_transitional() || tasks.iter().any(|task| !task.status.is_terminal());
+        let not_deleted = tasks.into_iter().filter_map(|task| match (&*task.payload, task.status, task.error) {
+            (Action::Delete { name }, TaskStatus::Failed, Some(error)) => {
+                Some(((task.host_id.clone(), name.clone()), error.message))
+            }
+            _ => None,
+        });
+        Ok(Living { not_deleted: not_deleted.collect(), is_under_way, record })
+    }
+
+    /// Takes the removal of an orphan on, as a task of its host; asked again while that is under way, it is the same task. A
+    /// deployment of its stack takes the place of what has not begun of it.
     ///
     /// # Errors
     /// [`ControlError::NotFound`] where it is none: what a stack wants is not removed this way.
@@ -116,42 +125,85 @@ impl Control {
         container: &str,
         by: Option<String>,
     ) -> Result<TaskView, ControlError> {
-        let orphans = self.orphans().await?;
         let id = format!("{host}/{container}");
-        let Some(orphan) = orphans.into_iter().find(|orphan| orphan.id == id) else {
+        let Some(orphan) = self.orphans().await?.into_iter().find(|orphan| orphan.id == id) else {
             return Err(ControlError::NotFound { kind: "orphan", id });
         };
-        let open = BTreeSet::from([TaskStatus::Pending, TaskStatus::Assigned, TaskStatus::Running]);
-        let query =
-            TaskQuery { host: Some(host.clone()), statuses: open.into_iter().collect(), ..TaskQuery::default() };
-        let under_way = self.store.all_tasks(query).await?;
         let removes = |task: &Task| matches!(&*task.payload, Action::Delete { name } if name == container);
+        let under_way = self.open_tasks(TaskQuery { host: Some(host.clone()), ..TaskQuery::default() }).await?;
         if let Some(task) = under_way.into_iter().find(removes) {
             return self.task(&task.id).await;
         }
-        let request = TaskRequest {
-            host_id: host.clone(),
-            payload: Action::Delete { name: container.to_owned() },
-            priority: None,
-            timeout_seconds: None,
-            max_retries: None,
+        let (now, uuid) = (self.environment.now(), self.environment.uuid());
+        let action = Action::Delete { name: container.to_owned() };
+        let task = Task {
+            stack_id: Some(orphan.stack_id),
+            // One of its own, which the stack's next one takes the place of.
+            deployment_id: Some(DeploymentId::new(format!("deployment:{uuid}"))),
+            plan_id: format!("delete:{container}@{host}"),
+            why: format!("nobody wants it: {}", orphan.reason),
+            created_by: by,
+            scheduled_by: "operator".to_owned(),
+            ..Task::new(TaskId::new(format!("task:{uuid}.000000")), host.clone(), action, now)
         };
-        self.take_on_task(request, by, format!("nobody wants it: {}", orphan.reason)).await
+        let records = self.planned()?.into_iter().collect();
+        let submission = Submission { tasks: vec![task.clone()], records, ..Submission::default() };
+        let submitted = self.store.submit(submission, now).await?;
+        self.work_is_ready(&submitted.ready);
+        self.task(&task.id).await
+    }
+
+    /// Tasks that have not ended.
+    pub(super) async fn open_tasks(&self, query: TaskQuery) -> Result<Vec<Task>, ControlError> {
+        let statuses = TaskStatus::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
+        Ok(self.store.all_tasks(TaskQuery { statuses, ..query }).await?)
     }
 }
 
-/// Why nobody wants a container; `stack` is the record of the one that its labels name.
-fn reason(seen: &ObservedContainer, stack: Option<&StackRecord>) -> Option<OrphanReason> {
-    let Some(stack) = stack else { return Some(OrphanReason::NoStack) };
-    if stack.status.is_transitional() {
-        let failed = stack.error_message.clone().filter(|_| stack.status == StackStatus::Deleting);
-        return failed.map(|error| OrphanReason::NotRemoved { error });
-    }
-    let name = seen.label(label::CONTAINER).unwrap_or(&seen.name);
-    match stack.applied.placements.get(name) {
-        Some(host) if *host != seen.hosted_on => Some(OrphanReason::Moved { to: host.clone() }),
-        // The stack, or its container, had another name when this one was made.
-        Some(_) if stack.applied.stack.engine_name(name) == seen.name => None,
-        Some(_) | None => Some(OrphanReason::NotWanted),
+/// A stack that there is.
+struct Living {
+    record: StackRecord,
+    /// Whether something of its last deployment is still to come.
+    is_under_way: bool,
+    /// What that could not delete, by host and name, and why.
+    not_deleted: BTreeMap<(HostId, String), String>,
+}
+
+fn orphan(seen: ObservedContainer, living: &BTreeMap<StackId, Living>) -> Option<Orphan> {
+    let stack_id = seen.stack()?;
+    let reason = match living.get(&stack_id) {
+        None => OrphanReason::NoStack,
+        Some(stack) => stack.reason(&seen)?,
+    };
+    let ObservedContainer { id: container_id, name: container_name, image, status, hosted_on: host_id, .. } = seen;
+    let id = format!("{host_id}/{container_name}");
+    Some(Orphan { id, host_id, container_name, container_id, image, status, stack_id, reason })
+}
+
+impl Living {
+    /// Why the stack does not want a container that bears its label.
+    fn reason(&self, seen: &ObservedContainer) -> Option<OrphanReason> {
+        let record = &self.record;
+        if record.status == StackStatus::Deleting {
+            return record.error_message.clone().map(|error| OrphanReason::NotRemoved { error });
+        }
+        if self.is_under_way {
+            return None;
+        }
+        if let Some(error) = self.not_deleted.get(&(seen.hosted_on.clone(), seen.name.clone())) {
+            return Some(OrphanReason::NotRemoved { error: error.clone() });
+        }
+        if record.traces.iter().any(|trace| trace.host == seen.hosted_on && trace.engine_name == seen.name) {
+            return None;
+        }
+        let stack = &record.applied.stack;
+        // The older system gave its containers no label with their name.
+        let name = seen.label(label::CONTAINER).or_else(|| seen.name.strip_prefix(&*stack.name)?.strip_prefix('-'));
+        match record.applied.placements.get(name.unwrap_or(&seen.name)) {
+            Some(host) if *host != seen.hosted_on => Some(OrphanReason::Moved { to: host.clone() }),
+            // The stack, or its container, had another name when this one was made.
+            Some(_) if name.is_some_and(|name| stack.engine_name(name) == seen.name) => None,
+            Some(_) | None => Some(OrphanReason::NotWanted),
+        }
     }
 }

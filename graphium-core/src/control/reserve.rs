@@ -39,14 +39,17 @@ impl Control {
         for (index, container) in inventory.containers.iter().enumerate() {
             seen.insert((container.hosted_on.clone(), container.name.clone()), index);
         }
+        // What removes orphans of it is of no deployment that there is a record of.
+        let mut tasks = self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?;
         if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned)
             && own.value.status != StackStatus::Running
         {
             let query = TaskQuery { deployment: Some(own.value.deployment_id.clone()), ..TaskQuery::default() };
-            for task in self.store.all_tasks(query).await? {
-                if let Some(index) = seen.get(&(task.host_id.clone(), task.payload.subject().to_owned())) {
-                    doubt(&mut inventory.containers[*index], &task);
-                }
+            tasks.extend(self.store.all_tasks(query).await?);
+        }
+        for task in tasks {
+            if let Some(index) = seen.get(&(task.host_id.clone(), task.payload.subject().to_owned())) {
+                doubt(&mut inventory.containers[*index], &task);
             }
         }
         for Versioned { value: stack, .. } in stacks.iter().filter(|stack| stack.value.id != *planned) {

@@ -71,7 +71,7 @@ impl Control {
             }
             Some(current) => {
                 let error = words_for_stack(&next, &done, &fold);
-                follow(&current, &next, &fold, error, &tasks, now, &mut submission)?;
+                follow(&current, &next, (&done, &fold), error, &tasks, now, &mut submission)?;
             }
             None => {}
         }
@@ -166,11 +166,11 @@ impl Current {
     }
 }
 
-/// The stack's record follows the deployment that is its present one.
+/// The stack's record follows the deployment that is its present one; `done` is what its tasks alone say.
 fn follow(
     current: &Current,
     state: &DeploymentState,
-    fold: &Fold,
+    (done, fold): (&Fold, &Fold),
     error: Option<String>,
     tasks: &[Task],
     now: Timestamp,
@@ -195,7 +195,11 @@ fn follow(
         traces,
         date_modified: now,
         deployed_at: if runs { Some(now) } else { whole.deployed_at },
-        last_running: if runs && deploys { Some(whole.revision) } else { whole.last_running },
+        last_running: if done.status == StackStatus::Running && deploys {
+            Some(whole.revision)
+        } else {
+            whole.last_running
+        },
         ..whole
     };
     if withdraws && is_tidy {
@@ -203,7 +207,7 @@ fn follow(
     }
     submission.records.push(record.write(Expect::Version(version))?);
     let event = match fold.status {
-        StackStatus::Running if before.status != fold.status && state.kind == DeploymentKind::Rollback => {
+        StackStatus::Running if before.status == StackStatus::RollingBack && state.kind == DeploymentKind::Rollback => {
             Some(EventType::StackRolledBack)
         }
         StackStatus::Error if withdraws && fold.error.is_none() => Some(EventType::StackRolledBack),

@@ -54,16 +54,6 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`] for a host that is not known.
     pub async fn create_task(&self, request: TaskRequest, by: Option<String>) -> Result<TaskView, ControlError> {
-        self.take_on_task(request, by, String::new()).await
-    }
-
-    /// Takes on a task that is no part of a plan, and stores why.
-    pub(super) async fn take_on_task(
-        &self,
-        request: TaskRequest,
-        by: Option<String>,
-        why: String,
-    ) -> Result<TaskView, ControlError> {
         self.host(&request.host_id).await?;
         let now = self.environment.now();
         let id = TaskId::new(format!("task:{}.000000", self.environment.uuid()));
@@ -73,7 +63,6 @@ impl Control {
             timeout_seconds: request.timeout_seconds.unwrap_or(task.timeout_seconds),
             max_retries: request.max_retries.unwrap_or(task.max_retries),
             created_by: by,
-            why,
             scheduled_by: "operator".to_owned(),
             ..task
         };

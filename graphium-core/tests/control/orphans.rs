@@ -2,11 +2,11 @@
 
 use crate::world::{World, container, shop, stack};
 use graphium_core::{
-    control::{ControlError, DeployOptions, Orphan, OrphanReason, RemoveOptions, StackStatus},
+    control::{ControlError, DeployOptions, Orphan, OrphanReason, RemoveOptions, StackRecord, StackStatus},
     id::HostId,
     inventory::ObservedContainer,
-    store::{Kind, RecordQuery, TaskStoreExt},
-    task::{Outcome, TaskError, TaskStatus},
+    store::{Document, Expect, Kind, RecordQuery, Submission, TaskStore, TaskStoreExt},
+    task::{Outcome, Task, TaskError, TaskStatus},
 };
 
 fn seen(world: &World) -> Vec<ObservedContainer> {
@@ -108,8 +108,7 @@ fn what_a_removal_could_not_take_away_is_an_orphan_with_what_went_wrong() {
     world.tick();
     world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
     assert_eq!(orphans(&world), [], "its removal is under way");
-    let (code, message) = ("in-use".to_owned(), "the engine holds it".to_owned());
-    let failed = Outcome::Failed(TaskError { code, message, help: None, log: Vec::new(), retryable: false });
+    let failed = fails("the engine holds it");
     loop {
         let tasks = one.claim();
         if tasks.is_empty() {
@@ -122,4 +121,75 @@ fn what_a_removal_could_not_take_away_is_an_orphan_with_what_went_wrong() {
     let [(id, OrphanReason::NotRemoved { error })] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(id, "vm1/shop-db");
     assert!(error.contains("the engine holds it"), "{error}");
+}
+
+fn fails(message: &str) -> Outcome {
+    let (code, message) = ("in-use".to_owned(), message.to_owned());
+    Outcome::Failed(TaskError { code, message, help: None, log: Vec::new(), retryable: false })
+}
+
+#[test]
+fn what_serves_until_a_failed_deployment_comes_to_its_end_is_no_orphan() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let on = |host: &str| stack("shop", vec![container("db", host, None, &[]), container("web", "vm1", None, &[])]);
+    world.run(world.control.deploy(on("vm1"), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    world.run(world.control.deploy(on("vm2"), DeployOptions::default())).unwrap();
+    while let tasks = two.claim()
+        && !tasks.is_empty()
+    {
+        tasks.iter().for_each(|task| match task.plan_id.as_str() {
+            "deploy:db" => two.report(task, &fails("no room")),
+            _ => two.succeed(task),
+        });
+    }
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Error);
+    assert_eq!(orphans(&world), [], "`db` on vm1 is what serves");
+    // The next one moves it, and cannot take the old one away.
+    world.run(world.control.deploy(on("vm2"), DeployOptions::default())).unwrap();
+    two.work();
+    while let tasks = one.claim()
+        && !tasks.is_empty()
+    {
+        tasks.iter().for_each(|task| one.report(task, &fails("the engine holds it")));
+    }
+    world.tick();
+    let error = "the engine holds it".to_owned();
+    assert_eq!(reasons(&world), [("vm1/shop-db".to_owned(), OrphanReason::NotRemoved { error })]);
+}
+
+#[test]
+fn a_deployment_takes_the_place_of_the_removal_of_what_it_wants() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let shop = || stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    let record = world.run(world.store.document::<StackRecord>("stack:shop")).unwrap().unwrap().value;
+    let forgotten = Submission { records: vec![record.removal(Expect::Any)], ..Submission::default() };
+    world.run(world.store.submit(forgotten, jiff::Timestamp::UNIX_EPOCH)).unwrap();
+    let remove = || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-db", None)).unwrap().task;
+    // One that has not begun does not begin any more.
+    let queued = remove();
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    let status = |task: &Task| world.run(world.control.task(&task.id)).unwrap().task.status;
+    assert_eq!(status(&queued), TaskStatus::Cancelled);
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!((world.status("shop"), orphans(&world)), (StackStatus::Running, Vec::new()));
+    // Of one that has begun nobody knows how far it came: the container gets a task that looks.
+    let record = world.run(world.store.document::<StackRecord>("stack:shop")).unwrap().unwrap().value;
+    let forgotten = Submission { records: vec![record.removal(Expect::Any)], ..Submission::default() };
+    world.run(world.store.submit(forgotten, jiff::Timestamp::UNIX_EPOCH)).unwrap();
+    remove();
+    let begun = one.claim();
+    assert_eq!(begun.len(), 1);
+    let started = world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    let tasks = world.run(world.control.status(started.deployment_id.as_str())).unwrap().tasks;
+    assert!(tasks.iter().any(|shown| shown.task.plan_id == "update:db"), "{tasks:?}");
 }

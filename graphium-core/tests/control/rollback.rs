@@ -7,11 +7,13 @@ use graphium_core::{
         ControlError, DeployOptions, RemoveOptions, Revision, RevisionOutcome, RollbackState, StackStatus, Started,
     },
     event::EventType,
-    inventory::HostStatus,
+    inventory::{ContainerStatus, HostStatus},
     stack::{Container, OnFailure, Stack},
     store::{Kind, RecordQuery, SessionRequest, TaskStore, TaskStoreExt},
     task::{Outcome, Task, TaskError},
 };
+use jiff::SignedDuration;
+use std::time::Duration;
 
 fn options() -> DeployOptions {
     DeployOptions { on_failure: Some(OnFailure::Rollback), ..DeployOptions::default() }
@@ -199,6 +201,111 @@ fn what_a_first_deployment_made_is_taken_away_again_when_it_fails() {
     world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
     work(&world, &[&one, &two]);
     assert!(matches!(world.run(world.control.stack("shop")), Err(ControlError::NotFound { .. })));
+}
+
+/// What the failed deployment of a world that has never run whole came to.
+fn left_as_it_is(world: &World, failing: &Started) -> String {
+    let state = world.run(world.control.deployment(&failing.deployment_id)).unwrap();
+    assert_eq!((state.status, state.rollback_state), (StackStatus::Error, Some(RollbackState::Impossible)));
+    state.rollback_message.unwrap()
+}
+
+#[test]
+fn what_serves_although_its_revision_never_ran_whole_is_not_taken_away_with_the_next_one() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(changed("web"), DeployOptions::default())).unwrap();
+    work(&world, &[&one, &two]);
+    assert_eq!(world.status("shop"), StackStatus::Error, "`web` has failed, and `db` serves");
+    let mut second = changed("web");
+    second.containers[1] =
+        Container { working_dir: Some("/srv".into()), ..Container::clone(&second.containers[1]) }.into();
+    let failing = world.run(world.control.deploy(second, options())).unwrap();
+    let done = work(&world, &[&one, &two]);
+    assert!(!done.iter().any(|id| id.starts_with("delete:")), "{done:?}");
+    assert!(images(&world).iter().any(|seen| seen.starts_with("shop-db: ")), "{:?}", images(&world));
+    assert!(left_as_it_is(&world, &failing).contains("none of it has run as a whole before"));
+}
+
+#[test]
+fn what_was_there_before_the_store_knew_of_it_is_not_taken_away_with_a_first_deployment() {
+    let (before, _) = running();
+    let seen = before.run(before.control.inventory()).unwrap().containers;
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let here = |host: &str| seen.iter().filter(|seen| seen.hosted_on.as_str() == host).cloned().collect::<Vec<_>>();
+    one.observe(&here("vm1"));
+    let failing = world.run(world.control.deploy(changed("web"), options())).unwrap();
+    let done = work(&world, &[&one, &two]);
+    assert!(!done.iter().any(|id| id.starts_with("delete:")), "{done:?}");
+    assert!(images(&world).iter().any(|seen| seen.starts_with("shop-db: ")), "{:?}", images(&world));
+    left_as_it_is(&world, &failing);
+}
+
+#[test]
+fn a_revision_of_which_every_task_was_done_is_gone_back_to_whatever_became_of_a_container_since() {
+    let (world, _) = running();
+    let (one, two) = (again(&world, "vm1"), again(&world, "vm2"));
+    // From its first moment on one of them ends again and again.
+    let world_of_two = World::new();
+    let hands = (world_of_two.agent("vm1"), world_of_two.agent("vm2"));
+    world_of_two.run(world_of_two.control.deploy(shop(), options())).unwrap();
+    for _ in 0..8 {
+        for hand in [&hands.0, &hands.1] {
+            for task in hand.claim() {
+                hand.succeed(&task);
+                let mut seen = world_of_two.run(world_of_two.control.inventory()).unwrap().containers;
+                seen.retain(|seen| seen.hosted_on == hand.host);
+                seen.iter_mut().for_each(|seen| seen.status = ContainerStatus::Restarting);
+                hand.observe(&seen);
+            }
+        }
+    }
+    world_of_two.tick();
+    assert_eq!(world_of_two.status("shop"), StackStatus::Error);
+    for (world, one, two) in [(&world, &one, &two), (&world_of_two, &hands.0, &hands.1)] {
+        let failing = world.run(world.control.deploy(changed("web"), options())).unwrap();
+        work(world, &[one, two]);
+        let state = world.run(world.control.deployment(&failing.deployment_id)).unwrap();
+        assert_eq!(state.rollback_state, Some(RollbackState::RolledBack));
+    }
+}
+
+#[test]
+fn a_way_back_tells_every_host_that_is_not_as_before_when_all_of_it_has_ended() {
+    let (world, _) = running();
+    let (one, two) = (again(&world, "vm1"), again(&world, "vm2"));
+    let mut both = changed("web");
+    both.containers[0] = Container { image: "nginx:good".into(), ..Container::clone(&both.containers[0]) }.into();
+    let limit = Duration::from_secs(3_600);
+    let options = DeployOptions { timeout: Some(limit), ..options() };
+    let failing = world.run(world.control.deploy(both, options)).unwrap();
+    let state = || world.run(world.control.deployment(&failing.deployment_id)).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        world.tick();
+        world.tick();
+        let goes_back = state().rollback_id.is_some();
+        for hand in [&one, &two] {
+            for task in hand.claim() {
+                let is_bad = goes_back || task.plan_id == "update:web";
+                if is_bad && task.plan_id.starts_with("update:") {
+                    fail(hand, &task)
+                } else {
+                    hand.succeed(&task)
+                }
+                world.tick();
+                told.push((state().rollback_state, state().rollback_message.is_some()));
+            }
+        }
+    }
+    let (last, before) = told.split_last().unwrap();
+    assert!(before.iter().all(|(state, _)| *state != Some(RollbackState::Failed)), "{told:?}");
+    assert_eq!(*last, (Some(RollbackState::Failed), true));
+    let message = state().rollback_message.unwrap();
+    assert!(message.contains("host `vm1`") && message.contains("host `vm2`"), "{message}");
+    let way = world.run(world.control.deployment(&state().rollback_id.unwrap())).unwrap();
+    assert_eq!(way.deadline.unwrap().duration_since(way.started_at), SignedDuration::from_secs(3_600));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use graphium_core::{
     event::{Event, EventSink, NoSink},
     id::{ClaimId, HostId},
     inventory::{ContainerStatus, ObservedContainer, ObservedPort},
-    runtime::EngineInfo,
-    stack::{Container, Stack},
+    runtime::{EngineInfo, label},
+    stack::{Container, Stack, TextMap},
     store::{MemoryStore, SessionRequest},
     task::{Outcome, Task, TaskResult},
     testing::ManualEnvironment,
@@ -108,7 +108,7 @@ impl Hand<'_> {
                         host_ip: None,
                     })
                     .collect(),
-                labels: spec.all_labels(),
+                labels: marked(spec.all_labels(), task),
                 health: None,
                 exit_code: None,
                 ip_address: None,
@@ -159,6 +159,12 @@ impl Hand<'_> {
         };
         self.world.run(self.world.control.observe(&report)).unwrap();
     }
+}
+
+/// As an agent marks what it makes.
+fn marked(mut labels: TextMap, task: &Task) -> TextMap {
+    labels.extend(task.deployment_id.iter().map(|id| (label::DEPLOYMENT.to_owned(), id.to_string())));
+    labels
 }
 
 pub(crate) fn container(name: &str, host: &str, port: Option<u16>, after: &[&str]) -> Container {

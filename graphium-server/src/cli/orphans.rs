@@ -10,7 +10,10 @@ use crate::{
     render::{self, Table},
 };
 use graphium_core::control::{Orphan, TaskView};
-use graphium_server::{api::wire::OrphanList, client::Client};
+use graphium_server::{
+    api::wire::OrphanList,
+    client::{Client, ClientError},
+};
 use serde_json::json;
 
 /// Lists containers that bear our labels and that no stack wants where they are
@@ -103,7 +106,11 @@ async fn remove(args: &RemoveArgs, client: &Client, format: Format, output: &mut
     };
     let mut tasks: Vec<TaskView> = Vec::new();
     for Place { host, container } in &places {
-        let view = client.remove_orphan(host, container).await?;
+        let view = match client.remove_orphan(host, container).await {
+            // It went away by itself meanwhile.
+            Err(ClientError::NotFound { .. }) if args.all => continue,
+            other => other?,
+        };
         if format != Format::Json {
             let waits = view.waiting.as_ref().map(|waiting| format!(", which waits for {}", waiting.on));
             output.line(format_args!("{host}/{container}: {}{}", view.task.id, waits.unwrap_or_default()))?;

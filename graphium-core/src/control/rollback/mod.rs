@@ -17,12 +17,16 @@ use crate::{
     diagnostic::Diagnostic,
     event::EventType,
     id::{DeploymentId, StackId},
+    inventory::{Inventory, ObservedContainer},
     plan::{self, Plan, SealedPlan},
+    runtime::label,
     stack::OnFailure,
     store::{Document, Expect, RecordWrite, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
 };
 use futures::FutureExt;
+use jiff::SignedDuration;
+use std::time::Duration;
 
 /// How many warnings of a way back its record tells.
 const TOLD: usize = 20;
@@ -44,6 +48,12 @@ pub(super) struct Failed {
 }
 
 impl Failed {
+    /// How long it had: its way back has as long.
+    fn timeout(&self) -> Option<Duration> {
+        let state = &self.state.value;
+        Duration::try_from(state.deadline?.duration_since(state.started_at)).ok()
+    }
+
     /// What is written of it with the deployment that takes it back.
     pub(super) fn records(&self, by: &DeploymentId) -> Result<Vec<RecordWrite>, StoreError> {
         let state = DeploymentState {
@@ -115,6 +125,13 @@ impl Control {
         let inventory = self.planning_inventory(&stack.id).await?;
         let options = plan::Options { traces: stack.traces.clone(), ..plan::Options::default() };
         let Some(to) = takes_back.to else {
+            if has_more_than_its_own(stack, &takes_back.deployment_id, &inventory) {
+                return Ok(Err(
+                    "there is more of the stack than this deployment has made, and none of it has run as a \
+                               whole before"
+                        .to_owned(),
+                ));
+            }
             let plan = plan::plan_removal(&stack.id, &stack.name, Some(&stack.applied), &inventory, &options);
             return Ok(Ok(Way { plan: plan.sealed(), revision: None }));
         };
@@ -133,8 +150,10 @@ impl Control {
     }
 
     async fn begin(&self, stack: Versioned<StackRecord>, way: Way, failed: Failed) -> Result<(), ControlError> {
+        let timeout = failed.timeout();
         if let Some(revision) = way.revision {
-            let (options, aim) = (DeployOptions::default(), Aim::TakeBack(Box::new(failed)));
+            let options = DeployOptions { timeout, ..DeployOptions::default() };
+            let aim = Aim::TakeBack(Box::new(failed));
             self.carry_out(revision.definition, way.plan, Some(&stack), options, aim).await?;
             return Ok(());
         }
@@ -142,6 +161,7 @@ impl Control {
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         let draft = Draft { kind, deployment: &deployment, plan: &way.plan, by: None };
         let mut state = draft.state(now);
+        state.deadline = timeout.and_then(|limit| now.checked_add(SignedDuration::try_from(limit).ok()?).ok());
         state.events.extend(told(&way.plan, &state));
         state.takes_back = Some(failed.takes_back.clone());
         let mut submission = draft.submission(state)?;
@@ -188,20 +208,22 @@ impl Control {
         submission: &mut Submission,
     ) -> Result<(), ControlError> {
         let Some(failed) = &way.takes_back else { return Ok(()) };
-        let (has_failed, is_done) = (done.error.is_some(), done.ended && done.error.is_none());
+        // What has failed for good is known when all of it has ended.
+        let (has_failed, is_done) = (done.ended && done.error.is_some(), done.ended && done.error.is_none());
         let state = match (has_failed, is_done, is_current) {
             (_, true, _) => RollbackState::RolledBack,
             (_, false, false) => RollbackState::Overtaken,
             (true, false, true) => RollbackState::Failed,
             (false, false, true) => RollbackState::RollingBack,
         };
-        let before = self.store.document::<DeploymentState>(failed.deployment_id.as_str()).await?;
-        let Some(before) = before.filter(|before| before.value.rollback_state != Some(state)) else { return Ok(()) };
-        let next = DeploymentState {
-            rollback_state: Some(state),
-            rollback_message: way.error_message.clone().filter(|_| state == RollbackState::Failed),
-            ..before.value
+        let Some(before) = self.store.document::<DeploymentState>(failed.deployment_id.as_str()).await? else {
+            return Ok(());
         };
+        let message = way.error_message.clone().filter(|_| state == RollbackState::Failed);
+        if before.value.rollback_state == Some(state) && before.value.rollback_message == message {
+            return Ok(());
+        }
+        let next = DeploymentState { rollback_state: Some(state), rollback_message: message, ..before.value };
         submission.records.push(next.write(Expect::Version(before.version))?);
         if state == RollbackState::RolledBack
             && let Some(Versioned { version, value }) = self.revision(&way.stack_id, failed.revision).await?
@@ -218,6 +240,16 @@ struct Way {
     plan: SealedPlan,
     /// Absent: to nothing.
     revision: Option<Revision>,
+}
+
+/// Whether anything may be there that is the stack's and that a deployment has not made: what an earlier one has, or what was
+/// there before the store knew of it.
+fn has_more_than_its_own(stack: &StackRecord, deployment: &DeploymentId, inventory: &Inventory) -> bool {
+    let is_of_another = |seen: &ObservedContainer| {
+        seen.label(label::STACK) == Some(stack.id.as_str())
+            && seen.label(label::DEPLOYMENT) != Some(deployment.as_str())
+    };
+    !stack.traces.is_empty() || inventory.containers.iter().any(is_of_another)
 }
 
 /// What is to be known of a plan, for its deployment's record.
