@@ -56,7 +56,7 @@
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
 //!   only of those that it depends on.
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
-//!   values of variables are hidden.
+//!   values of variables, of headers and of drivers' options are hidden.
 //! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
 //! * A [`SavedPlan`] carries the [`Facts`] that it rests on. Planned again with [`Options::keep`] from the same facts it is
 //!   the same plan, whatever else has changed.
