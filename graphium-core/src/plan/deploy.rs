@@ -1,8 +1,8 @@
 //! From what is wanted, what was applied and what is there to the tasks in between.
 //!
 //! The graph has layers, and edges lead from one layer only to itself or an earlier one: pulls,
-//! networks and volumes; then stops; then containers and the checks between them; then deletions; then
-//! networks that go. So it has no circle as long as the document has none.
+//! networks and volumes; then stops; then containers, the checks between them and the stops that wait for their turn in a
+//! wave; then deletions; then networks that go. So it has no circle as long as the document has none.
 
 use super::{
     Applied, Endpoint, Options, Plan, PlannedTask, Trace,
@@ -114,6 +114,8 @@ pub(super) struct Draft<'a, 'p> {
     pub(super) there: Vec<Option<&'a ObservedContainer>>,
     /// Those that may stay as they are because nobody knows which settings they have.
     pub(super) unsure: Vec<usize>,
+    /// Whether another waits for the end of each.
+    awaited: Vec<bool>,
     verdicts: Vec<Verdict>,
     specs: Vec<Option<Box<ContainerSpec>>>,
 }
@@ -139,20 +141,21 @@ impl<'a, 'p> Draft<'a, 'p> {
             leftovers: Vec::new(),
             there: Vec::with_capacity(count),
             unsure: Vec::new(),
+            awaited,
             verdicts: Vec::with_capacity(count),
             specs: Vec::with_capacity(count),
             layout,
         };
         let mut hasher = SpecHasher::default();
         let settings = AppliedSettings::of(applied);
-        for (number, awaited) in awaited.into_iter().enumerate() {
+        for number in 0..count {
             let name = &*draft.layout.members.list[number].name;
             let mut spec = draft.layout.container(number);
             let there = draft.layout.host(number).and_then(|host| seen.at(name, host, &spec.name));
             // Where nothing is there is nothing to compare with, and hashing can wait until the plan is sealed.
             spec.hash = there.map(|_| hasher.hash(&spec));
             let applied = || settings.get(&draft.layout, number);
-            let verdict = Verdict::on(&spec, there, awaited, applied);
+            let verdict = Verdict::on(&spec, there, draft.awaited[number], applied);
             let told = there.filter(|_| verdict == Verdict::Unchanged).map(|there| there.settings.unwrap_or_default());
             if told.is_some_and(|told| !told.is_complete() && !told.or(applied().unwrap_or_default()).is_complete()) {
                 draft.unsure.push(number);
@@ -178,6 +181,11 @@ impl<'a, 'p> Draft<'a, 'p> {
     /// Whether a member has a task.
     pub(super) fn changes(&self, number: usize) -> bool {
         self.verdicts[number].is_change()
+    }
+
+    /// Whether another waits until a member has ended.
+    pub(super) fn is_to_end(&self, number: usize) -> bool {
+        self.awaited[number]
     }
 
     /// Whether a new container is made of a member.
@@ -251,11 +259,11 @@ impl<'a, 'p> Draft<'a, 'p> {
         let mut handover = Handover::of(self, &changing);
         let setup = Setup::of(self, &changing, options);
         let on_failure = options.on_failure.or(self.layout.stack.deployment.update.on_failure);
-        let rollout = Rollout::of(self, &changing, on_failure);
+        let rollout = Rollout::of(self, &changing, &handover, on_failure);
         let mut checks = self.checks(&changing, &rollout);
         let mut tasks = Tasks::with_capacity(setup.len() + changing.len() + checks.len());
         let ready = setup.add(self, &mut tasks);
-        handover.begin(&ready, &mut tasks);
+        handover.begin(&ready, &rollout, &mut tasks);
         let mut made = vec![None; members.list.len()];
         // What shows that a new one does its work.
         let mut proven = made.clone();
@@ -266,8 +274,10 @@ impl<'a, 'p> Draft<'a, 'p> {
             }
             if let Some(task) = self.container(number, &mut tasks) {
                 first.clear();
-                first.extend(ready.before(number).chain(handover.before(number)));
-                first.extend(rollout.before(number).iter().filter_map(|&earlier| proven[earlier]));
+                first.extend(ready.before(number));
+                first.extend(rollout.before(number, &made, &proven));
+                handover.take_turn(number, &first, &mut tasks);
+                first.extend(handover.before(number));
                 first.extend(members.graph.dependencies(number).iter().filter_map(|edge| match edge.condition {
                     Condition::Started => made[edge.on],
                     condition => checks.get(&(edge.on, condition))?.task,
@@ -346,6 +356,7 @@ impl<'a, 'p> Draft<'a, 'p> {
     pub(super) fn was_there(&self, number: usize) -> bool {
         let name = self.name(number);
         self.there[number].is_some()
+            || self.renames.former(number).is_some()
             || !self.seen.named(name).is_empty()
             || self
                 .before

@@ -24,7 +24,7 @@ pub struct PropertyChange {
     pub new: Option<Value>,
 }
 
-/// What differs between two specifications; the values of variables and of headers are hidden.
+/// What differs between two specifications; the values of variables, of headers and of drivers' options are hidden.
 pub(super) fn between(old: &ContainerSpec, new: &ContainerSpec) -> Vec<PropertyChange> {
     let mut changes = between_definitions(&old.container, &new.container);
     let outside = |spec: &ContainerSpec| serde_json::json!({"network": spec.network, "stackLabels": *spec.labels});
@@ -32,7 +32,8 @@ pub(super) fn between(old: &ContainerSpec, new: &ContainerSpec) -> Vec<PropertyC
     changes
 }
 
-/// What differs between two definitions of a container; the values of variables and of headers are hidden.
+/// What differs between two definitions of a container; the values of variables, of headers and of drivers' options are
+/// hidden.
 pub(super) fn between_definitions(old: &Container, new: &Container) -> Vec<PropertyChange> {
     let mut changes = Vec::new();
     // Text, finite numbers and maps with text keys: a definition always serialises.
@@ -139,8 +140,9 @@ fn hide(change: &mut PropertyChange) {
             ["environment", _] => hide_variable(value),
             ["environment", ..] => *value = HIDDEN.into(),
             ["healthCheck"] => value.get_mut("headers").into_iter().flat_map(children).for_each(hide_all),
-            ["healthCheck", "headers"] => children(value).for_each(hide_all),
-            ["healthCheck", "headers", ..] => hide_all(value),
+            ["logging"] => value.get_mut("options").into_iter().flat_map(children).for_each(hide_all),
+            ["healthCheck", "headers"] | ["logging", "options"] => children(value).for_each(hide_all),
+            ["healthCheck", "headers", ..] | ["logging", "options", ..] => hide_all(value),
             _ => {}
         }
     }
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_of_a_variable_or_a_header_is_shown() {
+    fn no_value_of_a_variable_a_header_or_a_drivers_option_is_shown() {
         let old = json!({
             "environment": [{"name": "A", "value": "s3cret"}, {"name": "B", "value": "s3cret"}, {"name": "C", "value": "s3cret"}],
             "healthCheck": {"type": "http", "path": "/", "port": 80, "headers": {"Authorization": "s3cret"}},
@@ -226,7 +228,11 @@ mod tests {
         let twice = json!({"environment": [{"name": "A", "value": "s3cret"}, {"name": "A", "value": "s3cret"}]});
         let dotted =
             json!({"environment": [{"name": "a.b", "value": "s3cret"}, {"name": "x.value", "value": "s3cret"}]});
-        let all = [json!({}), old, new, unchecked, named, twice, dotted];
+        let logging = |options: Value| json!({"logging": {"driver": "splunk", "options": options}});
+        let logged = logging(json!({"splunk-token": "s3cret", "a.b": "s3cret"}));
+        let logged_else = logging(json!({"splunk-token": "s3cret2"}));
+        let unlogged = logging(json!({}));
+        let all = [json!({}), old, new, unchecked, named, twice, dotted, logged, logged_else, unlogged];
         for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
             let told = told(one.clone(), other.clone()).join("\n");
             assert!(one == other || !told.is_empty());

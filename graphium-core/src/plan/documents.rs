@@ -1,6 +1,9 @@
 //! Two documents of a stack compared, container by container, property by property.
 
-use super::difference::{self, PropertyChange};
+use super::{
+    difference::{self, PropertyChange},
+    map::Map,
+};
 use crate::stack::{Container, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -48,10 +51,11 @@ pub enum ContainerDifferenceKind {
 impl StackDifference {
     /// What makes the newer document of the older.
     pub fn between(older: &Stack, newer: &Stack) -> Self {
+        let counterparts = Counterparts::of(older, newer);
         let mut kept = BTreeSet::new();
         let mut containers = Vec::new();
         for container in &newer.containers {
-            let Some(old) = counterpart(older, newer, container) else {
+            let Some(old) = counterparts.get(container) else {
                 containers.push(ContainerDifference::of(&container.name, ContainerDifferenceKind::Added));
                 continue;
             };
@@ -117,13 +121,29 @@ impl ContainerDifference {
     }
 }
 
-/// The container of the older document that one of the newer is: that of its name, or that of its id whose name is not in use
-/// any more, as the planner has it.
-fn counterpart<'o>(older: &'o Stack, newer: &Stack, container: &Container) -> Option<&'o Container> {
-    older.container(&container.name).or_else(|| {
-        let same = older.containers.iter().map(AsRef::as_ref).find(|old| old.id == container.id);
-        same.filter(|old| newer.container(&old.name).is_none())
-    })
+/// Which container of the older document each of the newer is.
+struct Counterparts<'o> {
+    by_name: Map<&'o str, &'o Container>,
+    /// The first of each id, unless its name is still in use.
+    by_id: Map<&'o str, &'o Container>,
+}
+
+impl<'o> Counterparts<'o> {
+    fn of(older: &'o Stack, newer: &Stack) -> Self {
+        let wanted: BTreeSet<&str> = newer.containers.iter().map(|container| container.name.as_str()).collect();
+        let (mut by_name, mut by_id) = (Map::default(), Map::default());
+        for old in older.containers.iter().map(AsRef::as_ref) {
+            by_name.entry(old.name.as_str()).or_insert(old);
+            by_id.entry(old.id.as_str()).or_insert(old);
+        }
+        by_id.retain(|_, old| !wanted.contains(old.name.as_str()));
+        Self { by_name, by_id }
+    }
+
+    /// That of its name, or else that of its id, as the planner has it.
+    fn get(&self, container: &Container) -> Option<&'o Container> {
+        self.by_name.get(container.name.as_str()).or_else(|| self.by_id.get(container.id.as_str())).copied()
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +151,7 @@ mod tests {
     use super::*;
     use crate::plan::fixtures;
     use serde_json::json;
+    use std::time::{Duration, Instant};
 
     fn stack(parts: serde_json::Value) -> Stack {
         let mut document = json!({"@id": "stack:shop", "name": "shop", "hasPart": []});
@@ -169,6 +190,26 @@ mod tests {
         assert!(!text.contains("s3cret"), "{text}");
         assert!(text.contains("postgres:16"), "{text}");
         assert!(StackDifference::between(&older, &older).is_empty());
+    }
+
+    #[test]
+    fn documents_of_many_containers_are_compared_in_time() {
+        let many = |kind: &str| {
+            let named = |number: usize| {
+                let id = format!("container:{number}");
+                Container { id, ..fixtures::container(&format!("{kind}-{number}")) }
+            };
+            fixtures::stack("s", (0..20_000).map(named).collect())
+        };
+        let (older, newer) = (many("old"), many("new"));
+        let begun = Instant::now();
+        let told = StackDifference::between(&older, &newer);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!(told.containers.len(), 20_000);
+        let is_renamed = |told: &ContainerDifference| {
+            told.renamed_from.as_ref().is_some_and(|former| former[4..] == told.container[4..])
+        };
+        assert!(told.containers.iter().all(is_renamed));
     }
 
     #[test]

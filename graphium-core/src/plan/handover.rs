@@ -3,12 +3,14 @@
 //! Two can have a port only one after the other, and data that one of them writes, too, unless they have it together in
 //! one revision. Who gives up something is stopped first, by a task of its own that waits for no other container: for
 //! nothing but what the takers need to start. So a taker can start whatever else depends on whom, even where two containers
-//! change places.
+//! change places. Only one that goes for a single taker, whose turn in a wave is to come, waits for that turn: nobody but the
+//! taker waits for it.
 
 use super::{
     PlannedTask,
     deploy::Draft,
     ports::{HostPort, Ports},
+    rollout::Rollout,
     room::fixed_ports,
     setup::Ready,
     shared::{Access, Mounted, Source, beyond, mounted},
@@ -30,16 +32,35 @@ struct Giver<'a> {
     ports: Vec<HostPort>,
 }
 
+/// The stop of a giver.
+#[derive(Debug)]
+struct Stop {
+    /// Its task, until it is added.
+    task: Option<PlannedTask>,
+    /// The number of its task, once it is added.
+    number: Option<usize>,
+    takers: BTreeSet<usize>,
+    /// Whether its giver is no member, so that nothing but takers and its removal waits for it.
+    is_of_leftover: bool,
+}
+
+impl Stop {
+    fn add(&mut self, first: impl IntoIterator<Item = usize>, tasks: &mut Tasks) {
+        if let Some(task) = self.task.take() {
+            self.number = Some(tasks.add(task, first));
+        }
+    }
+}
+
 /// The stops that free something, and who waits for them, by the numbers of the stops among themselves.
 #[derive(Debug, Default)]
 pub(super) struct Handover {
-    stops: Vec<PlannedTask>,
-    takers: Vec<BTreeSet<usize>>,
+    stops: Vec<Stop>,
     by_taker: BTreeMap<usize, Vec<usize>>,
     by_member: BTreeMap<usize, usize>,
     by_leftover: BTreeMap<(HostId, String), usize>,
-    /// The number of the task of the first stop.
-    begin: usize,
+    /// Members whose former ones stop for others, too.
+    bereft: BTreeSet<usize>,
 }
 
 /// Finds out who gives what to whom.
@@ -62,18 +83,36 @@ impl Handover {
         finder.handover
     }
 
-    /// Adds the stops, each after what its takers need.
-    pub(super) fn begin(&mut self, ready: &Ready<'_>, tasks: &mut Tasks) {
-        self.begin = tasks.list().len();
-        for (stop, takers) in self.stops.drain(..).zip(&self.takers) {
-            tasks.add(stop, takers.iter().flat_map(|&taker| ready.before(taker)));
+    /// Adds the stops, each after what its takers need, but for those that [wait for a turn](Self::take_turn).
+    pub(super) fn begin(&mut self, ready: &Ready<'_>, rollout: &Rollout, tasks: &mut Tasks) {
+        for stop in &mut self.stops {
+            let mut takers = stop.takers.iter();
+            let is_in_turn = stop.is_of_leftover
+                && matches!((takers.next(), takers.next()), (Some(&taker), None) if rollout.waits(taker));
+            if !is_in_turn {
+                let first: Vec<usize> = stop.takers.iter().flat_map(|&taker| ready.before(taker)).collect();
+                stop.add(first, tasks);
+            }
+        }
+    }
+
+    /// Adds the stops that are not there yet and free something for a member, now that its turn is planned, which comes after
+    /// these tasks.
+    pub(super) fn take_turn(&mut self, member: usize, first: &[usize], tasks: &mut Tasks) {
+        for &stop in self.by_taker.get(&member).into_iter().flatten() {
+            self.stops[stop].add(first.iter().copied(), tasks);
         }
     }
 
     /// The stops that a member's task waits for: those of others, and its own.
     pub(super) fn before(&self, member: usize) -> impl Iterator<Item = usize> + '_ {
         let others = self.by_taker.get(&member).into_iter().flatten();
-        others.chain(self.by_member.get(&member)).map(|stop| self.begin + stop)
+        others.chain(self.by_member.get(&member)).filter_map(|&stop| self.stops[stop].number)
+    }
+
+    /// Whether what a member was under another name stops for others, too, and so for no turn of the member's own.
+    pub(super) fn is_bereft(&self, member: usize) -> bool {
+        self.bereft.contains(&member)
     }
 
     /// The stop that a removal waits for.
@@ -81,7 +120,8 @@ impl Handover {
         if self.by_leftover.is_empty() {
             return None;
         }
-        self.by_leftover.get(&(host.clone(), engine_name.to_owned())).map(|stop| self.begin + stop)
+        let stop = *self.by_leftover.get(&(host.clone(), engine_name.to_owned()))?;
+        self.stops[stop].number
     }
 }
 
@@ -92,16 +132,20 @@ impl Finder<'_, '_, '_> {
         if *member == Some(taker) {
             return;
         }
-        let Handover { stops, takers, by_taker, by_member, by_leftover, .. } = &mut self.handover;
+        let Handover { stops, by_taker, by_member, by_leftover, .. } = &mut self.handover;
         let stop = *self.stops.entry(giver).or_insert_with(|| {
             let undo = Action::Start { name: engine_name.clone() };
             let action = Action::Stop { name: engine_name.clone() };
             let stop = task(format!("stop:{label}@{host}"), action, host, why(self.draft.name(taker)));
-            stops.push(stop.of_container(label).undone_by(Some(undo)));
-            takers.push(BTreeSet::new());
+            stops.push(Stop {
+                task: Some(stop.of_container(label).undone_by(Some(undo))),
+                number: None,
+                takers: BTreeSet::new(),
+                is_of_leftover: member.is_none(),
+            });
             stops.len() - 1
         });
-        takers[stop].insert(taker);
+        stops[stop].takers.insert(taker);
         let waits = by_taker.entry(taker).or_default();
         if !waits.contains(&stop) {
             waits.push(stop);
@@ -179,12 +223,10 @@ impl Finder<'_, '_, '_> {
         }
     }
 
-    /// Who has another name is the same container still, and is updated in the order that the stack asks for.
+    /// Who has another name is the same container still, and is updated in the order that the stack asks for. Comes last, for
+    /// it looks at who takes what else.
     fn names(&mut self, changing: &[usize]) {
         let draft = self.draft;
-        if draft.layout.stack.deployment.update.order != UpdateOrder::StopFirst {
-            return;
-        }
         let renamed = changing.iter().filter_map(|&taker| Some((taker, draft.renames.former(taker)?)));
         for (taker, former) in renamed.filter(|(taker, former)| draft.layout.host(*taker) == Some(former.host)) {
             for (giver, _) in
@@ -192,7 +234,13 @@ impl Finder<'_, '_, '_> {
                     giver.member.is_none() && (giver.host, giver.name) == (former.host, former.name)
                 })
             {
-                self.give(giver, taker, |name| format!("it goes on as `{name}`"));
+                if draft.layout.stack.deployment.update.order == UpdateOrder::StopFirst {
+                    self.give(giver, taker, |name| format!("it goes on as `{name}`"));
+                }
+                let stop = self.stops.get(&giver).map(|&stop| &self.handover.stops[stop]);
+                if stop.is_some_and(|stop| stop.takers.iter().any(|&other| other != taker)) {
+                    self.handover.bereft.insert(taker);
+                }
             }
         }
     }

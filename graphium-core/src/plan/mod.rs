@@ -48,15 +48,16 @@
 //! * A container that differs in its restart policy and resources alone gets them in place, by one task that waits for
 //!   nothing and stops nothing. What it has is what was seen; where nobody has looked, what was applied last. A limit that
 //!   no engine takes away in place makes it anew.
-//! * Replicas that are replaced go in waves of `update.maxParallel`; each waits until the one before runs, and where there is
-//!   a health check, is healthy. Where a failure is to go back, every new container with a health check must become healthy.
+//! * Replicas that are replaced, under a new name too, go in waves of `update.maxParallel`; each waits until the one before
+//!   runs, and where there is a health check, is healthy. Where a failure is to go back, every new container with a health
+//!   check must become healthy. Nobody waits for the health of one whose end others wait for.
 //! * What is to go is deleted after its successor runs. Where two would want one port, or data that one of them writes, and
 //!   have it together in neither revision, the old one is stopped first, in either order of updates.
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
 //!   only of those that it depends on.
 //! * What becomes of a container that was there is told property by property, against the revision that was applied last;
-//!   values of variables are hidden.
+//!   values of variables, of headers and of drivers' options are hidden.
 //! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
 //! * A [`SavedPlan`] carries the [`Facts`] that it rests on. Planned again with [`Options::keep`] from the same facts it is
 //!   the same plan, whatever else has changed.

@@ -29,6 +29,8 @@ impl Waits {
 pub(super) struct Tasks {
     list: Vec<PlannedTask>,
     waits: Waits,
+    /// By number: the last task that was found to wait for it, itself at first.
+    awaited_by: Vec<usize>,
     /// The last id that was put together, for its memory.
     id: String,
 }
@@ -36,7 +38,7 @@ pub(super) struct Tasks {
 impl Tasks {
     pub(super) fn with_capacity(tasks: usize) -> Self {
         let waits = Waits { first: Vec::with_capacity(tasks * 4), ends: Vec::with_capacity(tasks) };
-        Self { list: Vec::with_capacity(tasks), waits, id: String::new() }
+        Self { list: Vec::with_capacity(tasks), waits, awaited_by: Vec::with_capacity(tasks), id: String::new() }
     }
 
     /// An id of these parts.
@@ -49,16 +51,17 @@ impl Tasks {
     /// Adds a task that waits for others, each of which counts once, and returns its number.
     pub(super) fn add(&mut self, mut task: PlannedTask, first: impl IntoIterator<Item = usize>) -> usize {
         let Waits { first: all, ends } = &mut self.waits;
-        let start = all.len();
+        let (start, current) = (all.len(), self.list.len());
         for number in first {
-            if !all[start..].contains(&number) {
+            if std::mem::replace(&mut self.awaited_by[number], current) != current {
                 all.push(number);
             }
         }
         task.depends_on.extend(all[start..].iter().map(|&number| self.list[number].id.clone()));
         ends.push(all.len());
         self.list.push(task);
-        self.list.len() - 1
+        self.awaited_by.push(current);
+        current
     }
 
     pub(super) fn list(&self) -> &[PlannedTask] {

@@ -1,9 +1,9 @@
-//! What people see: the same things without the values of variables and headers.
+//! What people see: the same things without the values of variables, of headers and of drivers' options.
 
 use super::{HIDDEN, SealedPlan};
 use crate::{
     action::Action,
-    stack::{Container, EnvValue, HealthTest},
+    stack::{Container, EnvValue, HealthTest, TextMap},
 };
 use std::sync::Arc;
 
@@ -22,8 +22,11 @@ impl SealedPlan {
 
 /// Hides the values in what is to be done.
 pub(crate) fn hide_in(action: &mut Action) {
-    if let Action::Deploy { spec } | Action::Update { spec } = action {
-        hide(Arc::make_mut(&mut spec.container));
+    match action {
+        Action::Deploy { spec } | Action::Update { spec } => hide(Arc::make_mut(&mut spec.container)),
+        Action::Network { spec } => hide_all(&mut spec.network.options),
+        Action::Volume { spec } => hide_all(&mut spec.volume.driver_opts),
+        _ => {}
     }
 }
 
@@ -35,6 +38,13 @@ pub(crate) fn hide(container: &mut Container) {
         }
     }
     if let Some(HealthTest::Http { headers, .. }) = container.health_check.as_mut().map(|check| &mut check.test) {
-        headers.values_mut().for_each(|value| HIDDEN.clone_into(value));
+        hide_all(headers);
     }
+    if let Some(logging) = &mut container.logging {
+        hide_all(&mut logging.options);
+    }
+}
+
+fn hide_all(values: &mut TextMap) {
+    values.values_mut().for_each(|value| HIDDEN.clone_into(value));
 }

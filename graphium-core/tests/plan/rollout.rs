@@ -3,8 +3,9 @@
 use graphium_core::{
     action::Action,
     plan::{Applied, Options, Plan, fixtures::*, plan},
-    stack::{Container, OnFailure, Stack, Update},
+    stack::{Condition, Container, Dependency, Mount, MountKind, OnFailure, Stack, Update, UpdateOrder},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 fn service(image: &str, replicas: u32, update: Update) -> Stack {
     let web = Container { image: image.to_owned(), replicas: Some(replicas), ..checked(container("web")) };
@@ -29,7 +30,7 @@ fn waits<'p>(plan: &'p Plan, id: &str) -> Vec<&'p str> {
     let task =
         plan.tasks.iter().find(|task| task.id.as_str() == id).unwrap_or_else(|| panic!("no {id} in {:?}", plan.tasks));
     let own = task.depends_on.iter().map(|id| id.as_str());
-    own.filter(|id| !id.starts_with("pull") && !id.starts_with("network")).collect()
+    own.filter(|id| !["pull", "network", "volume"].iter().any(|kind| id.starts_with(kind))).collect()
 }
 
 #[test]
@@ -119,4 +120,115 @@ fn what_is_to_go_back_when_it_fails_must_become_healthy() {
         (0, 0),
         "the request goes before the document"
     );
+}
+
+/// A job that `web` waits for the end of; a failure is to go back.
+fn with_a_job(image: &str) -> Stack {
+    let job = Container { image: image.to_owned(), replicas: Some(2), ..checked(container("job")) };
+    let after = Dependency { container: "job".to_owned(), condition: Condition::Completed };
+    let mut stack =
+        stack("s", vec![job, Container { image: image.to_owned(), depends_on: vec![after], ..container("web") }]);
+    stack.deployment.update.on_failure = Some(OnFailure::Rollback);
+    stack
+}
+
+#[test]
+fn who_is_to_end_need_not_become_healthy() {
+    let plan = change(&with_a_job("job:1"), &with_a_job("job:2"), &Options::default());
+    let checks: Vec<_> = plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| id.starts_with("check")).collect();
+    assert_eq!(checks, ["check:job-1:completed", "check:job-2:completed"]);
+    assert_eq!(waits(&plan, "update:job-2"), ["update:job-1"], "its turn comes when the first has started");
+    assert_eq!(waits(&plan, "update:web"), checks);
+}
+
+/// Every task that one waits for, itself or through others.
+fn all_before(plan: &Plan) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for task in &plan.tasks {
+        let mut before = BTreeSet::new();
+        for first in &task.depends_on {
+            before.insert(first.as_str());
+            before.extend(&all[first.as_str()]);
+        }
+        all.insert(task.id.as_str(), before);
+    }
+    all
+}
+
+#[test]
+fn nobody_of_a_wave_starts_before_all_of_the_one_before_are_healthy_however_large_waves_are() {
+    for (replicas, most) in [(5, 2), (33, 16), (40, 17), (90, 40), (70, 69)] {
+        let (old, new) = (service("web:1", replicas, parallel(most)), service("web:2", replicas, parallel(most)));
+        let plan = change(&old, &new, &Options::default());
+        let before = all_before(&plan);
+        for number in 0..replicas {
+            let wave = number / most * most;
+            let awaited = &before[&*format!("update:web-{}", number + 1)];
+            for other in 0..replicas {
+                let is_awaited = awaited.contains(&*format!("check:web-{}:healthy", other + 1));
+                assert_eq!(is_awaited, other < wave, "{number} and {other} of {replicas}, {most} at a time");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_grows_with_the_replicas_and_not_with_the_size_of_waves() {
+    for most in [1, 10, 100, 250] {
+        let (old, new) = (service("web:1", 500, parallel(most)), service("web:2", 500, parallel(most)));
+        let plan = change(&old, &new, &Options::default());
+        let edges: usize = plan.tasks.iter().map(|task| task.depends_on.len()).sum();
+        assert!(edges < 500 * 20, "{edges} edges with {most} at a time");
+    }
+}
+
+/// Replicas of one `@id` under a name.
+fn called(name: &str, order: UpdateOrder) -> Stack {
+    let web = Container { id: "container:x".to_owned(), replicas: Some(3), ..checked(container(name)) };
+    let mut stack = stack("s", vec![web]);
+    stack.deployment.update = Update { order, ..Update::default() };
+    stack
+}
+
+/// The id of the task of this kind for a container, whatever its host.
+fn on_its_host<'p>(plan: &'p Plan, start: &str) -> &'p str {
+    plan.tasks.iter().map(|task| task.id.as_str()).find(|id| id.starts_with(start)).unwrap()
+}
+
+#[test]
+fn replicas_under_a_new_name_take_their_turn_and_the_old_ones_stop_in_it() {
+    let plan =
+        change(&called("web", UpdateOrder::StopFirst), &called("www", UpdateOrder::StopFirst), &Options::default());
+    assert!(waits(&plan, on_its_host(&plan, "stop:web-1@")).is_empty());
+    for (number, earlier) in [(2, "check:www-1:healthy"), (3, "check:www-2:healthy")] {
+        let stop = on_its_host(&plan, &format!("stop:web-{number}@")).to_owned();
+        assert_eq!(waits(&plan, &stop), [earlier]);
+        assert_eq!(waits(&plan, &format!("deploy:www-{number}")), [earlier, &stop]);
+        let delete = on_its_host(&plan, &format!("delete:web-{number}@"));
+        assert_eq!(waits(&plan, delete), [&stop, &*format!("check:www-{number}:healthy")]);
+    }
+    let plan =
+        change(&called("web", UpdateOrder::StartFirst), &called("www", UpdateOrder::StartFirst), &Options::default());
+    assert!(plan.tasks.iter().all(|task| !matches!(task.action, Action::Stop { .. })));
+    assert_eq!(waits(&plan, "deploy:www-2"), ["check:www-1:healthy"]);
+}
+
+#[test]
+fn who_stops_for_others_too_waits_for_no_turn_and_who_goes_on_in_its_place_neither() {
+    let kind = MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None };
+    let data = Mount { kind, target: "/data".to_owned(), read_only: false };
+    let at_home = |container: Container| Container { host: Some("vm1".into()), ..container };
+    let replicas = |name: &str, volume_mounts, depends_on| {
+        let id = "container:x".to_owned();
+        at_home(Container { id, replicas: Some(2), volume_mounts, depends_on, ..checked(container(name)) })
+    };
+    let old = stack("s", vec![replicas("web", vec![data.clone()], Vec::new())]);
+    // Both old ones have what `db` takes, and the new ones wait for `db`.
+    let db = at_home(Container { volume_mounts: vec![data], ..container("db") });
+    let new = stack("s", vec![db, replicas("www", Vec::new(), vec![on("db")])]);
+    let plan = change(&old, &new, &Options::default());
+    let stops = ["stop:web-1@vm1", "stop:web-2@vm1"];
+    assert!(stops.iter().all(|stop| waits(&plan, stop).is_empty()), "{:?}", plan.tasks);
+    assert_eq!(waits(&plan, "deploy:db"), stops);
+    assert_eq!(waits(&plan, "deploy:www-2"), [stops[1], "deploy:db"]);
 }

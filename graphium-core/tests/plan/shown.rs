@@ -7,19 +7,26 @@ use graphium_core::{
         Applied, Facts, Options, Plan, PropertyChange, SavedOptions, SavedPlan, Score, StackAction, fixtures::*, plan,
         plan_action,
     },
-    stack::{Container, EnvValue, EnvVar, HealthCheck, HealthTest, TextMap},
+    stack::{
+        Container, EnvValue, EnvVar, HealthCheck, HealthTest, Logging, Mount, MountKind, Network, Stack, TextMap,
+        Volume,
+    },
 };
 
+fn secret(key: &str) -> TextMap {
+    [(key.to_owned(), "s3cret".to_owned())].into_iter().collect()
+}
+
 fn secretive() -> Container {
-    let headers: TextMap = [("X-Token".to_owned(), "s3cret".to_owned())].into_iter().collect();
-    let test = HealthTest::Http { path: "/".to_owned(), port: 80, headers };
+    let test = HealthTest::Http { path: "/".to_owned(), port: 80, headers: secret("X-Token") };
     let check = HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None };
     let variable = |name: &str, value| EnvVar { name: name.to_owned(), value };
     let environment = vec![
         variable("PASSWORD", EnvValue::Literal("s3cret".to_owned())),
         variable("ADDRESS", EnvValue::FromHost("address".to_owned())),
     ];
-    Container { host: Some("vm1".into()), health_check: Some(check), environment, ..container("web") }
+    let logging = Some(Logging { driver: Some("splunk".to_owned()), options: secret("splunk-token") });
+    Container { host: Some("vm1".into()), health_check: Some(check), environment, logging, ..container("web") }
 }
 
 fn saved() -> SavedPlan {
@@ -44,15 +51,34 @@ fn a_plan_for_people_has_every_name_and_no_value_of_what_is_done_and_undone() {
     let second = stack("s", vec![Container { image: "nginx:2".to_owned(), ..secretive() }]);
     let changed = plan(&second, Some(&applied), &running, &Options::default()).unwrap();
     let values = |plan: &Plan| serde_json::to_string(plan).unwrap().matches("s3cret").count();
-    // A variable and a header in the deployment; both once more in what takes the update back.
-    for (plan, expected) in [(made, 2), (changed, 4)] {
+    // A variable, a header and an option in the deployment; each once more in what takes the update back.
+    for (plan, expected) in [(made, 3), (changed, 6)] {
         let sealed = plan.sealed();
         let shown = sealed.without_values();
         assert_eq!((values(&sealed.plan), values(&shown.plan)), (expected, 0));
         assert_eq!(shown.hash, sealed.hash, "it is the hash of the plan with all values");
         let text = serde_json::to_string(&shown.plan).unwrap();
-        assert!(["PASSWORD", "X-Token", "•••", "address"].iter().all(|told| text.contains(told)), "{text}");
+        assert!(
+            ["PASSWORD", "X-Token", "splunk-token", "•••", "address"].iter().all(|told| text.contains(told)),
+            "{text}"
+        );
     }
+}
+
+#[test]
+fn a_plan_for_people_has_no_value_of_an_option_of_networks_and_volumes() {
+    let kind = MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None };
+    let mount = Mount { kind, target: "/data".to_owned(), read_only: false };
+    let stack = Stack {
+        network: Some(Network { options: secret("key"), ..Network::default() }),
+        volumes: vec![Volume { name: "data".to_owned(), driver_opts: secret("password"), ..Volume::default() }],
+        ..stack("s", vec![Container { volume_mounts: vec![mount], ..container("web") }])
+    };
+    let sealed = plan(&stack, None, &hosts(1), &Options::default()).unwrap().sealed();
+    let text = |plan: &Plan| serde_json::to_string(plan).unwrap();
+    assert_eq!(text(&sealed.plan).matches("s3cret").count(), 2);
+    let shown = text(&sealed.without_values().plan);
+    assert!(!shown.contains("s3cret") && shown.contains("password") && shown.contains("key"), "{shown}");
 }
 
 #[test]
