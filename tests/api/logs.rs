@@ -48,7 +48,11 @@ async fn world() -> (Bed, FakeRuntime, JoinHandle<()>) {
 }
 
 async fn world_with(limits: Limits) -> (Bed, FakeRuntime, JoinHandle<()>) {
-    let bed = Bed::with(limits).await;
+    world_over("memory:", limits).await
+}
+
+async fn world_over(store: &str, limits: Limits) -> (Bed, FakeRuntime, JoinHandle<()>) {
+    let bed = Bed::over(store, limits).await;
     let engine = engine();
     let agent = agent(&bed, &engine).await;
     eventually("the host", async || bed.admin.host("vm1").await.ok()?.docker_version).await;
@@ -238,6 +242,30 @@ async fn a_log_ends_with_the_token_of_its_reader_and_of_its_agent() {
     let mut frames = read(&bed.admin, &following()).await;
     revoke(Role::Agent).await;
     assert_eq!(end(&mut frames).await, EndReason::AgentLost);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_log_ends_with_the_token_of_its_reader() {
+    // On a disk, where it takes a while to look at a token.
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("graphium.db").display());
+    let (bed, engine, _agent) = world_over(&store, Limits::default()).await;
+    let token = bed.token(Role::Viewer, None).await;
+    let mut frames = read(&bed.client(&token), &LogOptions { tail: Tail::Last(0), ..following() }).await;
+    let writer = tokio::spawn(async move {
+        loop {
+            write(&engine, &"busy\n".repeat(200));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    for _ in 0..1000 {
+        assert_eq!(line(&mut frames).await, "busy\n");
+    }
+    let tokens = bed.admin.tokens().await.unwrap();
+    let id = &tokens.iter().find(|token| token.role == Role::Viewer).unwrap().id;
+    bed.admin.revoke_token(id).await.unwrap();
+    assert_eq!(within("the end of a busy log", end(&mut frames)).await, EndReason::Revoked);
+    writer.abort();
 }
 
 #[tokio::test]

@@ -2,7 +2,11 @@
 
 use crate::bed::{Bed, stack};
 use futures::{SinkExt, StreamExt};
-use graphium_core::{control::Role, event::Event, store::Cut};
+use graphium_core::{
+    control::Role,
+    event::{Event, EventType, NewEvent},
+    store::{Cut, Submission},
+};
 use graphium_server::{
     ServerOptions,
     client::{Client, ClientError},
@@ -122,6 +126,45 @@ async fn a_stream_ends_with_its_token() {
     let error = within("the end", end).await;
     assert!(matches!(error, ClientError::Denied { status: 401, .. }), "{error}");
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_far_behind_is_cut_with_its_token_too() {
+    let bed = Bed::new().await;
+    // More than lies in the buffers on the way.
+    const COUNT: u64 = 4000;
+    let event = NewEvent { kind: EventType::TaskUpdated, data: "x".repeat(16 * 1024).into() };
+    let store = bed.server.control().store();
+    for _ in 0..COUNT / 100 {
+        let submission = Submission { events: vec![event.clone(); 100], ..Submission::default() };
+        store.submit(submission, jiff::Timestamp::now()).await.unwrap();
+    }
+    let token = bed.token(Role::Viewer, None).await;
+    let mut events = bed.client(&token).events(0, true);
+    within("an event", events.next()).await.unwrap().unwrap();
+    let (mut socket, _) = connect_async(url(&bed, &format!("?after=0&access_token={token}"))).await.unwrap();
+    within("a frame", socket.next()).await.unwrap().unwrap();
+    let id = bed.admin.tokens().await.unwrap().into_iter().find(|token| token.role == Role::Viewer).unwrap().id;
+    bed.admin.revoke_token(&id).await.unwrap();
+
+    let (mut of_socket, mut of_events) = (1, 1);
+    let code = loop {
+        match within("a frame", socket.next()).await {
+            Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+            Some(Ok(Message::Text(_))) => of_socket += 1,
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, 4401);
+    let error = loop {
+        match within("an event", events.next()).await.expect("an error is the last item") {
+            Ok(_) => of_events += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, ClientError::Denied { status: 401, .. }), "{error}");
+    assert!(of_socket < COUNT && of_events < COUNT, "{of_socket} and {of_events} were read of {COUNT}");
 }
 
 async fn numbers(events: impl futures::Stream<Item = Result<Event, ClientError>>) -> Vec<u64> {

@@ -143,7 +143,14 @@ impl Tail {
 
     /// More events, or none after a silence; `None`: there will be no more.
     async fn more(&mut self) -> Option<Result<Vec<Frame>, StoreError>> {
-        match self.follower.next().await {
+        // Also who is far behind, and never waits, is heard no longer than its token is good; a list that ends by itself is not
+        // cut, for it would look as if it were whole.
+        let frames = tokio::select! {
+            biased;
+            _ = self.lifeline.cut(), if self.follow => return None,
+            frames = self.follower.next() => frames,
+        };
+        match frames {
             Ok(frames) if frames.is_empty() && self.follow => {}
             Ok(frames) if frames.is_empty() => return None,
             other => return Some(other),

@@ -69,7 +69,13 @@ impl Session {
                     return end;
                 }
             }
-            frames = match self.follower.next().await {
+            // Who is far behind never waits, and is cut here.
+            let next = tokio::select! {
+                biased;
+                cut = self.lifeline.cut() => return ended(cut),
+                next = self.follower.next() => next,
+            };
+            frames = match next {
                 Ok(frames) => frames,
                 Err(StoreError::Pruned { .. }) => return (close::GONE, "these events are gone"),
                 Err(_) => return (close::ERROR, "the store does not answer; resume by number"),
@@ -88,10 +94,7 @@ impl Session {
         loop {
             tokio::select! {
                 () = self.follower.wait() => return Ok(()),
-                cut = self.lifeline.cut() => return Err(match cut {
-                    Cut::Stopping => (close::GOING_AWAY, "the server is ending"),
-                    Cut::Revoked => (close::UNAUTHORIZED, "the token was revoked"),
-                }),
+                cut = self.lifeline.cut() => return Err(ended(cut)),
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err((close::GOING_AWAY, "")),
                     Some(Ok(_)) => asked = false,
@@ -119,5 +122,12 @@ impl Session {
     async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let _gone = tokio::time::timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await;
+    }
+}
+
+fn ended(cut: Cut) -> (u16, &'static str) {
+    match cut {
+        Cut::Stopping => (close::GOING_AWAY, "the server is ending"),
+        Cut::Revoked => (close::UNAUTHORIZED, "the token was revoked"),
     }
 }
