@@ -89,6 +89,26 @@ async fn a_pull_tells_what_arrives() {
 
 #[tokio::test]
 async fn a_registry_that_denies_within_the_stream_is_image_not_found() {
+#[tokio::test]
+async fn a_pull_that_failed_serves_nobody_who_always_wants_the_newest() {
+    static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+    let engine = StandIn::start(|request| match request {
+        "POST /v1.41/images/create" if !HAS_FAILED.swap(true, Ordering::Relaxed) => (500, r#"{"message":"no route"}"#),
+        "POST /v1.41/images/create" => (200, "{\"status\":\"Pulling\"}\r\n"),
+        // Of an earlier pull, whatever came of this one.
+        _ => (200, r#"{"Id":"sha256:1","RepoDigests":[]}"#),
+    });
+    let (docker, progress) = (engine.runtime(), Progress::default());
+    let ask = || docker.pull("nginx", PullPolicy::Always, &progress);
+    let pulls = || engine.requests().iter().filter(|request| request.starts_with("POST")).count();
+    // The second pulls for itself, and brings it for the third.
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    assert!(first.is_err() && second.is_ok() && third == second, "{first:?} {second:?} {third:?}");
+    assert_eq!(pulls(), 2);
+    assert_eq!(ask().await, second);
+    assert_eq!(pulls(), 3, "nobody was at it any more");
+}
+
     let engine = StandIn::start(|_| {
         (
             200,
