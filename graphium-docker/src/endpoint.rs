@@ -8,6 +8,7 @@ pub use ssh::SshTarget;
 use crate::DockerConfig;
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -73,8 +74,8 @@ impl Endpoint {
     /// [configuration](DockerConfig::find) of `docker`. Whether anything listens there is not asked.
     ///
     /// # Errors
-    /// The first that is set is not an endpoint, or asks for TLS, which is not supported yet and is never left out in silence;
-    /// the error says which one that was.
+    /// The first that is set is not an endpoint, or asks for TLS, which is not supported yet and is never left out in silence,
+    /// or names a context where nothing says where these are kept; the error says which one that was.
     pub fn discover(flag: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Discovered, EndpointError> {
         let said = |name: &str| env(name).filter(|text| !text.is_empty());
         if let Some(text) = flag {
@@ -90,24 +91,16 @@ impl Endpoint {
             return Ok(Discovered { endpoint, origin });
         }
         let config = DockerConfig::find(env);
-        let named = said("DOCKER_CONTEXT").map(Origin::NamedContext);
-        let origin = match (&config, named) {
-            (_, Some(named)) => Some(named),
-            (Some(config), None) => context::current(config)?.map(Origin::CurrentContext),
-            (None, None) => None,
+        let (name, origin): (String, fn(String) -> Origin) = match (said("DOCKER_CONTEXT"), &config) {
+            (Some(name), _) => (name, Origin::NamedContext),
+            (None, Some(config)) => (context::current(config)?, Origin::CurrentContext),
+            (None, None) => return Ok(Self::by_default()),
         };
-        match (config, origin) {
-            (Some(config), Some(origin @ (Origin::NamedContext(_) | Origin::CurrentContext(_)))) => {
-                let (Origin::NamedContext(name) | Origin::CurrentContext(name)) = &origin else {
-                    return Ok(Self::by_default());
-                };
-                if context::is_default(name) {
-                    return Ok(Self::by_default());
-                }
-                Ok(Discovered { endpoint: context::endpoint(&config, name)?, origin })
-            }
-            _ => Ok(Self::by_default()),
+        if context::is_default(&name) {
+            return Ok(Self::by_default());
         }
+        let Some(config) = config else { return Err(EndpointError::NoFolder { name }) };
+        Ok(Discovered { endpoint: context::endpoint(&config, &name)?, origin: origin(name) })
     }
 
     fn by_default() -> Discovered {
@@ -119,6 +112,21 @@ impl Endpoint {
     /// Whether the engine listens on this machine, where it usually runs too.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
+    }
+
+    /// Whether its containers have their addresses on this machine's networks, as far as an endpoint can tell.
+    pub(crate) fn is_on_this_network(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Http(authority) => {
+                let host = authority.rsplit_once(':').map_or(&**authority, |(host, _)| host);
+                let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+                // Nobody's address leads to this machine.
+                host.eq_ignore_ascii_case("localhost")
+                    || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+            }
+            Self::Ssh(_) => false,
+        }
     }
 }
 
@@ -174,7 +182,7 @@ impl fmt::Display for Endpoint {
 #[non_exhaustive]
 pub enum EndpointError {
     /// A text that names no endpoint.
-    #[error("`{text}`{} is no Docker endpoint: {reason}", .origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default())]
+    #[error("`{text}`{} is no Docker endpoint: {reason}", in_brackets(.origin.as_ref()))]
     Wrong {
         /// The text.
         text: String,
@@ -191,6 +199,22 @@ pub enum EndpointError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// An endpoint that asks for TLS.
+    #[error("`{text}`{} asks for TLS, which is not supported yet; use ssh:// or run the agent on that host", in_brackets(.origin.as_ref()))]
+    NeedsTls {
+        /// The endpoint.
+        text: String,
+        /// Who says it.
+        origin: Option<String>,
+    },
+    /// A context is named, and there is no folder to look for it in.
+    #[error(
+        "the docker context `{name}`, from DOCKER_CONTEXT, cannot be looked up: neither DOCKER_CONFIG nor HOME is set"
+    )]
+    NoFolder {
+        /// Its name.
+        name: String,
+    },
     /// A file of Docker's configuration that cannot be read.
     #[error("{path}: {reason}")]
     Unreadable {
@@ -201,10 +225,14 @@ pub enum EndpointError {
     },
 }
 
+/// Who says it, in brackets.
+fn in_brackets(origin: Option<&String>) -> String {
+    origin.map(|origin| format!(" ({origin})")).unwrap_or_default()
+}
+
 impl EndpointError {
     fn needs_tls(text: &str) -> Self {
-        let reason = "it asks for TLS, which is not supported yet; use ssh:// or run the agent on that host";
-        Self::Wrong { text: text.to_owned(), reason, origin: None }
+        Self::NeedsTls { text: text.to_owned(), origin: None }
     }
 
     fn no_context(name: &str, known: &[String]) -> Self {
@@ -226,6 +254,7 @@ impl EndpointError {
     fn said_by(self, by: String) -> Self {
         match self {
             Self::Wrong { text, reason, .. } => Self::Wrong { text, reason, origin: Some(by) },
+            Self::NeedsTls { text, .. } => Self::NeedsTls { text, origin: Some(by) },
             other => other,
         }
     }

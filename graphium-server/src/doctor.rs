@@ -21,7 +21,7 @@ const CLOCK_SECONDS: i64 = 5;
 /// Checks what Graphium needs on this machine, and says what to do
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// The engine: unix:///PATH or tcp://HOST:PORT [default: as docker finds it]
+    /// The engine: unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST [default: as docker finds it]
     #[arg(long, alias = "docker-socket", value_name = "ENDPOINT")]
     docker: Option<String>,
     /// How the result is written

@@ -24,15 +24,22 @@ impl Engine {
 /// Finds the engine as `docker` does.
 pub(crate) fn find(flag: Option<&str>) -> Result<Engine, Failure> {
     let variable = |name: &str| env::var(name).ok();
-    let found = Endpoint::discover(flag, &variable).map_err(|error| match &error {
-        EndpointError::NoContext { .. } => Failure::usage(error.to_string())
-            .hint("see `docker context ls`; DOCKER_CONTEXT=default is the usual socket"),
-        EndpointError::Wrong { .. } => {
-            Failure::usage(error.to_string()).hint("write it like unix:///var/run/docker.sock")
-        }
-        _ => Failure::usage(error.to_string()),
-    })?;
+    let found = Endpoint::discover(flag, &variable).map_err(|error| not_found(&error))?;
     Ok(Engine { endpoint: found.endpoint, found: found.origin.to_string() })
+}
+
+/// What to do where it cannot be said where the engine is.
+fn not_found(error: &EndpointError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        EndpointError::NoContext { .. } => {
+            failure.hint("see `docker context ls`; DOCKER_CONTEXT=default is the usual socket")
+        }
+        EndpointError::NoFolder { .. } => failure.hint("set one of them, or say where it listens: `--docker`"),
+        EndpointError::Wrong { .. } => failure.hint("write it like unix:///var/run/docker.sock or ssh://me@host"),
+        // These tell by themselves what to do.
+        _ => failure,
+    }
 }
 
 /// What to do about an engine that does not answer.
@@ -55,5 +62,25 @@ fn advice(path: &Path) -> &'static str {
         }
         Err(_) => "start the engine: `systemctl start docker`",
         Ok(_) => "look at the engine: `docker info`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_about_what_is_wrong() {
+        let hints = |flag: Option<&str>, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            let env = |name: &str| value(name).map(|(_, value)| (*value).to_owned());
+            not_found(&Endpoint::discover(flag, &env).unwrap_err()).hints
+        };
+        assert_eq!(hints(Some("x"), &[]), ["write it like unix:///var/run/docker.sock or ssh://me@host"]);
+        let none: [&str; 0] = [];
+        assert_eq!(hints(Some("https://x:2376"), &[]), none, "it is written well");
+        assert_eq!(hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")]), none);
+        let context = hints(None, &[("DOCKER_CONTEXT", "far")]);
+        assert_eq!(context, ["set one of them, or say where it listens: `--docker`"]);
     }
 }

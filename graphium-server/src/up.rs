@@ -50,7 +50,7 @@ pub(crate) struct UpArgs {
     /// The name of this machine in the document
     #[arg(long, default_value = "localhost-docker", value_name = "NAME", value_parser = host_id)]
     host_id: HostId,
-    /// The engine: unix:///PATH or tcp://HOST:PORT [default: as docker finds it]
+    /// The engine: unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST [default: as docker finds it]
     #[arg(long, alias = "docker-socket", value_name = "ENDPOINT")]
     docker: Option<String>,
 }

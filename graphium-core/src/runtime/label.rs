@@ -16,7 +16,8 @@ pub const TASK: &str = "graphium.task";
 pub const ATTEMPT: &str = "graphium.attempt";
 /// The hash of the specification that it was made from.
 pub const HASH: &str = "graphium.spec-hash";
-/// The health check that the agent makes, as JSON: an engine makes none over the network.
+/// The health check that the agent makes, as JSON: an engine makes none over the network. Empty where there is none, so
+/// that no image can set it.
 ///
 /// It is written here so that whoever serves the host next knows it. Agents tell nobody of it: it may have headers that
 /// are nobody else's to read.

@@ -96,8 +96,10 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
 
     /// Asks a container over the network as its health check says, and says what it answered, within `timeout`.
     ///
+    /// That time is the container's: what the engine takes to say where to ask comes on top, and its silence is an error.
     /// Nobody who listens, silence, and a container that does not run are answers too: not well. [`RuntimeError::NotFound`]
-    /// where there is no such container; [`RuntimeError::Refused`] for a test that engines make themselves. Redirections
+    /// where there is no such container; [`RuntimeError::Refused`] for a test that engines make themselves, and where
+    /// containers of this engine cannot be reached from here. Redirections
     /// are answers and are not followed, and no more than a few KiB of an answer are read.
     async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError>;
 

@@ -76,6 +76,9 @@ impl ContainerSpec {
     }
 
     /// Every label that the container bears: the stack's, over these its own, over these ours, which nothing else can set.
+    ///
+    /// [`label::HEALTH_CHECK`] is always one of them, empty where the agent has nothing to check: an engine adds the labels
+    /// of the image that are missing, and no image is to say what the agent does.
     pub fn all_labels(&self) -> TextMap {
         let own = self.container.labels.iter().filter(|(key, _)| !label::is_ours(key));
         let ours = [(label::CONTAINER, self.container.name.clone()), (label::HASH, self.planned_hash().to_string())];
@@ -83,9 +86,8 @@ impl ContainerSpec {
         labels.extend(own.map(|(key, value)| (key.clone(), value.clone())));
         labels.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         let check = self.container.health_check.as_ref().filter(|check| check.test.is_networked());
-        if let Some(check) = check.and_then(|check| serde_json::to_string(check).ok()) {
-            labels.insert(label::HEALTH_CHECK.to_owned(), check);
-        }
+        let check = check.and_then(|check| serde_json::to_string(check).ok());
+        labels.insert(label::HEALTH_CHECK.to_owned(), check.unwrap_or_default());
         labels
     }
 }
@@ -216,7 +218,7 @@ pub struct VolumeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::{Condition, Dependency, PullPolicy, RestartPolicy};
+    use crate::stack::{Condition, Dependency, HealthCheck, HealthTest, PullPolicy, RestartPolicy};
 
     fn spec() -> ContainerSpec {
         ContainerSpec::new("shop-web", Container { image: "nginx".to_owned(), ..Container::default() })
@@ -279,5 +281,21 @@ mod tests {
         assert_eq!((&*labels["team"], &*labels[label::STACK]), ("blue", "stack:shop"));
         assert_eq!(labels[label::CONTAINER], "web");
         assert_ne!(labels[label::HASH], "stolen");
+    }
+
+    #[test]
+    fn an_image_cannot_say_what_the_agent_checks_since_the_label_for_it_is_always_set() {
+        let label = |test: Option<HealthTest>| {
+            let mut spec = spec();
+            let check =
+                test.map(|test| HealthCheck { test, interval: None, timeout: None, retries: None, start_period: None });
+            Arc::make_mut(&mut spec.container).health_check = check;
+            spec.all_labels().shift_remove(label::HEALTH_CHECK)
+        };
+        assert_eq!(label(None).as_deref(), Some(""));
+        assert_eq!(label(Some(HealthTest::None)).as_deref(), Some(""));
+        assert_eq!(label(Some(HealthTest::Exec { command: vec!["true".to_owned()] })).as_deref(), Some(""));
+        let tcp = label(Some(HealthTest::Tcp { port: 80 })).unwrap();
+        assert_eq!(tcp, r#"{"type":"tcp","port":80}"#);
     }
 }

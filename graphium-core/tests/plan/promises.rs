@@ -246,6 +246,7 @@ fn what_is_ours_is_labelled_and_its_hash_is_its_own() {
         (label::STACK_NAME, "s"),
         ("team", "x"),
         (label::HASH, &hash),
+        (label::HEALTH_CHECK, ""),
     ];
     assert_eq!(labels, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     let sealed = plan.sealed();

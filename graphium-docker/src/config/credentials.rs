@@ -3,7 +3,7 @@
 use super::{DockerConfig, helper};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bollard::auth::DockerCredentials;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::{collections::HashMap, fmt, io};
 
 /// The name under which everybody keeps their login to Docker Hub.
@@ -60,9 +60,17 @@ pub(crate) struct NoCredentials(pub(super) String);
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Registries {
+    #[serde(deserialize_with = "without_nulls")]
     auths: HashMap<String, Entry>,
     creds_store: Option<String>,
+    #[serde(deserialize_with = "without_nulls")]
     cred_helpers: HashMap<String, String>,
+}
+
+/// A map; as with `docker` it is absent where it is null, and so is a value.
+fn without_nulls<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<HashMap<String, T>, D::Error> {
+    let map = Option::<HashMap<String, Option<T>>>::deserialize(json)?.unwrap_or_default();
+    Ok(map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }
 
 #[derive(Default, Deserialize)]
@@ -146,7 +154,10 @@ fn decoded(text: &str) -> Option<(String, String)> {
 /// The registry of an image as logins are kept under it.
 fn registry_of(image: &str) -> &str {
     let first = image.split_once('/').map(|(first, _)| first);
-    let is_registry = |first: &&str| first.contains(['.', ':']) || *first == "localhost";
+    // A capital cannot be of a repository.
+    let is_registry = |first: &&str| {
+        first.contains(['.', ':']) || *first == "localhost" || first.contains(|c: char| c.is_ascii_uppercase())
+    };
     match first.filter(is_registry) {
         None | Some("docker.io" | "index.docker.io" | "registry-1.docker.io") => HUB,
         Some(registry) => registry,

@@ -218,7 +218,8 @@ fn labels_of_the_specification_are_kept_and_ours_cannot_be_taken_away() {
     let asked = ContainerSpec { labels: labels.into(), ..planned };
     let made = serde_json::to_value(container(&asked, OLD).unwrap()).unwrap();
     let expected = json!({
-        "graphium.managed": "true", "graphium.container": "web", "graphium.spec-hash": hash, "team": "blue"
+        "graphium.managed": "true", "graphium.container": "web", "graphium.spec-hash": hash, "team": "blue",
+        "graphium.health-check": ""
     });
     assert_eq!(made["Labels"], expected);
 }

@@ -12,7 +12,7 @@ const DEFAULT: &str = "default";
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Current {
-    current_context: String,
+    current_context: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -34,18 +34,18 @@ struct Place {
     host: String,
 }
 
-/// The context that is in use by itself (`docker context use`); `None` where it is the default.
-pub(super) fn current(config: &DockerConfig) -> Result<Option<String>, EndpointError> {
+/// The context that is in use by itself (`docker context use`); empty where nobody chose one.
+pub(super) fn current(config: &DockerConfig) -> Result<String, EndpointError> {
     let path = config.folder().join("config.json");
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         Err(error) => return Err(EndpointError::unreadable(&path, &error.to_string())),
     };
     // The library's own words may repeat a value, and this file has secrets.
     let current: Current = serde_json::from_slice(&text)
         .map_err(|error| EndpointError::unreadable(&path, &format!("wrong in line {}", error.line())))?;
-    Ok(Some(current.current_context).filter(|name| !is_default(name)))
+    Ok(current.current_context.unwrap_or_default())
 }
 
 /// Whether a name stands for where `docker` looks by itself.

@@ -120,6 +120,40 @@ fn it_is_found_where_docker_would_look_and_said_who_says_so() {
     assert_eq!(found(None, &empty), "unix:///var/run/docker.sock (where docker looks for it)");
     home.uses("default");
     assert_eq!(found(None, &[]), "unix:///var/run/docker.sock (where docker looks for it)");
+    fs::write(home.0.join(".docker/config.json"), r#"{"currentContext": null}"#).unwrap();
+    assert_eq!(found(None, &[]), "unix:///var/run/docker.sock (where docker looks for it)");
+}
+
+#[test]
+fn a_context_that_is_named_is_never_passed_over_where_there_is_no_folder_to_look_in() {
+    let found = |name: &str| {
+        let env = |variable: &str| (variable == "DOCKER_CONTEXT").then(|| name.to_owned());
+        Endpoint::discover(None, &env).map(|found| found.endpoint.to_string()).map_err(|error| error.to_string())
+    };
+    let told =
+        "the docker context `far`, from DOCKER_CONTEXT, cannot be looked up: neither DOCKER_CONFIG nor HOME is set";
+    assert_eq!(found("far"), Err(told.to_owned()));
+    for usual in ["default", ""] {
+        assert_eq!(found(usual), Ok("unix:///var/run/docker.sock".to_owned()));
+    }
+}
+
+#[test]
+fn containers_are_reached_from_here_where_the_engine_is_here() {
+    for (text, is_here) in [
+        ("unix:///run/docker.sock", true),
+        ("tcp://localhost:2375", true),
+        ("tcp://127.0.0.7", true),
+        ("tcp://[::1]:2375", true),
+        ("tcp://0.0.0.0:2375", true),
+        ("tcp://10.0.0.1:2375", false),
+        ("tcp://[2001:db8::1]", false),
+        ("tcp://localhost.example", false),
+        ("ssh://engine", false),
+        ("ssh://localhost", false),
+    ] {
+        assert_eq!(text.parse::<Endpoint>().unwrap().is_on_this_network(), is_here, "{text}");
+    }
 }
 
 #[test]
@@ -145,7 +179,8 @@ fn tls_is_never_left_out_in_silence() {
     let home = Home::new("tls");
     let words = "asks for TLS, which is not supported yet";
     let verify = [("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")];
-    assert!(home.discover(None, &verify).unwrap_err().contains(words));
+    let told = home.discover(None, &verify).unwrap_err();
+    assert!(told.starts_with(&format!("`tcp://x:2376` (from DOCKER_HOST) {words}")), "{told}");
     let id = home.context("secure", "tcp://x:2376");
     let secure = [("DOCKER_CONTEXT", "secure")];
     assert!(home.discover(None, &secure).is_ok(), "nothing asks for it");

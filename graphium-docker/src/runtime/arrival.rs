@@ -3,7 +3,10 @@
 use graphium_core::runtime::PullObserver;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::{OwnedMutexGuard, watch};
 
@@ -15,6 +18,8 @@ type News = (u64, u64, String);
 struct Arrival {
     /// Held by whoever pulls.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// How many pulls have brought it.
+    brought: AtomicU64,
     news: watch::Sender<News>,
 }
 
@@ -26,6 +31,8 @@ pub(super) struct Arrivals(Mutex<HashMap<String, Weak<Arrival>>>);
 pub(super) struct Turn {
     arrival: Arc<Arrival>,
     has_waited: bool,
+    /// How many pulls had brought it when the wait began.
+    brought_before: u64,
     _guard: OwnedMutexGuard<()>,
 }
 
@@ -33,8 +40,9 @@ impl Arrivals {
     /// Waits until nobody else pulls this image, telling what arrives meanwhile.
     pub(super) async fn turn(&self, image: &str, progress: &dyn PullObserver) -> Turn {
         let arrival = self.of(image);
+        let brought_before = arrival.brought.load(Ordering::Acquire);
         if let Ok(guard) = Arc::clone(&arrival.turn).try_lock_owned() {
-            return Turn { arrival, has_waited: false, _guard: guard };
+            return Turn { arrival, has_waited: false, brought_before, _guard: guard };
         }
         let mut news = arrival.news.subscribe();
         let mut locked = Box::pin(Arc::clone(&arrival.turn).lock_owned());
@@ -48,7 +56,7 @@ impl Arrivals {
                 }
             }
         };
-        Turn { arrival, has_waited: true, _guard: guard }
+        Turn { arrival, has_waited: true, brought_before, _guard: guard }
     }
 
     fn of(&self, image: &str) -> Arc<Arrival> {
@@ -58,7 +66,7 @@ impl Arrivals {
         }
         all.retain(|_, arrival| arrival.strong_count() > 0);
         let news = watch::Sender::new((0, 0, String::new()));
-        let arrival = Arc::new(Arrival { turn: Arc::default(), news });
+        let arrival = Arc::new(Arrival { turn: Arc::default(), brought: AtomicU64::new(0), news });
         all.insert(image.to_owned(), Arc::downgrade(&arrival));
         arrival
     }
@@ -69,9 +77,19 @@ impl Arrivals {
 }
 
 impl Turn {
-    /// Whether another has pulled before: then it may be there.
+    /// Whether another was at it before, with whatever success.
     pub(super) fn has_waited(&self) -> bool {
         self.has_waited
+    }
+
+    /// Whether another has brought it since the wait began.
+    pub(super) fn has_come(&self) -> bool {
+        self.arrival.brought.load(Ordering::Acquire) != self.brought_before
+    }
+
+    /// It was brought.
+    pub(super) fn bring(&self) {
+        self.arrival.brought.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Tells those who wait.

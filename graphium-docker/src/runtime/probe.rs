@@ -27,6 +27,13 @@ impl DockerRuntime {
         if !test.is_networked() {
             return Err(RuntimeError::Refused(format!("the engine makes the health check of `{name}` itself")));
         }
+        if !self.endpoint().is_on_this_network() {
+            return Err(RuntimeError::Refused(format!(
+                "`{name}` cannot be asked over the network from here: its engine is on another machine ({}); run the agent \
+                 there, or check with `exec`",
+                self.endpoint()
+            )));
+        }
         if !shown.state.as_ref().and_then(|state| state.running).unwrap_or(false) {
             return Ok(Probe::failed("it does not run"));
         }

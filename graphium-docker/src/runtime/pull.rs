@@ -37,9 +37,9 @@ pub(super) async fn pull(
     if policy == PullPolicy::Never {
         return Err(absent("this host does not have it, and its pull policy is `never`"));
     }
-    // Another may be at it: what that one brings is not asked for again.
+    // Another may be at it: what that one brings is not asked for again. What was there before it is no answer to `always`.
     let turn = arrivals.turn(image.text, progress).await;
-    if turn.has_waited()
+    if (turn.has_come() || (turn.has_waited() && policy != PullPolicy::Always))
         && let Some(present) = look(connection, &image).await?
     {
         return Ok(present);
@@ -49,6 +49,7 @@ pub(super) async fn pull(
         progress.progress(done, total, message);
     };
     from_registry(connection, config, &image, tell).await?;
+    turn.bring();
     look(connection, &image).await?.ok_or_else(|| absent("it went again as soon as it had come"))
 }
 

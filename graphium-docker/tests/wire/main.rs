@@ -6,7 +6,7 @@ mod stand_in;
 
 use graphium_core::{
     runtime::{ContainerRuntime as _, ContainerSpec, PresentImage, PullObserver, RuntimeError},
-    stack::{Container, PullPolicy},
+    stack::{Container, HealthTest, PullPolicy},
 };
 use stand_in::StandIn;
 use std::{
@@ -82,9 +82,31 @@ async fn a_pull_tells_what_arrives() {
     let expected = PresentImage { id: "sha256:1".to_owned(), digest: Some("sha256:2".to_owned()) };
     assert_eq!((first, second), (Ok(expected.clone()), Ok(expected)));
     assert_eq!(engine.requests().iter().filter(|request| request.starts_with("POST")).count(), 1);
-    assert_eq!(*progress.0.lock().expect("no panic"), [(10, 40), (40, 40)]);
+    // Whichever pulls hears all of it; who waits hears the latest.
+    let heard = [progress, other].map(|progress| progress.0.into_inner().expect("no panic"));
+    assert!(heard.contains(&vec![(10, 40), (40, 40)]), "{heard:?}");
     let query = engine.queries().into_iter().find(|query| !query.is_empty()).unwrap_or_default();
     assert!(query.starts_with("fromImage=nginx&tag=latest"), "without a tag every tag would come: {query}");
+}
+
+#[tokio::test]
+async fn a_pull_that_failed_serves_nobody_who_always_wants_the_newest() {
+    static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+    let engine = StandIn::start(|request| match request {
+        "POST /v1.41/images/create" if !HAS_FAILED.swap(true, Ordering::Relaxed) => (500, r#"{"message":"no route"}"#),
+        "POST /v1.41/images/create" => (200, "{\"status\":\"Pulling\"}\r\n"),
+        // Of an earlier pull, whatever came of this one.
+        _ => (200, r#"{"Id":"sha256:1","RepoDigests":[]}"#),
+    });
+    let (docker, progress) = (engine.runtime(), Progress::default());
+    let ask = || docker.pull("nginx", PullPolicy::Always, &progress);
+    let pulls = || engine.requests().iter().filter(|request| request.starts_with("POST")).count();
+    // The second pulls for itself, and brings it for the third.
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    assert!(first.is_err() && second.is_ok() && third == second, "{first:?} {second:?} {third:?}");
+    assert_eq!(pulls(), 2);
+    assert_eq!(ask().await, second);
+    assert_eq!(pulls(), 3, "nobody was at it any more");
 }
 
 #[tokio::test]
@@ -109,6 +131,28 @@ async fn a_connection_that_breaks_off_is_unreachable_and_the_version_is_asked_an
     }
     let again = ["GET /version", "GET /v1.41/containers/shop-web/json"].repeat(2);
     assert_eq!(engine.requests(), again);
+}
+
+#[tokio::test]
+async fn containers_of_an_engine_elsewhere_are_not_asked_at_addresses_of_this_machine() {
+    let engine = StandIn::start(|request| match request {
+        "GET /v1.41/containers/web/json" => {
+            (200, r#"{"Id":"c0ffee","Name":"/web","State":{"Running":true},"HostConfig":{"NetworkMode":"host"}}"#)
+        }
+        _ => (404, "{}"),
+    });
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let tcp = HealthTest::Tcp { port: listener.local_addr().expect("it has an address").port() };
+    let limit = Duration::from_secs(5);
+    let here = engine.runtime().probe("web", &tcp, limit).await;
+    assert!(here.as_ref().is_ok_and(|probe| probe.is_well), "{here:?}");
+    // A name that leads here, which only whoever resolves it knows.
+    let elsewhere = engine.runtime_at("127.1");
+    let refused = elsewhere.probe("web", &tcp, limit).await;
+    let Err(RuntimeError::Refused(words)) = &refused else { panic!("{refused:?}") };
+    assert!(words.contains("on another machine (tcp://127.1:") && words.contains("run the agent there"), "{words}");
+    let absent = elsewhere.probe("absent", &tcp, limit).await;
+    assert!(matches!(absent, Err(RuntimeError::NotFound(_))), "{absent:?}");
 }
 
 #[tokio::test]

@@ -41,7 +41,12 @@ impl StandIn {
 
     /// A runtime on it.
     pub(crate) fn runtime(&self) -> DockerRuntime {
-        DockerRuntime::connect(format!("tcp://{}", self.address).parse().expect("an endpoint"))
+        self.runtime_at("127.0.0.1")
+    }
+
+    /// A runtime that reaches it by some name of this machine.
+    pub(crate) fn runtime_at(&self, host: &str) -> DockerRuntime {
+        DockerRuntime::connect(format!("tcp://{host}:{}", self.address.port()).parse().expect("an endpoint"))
     }
 
     /// Method and path of every request so far.

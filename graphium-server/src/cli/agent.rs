@@ -32,7 +32,7 @@ pub(crate) struct AgentArgs {
     /// The name of this host, as documents and tokens call it
     #[arg(long, env = "GRAPHIUM_HOST_ID", value_name = "NAME", value_parser = host_id)]
     host_id: HostId,
-    /// The engine: unix:///PATH or tcp://HOST:PORT [default: as docker finds it]
+    /// The engine: unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST [default: as docker finds it]
     #[arg(long, alias = "docker-socket", value_name = "ENDPOINT")]
     docker: Option<String>,
     /// The address at which other hosts reach this one [default: the one that leads to the server]

@@ -5,7 +5,7 @@ use crate::{
     environment::Environment,
     inventory::{ContainerStatus, Health},
     runtime::{ContainerRuntime, ContainerState, Probe, RuntimeError, label},
-    stack::HealthCheck,
+    stack::{HealthCheck, HealthTest},
 };
 use event_listener::{Event, EventListener};
 use futures::{
@@ -23,6 +23,8 @@ use std::{
 
 /// No more is kept of what a check shows: as much as Docker keeps.
 const MOST_OUTPUT: usize = 4096;
+/// An engine may take so long, beside the check's own time, to say where its container is asked.
+const ENGINE: Duration = Duration::from_secs(60);
 
 /// Makes the checks of one host that no engine makes.
 ///
@@ -30,16 +32,29 @@ const MOST_OUTPUT: usize = 4096;
 /// whoever comes first asks, and both see the answer.
 #[derive(Debug, Default)]
 pub struct HealthMonitor {
-    patients: Mutex<BTreeMap<String, Patient>>,
+    patients: Mutex<Patients>,
     /// Containers came or went.
     seen: Event,
     /// The health of a container is another.
     changed: Event,
 }
 
-/// One run of one container.
+/// The containers that have a check of ours, by name.
+#[derive(Debug, Default)]
+struct Patients {
+    by_name: BTreeMap<String, Patient>,
+    /// How many runs there have been so far.
+    runs: u64,
+}
+
+/// One run of one container: a name, and even an id, may have several, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run(u64);
+
+/// One run of one container, and what is known of it.
 #[derive(Debug)]
 struct Patient {
+    run: Run,
     id: String,
     started_at: Option<Timestamp>,
     check: HealthCheck,
@@ -104,7 +119,7 @@ impl HealthMonitor {
     /// Notes which of our containers run, fills in how they stand, and forgets those that are there no more.
     pub(in super::super) fn show(&self, environment: &dyn Environment, listed: &mut [ContainerState]) {
         let is_there = |name: &String| listed.iter().any(|state| state.observed.name == *name);
-        self.patients().retain(|name, _| is_there(name));
+        self.patients().by_name.retain(|name, _| is_there(name));
         listed.iter_mut().for_each(|state| self.fill(environment, state));
         self.seen.notify(usize::MAX);
     }
@@ -130,51 +145,61 @@ impl HealthMonitor {
         let check = check_in(&observed.labels).filter(|_| runs);
         let mut patients = self.patients();
         let Some(check) = check else {
-            patients.remove(&observed.name);
+            patients.by_name.remove(&observed.name);
             return false;
         };
-        let is_known = patients.get_mut(&observed.name).is_some_and(|patient| patient.is_same_run(state));
+        let is_known = patients.by_name.get_mut(&observed.name).is_some_and(|patient| patient.is_same_run(state));
         if !is_known {
             // A list does not tell when it has started; then it was made at that time or later.
             let since = state.started_at.or(observed.date_created);
             let running_for = since.and_then(|since| Duration::try_from(environment.now() - since).ok());
             let record = Record::new(&check, environment.elapsed(), running_for.unwrap_or_default());
-            let (id, started_at) = (observed.id.clone(), state.started_at);
-            patients.insert(observed.name.clone(), Patient { id, started_at, check, record, is_being_asked: false });
+            patients.runs += 1;
+            let (run, id, started_at) = (Run(patients.runs), observed.id.clone(), state.started_at);
+            let patient = Patient { run, id, started_at, check, record, is_being_asked: false };
+            patients.by_name.insert(observed.name.clone(), patient);
         }
         true
     }
 
     fn standing(&self, name: &str) -> Option<Standing> {
         let patients = self.patients();
-        let record = &patients.get(name)?.record;
+        let record = &patients.by_name.get(name)?.record;
         Some(Standing { health: record.health(), last: record.last().map(str::to_owned) })
     }
 
     fn due(&self, now: Duration) -> Vec<String> {
         let patients = self.patients();
-        let due = patients.iter().filter(|(_, patient)| !patient.is_being_asked && patient.record.due() <= now);
+        let due = patients.by_name.iter().filter(|(_, patient)| !patient.is_being_asked && patient.record.due() <= now);
         due.map(|(name, _)| name.clone()).collect()
     }
 
     fn next_due(&self) -> Option<Duration> {
         let patients = self.patients();
-        patients.values().filter(|patient| !patient.is_being_asked).map(|patient| patient.record.due()).min()
+        patients.by_name.values().filter(|patient| !patient.is_being_asked).map(|patient| patient.record.due()).min()
     }
 
     /// Takes it upon the caller to make a check that is due; `None` where it is not, or another makes it.
     fn begin(&self, name: &str, now: Duration) -> Option<Asking<'_>> {
         let mut patients = self.patients();
-        let patient = patients.get_mut(name)?;
+        let patient = patients.by_name.get_mut(name)?;
         if patient.is_being_asked || patient.record.due() > now {
             return None;
         }
         patient.is_being_asked = true;
-        Some(Asking { monitor: self, name: name.to_owned(), id: patient.id.clone(), check: patient.check.clone() })
+        let (run, test, timeout) = (patient.run, patient.check.test.clone(), patient.record.timeout());
+        Some(Asking { monitor: self, name: name.to_owned(), run, test, timeout })
     }
 
-    fn patients(&self) -> MutexGuard<'_, BTreeMap<String, Patient>> {
+    fn patients(&self) -> MutexGuard<'_, Patients> {
         self.patients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Patients {
+    /// What is known of this run, unless another of that name is there by now.
+    fn of(&mut self, name: &str, run: Run) -> Option<&mut Patient> {
+        self.by_name.get_mut(name).filter(|patient| patient.run == run)
     }
 }
 
@@ -188,12 +213,13 @@ impl Patient {
     }
 }
 
-/// A check that one caller makes. Dropped, it is another's to make.
+/// A check that one caller makes of one run. Dropped, it is another's to make.
 struct Asking<'m> {
     monitor: &'m HealthMonitor,
     name: String,
-    id: String,
-    check: HealthCheck,
+    run: Run,
+    test: HealthTest,
+    timeout: Duration,
 }
 
 impl Asking<'_> {
@@ -205,47 +231,51 @@ impl Asking<'_> {
                     self.ask(runtime, environment).await;
                 }
             }
-            Ok(None) => drop(self.monitor.patients().remove(&self.name)),
+            Ok(None) => self.forget(),
             // Silence of the engine is no verdict on its containers.
             Err(_) => self.conclude(|record| record.postpone(environment.elapsed())),
         }
     }
 
     async fn ask(self, runtime: &dyn ContainerRuntime, environment: &dyn Environment) {
-        let timeout = self.timeout();
         let begun = environment.elapsed();
         let answer = {
-            let question = runtime.probe(&self.name, &self.check.test, timeout);
-            match select(question, pin!(environment.sleep(timeout))).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right(_) => Ok(Probe::failed(format!("no answer within {} s", timeout.as_secs_f64()))),
+            let question = runtime.probe(&self.name, &self.test, self.timeout);
+            // The container's own silence is an answer within its time; what is late beyond that is the engine.
+            match select(question, pin!(environment.sleep(self.timeout.saturating_add(ENGINE)))).await {
+                Either::Left((answer, _)) => Some(answer),
+                Either::Right(_) => None,
             }
         };
         let ended = environment.elapsed();
+        let Some(answer) = answer else { return self.conclude(|record| record.postpone(ended)) };
         match answer {
             Ok(probe) => self.conclude(|record| record.take_in(begun, ended, bounded(probe))),
             // A test that this runtime cannot make is one that fails.
             Err(RuntimeError::Refused(words)) => {
                 self.conclude(|record| record.take_in(begun, ended, Probe::failed(words)));
             }
-            Err(RuntimeError::NotFound(_)) => drop(self.monitor.patients().remove(&self.name)),
+            Err(RuntimeError::NotFound(_)) => self.forget(),
             Err(_) => self.conclude(|record| record.postpone(ended)),
         }
     }
 
-    fn timeout(&self) -> Duration {
-        let patients = self.monitor.patients();
-        patients.get(&self.name).map_or(Duration::ZERO, |patient| patient.record.timeout())
-    }
-
     /// Whether the run that it was begun for is the present one.
     fn is_still(&self) -> bool {
-        self.monitor.patients().get(&self.name).is_some_and(|patient| patient.is_being_asked && patient.id == self.id)
+        self.monitor.patients().of(&self.name, self.run).is_some()
+    }
+
+    /// The run is over.
+    fn forget(&self) {
+        let mut patients = self.monitor.patients();
+        if patients.of(&self.name, self.run).is_some() {
+            patients.by_name.remove(&self.name);
+        }
     }
 
     fn conclude(&self, change: impl FnOnce(&mut Record)) {
         let mut patients = self.monitor.patients();
-        let Some(patient) = patients.get_mut(&self.name).filter(|patient| patient.is_being_asked) else { return };
+        let Some(patient) = patients.of(&self.name, self.run) else { return };
         let before = patient.record.health();
         change(&mut patient.record);
         if patient.record.health() != before {
@@ -256,7 +286,7 @@ impl Asking<'_> {
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if let Some(patient) = self.monitor.patients().get_mut(&self.name).filter(|patient| patient.id == self.id) {
+        if let Some(patient) = self.monitor.patients().of(&self.name, self.run) {
             patient.is_being_asked = false;
         }
     }
@@ -269,3 +299,6 @@ fn bounded(mut probe: Probe) -> Probe {
     }
     probe
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -9,6 +9,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
 /// No check is made more often.
 const LEAST: Duration = Duration::from_millis(100);
+/// No time that somebody means is longer: what is beyond would leave the range of clocks.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What the checks of one container have shown since it started.
 ///
@@ -32,14 +34,17 @@ pub(super) struct Record {
 impl Record {
     /// Nothing is known yet of a container that has been running for some time at this moment of the agent's clock.
     pub(super) fn new(check: &HealthCheck, now: Duration, running_for: Duration) -> Self {
-        let usual = |said: Option<Duration>, usual: Duration| said.filter(|time| !time.is_zero()).unwrap_or(usual);
-        let interval = usual(check.interval, INTERVAL).max(LEAST);
+        let usual = |said: Option<Duration>, usual: Duration| {
+            said.filter(|time| !time.is_zero()).unwrap_or(usual).clamp(LEAST, LONGEST)
+        };
+        let interval = usual(check.interval, INTERVAL);
+        let start_period = check.start_period.unwrap_or_default().min(LONGEST);
         Self {
             interval,
-            timeout: usual(check.timeout, TIMEOUT).max(LEAST),
+            timeout: usual(check.timeout, TIMEOUT),
             retries: check.retries.filter(|count| *count > 0).unwrap_or(RETRIES),
-            starting_until: now + check.start_period.unwrap_or_default().saturating_sub(running_for),
-            due: now + interval.saturating_sub(running_for),
+            starting_until: now.saturating_add(start_period.saturating_sub(running_for)),
+            due: now.saturating_add(interval.saturating_sub(running_for)),
             failures: 0,
             health: Health::Starting,
             last: None,
@@ -65,7 +70,7 @@ impl Record {
 
     /// Counts a check that began and ended at these moments.
     pub(super) fn take_in(&mut self, begun: Duration, ended: Duration, probe: Probe) {
-        self.due = ended + self.interval;
+        self.due = ended.saturating_add(self.interval);
         self.last = Some(probe.output);
         if probe.is_well {
             (self.failures, self.health) = (0, Health::Healthy);
@@ -82,7 +87,7 @@ impl Record {
 
     /// Nothing came of a check that was begun: the engine did not say where to ask.
     pub(super) fn postpone(&mut self, now: Duration) {
-        self.due = now + self.interval;
+        self.due = now.saturating_add(self.interval);
     }
 }
 
@@ -145,6 +150,22 @@ mod tests {
         assert_eq!(said, (30, 30, 3, 0));
         let zero = check(0, 0, 0);
         assert_eq!(Record::new(&zero, Duration::ZERO, Duration::ZERO).due().as_secs(), 30, "0 is nothing said");
+    }
+
+    #[test]
+    fn times_beyond_all_clocks_are_long_and_nothing_worse() {
+        let forever = Some(Duration::MAX);
+        let check = HealthCheck { interval: forever, timeout: forever, start_period: forever, ..check(1, 1, 0) };
+        for now in [Duration::from_secs(100), Duration::MAX] {
+            let mut record = Record::new(&check, now, Duration::ZERO);
+            let (due, year) = (record.due(), Duration::from_secs(365 * 24 * 60 * 60));
+            assert!(due >= now.saturating_add(year), "{due:?}");
+            assert!(record.timeout() > year && record.timeout() <= LONGEST);
+            record.take_in(now, now, Probe::failed("no"));
+            assert!(record.due() >= now);
+            record.postpone(now);
+            assert!(record.due() >= now);
+        }
     }
 
     proptest! {

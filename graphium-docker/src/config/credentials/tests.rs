@@ -50,7 +50,8 @@ async fn logins_are_found_in_the_file_under_every_name_of_their_registry() {
         "https://old.example/v2/": {"username": "v", "password": "s3cret"},
         "id.example": {"auth": auth("w:"), "identitytoken": "s3cret"},
         "token.example": {"registrytoken": "s3cret"},
-        "stored.example": {}
+        "stored.example": {},
+        "null.example": null
     }});
     let folder = Folder::with("file", &config.to_string());
     let hub = json!({"user": "hub", "password": "s3cret", "at": "https://index.docker.io/v1/"});
@@ -65,7 +66,9 @@ async fn logins_are_found_in_the_file_under_every_name_of_their_registry() {
     ] {
         assert_eq!(folder.login(image).await, Ok(Some(login)), "{image}");
     }
-    for image in ["stored.example/a", "reg.example/a", "localhost/a", "other.example/hub"] {
+    // The engine goes to a registry for a first part with a capital, and Docker Hub's login must not go along.
+    let nobody = ["stored.example/a", "null.example/a", "reg.example/a", "localhost/a", "other.example/hub", "Reg/a"];
+    for image in nobody {
         assert_eq!(folder.login(image).await, Ok(None), "{image}");
     }
 }
@@ -74,6 +77,8 @@ async fn logins_are_found_in_the_file_under_every_name_of_their_registry() {
 async fn where_nothing_is_configured_a_registry_is_asked_as_nobody() {
     let folder = Folder::with("none", "{}");
     assert_eq!(folder.login("nginx").await, Ok(None));
+    let nulls = r#"{"auths": null, "credsStore": null, "credHelpers": null}"#;
+    assert_eq!(Folder::with("null", nulls).login("nginx").await, Ok(None));
     fs::remove_file(folder.0.join("config.json")).unwrap();
     assert_eq!(folder.login("nginx").await, Ok(None));
 }

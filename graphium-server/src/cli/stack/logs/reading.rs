@@ -341,10 +341,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let position = Position { begun: Some(at(100)), ..Position::default() };
         let options = |tail, since, follow| LogOptions { tail, since, follow, ..LogOptions::default() };
-        let rest = |options: &LogOptions| {
-            let rest = position.rest(options);
-            (rest.tail, rest.since)
-        };
+        let rest = |options: &LogOptions| (position.rest(options).tail, position.rest(options).since);
         let (none, five) = (Tail::Last(0), Tail::Last(5));
         let ago = Since::Ago(Duration::from_secs(10));
         assert_eq!(rest(&options(none, Since::Beginning, true)), (Tail::All, Since::At(at(100))));
