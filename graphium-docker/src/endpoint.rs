@@ -139,7 +139,7 @@ impl FromStr for Endpoint {
         let wrong = |reason| EndpointError::Wrong { text: text.to_owned(), reason, origin: None };
         match text.split_once("://") {
             None if text.starts_with('/') => Ok(Self::Unix(PathBuf::from(text))),
-            None => Err(wrong("expected unix:///path, tcp://host:port or an absolute path")),
+            None => Err(wrong("expected unix:///path, tcp://host:port, ssh://host or an absolute path")),
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
             Some(("unix", _)) => Err(wrong("the path of a unix socket begins with a slash")),
             Some(("tcp" | "http", rest)) => authority(rest).map(Self::Http).ok_or_else(|| wrong("expected host:port")),
@@ -200,7 +200,7 @@ pub enum EndpointError {
         known: Vec<String>,
     },
     /// An endpoint that asks for TLS.
-    #[error("`{text}`{} asks for TLS, which is not supported yet; use ssh:// or run the agent on that host", in_brackets(.origin.as_ref()))]
+    #[error("`{text}`{} asks for TLS, which is not supported yet", in_brackets(.origin.as_ref()))]
     NeedsTls {
         /// The endpoint.
         text: String,

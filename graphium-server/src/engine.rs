@@ -37,8 +37,8 @@ fn not_found(error: &EndpointError) -> Failure {
         }
         EndpointError::NoFolder { .. } => failure.hint("set one of them, or say where it listens: `--docker`"),
         EndpointError::Wrong { .. } => failure.hint("write it like unix:///var/run/docker.sock or ssh://me@host"),
-        // These tell by themselves what to do.
-        _ => failure,
+        EndpointError::NeedsTls { .. } => failure.hint("use ssh://[USER@]HOST, or run the agent on that host"),
+        _ => failure.hint("mend it, or say where the engine listens: `--docker`"),
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
             not_found(&Endpoint::discover(flag, &env).unwrap_err()).hints
         };
         assert_eq!(hints(Some("x"), &[]), ["write it like unix:///var/run/docker.sock or ssh://me@host"]);
-        let none: [&str; 0] = [];
-        assert_eq!(hints(Some("https://x:2376"), &[]), none, "it is written well");
-        assert_eq!(hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")]), none);
+        let tls = ["use ssh://[USER@]HOST, or run the agent on that host"];
+        assert_eq!(hints(Some("https://x:2376"), &[]), tls, "it is written well");
+        assert_eq!(hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")]), tls);
         let context = hints(None, &[("DOCKER_CONTEXT", "far")]);
         assert_eq!(context, ["set one of them, or say where it listens: `--docker`"]);
     }
