@@ -2,8 +2,8 @@
 
 use super::{World, code, json, stderr, stdout};
 use graphium_core::{
-    runtime::LogSource,
-    testing::{FakeRuntime, Program},
+    runtime::{LogSource, RuntimeError},
+    testing::{FakeRuntime, Operation, Program},
 };
 use serde_json::Value;
 use std::{
@@ -57,6 +57,11 @@ impl Followed {
 
     async fn note(&self) -> String {
         next(&self.err, &self.out).await
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().unwrap();
+        spawn_blocking(move || self.child.wait().unwrap()).await.unwrap();
     }
 
     async fn end(mut self) -> i32 {
@@ -125,10 +130,8 @@ async fn what_is_not_there_is_told_with_what_there_is() {
     let output = world.run(&["stack", "logs", "shop", "--since", "yesterday"]).await;
     assert!(code(&output) == 2 && stderr(&output).contains("write it like 10m"), "{}", stderr(&output));
     // What was seen and is gone is one failure of several, and the others are read.
-    world.engines[0].fail_next(
-        graphium_core::testing::Operation::Logs,
-        graphium_core::runtime::RuntimeError::Refused("the log driver `none` keeps nothing".to_owned()),
-    );
+    world.engines[0]
+        .fail_next(Operation::Logs, RuntimeError::Refused("the log driver `none` keeps nothing".to_owned()));
     let output = world.run(&["stack", "logs", "shop"]).await;
     assert_eq!((code(&output), stdout(&output).as_str()), (1, "web | hello\n"), "{}", stderr(&output));
     let told = stderr(&output);
@@ -170,6 +173,88 @@ async fn following_goes_on_over_a_break_a_restart_and_an_update_and_ends_with_th
     }
     assert!(told.iter().any(|told| told.contains("exit code 0")), "{told:?}");
     assert_eq!(followed.end().await, 0);
+    world.server.shutdown().await;
+}
+
+/// Waits until the engine was asked so many times for logs of a container, and the answer has travelled.
+async fn asked_for_logs(engine: &FakeRuntime, container: &str, times: usize) {
+    let call = format!("logs {container}");
+    for _ in 0..500 {
+        if engine.calls().iter().filter(|made| **made == call).count() >= times {
+            return tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("`{call}` was not called {times} times in 10 s: {:?}", engine.calls());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_which_nothing_was_read_loses_nothing_over_a_break() {
+    let world = World::start().await;
+    deploy(&world, "quiet:1").await;
+    let follow =
+        |more: &[&str]| Followed::start(&world, &[&["stack", "logs", "shop", "-f", "-c", "web"], more].concat());
+    let followed = [follow(&["-n", "0"]), follow(&["-n", "2"]), follow(&["--since", "0s"])];
+    asked_for_logs(&world.engines[1], "shop-web", 3).await;
+    world.engines[1].disconnect();
+    for one in &followed {
+        assert!(one.note().await.contains("does not answer"));
+    }
+    for text in ["one\n", "two\n", "three\n"] {
+        write(&world.engines[1], "shop-web", text);
+    }
+    world.engines[1].reconnect();
+    for one in &followed {
+        for text in ["one", "two", "three"] {
+            assert_eq!(one.line().await, text);
+        }
+    }
+    write(&world.engines[1], "shop-web", "four\n");
+    for one in followed {
+        assert_eq!(one.line().await, "four", "and nothing came twice");
+        one.kill().await;
+    }
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_shown_of_a_container_that_was_seen_before_it_was_started() {
+    let world = World::start().await;
+    world.engines[1].set_program("web:1", Program::runs().saying(["hello"]));
+    let file = world.document("shop", &[("db", "db:1", "vm1")]);
+    let output = world.run(&["stack", "deploy", &file, "--wait", "--timeout", "30s"]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let followed = Followed::start(&world, &["stack", "logs", "shop", "-f", "-n", "0"]);
+    asked_for_logs(&world.engines[0], "shop-db", 1).await;
+    world.engines[1].hang(Operation::Start);
+    let file = world.document("shop", &[("db", "db:1", "vm1"), ("web", "web:1", "vm2")]);
+    let output = world.run(&["stack", "deploy", &file]).await;
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    while !followed.note().await.contains("was never started") {}
+    world.engines[1].release();
+    assert_eq!(followed.line().await, "web | hello");
+    followed.kill().await;
+    world.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_at_first_is_followed_when_it_is_there() {
+    let world = world().await;
+    let fail = |error| world.engines[1].fail_next(Operation::Logs, error);
+    // It is away for a moment, as between the removal of one and the creation of the next.
+    fail(RuntimeError::NotFound("there is no container `shop-web`".to_owned()));
+    let followed = Followed::start(&world, &["stack", "logs", "shop", "-f", "-c", "web"]);
+    assert_eq!(followed.note().await, "web: is gone");
+    assert_eq!(followed.line().await, "hello");
+    followed.kill().await;
+
+    // What the engine refuses of one, the next may give.
+    fail(RuntimeError::Refused("the log driver `none` keeps nothing".to_owned()));
+    let followed = Followed::start(&world, &["stack", "logs", "shop", "-f", "-n", "0"]);
+    assert!(followed.note().await.contains("log driver"));
+    deploy(&world, "web:2").await;
+    assert_eq!(followed.line().await, "web | hello anew");
+    followed.kill().await;
     world.server.shutdown().await;
 }
 

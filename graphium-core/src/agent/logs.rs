@@ -14,6 +14,7 @@ use futures::{
     select_biased,
     stream::{self, BoxStream, FuturesUnordered},
 };
+use jiff::Timestamp;
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 /// How many logs are read at a time, for each server.
@@ -111,14 +112,15 @@ fn frames(
     request: LogRequest,
 ) -> BoxStream<'static, LogFrame> {
     let begun = async move {
+        let now = environment.now();
         let query = LogQuery {
             tail: request.tail,
-            since: request.since.moment(environment.now()),
+            since: request.since.moment(now),
             follow: request.follow,
             timestamps: request.timestamps,
         };
         match runtime.logs(&request.container, query).await {
-            Ok(log) if request.id.as_ref().is_none_or(|id| *id == log.id) => whole(runtime, request, log),
+            Ok(log) if request.id.as_ref().is_none_or(|id| *id == log.id) => whole(runtime, request, log, now),
             Ok(_) => {
                 let detail = format!("the container is gone: another one is `{}` now", request.container);
                 stream::iter([LogFrame::end(EndReason::NotFound, detail)]).boxed()
@@ -129,9 +131,14 @@ fn frames(
     begun.into_stream().flatten().boxed()
 }
 
-fn whole(runtime: Arc<dyn ContainerRuntime>, request: LogRequest, log: ContainerLog) -> BoxStream<'static, LogFrame> {
+fn whole(
+    runtime: Arc<dyn ContainerRuntime>,
+    request: LogRequest,
+    log: ContainerLog,
+    now: Timestamp,
+) -> BoxStream<'static, LogFrame> {
     let ContainerLog { id, entries } = log;
-    let begin = LogFrame::Begin(LogBegin { container_id: id.clone() });
+    let begin = LogFrame::Begin(LogBegin { container_id: id.clone(), time: Some(now) });
     let pieces = entries.flat_map(|entry| match entry {
         Ok(entry) => stream::iter(pieces(entry)).left_stream(),
         Err(error) => stream::iter([failed(&error)]).right_stream(),

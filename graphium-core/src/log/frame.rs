@@ -26,6 +26,10 @@ pub enum LogFrame {
 pub struct LogBegin {
     /// The engine's id of the container.
     pub container_id: String,
+    /// What the host's clock said just before the log was asked for: what comes later is written later. Absent: the agent is of a
+    /// version that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
 }
 
 /// What a log that has not begun waits for.

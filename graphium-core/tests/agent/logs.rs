@@ -131,6 +131,11 @@ fn a_log_comes_whole_and_in_order_and_so_does_its_tail() {
         begun(&mut tail).await;
         assert_eq!(rest(&mut tail).await.0, "three\n");
         house.environment.sleep(Duration::from_secs(60)).await;
+        let now = house.environment.now();
+        match house.read(web()).next().await {
+            Some(LogFrame::Begin(begin)) => assert_eq!(begin.time, Some(now), "by the clock of the host"),
+            other => panic!("{other:?}"),
+        }
         house.write("four\n");
         let mut late = house.read(Wanted { since: "10s".parse().unwrap(), ..web() });
         begun(&mut late).await;

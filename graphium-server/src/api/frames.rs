@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn frames_are_found_however_the_bytes_are_cut_and_what_is_none_is_passed_over() {
         let frames = [
-            LogFrame::Begin(LogBegin { container_id: "ab".to_owned() }),
+            LogFrame::Begin(LogBegin { container_id: "ab".to_owned(), time: None }),
             line("grün\n".as_bytes()),
             line(b"\xff\n"),
             line(b"part"),

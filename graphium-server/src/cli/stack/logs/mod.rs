@@ -113,6 +113,8 @@ struct Source {
     name: String,
     host: String,
     is_read: bool,
+    /// The engine's id of the container that was seen when it was begun to be read.
+    tried: String,
     /// How far it was read, and the engine's id of that container.
     position: Position,
     /// How it ended last, as it was told.
@@ -172,27 +174,28 @@ impl Watch<'_> {
         for (key, container) in seen {
             let is_new = !self.sources.contains_key(&key);
             let source = self.sources.entry(key.clone()).or_default();
-            let is_another = source.position.container.as_ref().is_some_and(|id| *id != container.id);
+            let mut is_another = source.position.container.as_ref().is_some_and(|id| *id != container.id);
+            // What could not be read of one says nothing of the next.
+            if source.failed.is_some() && source.tried != container.id {
+                (source.failed, is_another) = (None, true);
+            }
             let has_run = source.position.container.is_some() || source.failed.is_some();
             let runs = matches!(container.status, ContainerStatus::Running | ContainerStatus::Paused);
             if source.is_read || source.failed.is_some() || has_run && !is_another && !runs {
                 continue;
             }
-            let mut options = self.args.options();
-            if is_another {
-                source.position = Position::default();
-            }
             if is_another || is_new && !is_first {
-                // It came while others were followed: all of it is news.
-                (options.tail, options.since) = (Tail::All, Since::Beginning);
+                // It came while others were followed.
+                source.position = Position::of_news();
             }
+            source.tried = container.id.clone();
             source.name = within_stack(&container).to_owned();
             source.host = container.hosted_on.to_string();
             source.is_read = true;
             if is_new && !is_first {
                 page.note(&format!("{}: on host {} from now on", source.name, source.host));
             }
-            self.readings.push(Reading::new(self.client, key, options, source.position.clone()).tellings());
+            self.readings.push(Reading::new(self.client, key, self.args.options(), source.position.clone()).tellings());
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::cli::exit::{Exit, Failure};
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use graphium_core::{
-    log::{End, EndReason, Line, Lines, LogFrame, Since},
+    log::{End, EndReason, Line, Lines, LogBegin, LogFrame, Since},
     runtime::{LogEntry, LogSource, Tail},
 };
 use graphium_server::client::{Client, ClientError, LogFrames, LogOptions};
@@ -48,9 +48,18 @@ pub(super) struct Position {
     of_last: usize,
     /// A terminal was read, whose pieces have no times.
     has_untimed: bool,
+    /// When the first reading of this container began, by its host's clock.
+    begun: Option<Timestamp>,
+    /// All of it is to be shown, whatever was asked for of those that were there already.
+    is_news: bool,
 }
 
 impl Position {
+    /// At the beginning of a container that came while others were followed.
+    pub(super) fn of_news() -> Self {
+        Self { is_news: true, ..Self::default() }
+    }
+
     fn take(&mut self, entry: &LogEntry) {
         match entry.time {
             None => self.has_untimed = true,
@@ -61,11 +70,30 @@ impl Position {
 
     /// What is asked for from here on, of what was asked for at first.
     fn rest(&self, options: &LogOptions) -> LogOptions {
-        match self.last {
-            Some(last) => LogOptions { tail: Tail::All, since: Since::At(last), ..options.clone() },
-            None if self.has_untimed => LogOptions { tail: Tail::Last(0), ..options.clone() },
-            None => options.clone(),
+        let all = |since| LogOptions { tail: Tail::All, since, ..options.clone() };
+        match (self.last, self.begun) {
+            (Some(last), _) => all(Since::At(last)),
+            (None, _) if self.has_untimed => LogOptions { tail: Tail::Last(0), ..options.clone() },
+            (None, _) if self.is_news => all(Since::Beginning),
+            (None, None) => options.clone(),
+            // What is ten minutes ago was said when it was asked for, and does not move on.
+            (None, Some(begun)) => match (options.since.moment(begun), options.tail) {
+                (since, Tail::Last(0)) if options.follow => {
+                    all(Since::At(since.map_or(begun, |since| since.max(begun))))
+                }
+                (since, tail) => {
+                    LogOptions { tail, since: since.map_or(Since::Beginning, Since::At), ..options.clone() }
+                }
+            },
         }
+    }
+
+    /// Whether the last so many lines, asked for again because none had been read, are all from after the beginning: then
+    /// there may be more of those.
+    fn may_lack_some(&self, options: &LogOptions, first: &LogEntry) -> bool {
+        let is_tail = matches!(options.tail, Tail::Last(1..)) && options.follow && !self.is_news;
+        let is_first = self.last.is_none() && !self.has_untimed;
+        is_tail && is_first && first.time.zip(self.begun).is_some_and(|(time, begun)| time >= begun)
     }
 }
 
@@ -79,6 +107,8 @@ pub(super) struct Reading {
     frames: Option<LogFrames>,
     /// Pieces of the last moment that are still to come again.
     again: usize,
+    /// It was begun before, and is taken up.
+    is_taken_up: bool,
     lines: Lines,
     ready: VecDeque<Told>,
     heard: Instant,
@@ -97,6 +127,7 @@ impl Reading {
             position,
             frames: None,
             again: 0,
+            is_taken_up: false,
             lines: Lines::default(),
             ready: VecDeque::new(),
             heard: Instant::now(),
@@ -135,11 +166,11 @@ impl Reading {
 
     async fn open(&mut self) {
         self.again = self.position.of_last;
+        self.is_taken_up = self.position.begun.is_some();
         match self.client.container_logs(&self.key, &self.position.rest(&self.options)).await {
             Ok(frames) => self.frames = Some(frames),
             Err(error) if error.may_pass() => self.break_off(Break::of(error)).await,
-            // It went while nobody read it.
-            Err(ClientError::NotFound { .. }) if self.position.container.is_some() => {
+            Err(ClientError::NotFound { .. }) if self.may_come_back() => {
                 self.end(Over::Ended("is gone".to_owned()));
             }
             Err(error) => self.end(Over::Failed(error.into())),
@@ -148,7 +179,7 @@ impl Reading {
 
     async fn take(&mut self, frame: LogFrame) {
         match frame {
-            LogFrame::Begin(begin) => self.begin(begin.container_id),
+            LogFrame::Begin(begin) => self.begin(begin),
             LogFrame::Waiting(wait) => self.note(wait.detail),
             LogFrame::Line(line) => self.line(line.entry),
             LogFrame::End(End { reason, detail }) if reason.is_a_break() => {
@@ -161,8 +192,7 @@ impl Reading {
             LogFrame::End(End { reason, detail }) => {
                 let over = match reason {
                     reason if reason.is_an_end() => Over::Ended(detail),
-                    // What was followed is gone; what was asked for by name never was.
-                    EndReason::NotFound if self.position.container.is_some() => Over::Ended("is gone".to_owned()),
+                    EndReason::NotFound if self.may_come_back() => Over::Ended("is gone".to_owned()),
                     EndReason::Revoked => Over::Failed(Failure::new(Exit::Denied, detail)),
                     EndReason::NotFound => Over::Failed(Failure::new(Exit::Failed, detail).coded("not-found")),
                     _ => Over::Failed(Failure::new(Exit::Failed, detail)),
@@ -172,13 +202,23 @@ impl Reading {
         }
     }
 
-    fn begin(&mut self, container: String) {
+    /// Whether one that is not there has gone, and is no mistake: it was read, or it was seen and what takes its place is
+    /// followed.
+    fn may_come_back(&self) -> bool {
+        self.position.container.is_some() || self.options.follow
+    }
+
+    fn begin(&mut self, LogBegin { container_id: container, time }: LogBegin) {
         (self.heard, self.pause) = (Instant::now(), PAUSE.0);
         let is_another = self.position.container.as_ref().is_some_and(|known| *known != container);
         if is_another {
             self.flush();
             self.ready.push_back(Told::Note("was replaced; this is the new one".to_owned()));
-            self.position = Position::default();
+            // What was asked for of the one before may be less than all of this one.
+            if self.position.last.is_none() {
+                self.frames = None;
+            }
+            self.position = Position::of_news();
             self.again = 0;
         } else if std::mem::take(&mut self.is_noted) {
             let gap = if self.position.has_untimed {
@@ -189,6 +229,7 @@ impl Reading {
             self.ready.push_back(Told::Note(format!("goes on{gap}")));
         }
         self.position.container = Some(container);
+        self.position.begun = self.position.begun.or(time);
     }
 
     fn line(&mut self, entry: LogEntry) {
@@ -199,6 +240,11 @@ impl Reading {
             return;
         }
         self.again = 0;
+        if self.is_taken_up && self.position.may_lack_some(&self.options, &entry) {
+            self.options.tail = Tail::Last(0);
+            self.frames = None;
+            return;
+        }
         self.position.take(&entry);
         let ready = &mut self.ready;
         self.lines.push(entry, |line| ready.push_back(Told::Line(tidied(line))));
@@ -288,6 +334,59 @@ mod tests {
         let rest = position.rest(&options);
         assert_eq!((rest.tail, rest.since), (Tail::All, Since::At(Timestamp::from_second(2).unwrap())));
         assert_eq!(position.of_last, 2, "as many come again");
+    }
+
+    #[test]
+    fn what_broke_off_before_anything_was_read_is_taken_up_where_it_began() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let position = Position { begun: Some(at(100)), ..Position::default() };
+        let options = |tail, since, follow| LogOptions { tail, since, follow, ..LogOptions::default() };
+        let rest = |options: &LogOptions| (position.rest(options).tail, position.rest(options).since);
+        let (none, five) = (Tail::Last(0), Tail::Last(5));
+        let ago = Since::Ago(Duration::from_secs(10));
+        assert_eq!(rest(&options(none, Since::Beginning, true)), (Tail::All, Since::At(at(100))));
+        assert_eq!(rest(&options(none, ago, true)), (Tail::All, Since::At(at(100))));
+        assert_eq!(rest(&options(none, Since::At(at(500)), true)), (Tail::All, Since::At(at(500))), "as it was asked");
+        assert_eq!(rest(&options(Tail::All, ago, true)), (Tail::All, Since::At(at(90))), "the past stays where it was");
+        assert_eq!(rest(&options(five, ago, true)), (five, Since::At(at(90))));
+        assert_eq!(
+            rest(&options(none, Since::Beginning, false)),
+            (none, Since::Beginning),
+            "of what is to come nothing"
+        );
+    }
+
+    #[test]
+    fn the_last_lines_asked_for_again_lack_some_where_all_of_them_are_new() {
+        let begun = Position { begun: Timestamp::from_second(100).ok(), ..Position::default() };
+        let options = |tail, follow| LogOptions { tail, follow, ..LogOptions::default() };
+        let lacks = |position: &Position, options, second| position.may_lack_some(&options, &entry(second));
+        assert!(lacks(&begun, options(Tail::Last(2), true), Some(100)));
+        assert!(!lacks(&begun, options(Tail::Last(2), true), Some(99)), "with an older one all newer ones come");
+        assert!(!lacks(&begun, options(Tail::All, true), Some(100)));
+        assert!(!lacks(&begun, options(Tail::Last(0), true), Some(100)), "that is asked for by its time");
+        assert!(!lacks(&begun, options(Tail::Last(2), false), Some(100)));
+        assert!(!lacks(&begun, options(Tail::Last(2), true), None), "a terminal has no times");
+        assert!(!lacks(&Position::default(), options(Tail::Last(2), true), Some(100)), "an agent that says no time");
+        let mut read = begun.clone();
+        read.take(&entry(Some(100)));
+        assert!(!lacks(&read, options(Tail::Last(2), true), Some(101)));
+    }
+
+    #[test]
+    fn all_is_shown_of_what_is_news_however_often_it_is_taken_up() {
+        let options = LogOptions {
+            tail: Tail::Last(0),
+            since: Since::Ago(Duration::ZERO),
+            follow: true,
+            ..LogOptions::default()
+        };
+        let mut position = Position::of_news();
+        for begun in [None, Timestamp::from_second(100).ok()] {
+            position.begun = begun;
+            let rest = position.rest(&options);
+            assert_eq!((rest.tail, rest.since), (Tail::All, Since::Beginning));
+        }
     }
 
     #[test]
