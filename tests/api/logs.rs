@@ -178,6 +178,9 @@ async fn what_cannot_be_read_is_a_problem_with_words() {
         assert_eq!(problem(&format!("{LOGS}{query}"), 400).await.0, "bad-query", "{query}");
     }
     engine.make_foreign(Thing::Container, "theirs");
+    // Of this the engine tells, and the agent looks at once.
+    engine.make_foreign(Thing::Container, "another");
+    engine.vanish("another");
     eventually("it is seen", async || bed.admin.container("vm1/theirs").await.ok()).await;
     assert_eq!(problem("/api/v1/containers/vm1%2Ftheirs/logs", 409).await.0, "not-ours");
     // What the server saw may be gone already.

@@ -368,7 +368,7 @@ mod tests {
         assert!(!lacks(&begun, options(Tail::Last(2), false), Some(100)));
         assert!(!lacks(&begun, options(Tail::Last(2), true), None), "a terminal has no times");
         assert!(!lacks(&Position::default(), options(Tail::Last(2), true), Some(100)), "an agent that says no time");
-        let mut read = begun.clone();
+        let mut read = begun;
         read.take(&entry(Some(100)));
         assert!(!lacks(&read, options(Tail::Last(2), true), Some(101)));
     }
