@@ -290,9 +290,9 @@ fn a_way_back_tells_every_host_that_is_not_as_before_when_all_of_it_has_ended() 
             for task in hand.claim() {
                 let is_bad = goes_back || task.plan_id == "update:web";
                 if is_bad && task.plan_id.starts_with("update:") {
-                    fail(hand, &task)
+                    fail(hand, &task);
                 } else {
-                    hand.succeed(&task)
+                    hand.succeed(&task);
                 }
                 world.tick();
                 told.push((state().rollback_state, state().rollback_message.is_some()));
