@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, oneshot};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const BATCH: usize = 256;
+/// As many as the store puts into one transaction.
+const BATCH: usize = 64;
 
 enum Write {
     Submit { body: String },

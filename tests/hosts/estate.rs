@@ -28,6 +28,8 @@ pub struct Estate {
     /// By number, those that run.
     servers: BTreeMap<u16, Child>,
     agents: BTreeMap<String, Child>,
+    /// By host, where its agent finds its engine, if that is not the engine's own socket.
+    pub sockets: BTreeMap<String, PathBuf>,
 }
 
 impl Estate {
@@ -70,7 +72,14 @@ impl Estate {
         testbed.load(&images::nginx_alpine().unwrap()).await.unwrap();
         testbed.load(&images::web(WEB).unwrap()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut estate = Self { testbed, folder, company, servers: BTreeMap::new(), agents: BTreeMap::new() };
+        let mut estate = Self {
+            testbed,
+            folder,
+            company,
+            servers: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+        };
         for number in estate.numbers() {
             estate.start_server_number(number).await;
         }
@@ -160,12 +169,13 @@ impl Estate {
             fs::write(&token_file, token.trim()).unwrap();
         }
         let bed = self.host(host);
+        let socket = self.sockets.get(host).cloned().unwrap_or_else(|| bed.socket());
         // Some begin with one server, some with another.
         let first = HOSTS.iter().position(|known| *known == host).and_then(|place| u16::try_from(place).ok());
         bed.command(BINARY)
             .args(["agent", "--host-id", host, "--server", &self.urls_from(first.unwrap_or_default())])
             .arg("--docker")
-            .arg(format!("unix://{}", bed.socket().display()))
+            .arg(format!("unix://{}", socket.display()))
             .args(["--address", &bed.address().to_string(), "--state-dir"])
             .arg(self.path(&format!("agent-{state}")))
             .env("TOKEN", fs::read_to_string(&token_file).unwrap())

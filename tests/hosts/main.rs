@@ -7,13 +7,17 @@
 #![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
 mod adjusts;
+mod chaos;
 mod crashes;
 mod deploys;
 mod estate;
 mod failures;
+mod faulty;
+mod frozen;
 mod health;
 mod logins;
 mod logs;
+mod planted;
 mod pulls;
 mod registry;
 mod rollback;
