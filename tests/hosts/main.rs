@@ -7,7 +7,6 @@
 #![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
 mod adjusts;
-mod chaos;
 mod crashes;
 mod deploys;
 mod estate;
