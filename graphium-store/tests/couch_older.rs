@@ -3,7 +3,7 @@
 #![cfg(feature = "couchdb")]
 
 use graphium_core::{
-    control::{DeploymentState, StackRecord, StackStatus},
+    control::{DeploymentState, Revision, RevisionOutcome, StackRecord, StackStatus},
     inventory::{Host, HostStatus, ObservedContainer},
     store::{Kind, RecordQuery, TaskStore, TaskStoreExt},
 };
@@ -71,6 +71,11 @@ async fn a_database_of_the_older_system_opens_with_its_stacks_and_hosts() -> Che
     let state = store.document::<DeploymentState>(stack.deployment_id.as_str()).await?.ok_or("no deployment")?.value;
     let web = &state.placements["web"];
     assert_eq!((web.container_id.as_deref(), web.ports.get("80/tcp")), (Some("c1"), Some(&8080)));
+    let revisions = RecordQuery { stack: Some(stack.id.clone()), ..RecordQuery::of(Kind::Revision) };
+    let revisions = store.documents::<Revision>(revisions).await?;
+    let first = &revisions.first().ok_or("no revision")?.value;
+    assert_eq!((first.revision, first.outcome), (1, Some(RevisionOutcome::Ran)), "there is something to go back to");
+    assert_eq!((&first.definition, &first.placements), (&stack.definition, &stack.applied.placements));
     let blog = store.document::<StackRecord>("stack:blog").await?.ok_or("no stack")?.value;
     assert_eq!(blog.status, StackStatus::Error, "what was under way is so no longer");
     let host = store.document::<Host>("vm1").await?.ok_or("no host")?.value;

@@ -2,7 +2,7 @@
 
 use super::answer::Found;
 use graphium_core::{
-    control::{DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus},
+    control::{DeploymentKind, DeploymentState, Placement, Revision, RevisionOutcome, StackRecord, StackStatus},
     document::{ReadContext, read},
     id::{DeploymentId, HostId, StackId},
     inventory::{Host, ObservedContainer},
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// What documents of the older system come to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conversion {
-    /// Stacks, deployments, hosts and containers, as they are written.
+    /// Stacks with their first revision, deployments, hosts and containers, as they are written.
     pub records: Vec<RecordWrite>,
     /// What has no place here, or could not be understood; a sentence each.
     pub left: Vec<String>,
@@ -163,7 +163,22 @@ fn convert_stack(
         rollback_message: None,
         takes_back: None,
     };
-    let places = placements.into_iter().map(|(name, placement)| (name, placement.host_id)).collect();
+    let places: BTreeMap<_, _> = placements.into_iter().map(|(name, placement)| (name, placement.host_id)).collect();
+    let (created, owner) = (time(&body, "dateCreated").unwrap_or(began), text(&body, "owner"));
+    let has_run = status == StackStatus::Running;
+    // What the next deployment may go back to.
+    let revision = Revision {
+        stack_id: stack.id.clone(),
+        revision: 1,
+        definition: stack.clone(),
+        placements: places.clone(),
+        date_created: created,
+        created_by: owner.clone(),
+        deployment_id: Some(state.id.clone()),
+        restores: None,
+        outcome: has_run.then_some(RevisionOutcome::Ran),
+        error_message: None,
+    };
     let record = StackRecord {
         id: stack.id.clone(),
         name: stack.name.clone(),
@@ -172,14 +187,15 @@ fn convert_stack(
         revision: 1,
         definition: stack.clone(),
         applied: Applied { stack, placements: places },
-        date_created: time(&body, "dateCreated").unwrap_or(began),
+        date_created: created,
         date_modified: time(&body, "dateModified").unwrap_or(began),
         deployed_at: time(&body, "deployedAt"),
-        owner: text(&body, "owner"),
+        owner,
         error_message: text(&body, "errorMessage"),
         traces: std::collections::BTreeSet::new(),
-        last_running: None,
+        last_running: has_run.then_some(1),
     };
+    conversion.records.push(revision.write(Expect::Any)?);
     conversion.records.push(record.write(Expect::Any)?);
     conversion.records.push(state.write(Expect::Any)?);
     Ok(())
