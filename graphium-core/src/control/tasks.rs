@@ -1,9 +1,9 @@
 //! Tasks, as operators see and move them.
 
-use super::{Control, ControlError, TaskRequest, TaskStats, TaskView};
+use super::{Control, ControlError, DeploymentState, TaskRequest, TaskStats, TaskView};
 use crate::{
     id::TaskId,
-    store::{Page, Submission, TaskQuery},
+    store::{Page, Submission, TaskQuery, TaskStoreExt},
     task::{Input, Task, TaskStatus},
 };
 use futures::FutureExt;
@@ -110,6 +110,14 @@ impl Control {
         let (Some(stack), Some(own)) = (&task.stack_id, &task.deployment_id) else { return Ok(()) };
         let why = match self.stack_head(stack).await?.map(|head| head.deployment_id) {
             Some(present) if present == *own => return Ok(()),
+            // The removal of an orphan: whether it is one still is to be seen first.
+            _ if self.store.document::<DeploymentState>(own.as_str()).await?.is_none() => {
+                format!(
+                    "it belongs to no deployment; see `graphium orphans`, and ask for the removal of `{}/{}` again",
+                    task.host_id,
+                    task.payload.subject()
+                )
+            }
             Some(present) => {
                 format!("`{present}` has taken the place of `{own}`, which it is of; deploy the stack again")
             }

@@ -123,6 +123,29 @@ fn what_a_removal_could_not_take_away_is_an_orphan_with_what_went_wrong() {
     assert!(error.contains("the engine holds it"), "{error}");
 }
 
+#[test]
+fn a_removal_that_failed_is_asked_for_again_and_not_tried_again_as_a_task() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let shop = || stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    let cache = left(&world, "shop-db", |seen| {
+        seen.name = "shop-cache".to_owned();
+        seen.labels.insert("graphium.container".to_owned(), "cache".to_owned());
+    });
+    let db = left(&world, "shop-db", |_| {});
+    one.observe(&[db, cache]);
+    let remove = || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-cache", None)).unwrap().task;
+    let first = remove();
+    one.claim().iter().for_each(|task| one.report(task, &fails("the engine holds it")));
+    let refused = world.run(world.control.retry_task(&first.id, "eve"));
+    let Err(ControlError::Conflict { message, .. }) = refused else { panic!("{refused:?}") };
+    assert!(message.contains("`graphium orphans`") && message.contains("`vm1/shop-cache`"), "{message}");
+    assert_ne!(remove().id, first.id);
+}
+
 fn fails(message: &str) -> Outcome {
     let (code, message) = ("in-use".to_owned(), message.to_owned());
     Outcome::Failed(TaskError { code, message, help: None, log: Vec::new(), retryable: false })
