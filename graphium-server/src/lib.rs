@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod environment;
 pub mod events;
+pub mod protocol;
 pub mod serve;
 pub mod start;
 pub mod stop;

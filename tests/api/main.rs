@@ -12,3 +12,4 @@ mod roles;
 mod routes;
 mod servers;
 mod streams;
+mod versions;

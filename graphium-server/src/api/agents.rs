@@ -9,11 +9,14 @@ use super::{
     tasks::statuses,
     wire::{ClaimBody, Claimed, Listing, RenewBody, Renewed, StatusReport, TaskList},
 };
-use crate::auth::{Cut, Identity, Lifeline};
+use crate::{
+    auth::{Cut, Identity, Lifeline},
+    protocol::{self, Mismatch},
+};
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, RenewCall, Renewal, SessionGrant},
@@ -27,10 +30,34 @@ use std::time::Duration;
 pub(super) async fn session(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Input(request): Input<SessionRequest>,
-) -> Result<Json<SessionGrant>, Problem> {
+) -> Result<([(&'static str, String); 1], Json<SessionGrant>), Problem> {
     same(&id, &request.host)?;
-    Ok(Json(state.control.open_session(&request).await?))
+    let version = common_version(&request.host, &headers)?;
+    Ok(([(protocol::HEADER, version.to_string())], Json(state.control.open_session(&request).await?)))
+}
+
+/// The version of the protocol that an agent is spoken to in.
+fn common_version(host: &HostId, headers: &HeaderMap) -> Result<u32, Problem> {
+    let agent = match headers.get(protocol::HEADER) {
+        None => protocol::UNSAID,
+        Some(value) => String::from_utf8_lossy(value.as_bytes())
+            .parse()
+            .map_err(|error: String| Problem::new(400, "wrong-header", error))?,
+    };
+    protocol::SPOKEN.with_agent(agent).map_err(|mismatch| {
+        tracing::warn!(%host, "an agent is turned away: {mismatch}");
+        let code = match mismatch {
+            Mismatch::AgentTooOld { .. } => "agent-too-old",
+            Mismatch::ServerTooOld { .. } => "server-too-old",
+        };
+        Problem::new(
+            426,
+            code,
+            format!("host `{host}`: {mismatch} (this server is graphium {})", env!("CARGO_PKG_VERSION")),
+        )
+    })
 }
 
 #[derive(Debug, Deserialize)]

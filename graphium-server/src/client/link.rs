@@ -1,15 +1,21 @@
 //! The agent's way to the control plane over HTTP.
 
 use super::{Client, ClientError, logs::HttpLogLink};
-use crate::api::wire::{ClaimBody, Claimed, Renewed, StatusReport};
+use crate::{
+    api::wire::{ClaimBody, Renewed, StatusReport},
+    protocol,
+};
 use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
+    id::HostId,
     log::LogLink,
     store::SessionRequest,
-    task::{Lease, Outcome, Task},
+    task::{Lease, Outcome, Task, TaskError},
 };
 use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
@@ -31,11 +37,34 @@ impl HttpLink {
     }
 }
 
+/// The answer to a claim, each task to be read by itself: one that a newer server has thought of keeps no other waiting.
+#[derive(Debug, Deserialize)]
+struct Granted {
+    tasks: Vec<Value>,
+}
+
+impl HttpLink {
+    /// Reports a task that this agent does not understand as failed.
+    async fn turn_down(&self, host: &HostId, task: &Value, reason: &str) -> Result<(), LinkError> {
+        let unread = |error: serde_json::Error| LinkError::Rejected(format!("a task is not understood ({error})"));
+        let lease = Lease::deserialize(&task["lease"]).map_err(unread)?;
+        let version = env!("CARGO_PKG_VERSION");
+        let outcome = Outcome::Failed(TaskError {
+            code: "agent-too-old".to_owned(),
+            message: format!("the agent of host `{host}` (graphium {version}) does not know how to do this: {reason}"),
+            help: Some(format!("update the agent on `{host}` to the version of its server, then try the task again")),
+            log: Vec::new(),
+            retryable: false,
+        });
+        self.report(&lease, &outcome).await
+    }
+}
+
 #[async_trait]
 impl AgentLink for HttpLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
         let call = self.client.call(Method::POST, &["agents", request.host.as_str(), "session"]);
-        Ok(call.deadline(CALL).body(request).json().await?)
+        Ok(call.deadline(CALL).header(protocol::HEADER, &protocol::SPOKEN.to_string()).body(request).json().await?)
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
@@ -46,8 +75,15 @@ impl AgentLink for HttpLink {
             wait_seconds: Some(call.wait.as_secs_f64()),
         };
         let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "claim"]);
-        let answer: Claimed = request.deadline(call.wait + CLAIM_MARGIN).body(&body).json().await?;
-        Ok(answer.tasks)
+        let answer: Granted = request.deadline(call.wait + CLAIM_MARGIN).body(&body).json().await?;
+        let mut tasks = Vec::with_capacity(answer.tasks.len());
+        for granted in answer.tasks {
+            match Task::deserialize(&granted) {
+                Ok(task) => tasks.push(task),
+                Err(error) => self.turn_down(&call.host, &granted, &error.to_string()).await?,
+            }
+        }
+        Ok(tasks)
     }
 
     async fn renew(&self, call: &RenewCall) -> Result<Vec<Held>, LinkError> {
