@@ -9,13 +9,14 @@ use hyper_util::{
         Client,
         connect::{Connected, Connection},
     },
-    rt::{TokioExecutor, TokioIo},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use std::{
     io,
     pin::Pin,
     process::Stdio,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
@@ -26,9 +27,16 @@ use tower_service::Service;
 /// No more of what `ssh` complains of is kept.
 const MOST_WORDS: u64 = 4096;
 
+/// For how long a connection that nobody uses is kept, and how many of them: each is a process here, and a login there.
+const IDLE: (Duration, usize) = (Duration::from_secs(30), 4);
+
 /// The requests of one client, over as many connections as are in use at once.
 pub(crate) fn transport(target: SshTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
-    let client = Client::builder(TokioExecutor::new()).build(Dialer(target));
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE.0)
+        .pool_max_idle_per_host(IDLE.1)
+        .build(Dialer(target));
     move |request| {
         let client = client.clone();
         Box::pin(async move { client.request(request).await.map_err(Error::from) })

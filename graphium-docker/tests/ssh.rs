@@ -52,8 +52,31 @@ async fn over_ssh() {
     let (one, two, three) = tokio::join!(docker.list(), docker.list(), docker.inspect("graphium-absent"));
     assert!(one.is_ok() && two.is_ok() && three == Ok(None));
     docker.remove_network(&network.name).await.expect("it can be removed");
+    // However many there were, only some are kept.
+    let many = futures::future::join_all((0..12).map(|_| docker.list())).await;
+    assert!(many.iter().all(Result::is_ok), "{many:?}");
+    for _ in 0..100 {
+        if lines() <= 4 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(lines() <= 4, "{} connections are kept", lines());
 
     let away = at("ssh://nowhere").info().await;
     let Err(RuntimeError::Unreachable { endpoint, reason }) = away else { panic!("{away:?}") };
     assert_eq!((&*endpoint, &*reason), ("ssh://nowhere", "ssh: Could not resolve hostname nowhere"));
+}
+
+/// How many processes of `ssh` there are: this one's children that have not ended.
+fn lines() -> usize {
+    let own = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
+    let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    // After the name, which may hold anything: the state and the parent.
+    let is_child = |stat: &String| {
+        let mut words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        words.next() != Some("Z") && words.next() == Some(&own)
+    };
+    stats.filter(is_child).count()
 }

@@ -42,9 +42,10 @@ impl SshTarget {
         })
     }
 
-    /// What `ssh` is called with: it makes its standard input and output a connection to the engine.
+    /// What `ssh` is called with: it makes its standard input and output a connection to the engine. It gives up before whoever
+    /// waits for the first answer does, so that its own words are told.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let mut words: Vec<String> = ["-T", "-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+        let mut words: Vec<String> = ["-T", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
             .map(str::to_owned)
             .to_vec();
         if let Some(user) = &self.user {
