@@ -13,6 +13,9 @@ const NEGOTIATION: Duration = Duration::from_secs(15);
 /// Bollard's own bound on a response's head. Ours, per call, are always shorter.
 const NEVER: u64 = 24 * 60 * 60;
 
+/// What stands for an engine where another way than its name leads to it.
+const ENGINE: &str = "http://engine";
+
 /// The road to an engine.
 ///
 /// Nothing is sent before the first call, so an engine that is down when the agent starts is an answer of that call
@@ -141,14 +144,12 @@ impl Connection {
         match &self.endpoint {
             Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), NEVER, newest),
             Endpoint::Http(authority) => Docker::connect_with_http(authority, NEVER, newest),
+            // What is on the other side has no name here, and what comes out of TLS is HTTP.
             Endpoint::Ssh(target) => {
-                // What is on the other side of `ssh` has no name here.
-                Docker::connect_with_custom_transport(
-                    dial::transport(target.clone()),
-                    Some("http://engine"),
-                    NEVER,
-                    newest,
-                )
+                Docker::connect_with_custom_transport(dial::over_ssh(target.clone()), Some(ENGINE), NEVER, newest)
+            }
+            Endpoint::Tls(target) => {
+                Docker::connect_with_custom_transport(dial::over_tls(target.clone()), Some(ENGINE), NEVER, newest)
             }
         }
     }

@@ -1,13 +1,15 @@
-//! Connections to an engine behind SSH: each is a process of `ssh`, whose standard input and output are the connection.
+//! Connections to an engine behind SSH or TLS. Of SSH each is a process of `ssh`, whose standard input and output are the connection.
 
-use crate::endpoint::SshTarget;
+mod tls;
+
+use crate::endpoint::{SshTarget, TlsTarget};
 use bollard::{BollardRequest, errors::Error};
 use futures::future::BoxFuture;
 use hyper::{Response, Uri, body::Incoming};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{Connected, Connection},
+        connect::{Connect, Connected, Connection},
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
@@ -30,13 +32,24 @@ const MOST_WORDS: u64 = 4096;
 /// For how long a connection that nobody uses is kept, and how many of them: each is a process here, and a login there.
 const IDLE: (Duration, usize) = (Duration::from_secs(30), 4);
 
-/// The requests of one client, over as many connections as are in use at once.
-pub(crate) fn transport(target: SshTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
+/// The requests of one client over SSH, over as many connections as are in use at once.
+pub(crate) fn over_ssh(target: SshTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
+    transport(Dialer(target))
+}
+
+/// The same over TLS.
+pub(crate) fn over_tls(target: TlsTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
+    transport(tls::Dialer(target))
+}
+
+fn transport<D: Connect + Clone + Send + Sync + 'static>(
+    dialer: D,
+) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE.0)
         .pool_max_idle_per_host(IDLE.1)
-        .build(Dialer(target));
+        .build(dialer);
     move |request| {
         let client = client.clone();
         Box::pin(async move { client.request(request).await.map_err(Error::from) })

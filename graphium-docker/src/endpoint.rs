@@ -2,8 +2,10 @@
 
 mod context;
 mod ssh;
+mod tls;
 
 pub use ssh::SshTarget;
+pub use tls::TlsTarget;
 
 use crate::DockerConfig;
 use std::{
@@ -17,6 +19,8 @@ use std::{
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The port of an engine that listens without TLS.
 const DEFAULT_PORT: u16 = 2375;
+/// The port of one that listens with TLS.
+const DEFAULT_TLS_PORT: u16 = 2376;
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub enum Endpoint {
     Unix(PathBuf),
     /// Plain HTTP, by `host:port`. Whoever reaches it is root on that machine: only for trusted networks.
     Http(String),
+    /// The same with TLS, in which each side shows a certificate.
+    Tls(TlsTarget),
     /// A machine that `ssh` leads to, with the keys and the configuration of whoever runs this.
     Ssh(SshTarget),
 }
@@ -74,23 +80,28 @@ impl Endpoint {
     /// [configuration](DockerConfig::find) of `docker`. Whether anything listens there is not asked.
     ///
     /// # Errors
-    /// The first that is set is not an endpoint, or asks for TLS, which is not supported yet and is never left out in silence,
-    /// or names a context where nothing says where these are kept; the error says which one that was.
+    /// The first that is set is not an endpoint, or asks for TLS without a look at the engine's certificate, or with certificates
+    /// that nobody says the folder of, or names a context where nothing says where these are kept; the error says which one that was.
     pub fn discover(flag: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Discovered, EndpointError> {
         let said = |name: &str| env(name).filter(|text| !text.is_empty());
-        if let Some(text) = flag {
-            return Ok(Discovered { endpoint: text.parse()?, origin: Origin::Flag });
-        }
-        if let Some(text) = said("DOCKER_HOST") {
-            let origin = Origin::Variable;
-            let endpoint = text.parse().map_err(|error: EndpointError| error.from(&origin))?;
-            // As `docker` has it: set at all, whatever to.
-            if matches!(endpoint, Self::Http(_)) && said("DOCKER_TLS_VERIFY").is_some() {
-                return Err(EndpointError::needs_tls(&text).from(&origin));
-            }
-            return Ok(Discovered { endpoint, origin });
-        }
         let config = DockerConfig::find(env);
+        let named = flag.map(|text| (text.to_owned(), Origin::Flag));
+        if let Some((text, origin)) = named.or_else(|| Some((said("DOCKER_HOST")?, Origin::Variable))) {
+            let certificates = said("DOCKER_CERT_PATH").map(PathBuf::from);
+            let certificates = certificates.or_else(|| Some(config?.folder().to_owned()));
+            // As `docker` has it: set at all, whatever to.
+            let endpoint = match (said("DOCKER_TLS_VERIFY"), said("DOCKER_TLS")) {
+                (Some(_), _) => with_tls(&text, certificates.as_deref()),
+                (None, Some(_)) if text.starts_with("tcp://") => Err(EndpointError::unverified(&text)),
+                _ if text.starts_with("https://") => with_tls(&text, certificates.as_deref()),
+                _ => text.parse(),
+            };
+            return match (endpoint, &origin) {
+                (Ok(endpoint), _) => Ok(Discovered { endpoint, origin }),
+                (Err(error), Origin::Flag) => Err(error),
+                (Err(error), _) => Err(error.from(&origin)),
+            };
+        }
         let (name, origin): (String, fn(String) -> Origin) = match (said("DOCKER_CONTEXT"), &config) {
             (Some(name), _) => (name, Origin::NamedContext),
             (None, Some(config)) => (context::current(config)?, Origin::CurrentContext),
@@ -118,23 +129,37 @@ impl Endpoint {
     pub(crate) fn is_on_this_network(&self) -> bool {
         match self {
             Self::Unix(_) => true,
-            Self::Http(authority) => {
-                let host = authority.rsplit_once(':').map_or(&**authority, |(host, _)| host);
-                let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-                // Nobody's address leads to this machine.
-                host.eq_ignore_ascii_case("localhost")
-                    || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
-            }
+            Self::Http(authority) => is_this_machine(authority),
+            Self::Tls(target) => is_this_machine(&target.authority),
             Self::Ssh(_) => false,
         }
     }
+}
+
+fn is_this_machine(authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    // Nobody's address leads to this machine.
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// Reads an endpoint that is reached with TLS, if it is one that can be.
+fn with_tls(text: &str, certificates: Option<&Path>) -> Result<Endpoint, EndpointError> {
+    let Some(rest) = ["tcp://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        return text.parse();
+    };
+    let wrong = EndpointError::Wrong { text: text.to_owned(), reason: "expected host:port", origin: None };
+    let authority = authority(rest, DEFAULT_TLS_PORT).ok_or(wrong)?;
+    let certificates = certificates.ok_or_else(|| EndpointError::needs_certificates(text))?.to_owned();
+    Ok(Endpoint::Tls(TlsTarget { authority, certificates }))
 }
 
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
     /// Reads `unix:///path`, `tcp://host[:port]`, `http://host[:port]`, `ssh://[user@]host[:port][/socket]` or a bare absolute
-    /// path.
+    /// path. `https://` says nothing of certificates, so it is an error here, and none for [`discover`](Self::discover).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = |reason| EndpointError::Wrong { text: text.to_owned(), reason, origin: None };
         match text.split_once("://") {
@@ -142,18 +167,20 @@ impl FromStr for Endpoint {
             None => Err(wrong("expected unix:///path, tcp://host:port, ssh://host or an absolute path")),
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
             Some(("unix", _)) => Err(wrong("the path of a unix socket begins with a slash")),
-            Some(("tcp" | "http", rest)) => authority(rest).map(Self::Http).ok_or_else(|| wrong("expected host:port")),
-            Some(("https", _)) => Err(EndpointError::needs_tls(text)),
+            Some(("tcp" | "http", rest)) => {
+                authority(rest, DEFAULT_PORT).map(Self::Http).ok_or_else(|| wrong("expected host:port"))
+            }
+            Some(("https", _)) => Err(EndpointError::needs_certificates(text)),
             Some(("ssh", rest)) => {
                 SshTarget::read(rest).map(Self::Ssh).ok_or_else(|| wrong("expected ssh://[user@]host[:port][/socket]"))
             }
-            Some(_) => Err(wrong("the scheme is none of unix, tcp, http, ssh")),
+            Some(_) => Err(wrong("the scheme is none of unix, tcp, http, https, ssh")),
         }
     }
 }
 
 /// `host:port` of a URL that has nothing but these; the port is filled in.
-fn authority(rest: &str) -> Option<String> {
+fn authority(rest: &str, port: u16) -> Option<String> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     if !rest.chars().all(plain) {
@@ -161,7 +188,7 @@ fn authority(rest: &str) -> Option<String> {
     }
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0)?),
-        _ => (rest, DEFAULT_PORT),
+        _ => (rest, port),
     };
     let bracketed = host.starts_with('[') && host.ends_with(']');
     (!host.is_empty() && (bracketed || !host.contains(['[', ']', ':']))).then(|| format!("{host}:{port}"))
@@ -172,6 +199,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Http(authority) => write!(f, "tcp://{authority}"),
+            Self::Tls(target) => write!(f, "https://{}", target.authority),
             Self::Ssh(target) => target.fmt(f),
         }
     }
@@ -199,9 +227,17 @@ pub enum EndpointError {
         /// Those that there are.
         known: Vec<String>,
     },
-    /// An endpoint that asks for TLS.
-    #[error("`{text}`{} asks for TLS, which is not supported yet", in_brackets(.origin.as_ref()))]
-    NeedsTls {
+    /// An endpoint with TLS, and nothing says where the certificates are.
+    #[error("`{text}`{} asks for TLS, and nothing says where its certificates are", in_brackets(.origin.as_ref()))]
+    NeedsCertificates {
+        /// The endpoint.
+        text: String,
+        /// Who says it.
+        origin: Option<String>,
+    },
+    /// An endpoint that wants TLS without a look at who is on the other side.
+    #[error("`{text}`{} asks for TLS without checking the engine's certificate, which is not done here", in_brackets(.origin.as_ref()))]
+    Unverified {
         /// The endpoint.
         text: String,
         /// Who says it.
@@ -231,8 +267,12 @@ fn in_brackets(origin: Option<&String>) -> String {
 }
 
 impl EndpointError {
-    fn needs_tls(text: &str) -> Self {
-        Self::NeedsTls { text: text.to_owned(), origin: None }
+    fn needs_certificates(text: &str) -> Self {
+        Self::NeedsCertificates { text: text.to_owned(), origin: None }
+    }
+
+    fn unverified(text: &str) -> Self {
+        Self::Unverified { text: text.to_owned(), origin: None }
     }
 
     fn no_context(name: &str, known: &[String]) -> Self {
@@ -254,7 +294,8 @@ impl EndpointError {
     fn said_by(self, by: String) -> Self {
         match self {
             Self::Wrong { text, reason, .. } => Self::Wrong { text, reason, origin: Some(by) },
-            Self::NeedsTls { text, .. } => Self::NeedsTls { text, origin: Some(by) },
+            Self::NeedsCertificates { text, .. } => Self::NeedsCertificates { text, origin: Some(by) },
+            Self::Unverified { text, .. } => Self::Unverified { text, origin: Some(by) },
             other => other,
         }
     }

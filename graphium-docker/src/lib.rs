@@ -33,5 +33,5 @@ mod runtime;
 mod settings;
 
 pub use config::DockerConfig;
-pub use endpoint::{Discovered, Endpoint, EndpointError, Origin, SshTarget};
+pub use endpoint::{Discovered, Endpoint, EndpointError, Origin, SshTarget, TlsTarget};
 pub use runtime::DockerRuntime;

@@ -37,7 +37,12 @@ fn not_found(error: &EndpointError) -> Failure {
         }
         EndpointError::NoFolder { .. } => failure.hint("set one of them, or say where it listens: `--docker`"),
         EndpointError::Wrong { .. } => failure.hint("write it like unix:///var/run/docker.sock or ssh://me@host"),
-        EndpointError::NeedsTls { .. } => failure.hint("use ssh://[USER@]HOST, or run the agent on that host"),
+        EndpointError::NeedsCertificates { .. } => {
+            failure.hint("set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem")
+        }
+        EndpointError::Unverified { .. } => {
+            failure.hint("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem")
+        }
         _ => failure.hint("mend it, or say where the engine listens: `--docker`"),
     }
 }
@@ -48,6 +53,10 @@ pub(crate) fn unreachable(engine: &Engine, error: &RuntimeError) -> Failure {
     match &engine.endpoint {
         Endpoint::Unix(path) => failure.hint(advice(path)),
         Endpoint::Ssh(target) => failure.hint(format!("try it by hand: `docker --host {target} info`")),
+        Endpoint::Tls(target) => failure.hint(format!(
+            "check the address, that the engine listens there with TLS, and the certificates in {}",
+            target.certificates.display()
+        )),
         Endpoint::Http(_) => failure.hint("check the address, and that the engine listens there"),
     }
 }
@@ -77,9 +86,11 @@ mod tests {
             not_found(&Endpoint::discover(flag, &env).unwrap_err()).hints
         };
         assert_eq!(hints(Some("x"), &[]), ["write it like unix:///var/run/docker.sock or ssh://me@host"]);
-        let tls = ["use ssh://[USER@]HOST, or run the agent on that host"];
+        let tls = ["set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem"];
         assert_eq!(hints(Some("https://x:2376"), &[]), tls, "it is written well");
         assert_eq!(hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")]), tls);
+        let unverified = hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS", "1")]);
+        assert!(unverified[0].starts_with("set DOCKER_TLS_VERIFY=1"), "{unverified:?}");
         let context = hints(None, &[("DOCKER_CONTEXT", "far")]);
         assert_eq!(context, ["set one of them, or say where it listens: `--docker`"]);
     }

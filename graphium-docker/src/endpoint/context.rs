@@ -1,6 +1,6 @@
 //! Docker's contexts: named endpoints beside its configuration.
 
-use super::{Endpoint, EndpointError, PathBuf};
+use super::{Endpoint, EndpointError, PathBuf, with_tls};
 use crate::DockerConfig;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -32,6 +32,8 @@ struct Endpoints {
 #[serde(rename_all = "PascalCase", default)]
 struct Place {
     host: String,
+    #[serde(rename = "SkipTLSVerify")]
+    skips_verification: bool,
 }
 
 /// The context that is in use by itself (`docker context use`); empty where nobody chose one.
@@ -64,14 +66,18 @@ pub(super) fn endpoint(config: &DockerConfig, name: &str) -> Result<Endpoint, En
     })?;
     let meta: Meta = serde_json::from_slice(&text)
         .map_err(|error| EndpointError::unreadable(&path, &format!("wrong in line {}", error.line())))?;
-    let host = meta.endpoints.docker.host;
-    let endpoint: Endpoint = host.parse().map_err(|error: EndpointError| error.of_context(name))?;
-    // Certificates are kept for it: without TLS it would be another endpoint than the one that was meant.
+    let Place { host, skips_verification } = meta.endpoints.docker;
+    // Where certificates are kept for it, it listens with TLS.
     let certificates: PathBuf = contexts.join("tls").join(&id).join("docker");
-    if matches!(endpoint, Endpoint::Http(_)) && certificates.is_dir() {
-        return Err(EndpointError::needs_tls(&host).of_context(name));
+    let certificates = certificates.is_dir().then_some(&*certificates);
+    let endpoint = match certificates {
+        Some(_) => with_tls(&host, certificates),
+        None => host.parse(),
+    };
+    match endpoint {
+        Ok(Endpoint::Tls(_)) if skips_verification => Err(EndpointError::unverified(&host).of_context(name)),
+        other => other.map_err(|error| error.of_context(name)),
     }
-    Ok(endpoint)
 }
 
 /// The names of the contexts that there are.

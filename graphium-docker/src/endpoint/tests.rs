@@ -162,7 +162,7 @@ fn what_is_wrong_is_told_with_who_says_it() {
     let told = |variables: &[(&str, &str)]| home.discover(None, variables).unwrap_err();
     assert_eq!(
         told(&[("DOCKER_HOST", "ftp://x")]),
-        "`ftp://x` (from DOCKER_HOST) is no Docker endpoint: the scheme is none of unix, tcp, http, ssh"
+        "`ftp://x` (from DOCKER_HOST) is no Docker endpoint: the scheme is none of unix, tcp, http, https, ssh"
     );
     assert_eq!(told(&[("DOCKER_CONTEXT", "far")]), "there is no docker context `far`; there is none at all");
     home.context("near", "ftp://y");
@@ -175,15 +175,50 @@ fn what_is_wrong_is_told_with_who_says_it() {
 }
 
 #[test]
-fn tls_is_never_left_out_in_silence() {
+fn tls_is_used_where_it_is_asked_for_with_the_certificates_that_docker_would_take() {
     let home = Home::new("tls");
-    let words = "asks for TLS, which is not supported yet";
-    let verify = [("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")];
-    let told = home.discover(None, &verify).unwrap_err();
-    assert!(told.starts_with(&format!("`tcp://x:2376` (from DOCKER_HOST) {words}")), "{told}");
+    let variables = |more: &[(&'static str, &'static str)]| [&[("DOCKER_HOST", "tcp://x")], more].concat();
+    let target = |flag: Option<&str>, variables: &[(&str, &str)]| {
+        let folder = home.0.display().to_string();
+        let env = |name: &str| match variables.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => Some((*value).to_owned()),
+            None => (name == "HOME").then(|| folder.clone()),
+        };
+        match Endpoint::discover(flag, &env).unwrap().endpoint {
+            Endpoint::Tls(target) => Some((target.authority, target.certificates)),
+            _ => None,
+        }
+    };
+    let usual = home.0.join(".docker");
+    assert_eq!(target(None, &variables(&[])), None, "nothing asks for it");
+    let verify = ("DOCKER_TLS_VERIFY", "1");
+    assert_eq!(target(None, &variables(&[verify])), Some(("x:2376".to_owned(), usual.clone())));
+    let own = ("DOCKER_CERT_PATH", "/certs");
+    assert_eq!(target(None, &variables(&[verify, own])), Some(("x:2376".to_owned(), "/certs".into())));
+    assert_eq!(target(Some("tcp://y:1"), &[verify]), Some(("y:1".to_owned(), usual.clone())));
+    assert_eq!(target(Some("https://[::1]"), &[]), Some(("[::1]:2376".to_owned(), usual)));
+    assert_eq!(target(Some("/run/d.sock"), &[verify]), None, "a socket has none");
     let id = home.context("secure", "tcp://x:2376");
     let secure = [("DOCKER_CONTEXT", "secure")];
-    assert!(home.discover(None, &secure).is_ok(), "nothing asks for it");
-    fs::create_dir_all(home.0.join(".docker/contexts/tls").join(id).join("docker")).unwrap();
-    assert!(home.discover(None, &secure).unwrap_err().contains(words));
+    assert_eq!(target(None, &secure), None);
+    let folder = home.0.join(".docker/contexts/tls").join(id).join("docker");
+    fs::create_dir_all(&folder).unwrap();
+    assert_eq!(target(None, &secure), Some(("x:2376".to_owned(), folder)));
+}
+
+#[test]
+fn tls_without_a_look_at_the_certificate_is_refused() {
+    let home = Home::new("unverified");
+    let told = home.discover(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS", "1")]).unwrap_err();
+    let words = "asks for TLS without checking the engine's certificate, which is not done here";
+    assert_eq!(told, format!("`tcp://x:2376` (from DOCKER_HOST) {words}"));
+    let id = home.context("loose", "tcp://x:2376");
+    fs::create_dir_all(home.0.join(".docker/contexts/tls").join(&id).join("docker")).unwrap();
+    let meta = home.0.join(".docker/contexts/meta").join(id).join("meta.json");
+    let text = fs::read_to_string(&meta).unwrap().replace("\"SkipTLSVerify\":false", "\"SkipTLSVerify\":true");
+    fs::write(&meta, text).unwrap();
+    let told = home.discover(None, &[("DOCKER_CONTEXT", "loose")]).unwrap_err();
+    assert_eq!(told, format!("`tcp://x:2376` (the docker context `loose`) {words}"));
+    let nowhere = Endpoint::discover(Some("https://x"), &|_| None).unwrap_err().to_string();
+    assert_eq!(nowhere, "`https://x` asks for TLS, and nothing says where its certificates are");
 }

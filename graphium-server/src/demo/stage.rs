@@ -110,7 +110,7 @@ impl Stage {
         }
         let address = match &engine.endpoint {
             Endpoint::Http(authority) => authority.rsplit_once(':').and_then(|(host, _)| host.parse().ok()),
-            Endpoint::Unix(_) | Endpoint::Ssh(_) => None,
+            Endpoint::Unix(_) | Endpoint::Tls(_) | Endpoint::Ssh(_) => None,
         };
         let story = format!("your own engine as the one host, {} ({})\n{why_not}", engine.endpoint, engine.found);
         let host = StageHost {
@@ -174,7 +174,9 @@ fn client(endpoint: &Endpoint) -> Result<Docker, bollard::errors::Error> {
         Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), SECONDS, API_DEFAULT_VERSION),
         Endpoint::Http(authority) => Docker::connect_with_http(authority, SECONDS, API_DEFAULT_VERSION),
         // The demo shows pages of this machine; an engine elsewhere is no stage for it.
-        Endpoint::Ssh(target) => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: target.to_string() }),
+        other @ (Endpoint::Tls(_) | Endpoint::Ssh(_)) => {
+            Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() })
+        }
     }
 }
 
