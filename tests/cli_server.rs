@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "cli_exec.rs"]
+mod exec;
 #[path = "cli_home.rs"]
 mod home;
 #[path = "cli_logs.rs"]

@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod environment;
 pub mod event;
+pub mod exec;
 pub mod id;
 pub mod inventory;
 pub mod log;
@@ -26,6 +27,7 @@ pub mod runtime;
 pub mod sim;
 pub mod stack;
 pub mod store;
+pub mod stream;
 mod suggest;
 pub mod task;
 #[cfg(feature = "testing")]

@@ -108,9 +108,14 @@ impl Connection {
     pub(crate) fn fault(&self, error: Error) -> Fault {
         let fault = Fault::new(error, &self.endpoint);
         if matches!(fault, Fault::Other(RuntimeError::Unreachable { .. })) {
-            *self.lock() = None;
+            self.forget();
         }
         fault
+    }
+
+    /// The next call negotiates anew.
+    pub(crate) fn forget(&self) {
+        *self.lock() = None;
     }
 
     /// The client, negotiated if that is not done yet.

@@ -1,6 +1,6 @@
 //! Connections to an engine behind SSH or TLS. Of SSH each is a process of `ssh`, whose standard input and output are the connection.
 
-mod tls;
+pub(crate) mod tls;
 
 use crate::endpoint::{SshTarget, TlsTarget};
 use bollard::{BollardRequest, errors::Error};
@@ -71,22 +71,25 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let arguments = self.0.arguments();
-        Box::pin(async move {
-            let mut command = Command::new("ssh");
-            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let mut child = command.kill_on_drop(true).spawn().map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => io::Error::new(error.kind(), "`ssh` is not installed"),
-                _ => error,
-            })?;
-            match (child.stdin.take(), child.stdout.take()) {
-                (Some(stdin), Some(stdout)) => {
-                    let complaint = child.stderr.take().map(complaint);
-                    Ok(TokioIo::new(Line { stdin, stdout, complaint, has_spoken: false, _child: child }))
-                }
-                _ => Err(io::Error::other("`ssh` has no standard input and output")),
-            }
-        })
+        let target = self.0.clone();
+        Box::pin(async move { ssh_line(&target).map(TokioIo::new) })
+    }
+}
+
+/// Begins to dial.
+pub(crate) fn ssh_line(target: &SshTarget) -> io::Result<Line> {
+    let mut command = Command::new("ssh");
+    command.args(target.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "`ssh` is not installed"),
+        _ => error,
+    })?;
+    match (child.stdin.take(), child.stdout.take()) {
+        (Some(stdin), Some(stdout)) => {
+            let complaint = child.stderr.take().map(complaint);
+            Ok(Line { stdin, stdout, complaint, has_spoken: false, _child: child })
+        }
+        _ => Err(io::Error::other("`ssh` has no standard input and output")),
     }
 }
 
@@ -104,7 +107,7 @@ fn complaint(stderr: ChildStderr) -> BoxFuture<'static, io::Error> {
 }
 
 /// One process of `ssh`; it ends with its line.
-struct Line {
+pub(crate) struct Line {
     stdin: ChildStdin,
     stdout: ChildStdout,
     /// Until the other side has said something: where nothing comes at all, this says why.

@@ -29,6 +29,7 @@ mod error;
 mod name;
 mod observe;
 mod probe;
+mod raw;
 mod runtime;
 mod settings;
 

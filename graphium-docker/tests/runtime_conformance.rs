@@ -13,7 +13,7 @@ use bollard::{
 use futures::future::LocalBoxFuture;
 use graphium_core::{
     runtime::ContainerRuntime,
-    testing::runtime_suite::{RuntimeHarness, Thing, Workload},
+    testing::runtime_suite::{Chore, RuntimeHarness, Thing, Workload},
 };
 use graphium_docker::{DockerRuntime, Endpoint};
 use std::{env, future::Future, sync::Arc};
@@ -64,6 +64,16 @@ impl RuntimeHarness for Engine {
             Workload::Murmurs => "echo out; echo err >&2; trap 'exit 0' TERM; while :; do sleep 1 & wait; done",
         };
         (self.image.clone(), ["sh", "-c", line].map(str::to_owned).to_vec())
+    }
+
+    fn command(&self, chore: Chore) -> Vec<String> {
+        let line = match chore {
+            Chore::Echoes => "exec cat",
+            Chore::Speaks => "echo out; echo err >&2; exit 3",
+            Chore::Measures => "while :; do stty size; sleep 0.1; done",
+            Chore::Waits => "while :; do sleep 1; done",
+        };
+        ["sh", "-c", line].map(str::to_owned).to_vec()
     }
 
     fn absent_image(&self) -> String {

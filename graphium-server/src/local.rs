@@ -8,9 +8,9 @@ use graphium_core::{
         SessionGrant,
     },
     id::HostId,
-    log::LogLink,
     runtime::ContainerRuntime,
     store::SessionRequest,
+    stream::StreamLink,
     task::{Lease, Outcome, Task},
 };
 use graphium_server::environment::TokioEnvironment;
@@ -106,7 +106,7 @@ impl AgentLink for Watched {
         Ok(())
     }
 
-    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
-        self.link.log_links()
+    fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
+        self.link.stream_links()
     }
 }

@@ -5,8 +5,9 @@ use futures::{FutureExt, StreamExt};
 use graphium_core::{
     agent::{Agent, AgentSettings, MemoryJournal},
     control::Role,
-    log::{EndReason, LogCall, LogFrame, LogLink, Wanted},
+    log::{EndReason, LogFrame},
     runtime::{LogSource, Tail},
+    stream::{StreamCall, StreamLink, Wanted},
     testing::{FakeRuntime, Thing},
 };
 use graphium_server::{
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 const LOGS: &str = "/api/v1/containers/vm1%2Fshop-web/logs";
 
 /// An agent of vm1 in the place of a process of its own.
-async fn agent(bed: &Bed, engine: &FakeRuntime) -> JoinHandle<()> {
+pub(crate) async fn agent(bed: &Bed, engine: &FakeRuntime) -> JoinHandle<()> {
     let token = bed.token(Role::Agent, Some("vm1")).await;
     serve(bed.client(&token), engine)
 }
@@ -43,7 +44,7 @@ fn engine() -> FakeRuntime {
 }
 
 /// A server, an agent, and a container that runs.
-async fn world() -> (Bed, FakeRuntime, JoinHandle<()>) {
+pub(crate) async fn world() -> (Bed, FakeRuntime, JoinHandle<()>) {
     world_with(Limits::default()).await
 }
 
@@ -69,7 +70,7 @@ fn write(engine: &FakeRuntime, text: &str) {
     engine.write("shop-web", LogSource::Stdout, text.as_bytes());
 }
 
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.unwrap_or_else(|_| panic!("{what}: not within 10 s"))
 }
 
@@ -274,10 +275,11 @@ async fn a_busy_log_ends_with_the_token_of_its_reader() {
 #[tokio::test]
 async fn an_agent_answers_for_its_own_host_alone() {
     let bed = Bed::new().await;
-    let logs = bed.server.control().logs();
+    let logs = bed.server.control().streams();
     let mut reader = logs.read(&"vm1".into(), Wanted { container: "web".to_owned(), ..Wanted::default() }).unwrap();
-    let call = LogCall { host: "vm1".into(), epoch: 1, wait: Duration::ZERO };
-    let stream = &logs.asked(&call).await.unwrap()[0].stream;
+    let call = StreamCall::new("vm1".into(), 1, Duration::ZERO);
+    let asked = logs.asked(&call).await.unwrap();
+    let stream = asked[0].stream();
     let send = async |host: &str, token: &str| {
         let path = format!("/api/v1/agents/{host}/streams/{stream}");
         let frame = "{\"stream\":\"stdout\",\"text\":\"x\"}\n";
@@ -341,7 +343,7 @@ async fn an_agent_that_knows_several_servers_serves_the_readers_of_each() {
     running(&one).await;
     write(&engine, "hello\n");
     let wanted = Wanted { container: "shop-web".to_owned(), ..Wanted::default() };
-    let mut reader = other.server.control().logs().read(&"vm1".into(), wanted).unwrap();
+    let mut reader = other.server.control().streams().read(&"vm1".into(), wanted).unwrap();
     assert!(matches!(within("its beginning", reader.next()).await, Some(LogFrame::Begin(_))));
     assert_eq!(get(&one, "").await.text().await.unwrap(), "hello\n");
 }

@@ -4,6 +4,7 @@
 
 mod agent;
 mod bed;
+mod exec;
 mod full;
 mod limits;
 mod logs;

@@ -10,6 +10,7 @@ mod adjusts;
 mod crashes;
 mod deploys;
 mod estate;
+mod exec;
 mod failures;
 mod faulty;
 mod frozen;

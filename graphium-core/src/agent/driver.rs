@@ -6,11 +6,11 @@ use super::{
     health::HealthMonitor,
     journal::{Journal, Memory},
     link::{AgentLink, LinkError},
-    logs::LogKeeper,
     observe::Watchman,
     patience::within,
     settings::{AgentError, AgentSettings, Notice},
     step::Key,
+    streams::StreamKeeper,
 };
 use crate::{
     environment::Environment,
@@ -291,8 +291,8 @@ impl Driver {
             epoch,
         };
         self.beside.drain(..).for_each(|earlier| earlier.abort());
-        for link in self.agent.link.log_links() {
-            let keeper = LogKeeper {
+        for link in self.agent.link.stream_links() {
+            let keeper = StreamKeeper {
                 link,
                 runtime: Arc::clone(&self.agent.runtime),
                 environment: Arc::clone(&self.agent.environment),

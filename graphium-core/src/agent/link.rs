@@ -3,8 +3,8 @@
 use crate::{
     id::{ClaimId, HostId, TaskId},
     inventory::ObservedContainer,
-    log::LogLink,
     store::{Session, SessionRequest},
+    stream::StreamLink,
     task::{Lease, Outcome, Progress, Task},
 };
 use async_trait::async_trait;
@@ -31,9 +31,9 @@ pub trait AgentLink: Send + Sync + fmt::Debug {
     /// Tells what the host is and what runs there.
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError>;
 
-    /// The ways to those who read logs: one for each server that the agent knows, for a reader may be at any of them.
+    /// The ways to those who read logs and have commands run: one for each server that the agent knows, for they may be at any of them.
     /// By default there are none.
-    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
+    fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
         Vec::new()
     }
 }

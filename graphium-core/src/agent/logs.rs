@@ -1,112 +1,20 @@
-//! Reading logs for those who ask: beside the agent's work, and in no way of it.
+//! A log for whoever asked for it, frame by frame.
 
-use super::{link::LinkError, patience::within};
 use crate::{
     environment::Environment,
-    id::{HostId, StreamId},
     inventory::ContainerStatus,
-    log::{EndReason, LogBegin, LogCall, LogFrame, LogLink, LogRequest},
+    log::{EndReason, LogBegin, LogFrame, LogRequest},
     runtime::{ContainerLog, ContainerRuntime, LogEntry, LogQuery, RuntimeError},
 };
 use futures::{
     FutureExt as _, StreamExt as _,
-    future::BoxFuture,
-    select_biased,
-    stream::{self, BoxStream, FuturesUnordered},
+    stream::{self, BoxStream},
 };
 use jiff::Timestamp;
-use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
-
-/// How many logs are read at a time, for each server.
-const MOST: usize = 32;
-/// How long a question for logs waits, and how long its answer may take beyond that.
-const WAIT: Duration = Duration::from_secs(30);
-const ANSWER: Duration = Duration::from_secs(10);
-/// Pause after a failure: the first, and the longest.
-const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// Pause after a refusal: an older server knows nothing of logs.
-const REFUSED: Duration = Duration::from_secs(60);
-
-/// Reads the logs that one server asks for.
-#[derive(Debug)]
-pub(super) struct LogKeeper {
-    pub(super) link: Arc<dyn LogLink>,
-    pub(super) runtime: Arc<dyn ContainerRuntime>,
-    pub(super) environment: Arc<dyn Environment>,
-    pub(super) host: HostId,
-    pub(super) epoch: u64,
-}
-
-impl LogKeeper {
-    /// Serves readers until this session may not any more. Nothing that goes wrong here concerns the agent's work.
-    pub(super) async fn keep(self) {
-        let mut serving: FuturesUnordered<BoxFuture<'static, StreamId>> = FuturesUnordered::new();
-        let mut known: BTreeSet<StreamId> = BTreeSet::new();
-        let mut pause = AGAIN.0;
-        loop {
-            let mut asked = pin!(self.ask().fuse());
-            let answer = loop {
-                select_biased! {
-                    ended = serving.select_next_some() => drop(known.remove(&ended)),
-                    answer = asked => break answer,
-                }
-            };
-            let rest = match answer {
-                Ok(requests) => {
-                    pause = AGAIN.0;
-                    for request in requests {
-                        if known.insert(request.stream.clone()) {
-                            let is_room = known.len() <= MOST;
-                            serving.push(self.serve(request, is_room.then_some(()).ok_or(EndReason::TooMany)));
-                        }
-                    }
-                    continue;
-                }
-                Err(LinkError::SessionLost(_) | LinkError::Denied(_)) => return,
-                Err(LinkError::Rejected(_)) => REFUSED,
-                Err(_) => {
-                    let rest = pause;
-                    pause = (pause * 2).min(AGAIN.1);
-                    rest
-                }
-            };
-            // Logs that are being read go on.
-            let mut sleep = pin!(self.environment.sleep(rest).fuse());
-            loop {
-                select_biased! {
-                    ended = serving.select_next_some() => drop(known.remove(&ended)),
-                    () = sleep => break,
-                }
-            }
-        }
-    }
-
-    async fn ask(&self) -> Result<Vec<LogRequest>, LinkError> {
-        let call = LogCall { host: self.host.clone(), epoch: self.epoch, wait: WAIT };
-        within(&*self.environment, WAIT + ANSWER, self.link.asked(&call)).await
-    }
-
-    fn serve(&self, request: LogRequest, room: Result<(), EndReason>) -> BoxFuture<'static, StreamId> {
-        let (link, host, stream) = (Arc::clone(&self.link), self.host.clone(), request.stream.clone());
-        let frames = match room {
-            Ok(()) => frames(Arc::clone(&self.runtime), Arc::clone(&self.environment), request),
-            Err(reason) => {
-                let detail =
-                    format!("the agent of host `{host}` reads {MOST} logs already; ask again when one has ended");
-                stream::iter([LogFrame::end(reason, detail)]).boxed()
-            }
-        };
-        async move {
-            // A reader that was lost asks again.
-            let _ = link.serve(&host, &stream, frames).await;
-            stream
-        }
-        .boxed()
-    }
-}
+use std::sync::Arc;
 
 /// The log that is asked for, from its beginning to its end.
-fn frames(
+pub(super) fn frames(
     runtime: Arc<dyn ContainerRuntime>,
     environment: Arc<dyn Environment>,
     request: LogRequest,

@@ -5,6 +5,7 @@
 
 mod driver;
 pub mod engine;
+mod execs;
 mod execute;
 pub mod health;
 mod inspected;
@@ -15,6 +16,7 @@ mod observe;
 mod patience;
 mod settings;
 mod step;
+mod streams;
 
 pub use driver::Agent;
 pub use execute::{HostFacts, Secrets, Tell, Workplace, execute};

@@ -5,8 +5,8 @@ use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
     inventory::{HostStatus, ObservedContainer},
-    log::LogLink,
     store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
+    stream::StreamLink,
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
 };
 use async_trait::async_trait;
@@ -115,8 +115,8 @@ impl AgentLink for Control {
         Ok(self.take_in(report).await?)
     }
 
-    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
-        vec![Arc::clone(&self.logs) as Arc<dyn LogLink>]
+    fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
+        vec![Arc::clone(&self.streams) as Arc<dyn StreamLink>]
     }
 }
 

@@ -51,8 +51,8 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId},
-    log::LogExchange,
     store::{Expect, TaskStore},
+    stream::StreamExchange,
 };
 use presence::Presence;
 use std::{
@@ -98,7 +98,7 @@ pub struct Control {
     observing: futures::lock::Mutex<()>,
     /// Wakes the monitor.
     wake: event_listener::Event,
-    logs: Arc<LogExchange>,
+    streams: Arc<StreamExchange>,
     state: Mutex<State>,
 }
 
@@ -138,7 +138,7 @@ impl Control {
     ) -> Result<Arc<Self>, ControlError> {
         let state = State { published: store.last_event().await?, ..State::default() };
         let control = Self {
-            logs: Arc::new(LogExchange::new(Arc::clone(&environment))),
+            streams: Arc::new(StreamExchange::new(Arc::clone(&environment))),
             store,
             sink,
             environment,
@@ -158,9 +158,9 @@ impl Control {
         &self.store
     }
 
-    /// The logs that are read through this control plane.
-    pub fn logs(&self) -> &Arc<LogExchange> {
-        &self.logs
+    /// The logs that are read and the commands that run through this control plane.
+    pub fn streams(&self) -> &Arc<StreamExchange> {
+        &self.streams
     }
 
     /// Somebody else has changed the store: agents of these hosts ask again at once, and the monitor looks.

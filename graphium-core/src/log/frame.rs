@@ -78,7 +78,7 @@ pub enum EndReason {
     EngineAway,
     /// The container engine refuses.
     Refused,
-    /// The agent serves as many logs as it will at a time.
+    /// The agent serves as many as it will at a time.
     TooMany,
     /// The agent did not come in time.
     HostAway,
@@ -86,6 +86,12 @@ pub enum EndReason {
     AgentLost,
     /// The reader's token was revoked.
     Revoked,
+    /// The agent is of a version that cannot do it.
+    Unable,
+    /// Nothing came and nothing went for too long.
+    Idle,
+    /// What came was none of this protocol.
+    Breach,
     /// The server ends.
     Stopping,
     /// One that this version does not know.

@@ -63,6 +63,11 @@ impl RuntimeError {
         Self::Refused(format!("container `{name}` cannot lose {} while it exists", limits.join(", ")))
     }
 
+    /// The refusal of what needs a container that runs.
+    pub fn not_running(name: &str) -> Self {
+        Self::Refused(format!("container `{name}` does not run; start it first"))
+    }
+
     /// Whether asking again may help.
     pub fn is_retryable(&self) -> bool {
         match self {

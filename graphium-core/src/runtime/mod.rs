@@ -2,6 +2,7 @@
 
 mod digest;
 mod error;
+mod exec;
 pub mod label;
 mod live;
 mod log;
@@ -9,6 +10,7 @@ mod spec;
 
 pub(crate) use digest::push_count;
 pub use error::RuntimeError;
+pub use exec::{ExecEvent, ExecFeed, ExecSpec, Execution, TerminalSize};
 pub(crate) use live::{LIMITS, NANO, SHARES_PER_CPU};
 pub use live::{LiveSettings, LiveStep};
 pub use log::{ContainerLog, LogEntry, LogQuery, LogSource, Tail};
@@ -33,7 +35,7 @@ use std::{fmt, time::Duration};
 ///   different names may run at the same time.
 /// * **Cancellation**: a dropped future may have taken effect; the next call finds out.
 /// * **Deadlines**: every call ends in bounded time, with [`RuntimeError::TimedOut`] if need be;
-///   only [`pull`](Self::pull), and the streams of [`watch`](Self::watch) and [`logs`](Self::logs), may be long.
+///   only [`pull`](Self::pull), and the streams of [`watch`](Self::watch), [`logs`](Self::logs) and [`exec`](Self::exec), may be long.
 /// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed; a name that is taken
 ///   by something else is [`RuntimeError::NameTaken`].
 #[async_trait]
@@ -122,6 +124,18 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     ///
     /// A container that is absent is [`RuntimeError::NotFound`], one that is not ours [`RuntimeError::NameTaken`].
     async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError>;
+
+    /// Runs a command in one of our containers that runs, as it stands: no shell reads it.
+    ///
+    /// What it writes comes as fast as it is polled for, each source in its order, and nothing is read ahead but for a buffer of
+    /// some kilobytes; the feed is read while the events are polled. The last event is its end. With the container's run it ends,
+    /// with the code that the engine gives it then.
+    /// Dropping the events ends its standard input; whether the command itself ends with that is its own affair.
+    ///
+    /// A container that is absent is [`RuntimeError::NotFound`], one that is not ours [`RuntimeError::NameTaken`], and one
+    /// that does not run [`RuntimeError::Refused`]. A program that is not there may be that, too, or an end with the
+    /// code 127 after words about it.
+    async fn exec(&self, name: &str, spec: &ExecSpec, feed: ExecFeed) -> Result<Execution, RuntimeError>;
 
     /// Says when something changed about a container, until the engine ends the stream.
     ///

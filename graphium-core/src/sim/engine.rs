@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
+        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
+        VolumeSpec,
     },
     stack::{HealthTest, PullPolicy},
     testing::{Effects, FakeRuntime, Operation, Thing},
@@ -350,6 +351,10 @@ impl ContainerRuntime for SimRuntime {
 
     async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
         self.look(Operation::Logs, name, self.fake().logs(name, query)).await
+    }
+
+    async fn exec(&self, name: &str, spec: &ExecSpec, feed: ExecFeed) -> Result<Execution, RuntimeError> {
+        self.look(Operation::Exec, name, self.fake().exec(name, spec, feed)).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

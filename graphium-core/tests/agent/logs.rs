@@ -9,9 +9,10 @@ use graphium_core::{
     environment::Environment,
     event::NoSink,
     id::HostId,
-    log::{End, EndReason, LogFrame, LogReader, Wanted},
+    log::{End, EndReason, LogFrame},
     runtime::{ContainerRuntime, LogSource, Tail},
     store::MemoryStore,
+    stream::{LogReader, Wanted},
     testing::{FakeRuntime, ManualEnvironment, Operation, Program, Thing},
 };
 use std::{
@@ -21,15 +22,15 @@ use std::{
 };
 
 /// A control plane, an agent that can be killed, and its engine.
-struct House {
-    environment: ManualEnvironment,
-    control: Arc<Control>,
-    engine: FakeRuntime,
+pub(crate) struct House {
+    pub(crate) environment: ManualEnvironment,
+    pub(crate) control: Arc<Control>,
+    pub(crate) engine: FakeRuntime,
     agent: Mutex<Option<AbortHandle>>,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let environment = ManualEnvironment::default();
         let opened = Control::open(
             Arc::new(MemoryStore::new()),
@@ -44,7 +45,7 @@ impl House {
     }
 
     /// Lets an agent serve, again and again after it is killed, while the script goes on.
-    fn run<T>(&self, script: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&self, script: impl Future<Output = T>) -> T {
         let agents = async {
             loop {
                 let agent = Agent::new(
@@ -67,17 +68,17 @@ impl House {
         }
     }
 
-    fn kill_agent(&self) {
+    pub(crate) fn kill_agent(&self) {
         self.agent.lock().unwrap().take().unwrap().abort();
     }
 
-    async fn container(&self, name: &str) {
+    pub(crate) async fn container(&self, name: &str) {
         self.engine.create(&spec(name)).await.unwrap();
         self.engine.start(name).await.unwrap();
     }
 
     fn read(&self, wanted: Wanted) -> LogReader {
-        self.control.logs().read(&"vm1".into(), wanted).unwrap()
+        self.control.streams().read(&"vm1".into(), wanted).unwrap()
     }
 
     fn write(&self, text: &str) {

@@ -41,15 +41,16 @@ impl Service<Uri> for Dialer {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let target = self.0.clone();
-        Box::pin(async move {
-            let config = config(&target.certificates)?;
-            let host = target.host().to_owned();
-            let name = ServerName::try_from(host).map_err(|error| io::Error::other(error.to_string()))?;
-            let stream = TcpStream::connect(&target.authority).await?;
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-            Ok(TokioIo::new(Line(stream)))
-        })
+        Box::pin(async move { line(&target).await.map(|stream| TokioIo::new(Line(stream))) })
     }
+}
+
+/// Opens a connection.
+pub(crate) async fn line(target: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
+    let config = config(&target.certificates)?;
+    let name = ServerName::try_from(target.host().to_owned()).map_err(|error| io::Error::other(error.to_string()))?;
+    let stream = TcpStream::connect(&target.authority).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// What is shown to an engine and asked of it, as `docker` has it: `ca.pem` signs the engine's certificate, `cert.pem` and

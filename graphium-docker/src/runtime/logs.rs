@@ -5,12 +5,18 @@ use crate::{
     connection::{Call, Connection},
     error::Fault,
     name::checked,
+    raw::Raw,
 };
 use bollard::{container::LogOutput, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, future::ready};
+use futures::{
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
+    future::ready,
+    stream::{self, BoxStream},
+};
 use graphium_core::runtime::{ContainerLog, LogEntry, LogQuery, LogSource, RuntimeError};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// No more than this is kept of what a container wrote, however long its lines are.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -49,11 +55,14 @@ impl DockerRuntime {
         let has_terminal = config.tty == Some(true);
         // The engine's own grid is a second, rounded down; what is older is left out by its own time.
         let since = query.since.map_or(0, |since| i32::try_from(since.as_second().max(0)).unwrap_or(i32::MAX));
+        if has_terminal {
+            return Ok(ContainerLog { entries: console(Arc::clone(&self.connection), &id, query, since), id });
+        }
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
             .follow(query.follow)
-            .timestamps(query.timestamps || !has_terminal)
+            .timestamps(true)
             .since(since)
             .tail(&query.tail.to_string())
             .build();
@@ -67,15 +76,35 @@ impl DockerRuntime {
             .docker
             .logs(&id, Some(options))
             .map(move |part| match part {
-                Ok(part) if has_terminal => {
-                    Ok(LogEntry { source: LogSource::Console, time: None, bytes: part.into_bytes().into() })
-                }
                 Ok(part) => Ok(entry(part)),
                 Err(error) => Err(Fault::new(error, &endpoint).into()),
             })
             .try_filter(move |entry| ready(is_wanted(entry)));
         Ok(ContainerLog { id, entries: entries.boxed() })
     }
+}
+
+/// The log of a container with a terminal: its bytes as they come, without lines and frames.
+fn console(
+    connection: Arc<Connection>,
+    id: &str,
+    query: LogQuery,
+    since: i32,
+) -> BoxStream<'static, Result<LogEntry, RuntimeError>> {
+    let LogQuery { tail, follow, timestamps, .. } = query;
+    let path = format!(
+        "/containers/{id}/logs?stdout=true&stderr=true&follow={follow}&timestamps={timestamps}&since={since}&tail={tail}"
+    );
+    let begun = async move {
+        let pieces = match connection.ask_raw(Raw::get(path)).await {
+            Ok(answer) => answer.into_pieces(),
+            Err(fault) => return stream::iter([Err(fault.into())]).boxed(),
+        };
+        let piece = |bytes: Bytes| LogEntry { source: LogSource::Console, time: None, bytes: bytes.into() };
+        let entries = stream::unfold(pieces, move |mut pieces| async move { Some((pieces.next().await?, pieces)) });
+        entries.map(move |bytes| bytes.map(piece).map_err(|reason| connection.away(&reason).into())).boxed()
+    };
+    begun.into_stream().flatten().boxed()
 }
 
 /// A frame of the engine: one line, or a part of a long one, each after its time.

@@ -3,6 +3,7 @@
 mod arrival;
 mod container;
 mod events;
+mod exec;
 mod logs;
 mod network;
 mod ownership;
@@ -24,15 +25,16 @@ use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
+        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
+        VolumeSpec, label,
     },
     stack::{HealthTest, PullPolicy},
 };
 use ownership::Ownership;
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -51,12 +53,12 @@ const CHANGE: Duration = Duration::from_secs(60);
 ///
 /// # Deadlines
 /// 30 s for a question, 60 s for a change, the grace period and 30 s for a stop. A pull may last as
-/// long as bytes arrive, and ends 60 s after the last one; the streams of changes and logs end with their reader.
+/// long as bytes arrive, and ends 60 s after the last one; the streams of changes, logs and commands end with their reader.
 ///
 /// Needs a tokio runtime with its time and I/O drivers.
 #[derive(Debug)]
 pub struct DockerRuntime {
-    connection: Connection,
+    connection: Arc<Connection>,
     ownership: Ownership,
     /// What the engine has said last of the limits that it holds containers to.
     enforced: Mutex<Option<Enforced>>,
@@ -74,7 +76,7 @@ impl DockerRuntime {
     /// again by a later one.
     pub fn connect(endpoint: Endpoint) -> Self {
         Self {
-            connection: Connection::new(endpoint),
+            connection: Arc::new(Connection::new(endpoint)),
             ownership: Ownership::default(),
             enforced: Mutex::default(),
             networks: tokio::sync::Mutex::new(()),
@@ -206,6 +208,10 @@ impl ContainerRuntime for DockerRuntime {
 
     async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
         self.read_log(name, query).await
+    }
+
+    async fn exec(&self, name: &str, spec: &ExecSpec, feed: ExecFeed) -> Result<Execution, RuntimeError> {
+        self.run_command(name, spec, feed).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

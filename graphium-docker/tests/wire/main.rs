@@ -4,14 +4,17 @@
 
 mod stand_in;
 
+use futures::StreamExt as _;
 use graphium_core::{
-    runtime::{ContainerRuntime as _, ContainerSpec, PresentImage, PullObserver, RuntimeError},
+    runtime::{
+        ContainerRuntime as _, ContainerSpec, LogQuery, LogSource, PresentImage, PullObserver, RuntimeError, Tail,
+    },
     stack::{Container, HealthTest, PullPolicy},
 };
 use stand_in::StandIn;
 use std::{
     sync::{
-        Mutex,
+        LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -192,4 +195,47 @@ async fn an_engine_that_is_not_there_is_told_at_once() {
         "{listed:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+/// What a terminal shows: no line that ends, and what looks like the heads of frames.
+static SHOWN: LazyLock<String> = LazyLock::new(|| "\x01\x00\x02\x00\x7f".to_owned() + &"x".repeat(3_000_000));
+
+#[tokio::test]
+async fn the_log_of_a_terminal_comes_as_it_is_in_pieces() {
+    let engine = StandIn::start(|request| match request {
+        "GET /v1.41/containers/shop-web/json" => {
+            (200, r#"{"Id":"c0ffee","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
+        }
+        "GET /v1.41/containers/c0ffee/logs" => (200, &SHOWN),
+        _ => (404, "{}"),
+    });
+    let query = LogQuery { tail: Tail::Last(7), follow: true, ..LogQuery::default() };
+    let mut log = engine.runtime().logs("shop-web", query).await.expect("a log");
+    let (mut bytes, mut largest) = (Vec::new(), 0);
+    while let Some(entry) = log.entries.next().await {
+        let entry = entry.expect("it goes on");
+        assert_eq!((entry.source, entry.time), (LogSource::Console, None));
+        largest = largest.max(entry.bytes.len());
+        bytes.extend(entry.bytes);
+    }
+    assert!(bytes == SHOWN.as_bytes(), "{} of {} bytes came", bytes.len(), SHOWN.len());
+    assert!(largest <= 1_000_000, "a piece of {largest} bytes: it waited for the end of a line");
+    let asked = engine.queries().into_iter().find(|query| query.contains("tail")).unwrap_or_default();
+    assert_eq!(asked, "stdout=true&stderr=true&follow=true&timestamps=false&since=0&tail=7");
+}
+
+#[tokio::test]
+async fn an_engine_that_refuses_the_log_of_a_terminal_is_heard() {
+    let engine = StandIn::start(|request| match request {
+        "GET /v1.41/containers/shop-web/json" => {
+            (200, r#"{"Id":"c0ffee","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
+        }
+        _ => (501, r#"{"message":"configured logging driver does not support reading"}"#),
+    });
+    let mut log = engine.runtime().logs("shop-web", LogQuery::default()).await.expect("a log");
+    match log.entries.next().await {
+        Some(Err(RuntimeError::Failed(why))) => assert!(why.contains("logging driver"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(log.entries.next().await.is_none());
 }

@@ -1,46 +1,37 @@
 //! `GET /containers/:id/logs`: what a container writes, through the agent of its host.
 //!
-//! The agent dials out for it (`POST /agents/:id/streams`, then one request per log whose body is the log), and the two are
+//! The agent dials out for it (see `streams`), and the two are
 //! joined here, frame by frame: whoever reads slowly slows down the agent's reading of that one log.
 
 use super::{
     AppState, containers,
-    frames::FrameParser,
-    health::stopping,
-    input::{Input, Params},
+    input::Params,
     problem::Problem,
-    wire::{LogCallBody, LogRequests},
+    streams::{SOON, patience, why_absent},
 };
 use crate::auth::{Cut, Identity, Lifeline};
 use axum::{
-    Extension, Json,
+    Extension,
     body::Body,
-    extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, stream};
 use graphium_core::{
-    id::{HostId, StreamId},
-    inventory::{HostStatus, ObservedContainer},
-    log::{EndReason, Line, Lines, LogCall, LogFrame, LogLink, LogReader, LogWait, Since, Wanted},
+    inventory::ObservedContainer,
+    log::{EndReason, Line, Lines, LogFrame, LogWait, Since},
     runtime::{Tail, label},
+    stream::{LogReader, Wanted},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For how long an agent is waited for, where the reader says nothing; and the longest.
-const PATIENCE: Duration = Duration::from_secs(30);
-const MOST_PATIENCE: Duration = Duration::from_secs(600);
-/// After how long a reader is told that it waits.
-const SOON: Duration = Duration::from_secs(1);
 /// How often a silent log says that it lives.
 const ALIVE: Duration = Duration::from_secs(15);
-/// An agent that is silent for so long is lost: it says that it lives every 15 s.
-const SILENCE: Duration = Duration::from_secs(45);
 /// How many frames leave together at most.
 const TOGETHER: usize = 64;
 
@@ -64,12 +55,7 @@ pub(super) async fn read(
     let bad = |what: String| Problem::new(400, "bad-query", what);
     let tail: Tail = query.tail.as_deref().map_or(Ok(Tail::All), str::parse).map_err(bad)?;
     let since: Since = query.since.as_deref().map_or(Ok(Since::Beginning), str::parse).map_err(bad)?;
-    let wait = match query.wait {
-        None => PATIENCE,
-        Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|_| bad("`wait` is a number of seconds, 0 or more".to_owned()))?
-            .min(MOST_PATIENCE),
-    };
+    let wait = patience(query.wait)?;
     let container = containers::find(&state, &id).await?;
     if container.label(label::MANAGED) != Some("true") {
         let detail = format!("container `{}` is not Graphium's: its log is not shown here", container.name);
@@ -84,7 +70,7 @@ pub(super) async fn read(
         follow: query.follow == Some(true),
         timestamps: query.timestamps == Some(true),
     };
-    let reader = state.control.logs().read(&container.hosted_on, wanted).ok_or_else(|| {
+    let reader = state.control.streams().read(&container.hosted_on, wanted).ok_or_else(|| {
         Problem::new(
             429,
             "too-many-logs",
@@ -169,7 +155,7 @@ impl Stream {
         let first = tokio::time::timeout(patience, self.frame()).await;
         match first {
             Ok(LogFrame::End(end)) if end.reason == EndReason::HostAway => {
-                let reason = why_absent(state, &container.hosted_on).await;
+                let reason = why_absent(state, &container.hosted_on, "the log").await;
                 Err(problem(end.reason, format!("{reason}; nothing of `{}` was read", container.name)))
             }
             Ok(LogFrame::End(end)) if !end.reason.is_an_end() => Err(problem(end.reason, end.detail)),
@@ -180,7 +166,7 @@ impl Stream {
             Err(_) => {
                 let until = SignedDuration::try_from(wait - patience).unwrap_or_default();
                 let until = Timestamp::now().saturating_add(until).unwrap_or(Timestamp::MAX);
-                let reason = why_absent(state, &container.hosted_on).await;
+                let reason = why_absent(state, &container.hosted_on, "the log").await;
                 self.why.clone_from(&reason);
                 if wait <= patience {
                     return Err(problem(
@@ -280,28 +266,6 @@ fn write_line(line: &Line, times: bool, bytes: &mut Vec<u8>) {
     bytes.push(b'\n');
 }
 
-/// Why no agent has come for a log.
-async fn why_absent(state: &AppState, host: &HostId) -> String {
-    match state.control.host(host).await {
-        Ok(known) if known.status == HostStatus::Offline => {
-            format!("host `{host}` is not connected ({})", heard(known.last_seen))
-        }
-        Ok(known) if state.control.logs().is_asked_by(host) => {
-            format!("the agent of host `{host}` ({}) does not come for the log", heard(known.last_seen))
-        }
-        Ok(known) => format!(
-            "the agent of host `{host}` (version {}) has not asked this server for logs; it may be older than this server ({}), or know other servers only",
-            known.agent_version.as_deref().unwrap_or("unknown"),
-            env!("CARGO_PKG_VERSION"),
-        ),
-        Err(_) => format!("host `{host}` is not known"),
-    }
-}
-
-fn heard(last: Option<Timestamp>) -> String {
-    last.map_or_else(|| "never heard".to_owned(), |last| format!("last heard {last:.0}"))
-}
-
 fn problem(reason: EndReason, detail: String) -> Problem {
     let (status, code) = match reason {
         EndReason::NotFound => (404, "not-found"),
@@ -315,59 +279,4 @@ fn problem(reason: EndReason, detail: String) -> Problem {
         _ => (409, "engine-refused"),
     };
     Problem::new(status, code, detail)
-}
-
-/// Where an agent waits for logs that somebody wants to read.
-pub(super) async fn asked(
-    State(state): State<AppState>,
-    Extension(caller): Extension<Identity>,
-    Path(id): Path<String>,
-    Input(body): Input<LogCallBody>,
-) -> Result<Json<LogRequests>, Problem> {
-    let wait = Duration::try_from_secs_f64(body.wait_seconds)
-        .map_err(|_| Problem::new(422, "wrong-shape", "`waitSeconds` is a number of seconds, 0 or more"))?;
-    let call = LogCall { host: HostId::new(id), epoch: body.epoch, wait };
-    let mut lifeline = Lifeline::new(&state, &caller);
-    tokio::select! {
-        biased;
-        cut = lifeline.cut() => Err(ended(cut)),
-        requests = state.control.logs().asked(&call) => Ok(Json(LogRequests { requests: requests? })),
-    }
-}
-
-/// A log, as the body of the request. The answer comes when it is over: when it ends, or its reader leaves.
-pub(super) async fn serve(
-    State(state): State<AppState>,
-    Extension(caller): Extension<Identity>,
-    Path((id, stream)): Path<(String, String)>,
-    request: Request,
-) -> Result<StatusCode, Problem> {
-    let body = request.into_body().into_data_stream();
-    let frames = stream::unfold((FrameParser::default(), body), |(mut parser, mut body)| async move {
-        loop {
-            if let Some(frame) = parser.next() {
-                return Some((frame, (parser, body)));
-            }
-            // A body that breaks off, or says nothing for too long, ends the log without its last word.
-            match tokio::time::timeout(SILENCE, body.next()).await {
-                Ok(Some(Ok(bytes))) => parser.feed(&bytes)?,
-                _ => return None,
-            }
-        }
-    });
-    let mut lifeline = Lifeline::new(&state, &caller);
-    let (host, stream) = (HostId::new(id), StreamId::new(stream));
-    let served = state.control.logs().serve(&host, &stream, frames.boxed());
-    tokio::select! {
-        biased;
-        cut = lifeline.cut() => Err(ended(cut)),
-        served = served => Ok(served.map(|()| StatusCode::NO_CONTENT)?),
-    }
-}
-
-fn ended(cut: Cut) -> Problem {
-    match cut {
-        Cut::Stopping => stopping(),
-        Cut::Revoked => Problem::new(401, "token-unknown", "the token was revoked"),
-    }
 }

@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, health, hosts, logs, orphans, plans, problem::Problem, repeat,
-    revisions, socket, stacks, store, tasks, tokens, trace,
+    AppState, agents, containers, deployments, events, exec, health, hosts, logs, orphans, plans, problem::Problem,
+    repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -49,6 +49,7 @@ pub fn router(state: AppState) -> Router {
         .route("/orphans", get(orphans::list))
         .route("/orphans/{host}/{container}", delete(orphans::remove))
         .route("/containers/{id}/logs", get(logs::read))
+        .route("/containers/{id}/exec", get(exec::exec))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/events", get(events::events))
@@ -63,8 +64,8 @@ pub fn router(state: AppState) -> Router {
         .route("/agents/{id}/renew", post(agents::renew))
         .route("/agents/{id}/observation", put(agents::observe))
         .route("/agents/{id}/tasks", get(agents::tasks))
-        .route("/agents/{id}/streams", post(logs::asked))
-        .route("/agents/{id}/streams/{stream}", post(logs::serve))
+        .route("/agents/{id}/streams", post(streams::asked))
+        .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
         .route("/store", post(store::call));
     Router::new()
         .nest("/api/v1", api)

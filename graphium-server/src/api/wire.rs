@@ -5,9 +5,11 @@ use graphium_core::{
     control::{DeploymentState, Orphan, RevisionView, Role, StackView, TaskView, TokenRecord},
     diagnostic::Diagnostic,
     event::Event,
+    exec::ExecRequest,
     id::{ClaimId, HostId},
     inventory::{Host, ObservedContainer},
     log::LogRequest,
+    stream::{Ability, StreamRequest},
     task::{Lease, Outcome, Progress, Task, TaskError, TaskResult, TaskStatus},
 };
 use jiff::Timestamp;
@@ -311,19 +313,45 @@ pub struct Health {
     pub version: String,
 }
 
-/// `POST /agents/:id/streams`: which logs are wanted?
+/// `POST /agents/:id/streams`: what is wanted?
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LogCallBody {
+pub struct StreamCallBody {
     /// The agent's session.
     pub epoch: u64,
     /// How long to wait for the first.
     pub wait_seconds: f64,
+    /// What the agent can do beside reading logs.
+    #[serde(default)]
+    pub can: Vec<Ability>,
 }
 
-/// The answer: logs that are wanted and that nobody reads yet.
+/// The answer: what is wanted and nobody has come for yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LogRequests {
-    /// Each is served by a request of its own, `POST /agents/:id/streams/:stream`.
+pub struct StreamRequests {
+    /// Logs. Each is served by a request of its own, `POST /agents/:id/streams/:stream`.
     pub requests: Vec<LogRequest>,
+    /// Commands, for an agent that can run them. Each has a WebSocket of its own, `GET /agents/:id/streams/:stream`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub execs: Vec<ExecRequest>,
+}
+
+impl From<Vec<StreamRequest>> for StreamRequests {
+    fn from(all: Vec<StreamRequest>) -> Self {
+        let (mut requests, mut execs) = (Vec::new(), Vec::new());
+        for request in all {
+            match request {
+                StreamRequest::Log(request) => requests.push(request),
+                StreamRequest::Exec(request) => execs.push(request),
+            }
+        }
+        Self { requests, execs }
+    }
+}
+
+impl From<StreamRequests> for Vec<StreamRequest> {
+    fn from(all: StreamRequests) -> Self {
+        let logs = all.requests.into_iter().map(StreamRequest::Log);
+        logs.chain(all.execs.into_iter().map(StreamRequest::Exec)).collect()
+    }
 }

@@ -74,7 +74,7 @@ fn presented(request: &Request, route: &str) -> Option<String> {
         let (scheme, token) = authorization.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned());
     }
-    let streams = ["/api/v1/events", "/api/v1/ws", "/api/v1/ws/graph"];
+    let streams = ["/api/v1/events", "/api/v1/ws", "/api/v1/ws/graph", "/api/v1/containers/{id}/exec"];
     if !streams.contains(&route) {
         return None;
     }

@@ -28,6 +28,10 @@ pub fn needs(method: &Method, route: &str) -> Needs {
         // Names of credentials are nobody's business but the administrator's.
         _ if route.starts_with("/tokens") => Needs::Admin,
         "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,
+        // Whoever is inside a container can do there what he likes.
+        "/containers/{id}/exec" => Needs::Admin,
+        // What a command is given is for its agent alone.
+        "/agents/{id}/streams/{stream}" => Needs::Agent,
         _ if route.starts_with("/agents/{id}/") && reads => Needs::AgentOrViewer,
         _ if route.starts_with("/agents/{id}/") => Needs::Agent,
         _ if reads => Needs::Viewer,

@@ -9,28 +9,49 @@ use std::{borrow::Cow, error::Error, fmt::Display, process::ExitCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything that was asked for is so.
-    Ok = 0,
+    Ok,
     /// It failed.
-    Failed = 1,
+    Failed,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// The document is invalid or cannot be planned.
-    Invalid = 3,
+    Invalid,
     /// The server does not allow it.
-    Denied = 4,
+    Denied,
     /// The server or the engine does not answer.
-    Unreachable = 5,
+    Unreachable,
     /// The wait came to its end before the work did.
-    TimedOut = 6,
+    TimedOut,
     /// `plan --detailed-exitcode`: there is something to do.
-    Changes = 7,
+    Changes,
+    /// `stack exec`: Graphium itself failed, and says nothing of the command.
+    NotRun,
     /// Ctrl-C.
-    Interrupted = 130,
+    Interrupted,
+    /// `stack exec`: what the command ended with.
+    Command(u8),
 }
 
 impl Exit {
+    /// What the shell gets.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Invalid => 3,
+            Self::Denied => 4,
+            Self::Unreachable => 5,
+            Self::TimedOut => 6,
+            Self::Changes => 7,
+            Self::NotRun => 125,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
+
     /// The same for programs that read JSON: stable, kebab-case.
-    fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
@@ -40,14 +61,16 @@ impl Exit {
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
             Self::Changes => "changes",
+            Self::NotRun => "not-run",
             Self::Interrupted => "interrupted",
+            Self::Command(_) => "command-failed",
         }
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.number())
     }
 }
 

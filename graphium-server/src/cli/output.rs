@@ -71,6 +71,11 @@ impl Output {
         self.line("")
     }
 
+    /// Standard output is somebody else's from now on: no failure of ours is written there.
+    pub(crate) fn hand_over(&mut self) {
+        self.has_result = true;
+    }
+
     /// Hands over what was written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(refused)

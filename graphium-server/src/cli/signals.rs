@@ -13,7 +13,7 @@ pub(crate) fn stop_requested() -> impl Future<Output = ()> + Send {
         // Who waited may have ended by himself.
         let _ = asked.send(());
         any().await;
-        std::process::exit(Exit::Interrupted as i32);
+        std::process::exit(Exit::Interrupted.number().into());
     });
     async {
         let _ = first.await;

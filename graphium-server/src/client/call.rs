@@ -5,7 +5,7 @@ use super::{
     servers::{Server, Servers},
 };
 use crate::api::{problem::Problem, wire::Listing};
-use reqwest::{Body, Method, RequestBuilder, Response, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -212,7 +212,7 @@ impl Call {
             *request.body_mut() = body;
         }
         let response = server.http.execute(request).await.map_err(unreachable)?;
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
         let status = response.status().as_u16();

@@ -1,6 +1,6 @@
 //! The agent's way to the control plane over HTTP.
 
-use super::{Client, ClientError, logs::HttpLogLink};
+use super::{Client, ClientError, logs::HttpStreamLink};
 use crate::{
     api::wire::{ClaimBody, Renewed, StatusReport},
     protocol,
@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::HostId,
-    log::LogLink,
     store::SessionRequest,
+    stream::StreamLink,
     task::{Lease, Outcome, Task, TaskError},
 };
 use reqwest::Method;
@@ -107,8 +107,8 @@ impl AgentLink for HttpLink {
         Ok(request.deadline(CALL).body(report).done().await?)
     }
 
-    fn log_links(&self) -> Vec<Arc<dyn LogLink>> {
-        self.client.apart().map(|client| Arc::new(HttpLogLink::new(client)) as Arc<dyn LogLink>).collect()
+    fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
+        self.client.apart().map(|client| Arc::new(HttpStreamLink::new(client)) as Arc<dyn StreamLink>).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Client, ClientError, call::reason};
 use crate::api::{
     frames::FrameParser,
-    wire::{LogCallBody, LogRequests},
+    wire::{StreamCallBody, StreamRequests},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,8 +15,9 @@ use futures::{
 use graphium_core::{
     agent::LinkError,
     id::{HostId, StreamId},
-    log::{LogCall, LogFrame, LogLink, LogRequest, Since},
+    log::{LogFrame, Since},
     runtime::Tail,
+    stream::{ExecLine, StreamCall, StreamLink, StreamRequest},
 };
 use reqwest::{Body, Method};
 use std::{convert::Infallible, fmt, time::Duration};
@@ -114,23 +115,23 @@ impl Client {
 
 /// An agent's way to the readers at one server.
 #[derive(Debug)]
-pub(super) struct HttpLogLink {
-    client: Client,
+pub(super) struct HttpStreamLink {
+    pub(super) client: Client,
 }
 
-impl HttpLogLink {
+impl HttpStreamLink {
     pub(super) fn new(client: Client) -> Self {
         Self { client }
     }
 }
 
 #[async_trait]
-impl LogLink for HttpLogLink {
-    async fn asked(&self, call: &LogCall) -> Result<Vec<LogRequest>, LinkError> {
-        let body = LogCallBody { epoch: call.epoch, wait_seconds: call.wait.as_secs_f64() };
+impl StreamLink for HttpStreamLink {
+    async fn asked(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
+        let body = StreamCallBody { epoch: call.epoch, wait_seconds: call.wait.as_secs_f64(), can: call.can.clone() };
         let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "streams"]);
-        let answer: LogRequests = request.deadline(call.wait + MARGIN).body(&body).json().await?;
-        Ok(answer.requests)
+        let answer: StreamRequests = request.deadline(call.wait + MARGIN).body(&body).json().await?;
+        Ok(answer.into())
     }
 
     async fn serve(
@@ -147,6 +148,10 @@ impl LogLink for HttpLogLink {
         let answer = call.stream(body).await;
         drop(over);
         Ok(answer.map(drop)?)
+    }
+
+    async fn attach(&self, host: &HostId, stream: &StreamId) -> Result<Option<ExecLine>, LinkError> {
+        self.attached(host, stream).await
     }
 }
 

@@ -6,14 +6,17 @@ mod call;
 mod error;
 mod estate;
 mod events;
+mod exec;
 mod link;
 mod logs;
 mod servers;
+mod socket;
 mod stacks;
 mod tasks;
 
 pub use call::Client;
 pub use error::ClientError;
+pub use exec::ExecSocket;
 pub use link::HttpLink;
 pub use logs::{LogFrames, LogOptions};
 pub use stacks::DeployRequest;

@@ -23,6 +23,7 @@ pub enum Operation {
     Owned,
     LastLines,
     Logs,
+    Exec,
     Watch,
 }
 
@@ -46,6 +47,7 @@ impl fmt::Display for Operation {
             Self::Owned => "owned",
             Self::LastLines => "last-lines",
             Self::Logs => "logs",
+            Self::Exec => "exec",
             Self::Watch => "watch",
         })
     }

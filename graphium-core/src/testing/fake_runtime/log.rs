@@ -1,10 +1,10 @@
-//! What containers have written, and who follows it.
+//! What containers have written, who follows it, and which commands run beside it.
 
 use super::{container::FakeContainer, engine::Engine};
 use crate::runtime::{ContainerLog, LogEntry, LogQuery, LogSource, RuntimeError, Tail};
 use futures::{
     StreamExt as _,
-    channel::mpsc::{UnboundedSender, unbounded},
+    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
     stream,
 };
 use jiff::Timestamp;
@@ -16,6 +16,8 @@ pub(super) struct Log {
     /// Each ends a line, or a part of one that was written alone.
     entries: Vec<LogEntry>,
     followers: Vec<Follower>,
+    /// Commands that run in it, which end with its run.
+    attached: Vec<UnboundedSender<RuntimeError>>,
 }
 
 impl FakeContainer {
@@ -42,12 +44,21 @@ impl Log {
     /// Ends the streams of those who follow: the container's run is over.
     pub(super) fn end_following(&mut self) {
         self.followers.clear();
+        self.attached.clear();
+    }
+
+    /// What tells a command how the run of its container ended: with an error, or without.
+    pub(super) fn attach(&mut self) -> UnboundedReceiver<RuntimeError> {
+        let (attached, end) = unbounded();
+        self.attached.push(attached);
+        end
     }
 
     /// The same, with an error.
     pub(super) fn break_off(&mut self, error: &RuntimeError) {
         // One that no longer reads needs no end.
         self.followers.drain(..).for_each(|follower| drop(follower.unbounded_send(Err(error.clone()))));
+        self.attached.drain(..).for_each(|attached| drop(attached.unbounded_send(error.clone())));
     }
 }
 

@@ -3,6 +3,7 @@
 mod call;
 mod container;
 mod engine;
+mod exec;
 mod faults;
 mod log;
 mod outside;
@@ -32,6 +33,8 @@ use std::{
 /// on one engine: an agent may die and another be started while the containers run on.
 ///
 /// Every image can be pulled unless [`deny_image`](Self::deny_image) says otherwise; none is present at first.
+///
+/// Of [commands](crate::runtime::ContainerRuntime::exec) it knows `cat`, `say OUT ERR CODE`, `size`, `yes` and `wait`; every container has them.
 ///
 /// * The world outside: [`write`](Self::write), [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
 ///   [`make_foreign`](Self::make_foreign), [`occupy_port`](Self::occupy_port).

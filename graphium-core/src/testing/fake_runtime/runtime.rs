@@ -9,8 +9,9 @@ use super::{
 use crate::{
     inventory::Capabilities,
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, LiveSettings,
-        LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
+        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
+        VolumeSpec,
     },
     stack::{HealthTest, PullPolicy, TextMap},
 };
@@ -155,6 +156,10 @@ impl ContainerRuntime for FakeRuntime {
 
     async fn logs(&self, name: &str, query: LogQuery) -> Result<ContainerLog, RuntimeError> {
         self.call(Operation::Logs, name, |engine| engine.logs(name, query)).await
+    }
+
+    async fn exec(&self, name: &str, spec: &ExecSpec, feed: ExecFeed) -> Result<Execution, RuntimeError> {
+        self.call(Operation::Exec, name, |engine| engine.exec(name, spec, feed)).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

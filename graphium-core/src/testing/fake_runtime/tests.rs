@@ -5,7 +5,7 @@ use crate::{
     inventory::ContainerStatus,
     runtime::{ContainerRuntime, ContainerSpec, RuntimeError},
     stack::{Container, RestartPolicy},
-    testing::runtime_suite::{LISTENS_AT, RuntimeHarness, Workload},
+    testing::runtime_suite::{Chore, LISTENS_AT, RuntimeHarness, Workload},
 };
 use futures::{FutureExt as _, executor::block_on, future::LocalBoxFuture};
 
@@ -39,6 +39,16 @@ impl RuntimeHarness for Harness {
             Workload::Listens => "listens",
         };
         (image.to_owned(), Vec::new())
+    }
+
+    fn command(&self, chore: Chore) -> Vec<String> {
+        let words: &[&str] = match chore {
+            Chore::Echoes => &["cat"],
+            Chore::Speaks => &["say", "out", "err", "3"],
+            Chore::Measures => &["size"],
+            Chore::Waits => &["wait"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     fn absent_image(&self) -> String {

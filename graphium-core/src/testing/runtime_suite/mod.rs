@@ -14,6 +14,7 @@
 mod bench;
 mod containers;
 mod engine;
+mod execs;
 mod logs;
 mod networks;
 mod probes;
@@ -26,6 +27,7 @@ use crate::runtime::ContainerRuntime;
 use bench::Bench;
 use containers::*;
 use engine::*;
+use execs::*;
 use futures::future::LocalBoxFuture;
 use logs::*;
 use networks::*;
@@ -47,6 +49,9 @@ pub trait RuntimeHarness {
 
     /// An image that is present, and a command for it that does this.
     fn workload(&self, workload: Workload) -> (String, Vec<String>);
+
+    /// A command that does this in a container of [`Workload::Runs`].
+    fn command(&self, chore: Chore) -> Vec<String>;
 
     /// An image that is not present.
     fn absent_image(&self) -> String;
@@ -73,6 +78,20 @@ pub enum Workload {
     /// Listens at TCP port [`LISTENS_AT`] until it is asked to stop, and answers HTTP there: `/` with 200, and what it does
     /// not have with 404.
     Listens,
+}
+
+/// What a command of the suite does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chore {
+    /// Writes whatever it reads to its standard output, and ends well with its standard input.
+    Echoes,
+    /// Writes the line `out` to its standard output and `err` to its standard error, and ends with exit code 3.
+    Speaks,
+    /// Writes the size of its terminal as `ROWS COLUMNS`, at its beginning and soon after it became another, in
+    /// lines of their own, until it is ended.
+    Measures,
+    /// Writes nothing, and runs until its container ends.
+    Waits,
 }
 
 /// The port of [`Workload::Listens`].
@@ -104,6 +123,11 @@ macro_rules! __runtime_cases {
             a_log_is_followed_until_its_container_ends
             a_followed_log_ends_when_its_container_is_removed
             a_foreign_log_is_not_read
+            a_command_writes_to_both_and_ends_with_its_code
+            a_command_reads_to_the_end_of_its_input
+            a_command_has_a_terminal_of_the_size_that_is_asked_for
+            a_command_ends_with_its_container
+            a_command_runs_only_in_what_runs_and_is_ours
             a_taken_port_is_port_taken
             a_published_port_is_seen
             settings_change_in_place_and_are_read_back

@@ -3,8 +3,9 @@
 use super::*;
 use crate::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerSpec, ContainerState, EngineInfo, LiveSettings, LogQuery, LogSource,
-        NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec,
+        ContainerChange, ContainerLog, ContainerSpec, ContainerState, EngineInfo, ExecEvent, ExecFeed, ExecSpec,
+        Execution, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned, PresentImage, Probe, PullObserver,
+        RuntimeError, Tail, VolumeSpec,
     },
     stack::{Container, HealthTest, PullPolicy},
     testing::{FakeRuntime, Program},
@@ -38,6 +39,9 @@ enum Lie {
     IgnoresTails,
     MixesSources,
     ReadsForeignLogs,
+    ExecsInForeign,
+    ForgetsCodes,
+    LosesInput,
 }
 
 /// A runtime that lies.
@@ -158,6 +162,26 @@ impl ContainerRuntime for Saboteur {
         };
         Ok(ContainerLog { id: log.id, entries: entries.chain(late).boxed() })
     }
+    async fn exec(&self, name: &str, spec: &ExecSpec, mut feed: ExecFeed) -> Result<Execution, RuntimeError> {
+        let lie = self.lie;
+        if lie == Lie::LosesInput {
+            feed.stdin = feed.stdin.skip(1).boxed();
+        }
+        let mut execution = match self.fake.exec(name, spec, feed).await {
+            Err(RuntimeError::NameTaken { .. }) if lie == Lie::ExecsInForeign => {
+                Execution { container_id: String::new(), events: stream::empty().boxed() }
+            }
+            execution => execution?,
+        };
+        if lie == Lie::ForgetsCodes {
+            let forget = |event: Result<ExecEvent, _>| match event {
+                Ok(ExecEvent::Exited(_)) => Ok(ExecEvent::Exited(0)),
+                event => event,
+            };
+            execution.events = execution.events.map(forget).boxed();
+        }
+        Ok(execution)
+    }
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {
         let (changes, is_silent) = (self.fake.watch().await?, self.lie == Lie::AdjustsInSilence);
         let is_told = move |change: &Result<ContainerChange, RuntimeError>| {
@@ -178,6 +202,15 @@ impl RuntimeHarness for Saboteur {
     }
     fn workload(&self, workload: Workload) -> (String, Vec<String>) {
         (format!("{workload:?}"), Vec::new())
+    }
+    fn command(&self, chore: Chore) -> Vec<String> {
+        let words: &[&str] = match chore {
+            Chore::Echoes => &["cat"],
+            Chore::Speaks => &["say", "out", "err", "3"],
+            Chore::Measures => &["size"],
+            Chore::Waits => &["wait"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
     }
     fn absent_image(&self) -> String {
         "absent".to_owned()
@@ -228,6 +261,9 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::MixesSources, "a_log_is_followed_until_its_container_ends"),
         (Lie::EndsInError, "a_log_is_followed_until_its_container_ends"),
         (Lie::IgnoresTails, "a_log_is_read_from_its_beginning_its_end_and_a_moment"),
+        (Lie::ExecsInForeign, "a_command_runs_only_in_what_runs_and_is_ours"),
+        (Lie::ForgetsCodes, "a_command_writes_to_both_and_ends_with_its_code"),
+        (Lie::LosesInput, "a_command_reads_to_the_end_of_its_input"),
         (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {
         let noticed = noticed_by(lie);

@@ -2,6 +2,7 @@
 
 mod change;
 mod deploy;
+mod exec;
 mod history;
 mod logs;
 mod show;
@@ -38,6 +39,7 @@ enum StackCommand {
     History(history::HistoryArgs),
     Diff(history::DiffArgs),
     Logs(logs::LogsArgs),
+    Exec(exec::ExecArgs),
     Remove(change::RemoveArgs),
     /// Stops the containers of a stack
     Stop(change::NamedArgs),
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &StackArgs, config: &Config, output: &mut Output) -> Res
             StackCommand::History(args) => history::history(args, &mut call).await,
             StackCommand::Diff(args) => history::diff(args, &mut call).await,
             StackCommand::Logs(args) => logs::run(args, &mut call).await,
+            StackCommand::Exec(args) => exec::run(args, &mut call).await,
             StackCommand::Remove(args) => change::remove(args, &mut call).await,
             StackCommand::Stop(args) => change::stop(args, &mut call).await,
             StackCommand::Start(args) => change::start(args, &mut call).await,

@@ -5,7 +5,7 @@ use super::{Image, TestbedError, programs};
 
 const PROGRAM: &str = "/bin/busybox";
 
-/// This machine's busybox and its libraries, with a few of its commands by name: `sh`, `sleep`, `true`, `cat`, `wget`. For tests only.
+/// This machine's busybox and its libraries, with a few of its commands by name: `sh`, `sleep`, `true`, `cat`, `wget`, and `busybox` for the others. For tests only.
 ///
 /// # Errors
 /// When this machine has no busybox.
@@ -15,7 +15,7 @@ pub fn shell(reference: &str) -> Result<Image, TestbedError> {
     layer.directory("bin", 0o755);
     for (path, content) in programs::with_libraries(reference, PROGRAM)? {
         if path == PROGRAM {
-            for name in ["sh", "sleep", "true", "cat", "wget", "httpd"] {
+            for name in ["busybox", "sh", "sleep", "true", "cat", "wget", "httpd"] {
                 layer.file(&format!("bin/{name}"), 0o755, &content);
             }
         } else {

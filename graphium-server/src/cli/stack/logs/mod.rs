@@ -72,7 +72,7 @@ impl LogsArgs {
 }
 
 /// The name of a container within its stack.
-fn within_stack(container: &ObservedContainer) -> &str {
+pub(super) fn within_stack(container: &ObservedContainer) -> &str {
     container.label(label::CONTAINER).unwrap_or(&container.name)
 }
 

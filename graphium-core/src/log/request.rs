@@ -1,48 +1,9 @@
-//! What an agent is asked, and its way to hand it over.
+//! What an agent is asked for.
 
-use super::LogFrame;
-use crate::{
-    agent::LinkError,
-    id::{HostId, StreamId},
-    runtime::Tail,
-};
-use async_trait::async_trait;
-use futures::stream::BoxStream;
+use crate::{id::StreamId, runtime::Tail};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
-
-/// An agent's way to one server's readers.
-#[async_trait]
-pub trait LogLink: Send + Sync + fmt::Debug {
-    /// Asks which logs are wanted and waits up to `wait` for the first; an empty answer says that there was none.
-    ///
-    /// A request that nobody served is told again after some seconds: an answer may be lost.
-    async fn asked(&self, call: &LogCall) -> Result<Vec<LogRequest>, LinkError>;
-
-    /// Hands over a log, as fast as its reader takes it. `Ok` says that it is over, because the frames or the reader
-    /// ended; what nobody waits for any more is over at once.
-    ///
-    /// *Cancellation*: dropping the future ends the reader's stream as one that was lost.
-    async fn serve(
-        &self,
-        host: &HostId,
-        stream: &StreamId,
-        frames: BoxStream<'static, LogFrame>,
-    ) -> Result<(), LinkError>;
-}
-
-/// A question for logs that are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LogCall {
-    /// The agent's host.
-    pub host: HostId,
-    /// Its session.
-    pub epoch: u64,
-    /// How long to wait for the first.
-    pub wait: Duration,
-}
 
 /// A log that somebody wants to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
