@@ -117,6 +117,8 @@ struct State {
     company: company::Company,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
+    /// Hosts that went offline or came back, and whose stacks do not say so yet.
+    turned: BTreeSet<HostId>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.
     noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.

@@ -22,6 +22,8 @@ pub enum StackStatus {
     Pending,
     Deploying,
     Running,
+    /// All of it was brought up, and a host on which part of it runs is not heard.
+    Degraded,
     Stopping,
     Stopped,
     Updating,
@@ -40,12 +42,18 @@ impl StackStatus {
         )
     }
 
+    /// Whether all of it was brought up and nothing is known to have ended since.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Degraded)
+    }
+
     /// The name as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Deploying => "deploying",
             Self::Running => "running",
+            Self::Degraded => "degraded",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Updating => "updating",
@@ -103,10 +111,17 @@ pub struct StackRecord {
 pub(super) struct StackHead {
     pub(super) status: StackStatus,
     pub(super) deployment_id: DeploymentId,
+    pub(super) applied: Places,
     #[serde(default)]
     pub(super) traces: BTreeSet<Trace>,
     #[serde(default)]
     pub(super) error_message: Option<String>,
+}
+
+/// Of an [`Applied`] where everything is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct Places {
+    pub(super) placements: BTreeMap<String, HostId>,
 }
 
 /// What a deployment does to its stack.
@@ -306,8 +321,9 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { status, deployment_id, traces, error_message } = record.read()?;
+        let StackHead { status, deployment_id, applied, traces, error_message } = record.read()?;
         assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
+        assert_eq!(applied.placements, whole.applied.placements);
         assert_eq!((traces, error_message), (whole.traces, whole.error_message));
         Ok(())
     }

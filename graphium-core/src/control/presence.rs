@@ -1,6 +1,6 @@
 //! Who was heard when, and who waits for work.
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, StackHead};
 use crate::{
     id::HostId,
     inventory::Host,
@@ -85,6 +85,7 @@ impl Control {
             })
             .await?;
             self.with_presence(host, |presence| presence.said = Said::Online);
+            self.has_turned(host);
         }
         Ok(())
     }
@@ -107,6 +108,7 @@ impl Control {
         for (host, heard) in absent {
             // Another server on the same store may have been faster, or has removed it.
             let there = self.change_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await?;
+            self.has_turned(&host);
             let mut state = self.state();
             if there.is_none() {
                 state.presence.remove(&host);
@@ -115,6 +117,30 @@ impl Control {
                 presence.said = if presence.heard == heard { Said::Offline } else { Said::Unsure };
             }
         }
+        Ok(())
+    }
+
+    /// A host went offline or came back: stacks of which something runs there are to say so.
+    pub(super) fn has_turned(&self, host: &HostId) {
+        self.state().turned.insert(host.clone());
+        self.wake.notify(usize::MAX);
+    }
+
+    /// Has the stacks settled of which something runs on hosts that went offline or came back.
+    pub(super) async fn touch_stacks_of_turned(&self) -> Result<(), ControlError> {
+        let turned = std::mem::take(&mut self.state().turned);
+        if turned.is_empty() {
+            return Ok(());
+        }
+        let stacks = match self.stack_heads().await {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                self.state().turned.extend(turned);
+                return Err(error);
+            }
+        };
+        let is_there = |head: &StackHead| head.applied.placements.values().any(|host| turned.contains(host));
+        self.state().dirty.extend(stacks.into_iter().filter(is_there).map(|head| head.deployment_id));
         Ok(())
     }
 

@@ -81,7 +81,8 @@ impl World {
         let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {
             // A removal that failed is shown as that until somebody asks again.
             let is_stuck = *status == StackStatus::Deleting && *has_error;
-            status.is_transitional() && !is_stuck
+            // Whoever is away comes back in the calm.
+            *status == StackStatus::Degraded || status.is_transitional() && !is_stuck
         })?;
         Some(format!("{id} is {}", status.as_str()))
     }

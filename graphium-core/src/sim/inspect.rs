@@ -116,15 +116,19 @@ impl World {
             return;
         };
         let mut judge = self.judge();
-        if [StackStatus::Running, StackStatus::Stopped].iter().any(|status| status.as_str() == says) {
+        if [StackStatus::Running, StackStatus::Degraded, StackStatus::Stopped]
+            .iter()
+            .any(|status| status.as_str() == says)
+        {
             let wrong = judge.statuses(&deployment.into()).find(|status| *status != TaskStatus::Completed);
             if let Some(status) = wrong {
                 let detail = format!("{id} is {says} with a task that is {}", status.as_str());
                 judge.accuse(Promise::StatusIsFold, detail);
             }
         }
-        if says == StackStatus::Error.as_str() && text("errorMessage").is_none() {
-            judge.accuse(Promise::StatusIsFold, format!("{id} is in error and does not say why"));
+        let is_told = [StackStatus::Error, StackStatus::Degraded].iter().any(|status| status.as_str() == says);
+        if is_told && text("errorMessage").is_none() {
+            judge.accuse(Promise::StatusIsFold, format!("{id} is {says} and does not say why"));
         }
     }
 
