@@ -264,7 +264,7 @@ pub(super) fn refuse_while_deleting(record: &StackRecord) -> Result<(), ControlE
     Ok(())
 }
 
-fn deployed_record(
+pub(super) fn deployed_record(
     stack: &Stack,
     plan: &Plan,
     existing: Option<&Versioned<StackRecord>>,

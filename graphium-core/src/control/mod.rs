@@ -17,6 +17,7 @@ mod history;
 mod hosts;
 mod model;
 mod monitor;
+mod moving;
 mod observation;
 mod orphans;
 mod planning;
@@ -41,6 +42,7 @@ pub use fold::{Fold, fold};
 pub use history::{DifferenceView, RevisionView};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
+pub use moving::{Drain, Leaving, Remaining, RemainingState};
 pub use orphans::{Orphan, OrphanReason};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;
@@ -123,6 +125,8 @@ struct State {
     noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.
     published: u64,
+    /// When what is to move is looked at.
+    moves: moving::Moves,
     /// When the store is to be pruned next, in time since the start; absent: at once.
     prune_at: Option<Duration>,
 }

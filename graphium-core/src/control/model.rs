@@ -1,6 +1,9 @@
 //! What the control plane keeps.
 
-use super::revision::{RollbackState, TakesBack};
+use super::{
+    moving::Leaving,
+    revision::{RollbackState, TakesBack},
+};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
@@ -31,6 +34,13 @@ pub enum StackStatus {
     Deleting,
     Deleted,
     Error,
+}
+
+impl DeploymentKind {
+    /// Whether it brings up what a document says.
+    pub fn deploys(self) -> bool {
+        matches!(self, Self::Deploy | Self::Rollback | Self::Move)
+    }
 }
 
 impl StackStatus {
@@ -109,6 +119,8 @@ pub struct StackRecord {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StackHead {
+    #[serde(rename = "@id")]
+    pub(super) id: StackId,
     pub(super) status: StackStatus,
     pub(super) deployment_id: DeploymentId,
     pub(super) applied: Places,
@@ -138,6 +150,8 @@ pub enum DeploymentKind {
     Rollback,
     /// Takes away what a first deployment has made that failed.
     Withdraw,
+    /// Moves what runs away from hosts that are to be left.
+    Move,
 }
 
 /// The state of one deployment (or removal, stop, start, restart).
@@ -206,6 +220,9 @@ pub struct DeploymentState {
     /// What it takes back, if it is the way back of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<TakesBack>,
+    /// Of a move: which hosts are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
 }
 
 /// One thing that happened in a deployment.
@@ -321,8 +338,8 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { status, deployment_id, applied, traces, error_message } = record.read()?;
-        assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
+        let StackHead { id, status, deployment_id, applied, traces, error_message } = record.read()?;
+        assert_eq!((id, status, deployment_id), (whole.id, whole.status, whole.deployment_id));
         assert_eq!(applied.placements, whole.applied.placements);
         assert_eq!((traces, error_message), (whole.traces, whole.error_message));
         Ok(())

@@ -84,6 +84,7 @@ impl Control {
                 failed = failed.and(Err(error));
             }
         }
+        let failed = self.move_away().await.and(failed);
         self.publish().await.and(failed)
     }
 

@@ -122,7 +122,11 @@ impl Control {
 
     /// A host went offline or came back: stacks of which something runs there are to say so.
     pub(super) fn has_turned(&self, host: &HostId) {
-        self.state().turned.insert(host.clone());
+        let mut state = self.state();
+        state.turned.insert(host.clone());
+        // There may be more room now.
+        state.moves.hurry();
+        drop(state);
         self.wake.notify(usize::MAX);
     }
 

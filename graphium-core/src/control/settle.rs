@@ -88,6 +88,8 @@ impl Control {
         state.expected.remove(id);
         if fold.ended {
             state.active.remove(id);
+            // Its turn is over: another stack's has come.
+            state.moves.look_soon();
         }
         Ok(())
     }
@@ -197,10 +199,7 @@ fn follow(
 ) -> Result<(), StoreError> {
     let before = &current.head;
     // What was to go has gone, everywhere.
-    let (deploys, withdraws) = (
-        matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback),
-        state.kind == DeploymentKind::Withdraw,
-    );
+    let (deploys, withdraws) = (state.kind.deploys(), state.kind == DeploymentKind::Withdraw);
     let is_tidy = (deploys || withdraws) && tasks.iter().all(|task| task.status == TaskStatus::Completed);
     let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
     if before.status == fold.status && before.error_message == error && before.traces == traces {
@@ -318,6 +317,9 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
         // What happened after all was done.
         return fold.error.clone();
     }
+    if let (Some(leaving), Some(reason)) = (&state.leaving, &fold.error) {
+        return Some(leaving.failed(reason));
+    }
     match (&state.takes_back, &fold.error) {
         (None, None) => None,
         (None, Some(reason)) => Some(match &state.rollback_message {
@@ -336,10 +338,7 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
 
 /// What runs no longer, although every task went well, is an error of the stack.
 fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>, seen: &Seen) -> Fold {
-    let lives = matches!(
-        state.kind,
-        DeploymentKind::Deploy | DeploymentKind::Rollback | DeploymentKind::Start | DeploymentKind::Restart
-    );
+    let lives = state.kind.deploys() || matches!(state.kind, DeploymentKind::Start | DeploymentKind::Restart);
     if !lives || fold.status != StackStatus::Running || current.is_none() {
         return fold;
     }

@@ -60,7 +60,11 @@ impl Control {
             DeploymentKind::Stop => StackAction::Stop,
             DeploymentKind::Start => StackAction::Start,
             DeploymentKind::Restart => StackAction::Restart,
-            DeploymentKind::Deploy | DeploymentKind::Remove | DeploymentKind::Rollback | DeploymentKind::Withdraw => {
+            DeploymentKind::Deploy
+            | DeploymentKind::Remove
+            | DeploymentKind::Rollback
+            | DeploymentKind::Withdraw
+            | DeploymentKind::Move => {
                 return Err(ControlError::Conflict {
                     code: "wrong-action",
                     message: "a stack is stopped, started or restarted this way".to_owned(),

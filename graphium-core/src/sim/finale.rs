@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     control::{ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold},
+    inventory::HostStatus,
     stack::{OnFailure, Stack},
     store::{TaskQuery, TaskStoreExt},
     task::TaskStatus,
@@ -24,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(250);
 impl World {
     /// Lets everything come to rest, then has every stack deployed, and removed.
     pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
+        for host in operator.hosts() {
+            operator.order(host, HostStatus::Active).await;
+        }
         self.rests("after the storm").await?;
         self.look_for_acknowledged();
         // By then every agent has told what runs on its host, whatever became of its last word in the storm.
@@ -35,6 +39,7 @@ impl World {
         for name in &names {
             self.deploy_in_calm(operator, name).await?;
         }
+        self.drains_in_calm(operator).await?;
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
@@ -149,8 +154,7 @@ impl World {
         let before = self.stack_records().into_iter().map(|record| record.value).find(named);
         // One that was started again may be half of one revision and half of another.
         let is_whole = |record: &StackRecord| {
-            let deploys =
-                |state: DeploymentState| matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback);
+            let deploys = |state: DeploymentState| state.kind.deploys();
             record.status == StackStatus::Running && self.present_deployment(record).is_some_and(deploys)
         };
         let before = before.filter(is_whole);
@@ -258,7 +262,7 @@ impl World {
     }
 
     /// What a record says runs, runs, and nothing else of the stack is anywhere.
-    fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
+    pub(super) fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
         for host in &self.hosts {
             for state in host.runtime.containers() {
                 let observed = &state.observed;

@@ -4,6 +4,7 @@
 mod company;
 mod degraded;
 mod moods;
+mod moving;
 mod order;
 mod orphans;
 mod retention;
