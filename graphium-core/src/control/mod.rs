@@ -13,6 +13,7 @@ mod deploy;
 mod draft;
 mod error;
 mod fold;
+mod forget;
 mod history;
 mod hosts;
 mod model;
@@ -39,6 +40,7 @@ pub use code::CODES;
 pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};
+pub use forget::{Forgotten, ForgottenContainer};
 pub use history::{DifferenceView, RevisionView};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
@@ -127,6 +129,8 @@ struct State {
     published: u64,
     /// When what is to move is looked at.
     moves: moving::Moves,
+    /// When what was forgotten is looked at next.
+    forgotten_due: Duration,
     /// When the store is to be pruned next, in time since the start; absent: at once.
     prune_at: Option<Duration>,
 }

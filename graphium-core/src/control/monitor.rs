@@ -85,6 +85,7 @@ impl Control {
             }
         }
         let failed = self.move_away().await.and(failed);
+        let failed = self.remember_forgotten().await.and(failed);
         self.publish().await.and(failed)
     }
 

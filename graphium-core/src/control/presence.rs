@@ -42,6 +42,18 @@ impl Presence {
     }
 }
 
+/// A host that goes offline or comes back, until that is written.
+struct Turning<'a> {
+    control: &'a Control,
+    host: HostId,
+}
+
+impl Drop for Turning<'_> {
+    fn drop(&mut self) {
+        self.control.has_turned(&self.host);
+    }
+}
+
 impl Control {
     /// After a start every host gets its full time to be heard.
     pub(super) async fn recall_hosts(&self) -> Result<(), ControlError> {
@@ -126,6 +138,7 @@ impl Control {
         state.turned.insert(host.clone());
         // There may be more room now.
         state.moves.hurry();
+        state.forgotten_due = Duration::ZERO;
         drop(state);
         self.wake.notify(usize::MAX);
     }
@@ -203,6 +216,9 @@ impl Control {
         if host.offline_since.is_none() {
             host.last_seen = Some(self.environment.now());
         }
+        // Whatever becomes of the answer, or of whoever waits for it.
+        let has_turned = host.offline_since.is_some() != before.offline_since.is_some();
+        let _turning = has_turned.then(|| Turning { control: self, host: host.id.clone() });
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
             Ok(_) => {

@@ -27,7 +27,15 @@ impl World {
         let end = self.elapsed() + self.setup.rest;
         let mut next = self.elapsed();
         let left = loop {
-            for name in &serving {
+            // What stays may be made anew where it is.
+            let placed = self.stack_records();
+            let is_here = |name: &String| {
+                placed.iter().map(|record| &record.value.applied).any(|applied| {
+                    let mut here = applied.placements.iter().filter(|(_, place)| **place == host);
+                    here.any(|(container, _)| applied.stack.engine_name(container) == *name)
+                })
+            };
+            for name in serving.iter().filter(|name| !is_here(name)) {
                 if !self.hosts.iter().any(|other| self.running_on(&other.id, &whole).contains(name)) {
                     self.judge().accuse(Promise::ServesMeanwhile, format!("{host} drains, and {name} runs nowhere"));
                     return None;

@@ -25,13 +25,15 @@ const LOOK: Duration = Duration::from_millis(250);
 impl World {
     /// Lets everything come to rest, then has every stack deployed, and removed.
     pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
+        self.rests("after the storm").await?;
+        self.look_for_acknowledged();
+        // By then every agent has told what runs on its host, whatever became of its last word in the storm; and no order of the
+        // storm arrives any more.
+        self.sleep(KNOWN).await;
         for host in operator.hosts() {
             operator.order(host, HostStatus::Active).await;
         }
-        self.rests("after the storm").await?;
-        self.look_for_acknowledged();
-        // By then every agent has told what runs on its host, whatever became of its last word in the storm.
-        self.sleep(KNOWN).await;
+        self.rests("when every host takes work").await?;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
         }
@@ -81,6 +83,9 @@ impl World {
         if self.judge().open_tasks() > 0 {
             let task = self.judge().unfinished().into_iter().next().map(|(task, _)| task);
             return Some(task.map_or_else(String::new, |task| format!("{task} has not ended")));
+        }
+        if let Some(one) = self.forgotten().into_iter().find(|one| one.error.is_none()) {
+            return Some(format!("{} is forgotten on {}", one.stack_id, one.host_id));
         }
         let statuses = self.stack_statuses();
         let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {

@@ -6,7 +6,7 @@ use super::{
     world::{Grant, World},
 };
 use crate::{
-    control::{DeploymentState, StackRecord, StackStatus},
+    control::{DeploymentState, Forgotten, StackRecord, StackStatus},
     event::{Event, EventType},
     id::{HostId, StackId, TaskId},
     runtime::label,
@@ -73,7 +73,9 @@ impl World {
 
     /// Of a stack that is gone nothing is left but its volumes: data goes where somebody asks for that alone.
     pub(super) fn look_for_remains(&self, stack: &StackId) {
-        for host in &self.hosts {
+        let forgotten = self.forgotten();
+        let is_told = |host: &HostId| forgotten.iter().any(|one| one.stack_id == *stack && one.host_id == *host);
+        for host in self.hosts.iter().filter(|host| !is_told(&host.id)) {
             let is_its =
                 |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
             let containers = host
@@ -87,6 +89,12 @@ impl World {
                 return self.judge().accuse(Promise::NothingLeft, detail);
             }
         }
+    }
+
+    /// What is told to be left on hosts that were away.
+    pub(super) fn forgotten(&self) -> Vec<Forgotten> {
+        let all = self.store.documents::<Forgotten>(RecordQuery::of(Kind::Forgotten)).now_or_never();
+        all.and_then(Result::ok).into_iter().flatten().map(|one| one.value).collect()
     }
 
     fn look_at_ports(&self) {

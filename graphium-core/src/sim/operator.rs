@@ -125,6 +125,7 @@ impl Operator {
         // Some give up what is not done in time.
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
+        let forget = self.world.throw(|dice| !is_calm && dice.chance(300));
         for _ in 0..TRIES {
             let (wish, key) = (wish.clone(), key.clone());
             let asked = self.world.ask(None, what, move |control| {
@@ -137,9 +138,8 @@ impl Operator {
                             control.deploy(*stack, options).await
                         }
                         Wish::Remove(name) => {
-                            control
-                                .remove(&name, RemoveOptions { remove_volumes: true, ..RemoveOptions::default() })
-                                .await
+                            let options = RemoveOptions { remove_volumes: true, forget, ..RemoveOptions::default() };
+                            control.remove(&name, options).await
                         }
                         Wish::Act(name, kind) => control.act_on_stack(&name, kind, None).await,
                         Wish::Rollback(name) => control.rollback(&name, None, None).await,

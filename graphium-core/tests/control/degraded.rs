@@ -2,8 +2,11 @@
 
 use crate::world::{Hand, World, container, shop, stack};
 use graphium_core::{
+    agent::AgentLink,
     control::{DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
     event::EventType,
+    inventory::Host,
+    store::SessionRequest,
 };
 use std::time::Duration;
 
@@ -97,6 +100,24 @@ fn what_is_stopped_or_being_removed_is_not_degraded() {
     let first =
         shown.tasks.into_iter().find(|view| view.task.plan_id == "delete:web@vm2").and_then(|view| view.waiting);
     assert_eq!(first.unwrap().on, format!("host vm2, offline since {since}"));
+}
+
+#[test]
+fn a_host_that_is_known_by_its_first_look_is_not_away_any_more() {
+    let world = World::new();
+    world.run(world.control.register_host(Host::named("vm1".into()))).unwrap();
+    let one = stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(one, DeployOptions::default())).unwrap();
+    let request = SessionRequest { host: "vm1".into(), nonce: "1".into(), seen_epoch: 0 };
+    let epoch = world.run(world.control.open_session(&request)).unwrap().session.epoch;
+    let hand = Hand { world: &world, host: "vm1".into(), epoch };
+    while hand.work() > 0 {}
+    world.tick();
+    assert_eq!(told(&world).0, StackStatus::Degraded, "nobody knows its address yet");
+    let seen = world.run(world.control.inventory()).unwrap().containers;
+    hand.observe(&seen);
+    world.tick();
+    assert_eq!(told(&world), (StackStatus::Running, None));
 }
 
 #[test]

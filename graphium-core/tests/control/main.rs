@@ -3,6 +3,7 @@
 
 mod company;
 mod degraded;
+mod forget;
 mod moods;
 mod moving;
 mod order;
