@@ -64,6 +64,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("GET", "/api/v1/hosts/vm1", May::People),
     ("PUT", "/api/v1/hosts/vm1", May::Admin),
     ("DELETE", "/api/v1/hosts/none", May::Admin),
+    ("GET", "/api/v1/hosts/vm1/drain", May::People),
     ("POST", "/api/v1/hosts/none/drain", May::Admin),
     ("POST", "/api/v1/hosts/none/activate", May::Admin),
     ("POST", "/api/v1/hosts/none/maintenance", May::Admin),

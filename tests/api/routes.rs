@@ -244,6 +244,10 @@ async fn hosts_are_listed_ordered_about_and_forgotten() {
     for status in [HostStatus::Draining, HostStatus::Maintenance, HostStatus::Active] {
         bed.admin.set_host_status("vm1", status).await.unwrap();
     }
+    let drained = bed.admin.drain("vm1").await.unwrap();
+    assert_eq!((drained.host.draining_since.is_some(), drained.remaining.len()), (true, 0));
+    let told = bed.json(Method::GET, "/api/v1/hosts/vm1/drain", None, 200).await;
+    assert_eq!((&told["@id"], &told["remaining"]), (&json!("vm1"), &json!([])));
     let mut host = bed.admin.host("vm1").await.unwrap();
     host.location = Some("dc2".into());
     assert_eq!(bed.admin.register_host(&host).await.unwrap().location.as_deref(), Some("dc2"));
@@ -271,6 +275,7 @@ async fn what_is_wrong_is_a_problem_with_a_code_and_a_request_id() {
         (Method::POST, "/api/v1/tasks", json_body("{}"), 422, "wrong-shape"),
         (Method::POST, "/api/v1/tokens", json_body(r#"{"role": "agent"}"#), 422, "host-missing"),
         (Method::POST, "/api/v1/hosts/none/drain", None, 404, "not-found"),
+        (Method::GET, "/api/v1/hosts/none/drain", None, 404, "not-found"),
         (Method::PUT, "/api/v1/hosts/vm1", json_body(r#"{"@id": "vm2"}"#), 422, "ids-differ"),
         (Method::GET, "/api/v1/containers/none", None, 404, "not-found"),
         (Method::GET, "/api/v1/ws", None, 400, "bad-request"),

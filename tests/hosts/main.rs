@@ -9,6 +9,7 @@
 mod adjusts;
 mod crashes;
 mod deploys;
+mod drains;
 mod estate;
 mod exec;
 mod failures;

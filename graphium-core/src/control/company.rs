@@ -82,14 +82,20 @@ impl Control {
         let mut state = self.state();
         let last = state.company.looked.replace(elapsed);
         let was_cut_off = last.is_some_and(|last| elapsed - last > self.settings.offline_after);
+        let mut turned = Vec::new();
         for Versioned { value: host, .. } in hosts {
             let said = Said::of(host);
             let presence = state.presence.entry(host.id.clone()).or_insert_with(|| Presence::new(elapsed, said));
+            let has_turned = presence.said != said;
             presence.said = said;
             if was_cut_off {
                 presence.heard = elapsed;
             }
+            if has_turned {
+                turned.push(host.id.clone());
+            }
         }
+        state.turned.extend(turned);
     }
 
     /// Of hosts that are known: one that a server heard before it was removed is not there again.

@@ -74,7 +74,7 @@ impl Control {
         if let Some(record) = existing.map(|record| &record.value)
             && plan.is_empty()
             && record.definition == stack
-            && record.status == StackStatus::Running
+            && record.status.is_up()
             && aim.failed().is_none()
         {
             return Ok(Started { warnings: plan.plan.warnings, ..started(record, 0) });
@@ -264,7 +264,7 @@ pub(super) fn refuse_while_deleting(record: &StackRecord) -> Result<(), ControlE
     Ok(())
 }
 
-fn deployed_record(
+pub(super) fn deployed_record(
     stack: &Stack,
     plan: &Plan,
     existing: Option<&Versioned<StackRecord>>,
@@ -296,7 +296,7 @@ fn deployed_record(
 
 /// The latest revision of which all has run; of records that do not tell, the present one if it runs.
 fn last_running(record: &StackRecord) -> Option<u64> {
-    record.last_running.or((record.status == StackStatus::Running).then_some(record.revision))
+    record.last_running.or(record.status.is_up().then_some(record.revision))
 }
 
 /// What earlier deployments may have left somewhere.

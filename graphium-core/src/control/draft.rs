@@ -52,6 +52,7 @@ impl Draft<'_> {
             rollback_id: None,
             rollback_message: None,
             takes_back: None,
+            leaving: None,
         }
     }
 
@@ -93,6 +94,7 @@ fn gate(kind: DeploymentKind) -> Gate {
         DeploymentKind::Remove | DeploymentKind::Withdraw => Gate::Ended,
         DeploymentKind::Deploy
         | DeploymentKind::Rollback
+        | DeploymentKind::Move
         | DeploymentKind::Stop
         | DeploymentKind::Start
         | DeploymentKind::Restart => Gate::Completed,

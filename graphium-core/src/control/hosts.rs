@@ -70,7 +70,8 @@ impl Control {
     }
 
     /// Says whether a host takes work: in maintenance it begins nothing new and ends what it has; draining, it still does what
-    /// was planned for it, and no more is planned.
+    /// was planned for it, no more is placed there, and what runs there moves away as far as it can ([`drain`](Self::drain) tells
+    /// what is left). What has moved stays where it is when the host takes work again.
     ///
     /// # Errors
     /// [`ControlError::NotFound`]; [`ControlError::Conflict`] for `offline`, which is for the agent to be.
@@ -82,7 +83,15 @@ impl Control {
             });
         }
         self.host(id).await?;
-        let host = self.update_host(id, |host| host.status = status).await?;
+        let now = self.environment.now();
+        let host = self
+            .update_host(id, |host| {
+                host.status = status;
+                // Asked for again: what was given up is tried again.
+                host.draining_since = (status == HostStatus::Draining).then_some(now);
+            })
+            .await?;
+        self.state().moves.hurry();
         self.work_is_ready(std::slice::from_ref(id));
         Ok(self.shown(host))
     }

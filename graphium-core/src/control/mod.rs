@@ -13,10 +13,12 @@ mod deploy;
 mod draft;
 mod error;
 mod fold;
+mod forget;
 mod history;
 mod hosts;
 mod model;
 mod monitor;
+mod moving;
 mod observation;
 mod orphans;
 mod planning;
@@ -38,9 +40,11 @@ pub use code::CODES;
 pub use credential::{Role, TokenRecord};
 pub use error::ControlError;
 pub use fold::{Fold, fold};
+pub use forget::{Forgotten, ForgottenContainer};
 pub use history::{DifferenceView, RevisionView};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
+pub use moving::{Drain, Leaving, Remaining, RemainingState};
 pub use orphans::{Orphan, OrphanReason};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;
@@ -117,10 +121,16 @@ struct State {
     company: company::Company,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
+    /// Hosts that went offline or came back, and whose stacks do not say so yet.
+    turned: BTreeSet<HostId>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.
     noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.
     published: u64,
+    /// When what is to move is looked at.
+    moves: moving::Moves,
+    /// When what was forgotten is looked at next.
+    forgotten_due: Duration,
     /// When the store is to be pruned next, in time since the start; absent: at once.
     prune_at: Option<Duration>,
 }

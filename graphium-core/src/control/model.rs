@@ -1,6 +1,9 @@
 //! What the control plane keeps.
 
-use super::revision::{RollbackState, TakesBack};
+use super::{
+    moving::Leaving,
+    revision::{RollbackState, TakesBack},
+};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
@@ -22,6 +25,8 @@ pub enum StackStatus {
     Pending,
     Deploying,
     Running,
+    /// All of it was brought up, and a host on which part of it runs is not heard.
+    Degraded,
     Stopping,
     Stopped,
     Updating,
@@ -29,6 +34,13 @@ pub enum StackStatus {
     Deleting,
     Deleted,
     Error,
+}
+
+impl DeploymentKind {
+    /// Whether it brings up what a document says.
+    pub fn deploys(self) -> bool {
+        matches!(self, Self::Deploy | Self::Rollback | Self::Move)
+    }
 }
 
 impl StackStatus {
@@ -40,12 +52,18 @@ impl StackStatus {
         )
     }
 
+    /// Whether all of it was brought up and nothing is known to have ended since.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Degraded)
+    }
+
     /// The name as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Deploying => "deploying",
             Self::Running => "running",
+            Self::Degraded => "degraded",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Updating => "updating",
@@ -101,12 +119,21 @@ pub struct StackRecord {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StackHead {
+    #[serde(rename = "@id")]
+    pub(super) id: StackId,
     pub(super) status: StackStatus,
     pub(super) deployment_id: DeploymentId,
+    pub(super) applied: Places,
     #[serde(default)]
     pub(super) traces: BTreeSet<Trace>,
     #[serde(default)]
     pub(super) error_message: Option<String>,
+}
+
+/// Of an [`Applied`] where everything is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct Places {
+    pub(super) placements: BTreeMap<String, HostId>,
 }
 
 /// What a deployment does to its stack.
@@ -123,6 +150,8 @@ pub enum DeploymentKind {
     Rollback,
     /// Takes away what a first deployment has made that failed.
     Withdraw,
+    /// Moves what runs away from hosts that are to be left.
+    Move,
 }
 
 /// The state of one deployment (or removal, stop, start, restart).
@@ -191,6 +220,9 @@ pub struct DeploymentState {
     /// What it takes back, if it is the way back of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<TakesBack>,
+    /// Of a move: which hosts are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
 }
 
 /// One thing that happened in a deployment.
@@ -306,8 +338,9 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { status, deployment_id, traces, error_message } = record.read()?;
-        assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
+        let StackHead { id, status, deployment_id, applied, traces, error_message } = record.read()?;
+        assert_eq!((id, status, deployment_id), (whole.id, whole.status, whole.deployment_id));
+        assert_eq!(applied.placements, whole.applied.placements);
         assert_eq!((traces, error_message), (whole.traces, whole.error_message));
         Ok(())
     }

@@ -75,8 +75,8 @@ impl Control {
 
     /// Settles what changed, then hands the events on.
     async fn catch_up(&self) -> Result<(), ControlError> {
+        let mut failed = self.touch_stacks_of_turned().await;
         let dirty = std::mem::take(&mut self.state().dirty);
-        let mut failed = Ok(());
         for id in dirty {
             // One that cannot be settled now is tried again, and keeps no other from it.
             if let Err(error) = self.settle(&id).await {
@@ -84,6 +84,8 @@ impl Control {
                 failed = failed.and(Err(error));
             }
         }
+        let failed = self.move_away().await.and(failed);
+        let failed = self.remember_forgotten().await.and(failed);
         self.publish().await.and(failed)
     }
 

@@ -1,6 +1,6 @@
 //! Containers of ours that no living record accounts for.
 
-use super::{Control, ControlError, StackRecord, StackStatus, TaskView};
+use super::{Control, ControlError, Forgotten, StackRecord, StackStatus, TaskView};
 use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
@@ -49,6 +49,17 @@ pub enum OrphanReason {
         /// That one.
         to: HostId,
     },
+    /// Its stack was removed while its host was away; it is removed when the agent returns.
+    Forgotten {
+        /// When the stack was removed.
+        at: jiff::Timestamp,
+        /// What else of the stack may be left there: networks, and volumes that were to go.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<String>,
+        /// Why it could not be removed when that was tried last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// It was to be removed, by itself or with its stack, and could not be.
     NotRemoved {
         /// What went wrong.
@@ -62,6 +73,13 @@ impl fmt::Display for OrphanReason {
             Self::NoStack => f.write_str("its stack is not known here"),
             Self::NotWanted => f.write_str("its stack has no such container"),
             Self::Moved { to } => write!(f, "its stack has it on host `{to}`"),
+            Self::Forgotten { at, also, error } => {
+                write!(f, "its stack was removed at {at} while the host was away; it goes when the agent returns")?;
+                if !also.is_empty() {
+                    write!(f, ", with {}", also.join(", "))?;
+                }
+                error.iter().try_for_each(|error| write!(f, "; the last try failed: {error}"))
+            }
             Self::NotRemoved { error } => write!(f, "it could not be removed: {error}"),
         }
     }
@@ -83,6 +101,12 @@ impl Control {
         }
         let seen = self.store.documents::<ObservedContainer>(RecordQuery::of(Kind::Container)).await?;
         let mut orphans: Vec<Orphan> = seen.into_iter().filter_map(|seen| orphan(seen.value, &living)).collect();
+        for orphan in self.forgotten().await?.into_iter().flat_map(forgotten) {
+            match orphans.iter_mut().find(|known| known.id == orphan.id) {
+                Some(known) => known.reason = orphan.reason,
+                None => orphans.push(orphan),
+            }
+        }
         orphans.sort_by(|one, other| (&one.host_id, &one.container_name).cmp(&(&other.host_id, &other.container_name)));
         Ok(orphans)
     }
@@ -167,6 +191,24 @@ struct Living {
     is_under_way: bool,
     /// What that could not delete, by host and name, and why.
     not_deleted: BTreeMap<(HostId, String), String>,
+}
+
+/// What may be left on a host that was away.
+fn forgotten(one: Forgotten) -> Vec<Orphan> {
+    let Forgotten { stack_id, host_id, containers, networks, volumes, forgotten_at: at, error, .. } = one;
+    let networks = networks.into_iter().map(|name| format!("network `{name}`"));
+    let also: Vec<String> = networks.chain(volumes.into_iter().map(|name| format!("volume `{name}`"))).collect();
+    let each = containers.into_iter().map(|container| Orphan {
+        id: format!("{host_id}/{}", container.name),
+        host_id: host_id.clone(),
+        container_name: container.name,
+        container_id: container.container_id,
+        image: container.image,
+        status: container.status,
+        stack_id: stack_id.clone(),
+        reason: OrphanReason::Forgotten { at, also: also.clone(), error: error.clone() },
+    });
+    each.collect()
 }
 
 fn orphan(seen: ObservedContainer, living: &BTreeMap<StackId, Living>) -> Option<Orphan> {

@@ -1,6 +1,6 @@
 //! Who was heard when, and who waits for work.
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, StackHead};
 use crate::{
     id::HostId,
     inventory::Host,
@@ -39,6 +39,18 @@ impl Said {
 impl Presence {
     pub(super) fn new(heard: Duration, said: Said) -> Self {
         Self { heard, heard_here: None, said, signal: Arc::default() }
+    }
+}
+
+/// A host that goes offline or comes back, until that is written.
+struct Turning<'a> {
+    control: &'a Control,
+    host: HostId,
+}
+
+impl Drop for Turning<'_> {
+    fn drop(&mut self) {
+        self.control.has_turned(&self.host);
     }
 }
 
@@ -85,6 +97,7 @@ impl Control {
             })
             .await?;
             self.with_presence(host, |presence| presence.said = Said::Online);
+            self.has_turned(host);
         }
         Ok(())
     }
@@ -107,6 +120,7 @@ impl Control {
         for (host, heard) in absent {
             // Another server on the same store may have been faster, or has removed it.
             let there = self.change_host(&host, |host| host.offline_since = host.offline_since.or(Some(now))).await?;
+            self.has_turned(&host);
             let mut state = self.state();
             if there.is_none() {
                 state.presence.remove(&host);
@@ -115,6 +129,35 @@ impl Control {
                 presence.said = if presence.heard == heard { Said::Offline } else { Said::Unsure };
             }
         }
+        Ok(())
+    }
+
+    /// A host went offline or came back: stacks of which something runs there are to say so.
+    pub(super) fn has_turned(&self, host: &HostId) {
+        let mut state = self.state();
+        state.turned.insert(host.clone());
+        // There may be more room now.
+        state.moves.hurry();
+        state.forgotten_due = Duration::ZERO;
+        drop(state);
+        self.wake.notify(usize::MAX);
+    }
+
+    /// Has the stacks settled of which something runs on hosts that went offline or came back.
+    pub(super) async fn touch_stacks_of_turned(&self) -> Result<(), ControlError> {
+        let turned = std::mem::take(&mut self.state().turned);
+        if turned.is_empty() {
+            return Ok(());
+        }
+        let stacks = match self.stack_heads().await {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                self.state().turned.extend(turned);
+                return Err(error);
+            }
+        };
+        let is_there = |head: &StackHead| head.applied.placements.values().any(|host| turned.contains(host));
+        self.state().dirty.extend(stacks.into_iter().filter(is_there).map(|head| head.deployment_id));
         Ok(())
     }
 
@@ -173,6 +216,9 @@ impl Control {
         if host.offline_since.is_none() {
             host.last_seen = Some(self.environment.now());
         }
+        // Whatever becomes of the answer, or of whoever waits for it.
+        let has_turned = host.offline_since.is_some() != before.offline_since.is_some();
+        let _turning = has_turned.then(|| Turning { control: self, host: host.id.clone() });
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
             Ok(_) => {

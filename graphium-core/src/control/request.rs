@@ -31,6 +31,8 @@ pub struct RemoveOptions {
     pub by: Option<String>,
     /// Remove the volumes and their data too.
     pub remove_volumes: bool,
+    /// Do not wait for hosts that are away: what may be left there is kept as a record, and removed when they return.
+    pub forget: bool,
 }
 
 /// Work that was taken on.

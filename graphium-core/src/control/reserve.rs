@@ -1,6 +1,6 @@
 //! What the planner must know beyond what was seen: places that other stacks have taken and not yet filled.
 
-use super::{Control, ControlError, StackRecord, StackStatus};
+use super::{Control, ControlError, StackRecord};
 use crate::{
     action::Action,
     id::{HostId, StackId},
@@ -42,7 +42,7 @@ impl Control {
         // What removes orphans of it is of no deployment that there is a record of.
         let mut tasks = self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?;
         if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned)
-            && own.value.status != StackStatus::Running
+            && !own.value.status.is_up()
         {
             let query = TaskQuery { deployment: Some(own.value.deployment_id.clone()), ..TaskQuery::default() };
             tasks.extend(self.store.all_tasks(query).await?);

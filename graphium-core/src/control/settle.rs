@@ -1,8 +1,8 @@
 //! Brings the records of a deployment and its stack up to what its tasks say.
 
 use super::{
-    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Revision, RevisionOutcome,
-    StackHead, StackRecord, StackStatus,
+    Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Placement, Revision,
+    RevisionOutcome, StackHead, StackRecord, StackStatus,
     deploy::stack_event,
     fold,
     rollback::{is_due, words},
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     event::{EventType, NewEvent},
     id::DeploymentId,
-    inventory::{ContainerStatus, ObservedContainer},
+    inventory::{ContainerStatus, Host, ObservedContainer},
     store::{
         Document, Expect, Key, Kind, Record, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
     },
@@ -55,6 +55,7 @@ impl Control {
         let goes_back = current.is_some() && is_due(&state.value, &done);
         let fold = with_way_back(done.clone(), &state.value, &tasks, goes_back);
         let fold = with_drift(fold, &state.value, current.as_ref(), &seen);
+        let fold = self.with_absence(fold, &state.value, current.as_ref()).await?;
         let now = self.environment.now();
         let mut submission = Submission::default();
         let next = next_state(&state.value, &fold, &seen, current.is_some(), now);
@@ -87,8 +88,28 @@ impl Control {
         state.expected.remove(id);
         if fold.ended {
             state.active.remove(id);
+            // Its turn is over: another stack's has come.
+            state.moves.look_soon();
         }
         Ok(())
+    }
+
+    /// What was brought up and is on a host that is not heard now may run or not: the stack says so, until the host is back.
+    async fn with_absence(
+        &self,
+        mut fold: Fold,
+        state: &DeploymentState,
+        current: Option<&Current>,
+    ) -> Result<Fold, ControlError> {
+        if current.is_some() && fold.status == StackStatus::Running {
+            let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
+            let hosts: Vec<Host> = hosts.into_iter().map(|host| host.value).collect();
+            if let Some(reason) = absence(&state.placements, &hosts) {
+                fold.status = StackStatus::Degraded;
+                fold.error = Some(reason);
+            }
+        }
+        Ok(fold)
     }
 
     /// A deployment that is not there: what was to write it may still be under way, for a while.
@@ -178,23 +199,20 @@ fn follow(
 ) -> Result<(), StoreError> {
     let before = &current.head;
     // What was to go has gone, everywhere.
-    let (deploys, withdraws) = (
-        matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback),
-        state.kind == DeploymentKind::Withdraw,
-    );
+    let (deploys, withdraws) = (state.kind.deploys(), state.kind == DeploymentKind::Withdraw);
     let is_tidy = (deploys || withdraws) && tasks.iter().all(|task| task.status == TaskStatus::Completed);
     let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
     if before.status == fold.status && before.error_message == error && before.traces == traces {
         return Ok(());
     }
     let Versioned { value: whole, version } = current.whole()?;
-    let runs = fold.status == StackStatus::Running;
+    let has_come_up = fold.status.is_up() && !before.status.is_up();
     let mut record = StackRecord {
         status: fold.status,
         error_message: error,
         traces,
         date_modified: now,
-        deployed_at: if runs { Some(now) } else { whole.deployed_at },
+        deployed_at: if has_come_up { Some(now) } else { whole.deployed_at },
         last_running: if done.status == StackStatus::Running && deploys {
             Some(whole.revision)
         } else {
@@ -207,11 +225,15 @@ fn follow(
     }
     submission.records.push(record.write(Expect::Version(version))?);
     let event = match fold.status {
-        StackStatus::Running if before.status == StackStatus::RollingBack && state.kind == DeploymentKind::Rollback => {
+        status
+            if status.is_up()
+                && before.status == StackStatus::RollingBack
+                && state.kind == DeploymentKind::Rollback =>
+        {
             Some(EventType::StackRolledBack)
         }
         StackStatus::Error if withdraws && fold.error.is_none() => Some(EventType::StackRolledBack),
-        StackStatus::Running if before.status != fold.status => Some(EventType::StackDeployed),
+        status if status.is_up() && !before.status.is_up() => Some(EventType::StackDeployed),
         StackStatus::Error | StackStatus::RollingBack if fold.error.is_some() => Some(EventType::StackError),
         StackStatus::Deleting if fold.error.is_some() => Some(EventType::StackError),
         _ => None,
@@ -264,6 +286,9 @@ fn next_state(state: &DeploymentState, fold: &Fold, seen: &Seen, is_current: boo
     next
 }
 
+/// How many containers of a host that is away are named.
+const LISTED: usize = 10;
+
 /// How many events a deployment's record keeps: the rest is in the event log.
 const MAX_EVENTS: usize = 100;
 
@@ -292,6 +317,9 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
         // What happened after all was done.
         return fold.error.clone();
     }
+    if let (Some(leaving), Some(reason)) = (&state.leaving, &fold.error) {
+        return Some(leaving.failed(reason));
+    }
     match (&state.takes_back, &fold.error) {
         (None, None) => None,
         (None, Some(reason)) => Some(match &state.rollback_message {
@@ -310,10 +338,7 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
 
 /// What runs no longer, although every task went well, is an error of the stack.
 fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>, seen: &Seen) -> Fold {
-    let lives = matches!(
-        state.kind,
-        DeploymentKind::Deploy | DeploymentKind::Rollback | DeploymentKind::Start | DeploymentKind::Restart
-    );
+    let lives = state.kind.deploys() || matches!(state.kind, DeploymentKind::Start | DeploymentKind::Restart);
     if !lives || fold.status != StackStatus::Running || current.is_none() {
         return fold;
     }
@@ -328,6 +353,27 @@ fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>
         fold.error = Some(broken.join("; "));
     }
     fold
+}
+
+/// What cannot be seen now, because its host is not heard; the containers of each host by name.
+fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host]) -> Option<String> {
+    let told: Vec<String> = hosts
+        .iter()
+        .filter_map(|host| {
+            let since = host.offline_since?;
+            let there = placements.iter().filter(|(_, placement)| placement.host_id == host.id);
+            let names: Vec<&str> = there.map(|(name, _)| name.as_str()).collect();
+            let more = names.len().saturating_sub(LISTED);
+            let mut listed = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            if more > 0 {
+                listed.push_str(&format!(" and {more} more"));
+            }
+            (!names.is_empty()).then(|| {
+                format!("host `{}` is offline since {since}, and what runs there is not known: {listed}", host.id)
+            })
+        })
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn complaint(seen: &ObservedContainer) -> Option<String> {

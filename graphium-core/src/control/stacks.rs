@@ -6,6 +6,7 @@ use super::{
     deploy::{refuse_while_deleting, started},
     draft::{Aim, Draft},
     fold::under_way,
+    forget::{self, Forgotten},
 };
 use crate::{
     event::EventType,
@@ -18,7 +19,8 @@ use futures::FutureExt;
 impl Control {
     /// Takes the removal of a stack on. Its record goes when every host has confirmed.
     ///
-    /// Asked again while it is under way, the answer names the same deployment; after a failure it is tried anew.
+    /// Asked again while it is under way, the answer names the same deployment; after a failure it is tried anew. Asked to forget,
+    /// it waits for no host that is away: what may be left there is [told](Self::forgotten), and removed when the host is back.
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
@@ -29,21 +31,29 @@ impl Control {
     async fn remove_alone(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
         let existing = self.find_stack(stack).await?;
         let record = &existing.value;
+        let inventory = self.inventory().await?;
         if record.status == StackStatus::Deleting {
             let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
             let tasks = self.store.all_tasks(query).await?;
-            if tasks.iter().any(|task| !task.status.is_terminal()) {
+            let mut open = tasks.iter().filter(|task| !task.status.is_terminal()).peekable();
+            let is_under_way = open.peek().is_some();
+            let waits_for_nothing = open.all(|task| forget::is_there(&task.host_id, &inventory));
+            if is_under_way && (!options.forget || waits_for_nothing) {
                 return Ok(started(record, tasks.len()));
             }
         }
-        let inventory = self.inventory().await?;
         let plan_options = plan::Options {
             remove_volumes: options.remove_volumes,
             traces: record.traces.clone(),
             ..plan::Options::default()
         };
-        let plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
-        self.take_on(&existing, DeploymentKind::Remove, &plan.sealed(), options.by).await
+        let mut plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
+        let forgotten = if options.forget {
+            forget::set_aside(&mut plan, &inventory, options.by.as_ref(), self.environment.now())
+        } else {
+            Vec::new()
+        };
+        self.take_on(&existing, DeploymentKind::Remove, &plan.sealed(), options.by, forgotten).await
     }
 
     /// Takes on to stop, start or restart every container of a stack.
@@ -60,7 +70,11 @@ impl Control {
             DeploymentKind::Stop => StackAction::Stop,
             DeploymentKind::Start => StackAction::Start,
             DeploymentKind::Restart => StackAction::Restart,
-            DeploymentKind::Deploy | DeploymentKind::Remove | DeploymentKind::Rollback | DeploymentKind::Withdraw => {
+            DeploymentKind::Deploy
+            | DeploymentKind::Remove
+            | DeploymentKind::Rollback
+            | DeploymentKind::Withdraw
+            | DeploymentKind::Move => {
                 return Err(ControlError::Conflict {
                     code: "wrong-action",
                     message: "a stack is stopped, started or restarted this way".to_owned(),
@@ -82,7 +96,7 @@ impl Control {
         let inventory = self.inventory().await?;
         let record = &existing.value;
         let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
-        self.take_on(&existing, kind, &plan, by).await
+        self.take_on(&existing, kind, &plan, by, Vec::new()).await
     }
 
     /// Deploys an earlier document of a stack again: the given revision, or the latest before the present that has not failed
@@ -123,11 +137,13 @@ impl Control {
         kind: DeploymentKind,
         plan: &SealedPlan,
         by: Option<String>,
+        forgotten: Vec<Forgotten>,
     ) -> Result<Started, ControlError> {
         let now = self.environment.now();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         let draft = Draft { kind, deployment: &deployment, plan, by: by.as_ref() };
-        let submission = draft.submission(draft.state(now))?;
+        let mut submission = draft.submission(draft.state(now))?;
+        submission.records.extend(forget::records(forgotten, &deployment)?);
         let record = StackRecord {
             status: under_way(kind),
             deployment_id: deployment,

@@ -87,6 +87,9 @@ pub struct Host {
     /// Since when it has been offline; absent: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline_since: Option<Timestamp>,
+    /// Since when it has been draining; absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining_since: Option<Timestamp>,
     /// Version of its agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
@@ -121,6 +124,7 @@ impl Host {
             last_metrics_update: None,
             last_seen: None,
             offline_since: None,
+            draining_since: None,
             agent_version: None,
             docker_version: None,
             engine: Capabilities::default(),

@@ -61,6 +61,7 @@ pub(super) static HOST: Form = Form {
         ("lastMetricsUpdate", Time),
         ("lastSeen", Time),
         ("offlineSince", Time),
+        ("drainingSince", Time),
         ("agentVersion", Text),
         ("dockerVersion", Text),
         ("engine", Takes::Object(&ENGINE)),

@@ -97,6 +97,7 @@ pub fn plan(
         unchanged,
         changes,
         choices: placement.choices,
+        staying: draft.staying(placement.staying),
         endpoints: draft.endpoints(),
         warnings,
     })
@@ -235,6 +236,10 @@ impl<'a, 'p> Draft<'a, 'p> {
         let placed = (0..self.verdicts.len())
             .filter_map(|number| Some((self.name(number).to_owned(), self.layout.host(number)?.clone())));
         placed.collect()
+    }
+
+    fn staying(&self, staying: BTreeMap<usize, String>) -> BTreeMap<String, String> {
+        staying.into_iter().map(|(number, why)| (self.name(number).to_owned(), why)).collect()
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {

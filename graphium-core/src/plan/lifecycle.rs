@@ -66,6 +66,7 @@ pub fn plan_action(
         unchanged,
         changes: Vec::new(),
         choices: Vec::new(),
+        staying: BTreeMap::new(),
         endpoints: Vec::new(),
         warnings: Vec::new(),
         tasks: sequence.tasks.finish(),

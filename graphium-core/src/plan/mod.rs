@@ -88,6 +88,7 @@ mod handover;
 mod hosts;
 mod lasting;
 mod layout;
+mod leave;
 mod leftover;
 mod lifecycle;
 mod live;

@@ -32,6 +32,9 @@ pub struct Plan {
     /// What becomes of containers that were there before, and do not stay as they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// Who stays on a host that is to be [left](Options::leave), by name within the stack, and why; the hash does not count it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub staying: BTreeMap<String, String>,
     /// Where the stack's published ports answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
@@ -154,6 +157,10 @@ pub struct Options {
     /// Containers (by name within the stack) and the hosts that an earlier plan gave them: there they stay if they still
     /// may, wherever one would be placed today. What the document binds it binds.
     pub keep: BTreeMap<String, HostId>,
+    /// Hosts to be left: what is on one of these goes to another that takes it, and stays where there is none or where
+    /// something ties it to its host, as [`Plan::staying`] tells. Where there are such hosts, all else stays where it is,
+    /// whatever its host takes.
+    pub leave: BTreeSet<HostId>,
     /// Where plans that did not come to their end may have left containers, whether anybody has seen these or not: what is
     /// not wanted there is taken away.
     pub traces: BTreeSet<Trace>,

@@ -40,6 +40,8 @@ pub(super) struct Placement<'a> {
     pub(super) choices: Vec<Choice>,
     /// What could be changed for those that have none.
     pub(super) wanting: Vec<Wanting>,
+    /// Who stays on a host that is to be left, and why.
+    pub(super) staying: BTreeMap<usize, String>,
 }
 
 pub(super) struct Placer<'a, 'p> {
@@ -60,6 +62,8 @@ pub(super) struct Placer<'a, 'p> {
     pub(super) wanting: Vec<Wanting>,
     /// Which of those wanting tells of the replicas of a container, by its name.
     pub(super) refused: BTreeMap<&'a str, usize>,
+    /// Who stays on a host that is to be left, and why.
+    pub(super) staying: BTreeMap<usize, String>,
 }
 
 /// Places every member, or says why one cannot be placed; `told` errors at most, and a count of the others.
@@ -85,35 +89,12 @@ pub(super) fn place<'a>(
         told,
         wanting: Vec::new(),
         refused: BTreeMap::new(),
+        staying: BTreeMap::new(),
     };
-    let mut free = placer.place_bound();
-    match stack.deployment.placement_strategy {
-        Some(Strategy::Manual) => {
-            free.iter().for_each(|&number| placer.refuse_unbound(number));
-            free.clear();
-        }
-        Some(Strategy::Datacenter) => {
-            placer.within = stack.deployment.target_datacenter.as_deref();
-            let is_there = |name| hosts.list.iter().any(|site| site.datacenter == Some(name));
-            match placer.within {
-                _ if free.is_empty() => {}
-                None => placer.refuse_without_datacenter(std::mem::take(&mut free)),
-                Some(name) if !is_there(name) => placer.refuse_unknown_datacenter(name, std::mem::take(&mut free)),
-                Some(_) => {}
-            }
-        }
-        Some(Strategy::Auto | Strategy::Spread) | None => {}
-    }
-    match stack.deployment.mode {
-        Mode::SingleHost => placer.place_together(&free),
-        Mode::MultiHost => {
-            placer.keep(&mut free);
-            if stack.deployment.placement_strategy == Some(Strategy::Auto) {
-                placer.weigh(&free);
-            } else {
-                placer.spread(&free);
-            }
-        }
+    if options.leave.is_empty() {
+        placer.place_all();
+    } else {
+        placer.leave(&options.leave);
     }
     for Wanting { error, members: numbers, plight, .. } in &placer.wanting {
         placer.errors[*error].message = plight.told_of(members, numbers);
@@ -128,10 +109,43 @@ pub(super) fn place<'a>(
         errors: placer.errors,
         choices: placer.choices.unwrap_or_default(),
         wanting: placer.wanting,
+        staying: placer.staying,
     }
 }
-
 impl<'a> Placer<'a, '_> {
+    /// Places every member: bound ones, those that are somewhere and may stay, then the others.
+    fn place_all(&mut self) {
+        let mut free = self.place_bound();
+        match self.room.stack.deployment.placement_strategy {
+            Some(Strategy::Manual) => {
+                free.iter().for_each(|&number| self.refuse_unbound(number));
+                free.clear();
+            }
+            Some(Strategy::Datacenter) => {
+                self.within = self.room.stack.deployment.target_datacenter.as_deref();
+                let is_there = |name| self.room.hosts.list.iter().any(|site| site.datacenter == Some(name));
+                match self.within {
+                    _ if free.is_empty() => {}
+                    None => self.refuse_without_datacenter(std::mem::take(&mut free)),
+                    Some(name) if !is_there(name) => self.refuse_unknown_datacenter(name, std::mem::take(&mut free)),
+                    Some(_) => {}
+                }
+            }
+            Some(Strategy::Auto | Strategy::Spread) | None => {}
+        }
+        match self.room.stack.deployment.mode {
+            Mode::SingleHost => self.place_together(&free),
+            Mode::MultiHost => {
+                self.keep(&mut free);
+                if self.room.stack.deployment.placement_strategy == Some(Strategy::Auto) {
+                    self.weigh(&free);
+                } else {
+                    self.spread(&free);
+                }
+            }
+        }
+    }
+
     pub(super) fn name(&self, number: usize) -> &str {
         &self.room.members.list[number].name
     }
@@ -144,7 +158,7 @@ impl<'a> Placer<'a, '_> {
         &self.room.hosts.list[host].host.id
     }
 
-    fn settle(&mut self, number: usize, host: usize, why: &str) {
+    pub(super) fn settle(&mut self, number: usize, host: usize, why: &str) {
         if let Some(choices) = &mut self.choices {
             let is_weighed = self.room.stack.deployment.placement_strategy == Some(Strategy::Auto);
             let (room, placed) = (&self.room, is_weighed.then_some(&*self.placed));
@@ -190,7 +204,7 @@ impl<'a> Placer<'a, '_> {
 
     /// Where a container is already, under its name or the one that it had before: planned before seen running, that before
     /// seen, seen before applied.
-    fn current(&self, number: usize) -> Option<usize> {
+    pub(super) fn current(&self, number: usize) -> Option<usize> {
         let name = self.name(number);
         let former = || self.whereabouts(self.renames.former(number)?.name);
         let host = self.planned.get(name).or_else(|| self.whereabouts(name)).or_else(former);
@@ -226,7 +240,7 @@ impl<'a> Placer<'a, '_> {
     }
 
     /// Places each on the eligible host with the fewest containers.
-    fn spread(&mut self, free: &[usize]) {
+    pub(super) fn spread(&mut self, free: &[usize]) {
         let mut queue: BTreeSet<(usize, usize)> = self.candidates().collect();
         for &number in free {
             let preferred = self.room.members.list[number].definition.requirements.preferred_datacenter.as_deref();
@@ -256,7 +270,7 @@ impl<'a> Placer<'a, '_> {
     }
 
     /// Places each on the eligible host with the highest score, dependencies first.
-    fn weigh(&mut self, free: &[usize]) {
+    pub(super) fn weigh(&mut self, free: &[usize]) {
         let mut ranking = Ranking::default();
         let mut is_free = vec![false; self.placed.len()];
         free.iter().for_each(|&number| is_free[number] = true);
@@ -275,7 +289,7 @@ impl<'a> Placer<'a, '_> {
     }
 
     /// Places all on one host: the one that bound containers name, else where one is already, else the emptiest that takes all.
-    fn place_together(&mut self, free: &[usize]) {
+    pub(super) fn place_together(&mut self, free: &[usize]) {
         let mut bound = self.placed.iter().enumerate().filter_map(|(number, host)| Some((number, (*host)?)));
         let candidates: Vec<usize> = match bound.next() {
             Some((first, host)) => {

@@ -79,6 +79,7 @@ pub fn plan_removal(
         unchanged: Vec::new(),
         changes: Vec::new(),
         choices: Vec::new(),
+        staying: BTreeMap::new(),
         endpoints: Vec::new(),
         warnings,
     }

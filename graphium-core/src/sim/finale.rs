@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     control::{ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold},
+    inventory::HostStatus,
     stack::{OnFailure, Stack},
     store::{TaskQuery, TaskStoreExt},
     task::TaskStatus,
@@ -26,8 +27,13 @@ impl World {
     pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
         self.rests("after the storm").await?;
         self.look_for_acknowledged();
-        // By then every agent has told what runs on its host, whatever became of its last word in the storm.
+        // By then every agent has told what runs on its host, whatever became of its last word in the storm; and no order of the
+        // storm arrives any more.
         self.sleep(KNOWN).await;
+        for host in operator.hosts() {
+            operator.order(host, HostStatus::Active).await;
+        }
+        self.rests("when every host takes work").await?;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
         }
@@ -35,6 +41,7 @@ impl World {
         for name in &names {
             self.deploy_in_calm(operator, name).await?;
         }
+        self.drains_in_calm(operator).await?;
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
@@ -77,11 +84,15 @@ impl World {
             let task = self.judge().unfinished().into_iter().next().map(|(task, _)| task);
             return Some(task.map_or_else(String::new, |task| format!("{task} has not ended")));
         }
+        if let Some(one) = self.forgotten().into_iter().find(|one| one.error.is_none()) {
+            return Some(format!("{} is forgotten on {}", one.stack_id, one.host_id));
+        }
         let statuses = self.stack_statuses();
         let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {
             // A removal that failed is shown as that until somebody asks again.
             let is_stuck = *status == StackStatus::Deleting && *has_error;
-            status.is_transitional() && !is_stuck
+            // Whoever is away comes back in the calm.
+            *status == StackStatus::Degraded || status.is_transitional() && !is_stuck
         })?;
         Some(format!("{id} is {}", status.as_str()))
     }
@@ -148,8 +159,7 @@ impl World {
         let before = self.stack_records().into_iter().map(|record| record.value).find(named);
         // One that was started again may be half of one revision and half of another.
         let is_whole = |record: &StackRecord| {
-            let deploys =
-                |state: DeploymentState| matches!(state.kind, DeploymentKind::Deploy | DeploymentKind::Rollback);
+            let deploys = |state: DeploymentState| state.kind.deploys();
             record.status == StackStatus::Running && self.present_deployment(record).is_some_and(deploys)
         };
         let before = before.filter(is_whole);
@@ -257,7 +267,7 @@ impl World {
     }
 
     /// What a record says runs, runs, and nothing else of the stack is anywhere.
-    fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
+    pub(super) fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
         for host in &self.hosts {
             for state in host.runtime.containers() {
                 let observed = &state.observed;

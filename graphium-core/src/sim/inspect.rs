@@ -6,7 +6,7 @@ use super::{
     world::{Grant, World},
 };
 use crate::{
-    control::{DeploymentState, StackRecord, StackStatus},
+    control::{DeploymentState, Forgotten, StackRecord, StackStatus},
     event::{Event, EventType},
     id::{HostId, StackId, TaskId},
     runtime::label,
@@ -73,7 +73,9 @@ impl World {
 
     /// Of a stack that is gone nothing is left but its volumes: data goes where somebody asks for that alone.
     pub(super) fn look_for_remains(&self, stack: &StackId) {
-        for host in &self.hosts {
+        let forgotten = self.forgotten();
+        let is_told = |host: &HostId| forgotten.iter().any(|one| one.stack_id == *stack && one.host_id == *host);
+        for host in self.hosts.iter().filter(|host| !is_told(&host.id)) {
             let is_its =
                 |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
             let containers = host
@@ -87,6 +89,12 @@ impl World {
                 return self.judge().accuse(Promise::NothingLeft, detail);
             }
         }
+    }
+
+    /// What is told to be left on hosts that were away.
+    pub(super) fn forgotten(&self) -> Vec<Forgotten> {
+        let all = self.store.documents::<Forgotten>(RecordQuery::of(Kind::Forgotten)).now_or_never();
+        all.and_then(Result::ok).into_iter().flatten().map(|one| one.value).collect()
     }
 
     fn look_at_ports(&self) {
@@ -116,15 +124,19 @@ impl World {
             return;
         };
         let mut judge = self.judge();
-        if [StackStatus::Running, StackStatus::Stopped].iter().any(|status| status.as_str() == says) {
+        if [StackStatus::Running, StackStatus::Degraded, StackStatus::Stopped]
+            .iter()
+            .any(|status| status.as_str() == says)
+        {
             let wrong = judge.statuses(&deployment.into()).find(|status| *status != TaskStatus::Completed);
             if let Some(status) = wrong {
                 let detail = format!("{id} is {says} with a task that is {}", status.as_str());
                 judge.accuse(Promise::StatusIsFold, detail);
             }
         }
-        if says == StackStatus::Error.as_str() && text("errorMessage").is_none() {
-            judge.accuse(Promise::StatusIsFold, format!("{id} is in error and does not say why"));
+        let is_told = [StackStatus::Error, StackStatus::Degraded].iter().any(|status| status.as_str() == says);
+        if is_told && text("errorMessage").is_none() {
+            judge.accuse(Promise::StatusIsFold, format!("{id} is {says} and does not say why"));
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::{promise::Promise, stacks, world::World};
 use crate::{
-    control::{ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, Started},
+    control::{ControlError, DeployOptions, DeploymentKind, DeploymentState, Remaining, RemoveOptions, Started},
     id::HostId,
+    inventory::HostStatus,
     stack::Stack,
     store::{Document, Key, TaskStore},
 };
@@ -102,7 +103,8 @@ impl Operator {
             74..78 => Wish::Act(name.clone(), DeploymentKind::Start),
             78..82 => Wish::Act(name.clone(), DeploymentKind::Restart),
             82..90 => Wish::Rollback(name.clone()),
-            90..95 => return self.cancel_something().await,
+            90..93 => return self.cancel_something().await,
+            93..97 => return self.order_a_host().await,
             _ => return self.retry_something().await,
         };
         if let Wish::Deploy(stack) = &wish {
@@ -123,6 +125,7 @@ impl Operator {
         // Some give up what is not done in time.
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
+        let forget = self.world.throw(|dice| !is_calm && dice.chance(300));
         for _ in 0..TRIES {
             let (wish, key) = (wish.clone(), key.clone());
             let asked = self.world.ask(None, what, move |control| {
@@ -135,9 +138,8 @@ impl Operator {
                             control.deploy(*stack, options).await
                         }
                         Wish::Remove(name) => {
-                            control
-                                .remove(&name, RemoveOptions { remove_volumes: true, ..RemoveOptions::default() })
-                                .await
+                            let options = RemoveOptions { remove_volumes: true, forget, ..RemoveOptions::default() };
+                            control.remove(&name, options).await
                         }
                         Wish::Act(name, kind) => control.act_on_stack(&name, kind, None).await,
                         Wish::Rollback(name) => control.rollback(&name, None, None).await,
@@ -186,6 +188,49 @@ impl Operator {
             async move { control.cancel_task(&task, "an operator").await.is_ok() }
         });
         select(pin!(asked), pin!(self.world.sleep(PATIENCE))).await;
+    }
+
+    async fn order_a_host(&self) {
+        let orders = [HostStatus::Draining, HostStatus::Draining, HostStatus::Active, HostStatus::Maintenance];
+        let (host, status) = self.world.throw(|dice| (dice.pick(&self.hosts).cloned(), dice.pick(&orders).copied()));
+        let Some((host, status)) = host.zip(status) else { return };
+        self.order(&host, status).await;
+    }
+
+    /// Asks until it is answered, or patience ends.
+    pub(super) async fn order(&self, host: &HostId, status: HostStatus) -> bool {
+        self.world.tell("operator", || format!("orders {host} to be {status:?}"));
+        for _ in 0..TRIES {
+            let host = host.clone();
+            let asked = self.world.ask(None, "order", move |control| {
+                let host = host.clone();
+                async move { control.set_host_status(&host, status).await.is_ok() }
+            });
+            if let Either::Left((Ok(true), _)) = select(pin!(asked), pin!(self.world.sleep(self.patience()))).await {
+                return true;
+            }
+            self.world.sleep(Duration::from_secs(1)).await;
+        }
+        false
+    }
+
+    /// What is left on a host that drains, once somebody answers.
+    pub(super) async fn remaining(&self, host: &HostId) -> Option<Vec<Remaining>> {
+        for _ in 0..TRIES {
+            let host = host.clone();
+            let asked = self.world.ask(None, "look", move |control| {
+                let host = host.clone();
+                async move { control.drain(&host).await.ok() }
+            });
+            if let Either::Left((Ok(Some(told)), _)) = select(pin!(asked), pin!(self.world.sleep(PATIENCE))).await {
+                return Some(told.remaining);
+            }
+        }
+        None
+    }
+
+    pub(super) fn hosts(&self) -> &[HostId] {
+        &self.hosts
     }
 
     async fn retry_something(&self) {

@@ -28,6 +28,8 @@ pub enum Promise {
     PortsHeldOnce,
     /// A way back ends in the revision before, or says what it could not do.
     RollbackArrives,
+    /// What moves away from a host runs there until it runs elsewhere.
+    ServesMeanwhile,
     /// Events have numbers without a gap.
     EventsGapless,
     /// What was acknowledged is there.
@@ -38,7 +40,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -50,6 +52,7 @@ impl Promise {
         Self::ForeignUntouched,
         Self::PortsHeldOnce,
         Self::RollbackArrives,
+        Self::ServesMeanwhile,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
         Self::Converges,
@@ -70,6 +73,7 @@ impl fmt::Display for Promise {
             Self::ForeignUntouched => "what is not ours is not touched",
             Self::PortsHeldOnce => "a port is held once",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
+            Self::ServesMeanwhile => "what moves runs there until it runs elsewhere",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",
             Self::Converges => "everything comes to rest in time",

@@ -28,12 +28,22 @@ pub enum Kind {
     Token,
     /// One of several servers on the same store.
     Server,
+    /// What may be left on a host that was away when its stack was removed.
+    Forgotten,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Stack, Self::Revision, Self::Deployment, Self::Host, Self::Container, Self::Token, Self::Server];
+    pub const ALL: [Self; 8] = [
+        Self::Stack,
+        Self::Revision,
+        Self::Deployment,
+        Self::Host,
+        Self::Container,
+        Self::Token,
+        Self::Server,
+        Self::Forgotten,
+    ];
 
     /// The name as it is stored.
     pub fn as_str(self) -> &'static str {
@@ -45,6 +55,7 @@ impl Kind {
             Self::Container => "container",
             Self::Token => "token",
             Self::Server => "server",
+            Self::Forgotten => "forgotten",
         }
     }
 }

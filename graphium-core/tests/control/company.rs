@@ -368,3 +368,21 @@ fn a_host_whose_maintenance_begins_at_one_server_is_given_nothing_new_by_the_oth
         assert_eq!(granted.unwrap().len(), held, "given after the maintenance had begun, after {hesitation}");
     }
 }
+
+#[test]
+fn a_server_that_does_not_hear_a_host_says_what_the_other_has_found_out_of_its_stacks() {
+    let (world, second) = two_servers();
+    let one = world.agent("vm1");
+    world
+        .run(world.control.deploy(stack("shop", vec![container("db", "vm1", None, &[])]), DeployOptions::default()))
+        .unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    let says = |control: &Control| world.run(control.stack("shop")).unwrap().status;
+    pass(&world, &second, 60, false);
+    assert_eq!((says(&world.control), says(&second)), (StackStatus::Degraded, StackStatus::Degraded));
+    // It is heard at the second one now.
+    hear(&world, &second).unwrap();
+    pass(&world, &second, 2, false);
+    assert_eq!((says(&world.control), says(&second)), (StackStatus::Running, StackStatus::Running));
+}

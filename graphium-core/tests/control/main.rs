@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod company;
+mod degraded;
+mod forget;
 mod moods;
+mod moving;
 mod order;
 mod orphans;
 mod retention;

@@ -15,6 +15,7 @@ mod fixes_several;
 mod fixes_together;
 mod golden;
 mod identity;
+mod leave;
 mod never;
 mod order;
 mod permuted;

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use graphium_core::{
+    control::Drain,
     id::HostId,
     inventory::{Host, HostStatus},
 };
@@ -57,8 +58,14 @@ pub(super) async fn remove(State(state): State<AppState>, Path(id): Path<String>
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn drain(state: State<AppState>, id: Path<String>) -> Result<Json<Host>, Problem> {
-    order(state, id, HostStatus::Draining).await
+pub(super) async fn drain(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Drain>, Problem> {
+    let id = HostId::new(id);
+    state.control.set_host_status(&id, HostStatus::Draining).await?;
+    Ok(Json(state.control.drain(&id).await?))
+}
+
+pub(super) async fn remaining(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Drain>, Problem> {
+    Ok(Json(state.control.drain(&HostId::new(id)).await?))
 }
 
 pub(super) async fn activate(state: State<AppState>, id: Path<String>) -> Result<Json<Host>, Problem> {

@@ -41,7 +41,7 @@ pub fn router(state: AppState) -> Router {
         .route("/tasks/{id}/cancel", post(tasks::cancel))
         .route("/hosts", get(hosts::list).post(hosts::create))
         .route("/hosts/{id}", get(hosts::one).put(hosts::update).delete(hosts::remove))
-        .route("/hosts/{id}/drain", post(hosts::drain))
+        .route("/hosts/{id}/drain", get(hosts::remaining).post(hosts::drain))
         .route("/hosts/{id}/activate", post(hosts::activate))
         .route("/hosts/{id}/maintenance", post(hosts::maintenance))
         .route("/containers", get(containers::list))

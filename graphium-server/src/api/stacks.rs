@@ -146,6 +146,8 @@ pub(super) async fn deployment(
 pub(super) struct RemoveQuery {
     #[serde(default)]
     remove_volumes: bool,
+    #[serde(default)]
+    forget: bool,
 }
 
 pub(super) async fn remove(
@@ -154,7 +156,8 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     Params(query): Params<RemoveQuery>,
 ) -> Result<Response, Problem> {
-    let options = RemoveOptions { by: Some(caller.name), remove_volumes: query.remove_volumes };
+    let RemoveQuery { remove_volumes, forget } = query;
+    let options = RemoveOptions { by: Some(caller.name), remove_volumes, forget };
     Ok(taken_on(state.control.remove(&id, options).await?))
 }
 

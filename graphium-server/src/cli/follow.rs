@@ -192,7 +192,8 @@ pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
     let name = &status.stack_name;
     let number = |wanted| status.tasks.iter().filter(|view| view.task.status == wanted).count();
     let (failed, cancelled) = (number(TaskStatus::Failed), number(TaskStatus::Cancelled));
-    let bad = failed > 0 || cancelled > 0 || matches!(status.overall_status, StackStatus::Error);
+    let bad =
+        failed > 0 || cancelled > 0 || matches!(status.overall_status, StackStatus::Error | StackStatus::Degraded);
     if !bad {
         return None;
     }
@@ -212,6 +213,7 @@ pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
     };
     let verb = match status.overall_status {
         StackStatus::Deleting => "is not removed",
+        StackStatus::Degraded => "is degraded",
         _ => "failed",
     };
     let message = status.rollback_message.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{Client, ClientError};
 use crate::api::wire::{ContainerList, Health, HostList, IssuedToken, OrphanList, TokenList, TokenRequest, TokenView};
 use graphium_core::{
-    control::{Orphan, TaskView},
+    control::{Drain, Orphan, TaskView},
     inventory::{Host, HostStatus, ObservedContainer},
 };
 use reqwest::Method;
@@ -50,6 +50,22 @@ impl Client {
             }
         };
         self.post(&["hosts", id, verb]).await
+    }
+
+    /// Has a host drained, and tells what is to leave it. The host's containers move; nobody waits for that.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn drain(&self, id: &str) -> Result<Drain, ClientError> {
+        self.post(&["hosts", id, "drain"]).await
+    }
+
+    /// What is still to leave a host that drains, and why it is still there.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn remaining(&self, id: &str) -> Result<Drain, ClientError> {
+        self.get(&["hosts", id, "drain"]).await
     }
 
     /// Forgets a host.

@@ -166,6 +166,16 @@ impl Client {
         self.call(Method::DELETE, &["stacks", stack]).query("removeVolumes", remove_volumes).json().await
     }
 
+    /// Removes a stack without waiting for hosts that are away: what may be left there is removed when they return.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn forget(&self, stack: &str, remove_volumes: bool) -> Result<Started, ClientError> {
+        let remove_volumes = if remove_volumes { "true" } else { "false" };
+        let call = self.call(Method::DELETE, &["stacks", stack]).query("removeVolumes", remove_volumes);
+        call.query("forget", "true").json().await
+    }
+
     /// Stops the containers of a stack.
     ///
     /// # Errors

@@ -162,6 +162,7 @@ fn convert_stack(
         rollback_id: None,
         rollback_message: None,
         takes_back: None,
+        leaving: None,
     };
     let places: BTreeMap<_, _> = placements.into_iter().map(|(name, placement)| (name, placement.host_id)).collect();
     let (created, owner) = (time(&body, "dateCreated").unwrap_or(began), text(&body, "owner"));

@@ -7,7 +7,10 @@ use crate::{
         follow::WaitArgs,
     },
     config::Format,
+    render,
 };
+use graphium_core::control::{OrphanReason, Started};
+use std::collections::BTreeSet;
 
 /// Which stack, and whether to wait.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,9 @@ pub(super) struct RemoveArgs {
     /// With `--volumes`: do not ask before their data is destroyed; nothing else asks
     #[arg(short, long)]
     yes: bool,
+    /// Do not wait for hosts that are away: what may be left there is listed by `graphium orphans`, and removed when they return
+    #[arg(long)]
+    forget: bool,
 }
 
 /// Deploys an earlier document of a stack
@@ -49,8 +55,36 @@ pub(super) async fn remove(args: &RemoveArgs, call: &mut Call<'_>) -> Result<Exi
     if args.volumes && !args.yes {
         confirm(name, call)?;
     }
-    let started = call.client.remove(name, args.volumes).await?;
+    let started = if args.forget {
+        call.client.forget(name, args.volumes).await?
+    } else {
+        call.client.remove(name, args.volumes).await?
+    };
+    tell_of_absent(&started, args, call).await?;
     call.conclude(&started, args.named.wait, call.format(args.named.output)).await
+}
+
+/// Says which hosts are away, and what that means for the removal.
+async fn tell_of_absent(started: &Started, args: &RemoveArgs, call: &mut Call<'_>) -> Result<(), Failure> {
+    if args.forget {
+        let left = call.client.orphans().await?.into_iter().filter(|orphan| orphan.stack_id == started.stack_id);
+        for orphan in left.filter(|orphan| matches!(orphan.reason, OrphanReason::Forgotten { .. })) {
+            let line =
+                format!("`{}` may be left on host `{}`: {}", orphan.container_name, orphan.host_id, orphan.reason);
+            call.output.say(render::printable(&line));
+        }
+        return Ok(());
+    }
+    let Ok(status) = call.client.status(started.deployment_id.as_str()).await else { return Ok(()) };
+    let waits = status.tasks.into_iter().filter_map(|view| view.waiting).filter(|waiting| waiting.reason == "host");
+    let hosts: BTreeSet<String> = waits.map(|waiting| waiting.on).collect();
+    for host in &hosts {
+        call.output.say(format_args!("it waits for {}", render::printable(host)));
+    }
+    if !hosts.is_empty() {
+        call.output.say("it goes on when they return; `--forget` waits for none of them");
+    }
+    Ok(())
 }
 
 /// What destroys data asks, or wants to be told.

@@ -3,15 +3,25 @@
 use super::{
     connect,
     exit::{Exit, Failure},
+    follow::WaitArgs,
     output::Output,
 };
 use crate::{
     config::{Config, Format},
     render::{Clock, Table},
 };
-use graphium_core::inventory::{Host, HostStatus};
-use graphium_server::api::wire::HostList;
+use graphium_core::{
+    control::Drain,
+    inventory::{Host, HostStatus},
+};
+use graphium_server::{api::wire::HostList, client::Client};
 use serde_json::json;
+
+mod drain;
+
+/// What a table of hosts tells.
+const HEADINGS: [&str; 10] =
+    ["NAME", "STATUS", "ADDRESS", "CPUS", "MEMORY", "LAST SEEN", "LOCATION", "DOCKER", "AGENT", "LABELS"];
 
 /// Shows hosts and says whether they take work
 #[derive(Debug, clap::Args)]
@@ -28,9 +38,11 @@ pub(crate) struct HostArgs {
 enum HostCommand {
     /// Lists the hosts
     List,
-    /// Places nothing new on a host, and moves away what runs there
-    Drain(Named),
-    /// Places work on a host again
+    /// Tells of one host, and of what is left there if it drains
+    Status(Named),
+    /// Places nothing new on a host, and moves away what runs there; what is tied to it stays, and says why
+    Drain(DrainArgs),
+    /// Places work on a host again; what has moved away stays where it is
     Activate(Named),
     /// Places nothing new on a host; what runs there stays
     Maintenance(Named),
@@ -44,13 +56,22 @@ struct Named {
     host: String,
 }
 
+#[derive(Debug, clap::Args)]
+struct DrainArgs {
+    /// The host's name
+    host: String,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
 pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
     let client = connect::client(config)?;
     let format = args.output.unwrap_or(config.output.value);
     connect::run(async {
         let (host, status) = match &args.command {
-            HostCommand::List => return list(client.hosts().await?, format, output),
-            HostCommand::Drain(named) => (&named.host, HostStatus::Draining),
+            HostCommand::List => return list(&client, format, output).await,
+            HostCommand::Status(named) => return status(&client.remaining(&named.host).await?, format, output),
+            HostCommand::Drain(args) => return drain::run(&client, &args.host, args.wait, format, output).await,
             HostCommand::Activate(named) => (&named.host, HostStatus::Active),
             HostCommand::Maintenance(named) => (&named.host, HostStatus::Maintenance),
             HostCommand::Remove(named) => {
@@ -71,7 +92,8 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
     })
 }
 
-fn list(hosts: Vec<Host>, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+async fn list(client: &Client, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    let hosts = client.hosts().await?;
     if format == Format::Json {
         // `graphium plan --inventory` takes it as it is.
         output.json(&HostList { hosts, next: None })?;
@@ -83,10 +105,8 @@ fn list(hosts: Vec<Host>, format: Format, output: &mut Output) -> Result<Exit, F
         output.say("  TOKEN=… graphium agent --host-id vm1 --server URL      (on that host)");
         return Ok(Exit::Ok);
     }
-    let headings =
-        ["NAME", "STATUS", "ADDRESS", "CPUS", "MEMORY", "LAST SEEN", "LOCATION", "DOCKER", "AGENT", "LABELS"];
-    let shown = if format == Format::Wide { headings.len() } else { 7 };
-    let mut table = Table::new(&headings[..shown]);
+    let shown = if format == Format::Wide { HEADINGS.len() } else { 7 };
+    let mut table = Table::new(&HEADINGS[..shown]);
     let clock = Clock::system();
     for host in &hosts {
         let mut cells = cells(host, &clock);
@@ -98,6 +118,29 @@ fn list(hosts: Vec<Host>, format: Format, output: &mut Output) -> Result<Exit, F
         if let Some(error) = &host.engine_error {
             output.say(format_args!("{}: {}", host.id, crate::render::printable(error)));
         }
+        if host.draining_since.is_some() {
+            let left = client.remaining(host.id.as_str()).await?.remaining;
+            output.say(format_args!("{}: {}", host.id, drain::summary(&left)));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// One host, and what is left there if it drains.
+fn status(told: &Drain, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        output.json(told)?;
+        return Ok(Exit::Ok);
+    }
+    let clock = Clock::system();
+    let mut table = Table::default();
+    for (heading, cell) in HEADINGS.iter().zip(cells(&told.host, &clock)) {
+        table.row([heading.to_lowercase(), cell]);
+    }
+    table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
+    if let Some(since) = told.host.draining_since {
+        output.say(format_args!("draining since {}: {}", clock.at(since), drain::summary(&told.remaining)));
+        drain::lines(&told.remaining, output)?;
     }
     Ok(Exit::Ok)
 }

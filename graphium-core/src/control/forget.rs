@@ -1,0 +1,278 @@
+//! What may be left on hosts that were away when their stack was removed: kept until their agents have removed it.
+//!
+//! A removal waits for every host. One that is asked to forget does not wait for those that are away: what may be left there
+//! becomes a record of its own, in the same step. When the host is back the record becomes tasks of it, without anybody asking,
+//! but for what a stack wants that lives by then; when these are done the record goes.
+
+use super::{Control, ControlError, StackRecord};
+use crate::{
+    action::Action,
+    id::{DeploymentId, HostId, StackId, TaskId},
+    inventory::{ContainerStatus, Host, Inventory},
+    plan::Plan,
+    store::{
+        Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
+    },
+    task::{Gate, Task, TaskStatus},
+};
+use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Between two looks at what was forgotten.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long after a failure it is tried again.
+const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// What may be left of a removed stack on one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forgotten {
+    /// Of the removal and the host.
+    #[serde(rename = "@id")]
+    pub id: String,
+    /// The stack.
+    pub stack_id: StackId,
+    /// Its name.
+    pub stack_name: String,
+    /// The host.
+    pub host_id: HostId,
+    /// Containers that may be there.
+    pub containers: Vec<ForgottenContainer>,
+    /// Networks that may be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// Volumes that may be there and were to be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// When the stack was forgotten.
+    pub forgotten_at: Timestamp,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Under which its tasks run, once the host is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<DeploymentId>,
+    /// Why it could not be removed when it was tried last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Not before this is it tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+/// A container that may be left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgottenContainer {
+    /// Its name on the engine.
+    pub name: String,
+    /// The engine's id, if it was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub container_id: String,
+    /// Its image, if it was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// What it did when it was seen last.
+    pub status: ContainerStatus,
+}
+
+impl Document for Forgotten {
+    const KIND: Kind = Kind::Forgotten;
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+    fn stack(&self) -> Option<StackId> {
+        Some(self.stack_id.clone())
+    }
+    fn host(&self) -> Option<HostId> {
+        Some(self.host_id.clone())
+    }
+}
+
+/// Whether a host is known and heard.
+pub(super) fn is_there(id: &HostId, inventory: &Inventory) -> bool {
+    inventory.host(id).is_some_and(|host| host.offline_since.is_none())
+}
+
+/// Takes out of the plan of a removal what is to be done on hosts that are away, as what may be left there.
+pub(super) fn set_aside(plan: &mut Plan, inventory: &Inventory, by: Option<&String>, now: Timestamp) -> Vec<Forgotten> {
+    let away: BTreeSet<HostId> =
+        plan.tasks.iter().map(|task| task.host.clone()).filter(|host| !is_there(host, inventory)).collect();
+    let mut forgotten = Vec::new();
+    for host in away {
+        let (mut containers, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
+        for task in plan.tasks.iter().filter(|task| task.host == host) {
+            match &task.action {
+                Action::Delete { name } => {
+                    let seen = inventory.containers.iter().find(|seen| seen.hosted_on == host && seen.name == *name);
+                    containers.push(ForgottenContainer {
+                        name: name.clone(),
+                        container_id: seen.map(|seen| seen.id.clone()).unwrap_or_default(),
+                        image: seen.map(|seen| seen.image.clone()).unwrap_or_default(),
+                        status: seen.map_or(ContainerStatus::Created, |seen| seen.status),
+                    });
+                }
+                Action::RemoveNetwork { name } => networks.push(name.clone()),
+                Action::RemoveVolume { name } => volumes.push(name.clone()),
+                _ => {}
+            }
+        }
+        plan.tasks.retain(|task| task.host != host);
+        forgotten.push(Forgotten {
+            id: String::new(),
+            stack_id: plan.stack.clone(),
+            stack_name: plan.stack_name.clone(),
+            host_id: host,
+            containers,
+            networks,
+            volumes,
+            forgotten_at: now,
+            by: by.cloned(),
+            deployment_id: None,
+            error: None,
+            not_before: None,
+        });
+    }
+    let kept: BTreeSet<_> = plan.tasks.iter().map(|task| task.id.clone()).collect();
+    for task in &mut plan.tasks {
+        task.depends_on.retain(|first| kept.contains(first));
+    }
+    forgotten
+}
+
+/// The records of what a removal forgets.
+pub(super) fn records(forgotten: Vec<Forgotten>, removal: &DeploymentId) -> Result<Vec<RecordWrite>, StoreError> {
+    let each = forgotten.into_iter().map(|one| {
+        let id = format!("{removal}@{}", one.host_id);
+        Forgotten { id, ..one }.write(Expect::Absent)
+    });
+    each.collect()
+}
+
+impl Control {
+    /// What may be left on hosts that were away when their stack was removed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn forgotten(&self) -> Result<Vec<Forgotten>, ControlError> {
+        let all = self.store.documents::<Forgotten>(RecordQuery::of(Kind::Forgotten)).await?;
+        Ok(all.into_iter().map(|one| one.value).collect())
+    }
+
+    /// Has removed what was forgotten on hosts that are back.
+    pub(super) async fn remember_forgotten(&self) -> Result<(), ControlError> {
+        let elapsed = self.environment.elapsed();
+        {
+            let mut state = self.state();
+            if elapsed < state.forgotten_due {
+                return Ok(());
+            }
+            state.forgotten_due = elapsed + LOOK;
+        }
+        for one in self.forgotten().await? {
+            let host = self.store.document::<Host>(one.host_id.as_str()).await?;
+            let is_there =
+                host.is_some_and(|host| host.value.offline_since.is_none() && host.value.engine_error.is_none());
+            let is_early = one.not_before.is_some_and(|moment| moment > self.environment.now());
+            if !is_there || is_early {
+                continue;
+            }
+            match self.alone_or_later(|| self.remember(&one.id).boxed()).await {
+                Ok(_) | Err(ControlError::Store(StoreError::Conflict { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what becomes of something forgotten, from what the store says now.
+    async fn remember(&self, id: &str) -> Result<(), ControlError> {
+        let Some(Versioned { version, value: one }) = self.store.document::<Forgotten>(id).await? else {
+            return Ok(());
+        };
+        let now = self.environment.now();
+        let mut submission = Submission { records: self.planned()?.into_iter().collect(), ..Submission::default() };
+        let expect = Expect::Version(version);
+        if let Some(deployment) = &one.deployment_id {
+            let query = TaskQuery { deployment: Some(deployment.clone()), ..TaskQuery::default() };
+            let tasks = self.store.all_tasks(query).await?;
+            if tasks.iter().any(|task| !task.status.is_terminal()) {
+                return Ok(());
+            }
+            let failed = tasks.iter().find(|task| task.status != TaskStatus::Completed);
+            submission.records.push(match failed {
+                None => one.removal(expect),
+                Some(task) => {
+                    let words = task.error.as_ref().map(|error| error.message.clone());
+                    let error = words.unwrap_or_else(|| format!("{} was {}", task.plan_id, task.status.as_str()));
+                    let not_before = now.checked_add(AGAIN).ok();
+                    Forgotten { deployment_id: None, error: Some(error), not_before, ..one.clone() }.write(expect)?
+                }
+            });
+            self.store.submit(submission, now).await?;
+            return Ok(());
+        }
+        let uuid = self.environment.uuid();
+        let deployment = DeploymentId::new(format!("deployment:{uuid}"));
+        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let tasks = tasks_of(&one, &stacks, &deployment, &uuid.to_string(), now);
+        submission.records.push(if tasks.is_empty() {
+            one.removal(expect)
+        } else {
+            Forgotten { deployment_id: Some(deployment), ..one.clone() }.write(expect)?
+        });
+        submission.tasks = tasks;
+        let submitted = self.store.submit(submission, now).await?;
+        self.work_is_ready(&submitted.ready);
+        Ok(())
+    }
+}
+
+/// The tasks that remove what was forgotten, but for what a stack wants that lives.
+fn tasks_of(
+    one: &Forgotten,
+    stacks: &[Versioned<StackRecord>],
+    deployment: &DeploymentId,
+    uuid: &str,
+    now: Timestamp,
+) -> Vec<Task> {
+    let is_wanted = |engine_name: &str| {
+        stacks.iter().map(|stack| &stack.value.applied).any(|applied| {
+            let mut there = applied.placements.iter().filter(|(_, host)| **host == one.host_id);
+            there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
+        })
+    };
+    // Its networks and volumes are called after the stack.
+    let is_there_again =
+        stacks.iter().any(|stack| stack.value.id == one.stack_id || stack.value.name == one.stack_name);
+    let containers = one.containers.iter().filter(|container| !is_wanted(&container.name));
+    let containers =
+        containers.map(|container| ("delete", container.name.clone(), Action::Delete { name: container.name.clone() }));
+    let others = (!is_there_again).then(|| {
+        let networks = one.networks.iter();
+        let networks =
+            networks.map(|name| ("remove-network", name.clone(), Action::RemoveNetwork { name: name.clone() }));
+        let volumes = one.volumes.iter();
+        networks.chain(volumes.map(|name| ("remove-volume", name.clone(), Action::RemoveVolume { name: name.clone() })))
+    });
+    let mut tasks: Vec<Task> = Vec::new();
+    for (verb, name, action) in containers.chain(others.into_iter().flatten()) {
+        // What uses a network or a volume goes first.
+        let first = if verb == "delete" { Vec::new() } else { tasks.iter().map(|task| task.id.clone()).collect() };
+        let id = TaskId::new(format!("task:{uuid}.{:06}", tasks.len()));
+        tasks.push(Task {
+            stack_id: Some(one.stack_id.clone()),
+            deployment_id: Some(deployment.clone()),
+            plan_id: format!("{verb}:{name}@{}", one.host_id),
+            why: format!("its host was away when the stack was removed, {}", one.forgotten_at),
+            depends_on: first,
+            gate: Gate::Ended,
+            created_by: one.by.clone(),
+            scheduled_by: "planner".to_owned(),
+            ..Task::new(id, one.host_id.clone(), action, now)
+        });
+    }
+    tasks
+}

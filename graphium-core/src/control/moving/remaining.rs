@@ -1,0 +1,141 @@
+//! What is left on a host that drains, and why.
+
+use super::{Standing, TRIES, plan_of_move};
+use crate::{
+    control::{Control, ControlError, StackRecord},
+    id::HostId,
+    inventory::{Host, HostStatus},
+    store::{Kind, RecordQuery, TaskStoreExt},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A host, and what is still to leave it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    /// The host.
+    #[serde(flatten)]
+    pub host: Host,
+    /// Containers of stacks on a host that drains, by stack and name; empty where it does not drain.
+    pub remaining: Vec<Remaining>,
+}
+
+/// A container on a host that drains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remaining {
+    /// Its stack's name.
+    pub stack: String,
+    /// Its name within the stack.
+    pub container: String,
+    /// Whether it goes.
+    pub state: RemainingState,
+    /// Why it is still there.
+    pub why: String,
+}
+
+/// Whether a container leaves a host that drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemainingState {
+    /// It is on its way.
+    Moving,
+    /// It goes when its turn comes.
+    Waiting,
+    /// It stays as long as nothing else changes.
+    Staying,
+}
+
+impl RemainingState {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Moving => "moving",
+            Self::Waiting => "waiting",
+            Self::Staying => "staying",
+        }
+    }
+}
+
+impl Control {
+    /// A host, and what is still to leave it if it drains.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn drain(&self, id: &HostId) -> Result<Drain, ControlError> {
+        let found = self.store.document::<Host>(id.as_str()).await?;
+        let found = found.ok_or_else(|| ControlError::NotFound { kind: "host", id: id.to_string() })?.value;
+        let mut remaining = Vec::new();
+        if found.status == HostStatus::Draining {
+            for stack in self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await? {
+                self.remaining_of(&stack.value, &found, &mut remaining).await?;
+            }
+        }
+        Ok(Drain { host: self.shown(found), remaining })
+    }
+
+    async fn remaining_of(
+        &self,
+        stack: &StackRecord,
+        host: &Host,
+        remaining: &mut Vec<Remaining>,
+    ) -> Result<(), ControlError> {
+        let placed = stack.applied.placements.iter().filter(|(_, at)| **at == host.id).map(|(name, _)| name);
+        let traces = stack.traces.iter().filter(|trace| trace.host == host.id).map(|trace| &trace.name);
+        let names: BTreeSet<&String> = placed.chain(traces).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut tell = |name: &String, state, why: String| {
+            let (stack, container) = (stack.name.clone(), name.clone());
+            remaining.push(Remaining { stack, container, state, why });
+        };
+        let inventory = self.planning_inventory(&stack.id).await?;
+        let error = || stack.error_message.clone().unwrap_or_default();
+        let (state, why) = match self.standing(stack, &inventory.hosts).await? {
+            Standing::Moves => (RemainingState::Moving, "another takes its place".to_owned()),
+            Standing::Busy => (RemainingState::Waiting, "what is under way in its stack comes first".to_owned()),
+            Standing::Stopped => {
+                (RemainingState::Staying, "its stack is stopped; it moves when that has been started".to_owned())
+            }
+            Standing::Failed => (
+                RemainingState::Staying,
+                "the last deployment of its stack has failed; it moves when that has been deployed again".to_owned(),
+            ),
+            Standing::Later { at, failed } => {
+                (RemainingState::Waiting, format!("try {failed} of {TRIES} failed, the next is at {at}: {}", error()))
+            }
+            Standing::GivenUp { failed } => (
+                RemainingState::Staying,
+                format!("all of {failed} tries failed; ask for the drain again when that is mended: {}", error()),
+            ),
+            Standing::Ready { .. } if host.offline_since.is_some() => {
+                (RemainingState::Waiting, "its host is offline; it moves when the agent is heard again".to_owned())
+            }
+            Standing::Ready { .. } => {
+                let plan = plan_of_move(stack, &inventory);
+                for name in names {
+                    match &plan {
+                        Err(found) => {
+                            let why = found.iter().map(|one| one.message.as_str()).next().unwrap_or_default();
+                            tell(name, RemainingState::Staying, why.to_owned());
+                        }
+                        Ok(plan) => match (plan.staying.get(name), plan.placements.get(name)) {
+                            (Some(why), _) => tell(name, RemainingState::Staying, why.clone()),
+                            (None, Some(to)) if *to != host.id => {
+                                tell(name, RemainingState::Waiting, format!("it goes to `{to}` when its turn comes"));
+                            }
+                            (None, _) => {
+                                tell(name, RemainingState::Waiting, "it goes when its turn comes".to_owned());
+                            }
+                        },
+                    }
+                }
+                return Ok(());
+            }
+        };
+        names.into_iter().for_each(|name| tell(name, state, why.clone()));
+        Ok(())
+    }
+}

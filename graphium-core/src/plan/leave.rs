@@ -1,0 +1,105 @@
+//! Leaving hosts: who goes elsewhere, who stays and why. All that is on other hosts stays where it is, whatever those take.
+
+use super::{
+    layout,
+    place::Placer,
+    shared::{Access, Source, mounted},
+};
+use crate::{
+    id::HostId,
+    stack::{Container, Mode, Stack, Strategy},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Placer<'_, '_> {
+    /// Places what is on these hosts elsewhere, where that is possible; the others stay. Nobody is without a place after it who
+    /// had one.
+    pub(super) fn leave(&mut self, hosts: &BTreeSet<HostId>) {
+        let current: Vec<Option<usize>> = (0..self.placed.len()).map(|number| self.current(number)).collect();
+        let mut free = Vec::new();
+        for (number, &at) in current.iter().enumerate() {
+            let Some(host) = at.filter(|&host| hosts.contains(self.host_name(host))) else {
+                match at {
+                    Some(host) => self.settle(number, host, "its host is not left"),
+                    // It was nowhere, or its host is not known any more.
+                    None => free.push(number),
+                }
+                continue;
+            };
+            match self.tie(number) {
+                Some(tie) => {
+                    self.staying.insert(number, tie);
+                    self.settle(number, host, "it is tied to its host");
+                }
+                None => free.push(number),
+            }
+        }
+        let strategy = self.room.stack.deployment.placement_strategy;
+        if strategy == Some(Strategy::Datacenter) {
+            self.within = self.room.stack.deployment.target_datacenter.as_deref();
+        }
+        if free.is_empty() {
+            return;
+        }
+        let tied = self.staying.keys().next().map(|&number| self.name(number).to_owned());
+        match (self.room.stack.deployment.mode, tied) {
+            (Mode::SingleHost, Some(tied)) => {
+                let stays = free.iter().filter(|&&number| current[number].is_some());
+                let why = format!("all of its stack is on one host, and `{tied}` stays there");
+                self.staying.extend(stays.map(|&number| (number, why.clone())));
+            }
+            (Mode::SingleHost, None) => self.place_together(&free),
+            (Mode::MultiHost, _) if strategy == Some(Strategy::Auto) => self.weigh(&free),
+            (Mode::MultiHost, _) => self.spread(&free),
+        }
+        self.settle_unplaced(&free, &current);
+    }
+
+    /// Whoever finds no other place stays.
+    fn settle_unplaced(&mut self, free: &[usize], current: &[Option<usize>]) {
+        let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
+        for wanting in &self.wanting {
+            for &number in &wanting.members {
+                reasons.insert(number, wanting.plight.told_of(self.room.members, &[number]));
+            }
+        }
+        let stays: Vec<(usize, usize)> = free
+            .iter()
+            .filter(|&&number| self.placed[number].is_none())
+            .filter_map(|&number| Some((number, current[number]?)))
+            .collect();
+        if stays.len() == free.iter().filter(|&&number| self.placed[number].is_none()).count() {
+            self.errors.clear();
+            self.wanting.clear();
+            self.unlisted = 0;
+        }
+        for (number, host) in stays {
+            let reason = reasons.remove(&number).unwrap_or_else(|| "no other host takes it".to_owned());
+            self.staying.entry(number).or_insert(reason);
+            self.settle(number, host, "no other host takes it");
+        }
+    }
+
+    /// What ties a container to the host that it is on.
+    fn tie(&self, number: usize) -> Option<String> {
+        let definition = self.definition(number);
+        if let Some(host) = self.room.constraints.bound(definition) {
+            return Some(format!("its document names the host `{host}` for it"));
+        }
+        data_of_host(self.room.stack, definition)
+    }
+}
+
+/// Data of its host that a container would have to leave behind.
+fn data_of_host(stack: &Stack, definition: &Container) -> Option<String> {
+    let is_elsewhere = |name: &str| {
+        let volume = stack.volumes.iter().find(|volume| layout::volume_name(stack, &volume.name) == name);
+        volume.and_then(|volume| volume.driver.as_deref()).is_some_and(|driver| driver != "local")
+    };
+    mounted(stack, definition).into_iter().find_map(|(source, access)| match &source {
+        Source::Volume(name) if is_elsewhere(name) => None,
+        Source::Volume(_) => Some(format!("its data is there: the {source}")),
+        Source::Path(_) if access == Access::Writes => Some(format!("it may write there: the {source}")),
+        Source::Path(_) => None,
+    })
+}

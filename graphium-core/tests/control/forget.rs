@@ -1,0 +1,146 @@
+//! Stacks that are removed while a host of theirs is away.
+
+use crate::{
+    degraded::pass,
+    world::{Hand, World, shop},
+};
+use graphium_core::{
+    control::{ControlError, DeployOptions, OrphanReason, RemoveOptions, StackStatus, Started},
+    task::{Outcome, Task, TaskError},
+};
+
+/// `shop` runs, with `db` on vm1 and `web` on vm2, which is away then.
+fn away(world: &World) -> Hand<'_> {
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    while one.work() + two.work() > 0 {}
+    pass(world, 20, &[&one]);
+    one
+}
+
+fn remove(world: &World, forget: bool) -> Started {
+    let options = RemoveOptions { forget, remove_volumes: true, ..RemoveOptions::default() };
+    world.run(world.control.remove("shop", options)).unwrap()
+}
+
+fn is_gone(world: &World) -> bool {
+    matches!(world.run(world.control.stack("shop")), Err(ControlError::NotFound { .. }))
+}
+
+fn orphans(world: &World) -> Vec<(String, OrphanReason)> {
+    let orphans = world.run(world.control.orphans()).unwrap();
+    orphans.into_iter().map(|orphan| (orphan.id, orphan.reason)).collect()
+}
+
+/// What a host is given, done in order.
+fn work(hand: &Hand<'_>) -> Vec<String> {
+    let mut done = Vec::new();
+    loop {
+        let tasks = hand.claim();
+        if tasks.is_empty() {
+            return done;
+        }
+        tasks.iter().for_each(|task| hand.succeed(task));
+        done.extend(tasks.into_iter().map(|task| task.plan_id));
+    }
+}
+
+#[test]
+fn what_may_be_left_on_a_host_that_is_away_is_told_and_removed_when_it_returns() {
+    let world = World::new();
+    let one = away(&world);
+    // Without a word the removal waits.
+    let first = remove(&world, false);
+    work(&one);
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Deleting);
+    assert_eq!(remove(&world, false).deployment_id, first.deployment_id);
+    let forgets = remove(&world, true);
+    assert_ne!(forgets.deployment_id, first.deployment_id);
+    work(&one);
+    world.tick();
+    assert!(is_gone(&world));
+    let told = orphans(&world);
+    let [(id, OrphanReason::Forgotten { also, error: None, .. })] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((id.as_str(), also.as_slice()), ("vm2/shop-web", &["network `shop`".to_owned()][..]));
+    // A restart forgets nothing of it, and a host that is away is asked for nothing.
+    pass(&world, 30, &[&one]);
+    assert_eq!(orphans(&world), told);
+
+    let two = world.agent("vm2");
+    pass(&world, 1, &[&one]);
+    assert_eq!(work(&two), ["delete:shop-web@vm2", "remove-network:shop@vm2"]);
+    pass(&world, 6, &[&one, &two]);
+    assert_eq!((orphans(&world), world.run(world.control.forgotten()).unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn what_a_stack_wants_again_by_then_is_not_removed() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    assert!(is_gone(&world));
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    work(&one);
+    let two = world.agent("vm2");
+    let mut done = Vec::new();
+    for _ in 0..10 {
+        pass(&world, 1, &[]);
+        done.extend(work(&one));
+        done.extend(work(&two));
+    }
+    assert!(done.contains(&"deploy:web".to_owned()), "{done:?}");
+    assert!(!done.iter().any(|id| id.starts_with("delete:") || id.starts_with("remove-")), "{done:?}");
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+#[test]
+fn what_cannot_be_removed_then_is_told_and_tried_again_later() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    let two = world.agent("vm2");
+    pass(&world, 1, &[&one]);
+    let fail = |task: &Task| {
+        let error = TaskError {
+            code: "engine".into(),
+            message: "the disk is full".into(),
+            help: None,
+            log: Vec::new(),
+            retryable: false,
+        };
+        two.report(task, &Outcome::Failed(error));
+    };
+    two.claim().iter().for_each(fail);
+    work(&two);
+    pass(&world, 6, &[&one, &two]);
+    let told = orphans(&world);
+    let [(_, OrphanReason::Forgotten { error: Some(error), .. })] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(error, "the disk is full");
+    pass(&world, 540, &[&one, &two]);
+    assert_eq!(world.run(world.control.forgotten()).unwrap().len(), 1);
+    for _ in 0..100 {
+        pass(&world, 1, &[&one]);
+        work(&two);
+    }
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+#[test]
+fn where_every_host_is_there_to_forget_is_to_remove() {
+    let world = World::new();
+    let one = away(&world);
+    let two = world.agent("vm2");
+    world.tick();
+    let first = remove(&world, true);
+    assert_eq!(remove(&world, true).deployment_id, first.deployment_id);
+    assert!(world.run(world.control.forgotten()).unwrap().is_empty());
+    while one.work() + two.work() > 0 {}
+    world.tick();
+    assert!(is_gone(&world));
+}

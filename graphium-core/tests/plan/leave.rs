@@ -1,0 +1,161 @@
+//! Hosts that are left: who goes, who stays, and why.
+
+use graphium_core::{
+    action::Action,
+    inventory::HostStatus,
+    plan::{Applied, Options, Plan, fixtures::*, plan},
+    stack::{Container, Mode, Mount, MountKind, OnFailure, Stack, Volume},
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// A stack that runs on so many hosts, and the plan that leaves the first of them.
+fn left(stack: &Stack, count: u32, change: impl FnOnce(&mut graphium_core::inventory::Inventory)) -> (Plan, Plan) {
+    let first = plan(stack, None, &hosts(count), &Options::default()).unwrap();
+    let applied = Applied { stack: stack.clone(), placements: first.placements.clone() };
+    let mut inventory = carried_out(&first, hosts(count));
+    inventory.hosts[0].status = HostStatus::Draining;
+    change(&mut inventory);
+    let leave = [inventory.hosts[0].id.clone()].into();
+    let options =
+        Options { leave, keep: first.placements.clone(), on_failure: Some(OnFailure::Rollback), ..Options::default() };
+    let second = plan(stack, Some(&applied), &inventory, &options).unwrap();
+    (first, second)
+}
+
+fn with_volume(mut container: Container, read_only: bool) -> Container {
+    let kind = MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None };
+    container.volume_mounts.push(Mount { kind, target: "/data".to_owned(), read_only });
+    container
+}
+
+fn with_folder(mut container: Container, read_only: bool) -> Container {
+    let kind = MountKind::Bind { source: "/srv".to_owned(), propagation: None, create_host_path: false };
+    container.volume_mounts.push(Mount { kind, target: "/srv".to_owned(), read_only });
+    container
+}
+
+fn host_of<'p>(plan: &'p Plan, name: &str) -> &'p str {
+    plan.placements[name].as_str()
+}
+
+#[test]
+fn what_is_free_goes_when_its_successor_is_healthy_and_the_others_stay_as_they_are() {
+    let stack = stack("s", vec![checked(container("a")), container("b")]);
+    let (before, after) = left(&stack, 2, |_| {});
+    let vm = host_of(&before, "a").to_owned();
+    assert_ne!((host_of(&after, "a"), host_of(&after, "b")), (vm.as_str(), vm.as_str()));
+    assert_eq!(host_of(&after, "b"), host_of(&before, "b"));
+    assert_eq!((&after.unchanged, after.staying.len()), (&vec!["b".to_owned()], 0));
+    let delete = after.tasks.iter().find(|task| matches!(task.action, Action::Delete { .. })).unwrap();
+    assert_eq!(delete.host.as_str(), vm);
+    assert!(delete.depends_on.iter().any(|id| id.as_str() == "check:a:healthy"), "{delete:?}");
+    assert!(!after.tasks.iter().any(|task| matches!(task.action, Action::Stop { .. })));
+}
+
+#[test]
+fn what_is_tied_to_its_host_stays_and_says_what_ties_it() {
+    let here = hosts(1).hosts[0].id.clone();
+    let bound = Container { host: Some(here.clone()), ..container("bound") };
+    let on = |container: Container| Container { host: None, ..container };
+    let stack = Stack {
+        volumes: vec![Volume { name: "data".to_owned(), ..Volume::default() }],
+        ..stack("s", vec![bound, on(with_volume(container("db"), false)), on(with_folder(container("log"), false))])
+    };
+    // All are on the only host that there was.
+    let first = plan(&stack, None, &hosts(1), &Options::default()).unwrap();
+    let applied = Applied { stack: stack.clone(), placements: first.placements.clone() };
+    let mut inventory = carried_out(&first, hosts(1));
+    inventory.hosts = hosts(2).hosts;
+    inventory.hosts[0].status = HostStatus::Draining;
+    let options = Options { leave: [here].into(), keep: first.placements.clone(), ..Options::default() };
+    let plan = plan(&stack, Some(&applied), &inventory, &options).unwrap();
+    assert!(plan.is_empty() && plan.placements == first.placements, "{plan:?}");
+    let why: Vec<&str> = plan.staying.values().map(String::as_str).collect();
+    assert!(why[0].starts_with("its document names the host `"), "{why:?}");
+    assert_eq!(why[1..], ["its data is there: the volume `s_data`", "it may write there: the host folder `/srv`"]);
+}
+
+#[test]
+fn data_that_lies_elsewhere_and_what_is_only_read_tie_nobody() {
+    let remote = Volume { name: "data".to_owned(), driver: Some("nfs".to_owned()), ..Volume::default() };
+    let stack =
+        Stack { volumes: vec![remote], ..stack("s", vec![with_volume(with_folder(container("a"), true), false)]) };
+    let (before, after) = left(&stack, 2, |_| {});
+    assert_ne!(host_of(&before, "a"), host_of(&after, "a"));
+}
+
+#[test]
+fn what_fits_nowhere_else_stays_and_says_why_host_by_host() {
+    let stack = stack("s", vec![container("a"), container("b")]);
+    let (before, after) = left(&stack, 2, |inventory| inventory.hosts[1].status = HostStatus::Maintenance);
+    assert_eq!(before.placements, after.placements);
+    assert!(after.is_empty(), "what is on a host in maintenance stays there, too: {:?}", after.tasks);
+    let why = after.staying.values().next().unwrap();
+    assert!(
+        why.contains("fits on no host: ") && why.contains("is draining") && why.contains("is in maintenance"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_stack_of_one_host_goes_as_a_whole_or_not_at_all() {
+    let mut stack = stack("s", vec![container("a"), container("b")]);
+    stack.deployment.mode = Mode::SingleHost;
+    let (before, after) = left(&stack, 2, |_| {});
+    assert!(after.placements.values().all(|host| *host != before.placements["a"]), "{:?}", after.placements);
+    let mut tied = stack.clone();
+    tied.containers[1] = with_volume(container("b"), false).into();
+    let (before, after) = left(&tied, 2, |_| {});
+    assert_eq!(before.placements, after.placements);
+    assert_eq!(after.staying["a"], "all of its stack is on one host, and `b` stays there");
+    let (before, after) = left(&stack, 2, |inventory| inventory.hosts[1].status = HostStatus::Offline);
+    assert_eq!((&before.placements, after.staying.len()), (&after.placements, 2));
+}
+
+proptest! {
+    #[test]
+    fn whatever_hosts_are_left_all_have_a_place_and_only_those_on_them_get_another(
+        ties in proptest::collection::vec(0_u8..4, 1..6),
+        closed in proptest::collection::vec(any::<bool>(), 3),
+        single in any::<bool>(),
+    ) {
+        let containers = ties.iter().enumerate().map(|(number, tie)| {
+            let container = container(&format!("c{number}"));
+            match tie {
+                0 => with_volume(container, false),
+                1 => checked(container),
+                _ => container,
+            }
+        });
+        let mut stack = stack("s", containers.collect());
+        if single {
+            stack.deployment.mode = Mode::SingleHost;
+        }
+        let (before, after) = left(&stack, 4, |inventory| {
+            for (host, closed) in inventory.hosts[1..].iter_mut().zip(&closed) {
+                host.status = if *closed { HostStatus::Offline } else { HostStatus::Active };
+            }
+        });
+        let here = hosts(4).hosts[0].id.clone();
+        let on_it: BTreeMap<_, _> = before.placements.iter().filter(|(_, host)| **host == here).collect();
+        for (name, host) in &before.placements {
+            let now = &after.placements[name];
+            if *host != here {
+                prop_assert_eq!(now, host);
+            } else {
+                prop_assert_eq!(*now == here, after.staying.contains_key(name));
+            }
+        }
+        prop_assert!(after.staying.keys().all(|name| on_it.contains_key(name)));
+        if closed.iter().any(|closed| !closed) && !single {
+            let free = on_it.keys().filter(|name| !ties[name[1..].parse::<usize>().unwrap()].eq(&0));
+            prop_assert_eq!(free.filter(|name| after.staying.contains_key(name.as_str())).count(), 0);
+        }
+        // What stays where it is has nothing done to it.
+        for task in after.tasks.iter().filter(|task| !matches!(task.action, Action::Delete { .. })) {
+            let name = task.container.as_deref();
+            prop_assert!(name.is_none_or(|name| before.placements[name] != after.placements[name]), "{:?}", task);
+        }
+    }
+}
