@@ -1,6 +1,9 @@
 //! What the control plane keeps.
 
-use super::revision::{RollbackState, TakesBack};
+use super::{
+    policy::StackPolicy,
+    revision::{RollbackState, TakesBack},
+};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     inventory::{ContainerStatus, Host, ObservedContainer},
@@ -82,6 +85,9 @@ pub struct StackRecord {
     /// The latest revision of which all has run: what a failure goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_running: Option<u64>,
+    /// What is done about it without anybody asking.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policy: StackPolicy,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.
@@ -97,6 +103,10 @@ pub struct StackRecord {
     pub error_message: Option<String>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// What most want to know of a [`StackRecord`]: its documents, which can be large, are left unread.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,6 +115,8 @@ pub(super) struct StackHead {
     pub(super) deployment_id: DeploymentId,
     #[serde(default)]
     pub(super) traces: BTreeSet<Trace>,
+    #[serde(default)]
+    pub(super) policy: StackPolicy,
     #[serde(default)]
     pub(super) error_message: Option<String>,
 }
@@ -280,6 +292,7 @@ mod tests {
     use super::*;
     use crate::{
         plan::fixtures,
+        stack::OnDrift,
         store::{Expect, Record},
     };
 
@@ -296,6 +309,7 @@ mod tests {
             definition: stack.clone(),
             applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
+            policy: StackPolicy { on_drift: OnDrift::Report },
             date_created: Timestamp::UNIX_EPOCH,
             date_modified: Timestamp::UNIX_EPOCH,
             deployed_at: None,
@@ -306,9 +320,9 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { status, deployment_id, traces, error_message } = record.read()?;
+        let StackHead { status, deployment_id, traces, policy, error_message } = record.read()?;
         assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
-        assert_eq!((traces, error_message), (whole.traces, whole.error_message));
+        assert_eq!((traces, policy, error_message), (whole.traces, whole.policy, whole.error_message));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod company;
 mod moods;
 mod order;
 mod orphans;
+mod policy;
 mod retention;
 mod rollback;
 mod saved;

@@ -2,7 +2,7 @@
 
 use super::answer::Found;
 use graphium_core::{
-    control::{DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus},
+    control::{DeploymentKind, DeploymentState, Placement, StackPolicy, StackRecord, StackStatus},
     document::{ReadContext, read},
     id::{DeploymentId, HostId, StackId},
     inventory::{Host, ObservedContainer},
@@ -178,6 +178,7 @@ fn convert_stack(
         owner: text(&body, "owner"),
         error_message: text(&body, "errorMessage"),
         traces: std::collections::BTreeSet::new(),
+        policy: StackPolicy::default(),
         last_running: None,
     };
     conversion.records.push(record.write(Expect::Any)?);
