@@ -82,6 +82,25 @@ async fn a_policy_is_said_in_any_form_of_a_request() {
 }
 
 #[tokio::test]
+async fn what_is_there_is_compared_with_what_is_wanted() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    bed.admin.deploy(stack("shop", "vm1").to_string(), &DeployRequest::default()).await.unwrap();
+    let path = "/api/v1/stacks/shop/diff?live=true";
+    let told = bed.json(Method::GET, path, None, 200).await;
+    assert_eq!((&told["stackName"], &told["revision"]), (&json!("shop"), &json!(1)));
+    assert_eq!(told["hosts"][0]["hostId"], "vm1");
+    assert!(told["hosts"][0]["lastSeen"].is_string(), "{told}");
+    let kinds: Vec<&Value> =
+        told["differences"].as_array().unwrap().iter().map(|difference| &difference["kind"]).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| **kind == "missing"), "{told}");
+    assert_eq!(bed.admin.live_difference("shop").await.unwrap().differences.len(), kinds.len());
+    let refused = bed.json(Method::GET, &format!("{path}&from=1"), None, 400).await;
+    assert_eq!(refused["code"], "bad-query");
+    bed.json(Method::GET, "/api/v1/stacks/none/diff?live=true", None, 404).await;
+}
+
+#[tokio::test]
 async fn every_form_of_a_document_is_taken() {
     let bed = Bed::new().await;
     let _host = bed.host("vm1").await;

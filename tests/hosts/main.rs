@@ -9,6 +9,7 @@
 mod adjusts;
 mod crashes;
 mod deploys;
+mod drift;
 mod estate;
 mod failures;
 mod health;

@@ -16,7 +16,7 @@ use crate::{
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -289,6 +289,8 @@ fn deployed_record(
         definition: stack.clone(),
         traces: traces.collect(),
         applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
+        repairs: BTreeMap::new(),
+        next_repair: None,
         policy: options.policy.of(before.map(|record| record.policy).unwrap_or_default()),
         date_created: before.map_or(now, |record| record.date_created),
         date_modified: now,

@@ -46,6 +46,7 @@ impl Draft<'_> {
             completed_at: None,
             deadline: None,
             error_message: None,
+            reason: None,
             revision: None,
             on_failure: None,
             rollback_state: None,
@@ -95,7 +96,8 @@ fn gate(kind: DeploymentKind) -> Gate {
         | DeploymentKind::Rollback
         | DeploymentKind::Stop
         | DeploymentKind::Start
-        | DeploymentKind::Restart => Gate::Completed,
+        | DeploymentKind::Restart
+        | DeploymentKind::Repair => Gate::Completed,
     }
 }
 

@@ -46,9 +46,11 @@ pub fn fold(kind: DeploymentKind, tasks: &[Task]) -> Fold {
 
 fn goal(kind: DeploymentKind) -> StackStatus {
     match kind {
-        DeploymentKind::Deploy | DeploymentKind::Rollback | DeploymentKind::Start | DeploymentKind::Restart => {
-            StackStatus::Running
-        }
+        DeploymentKind::Deploy
+        | DeploymentKind::Rollback
+        | DeploymentKind::Start
+        | DeploymentKind::Restart
+        | DeploymentKind::Repair => StackStatus::Running,
         // Nothing of it is there any more, and what was wanted does not run.
         DeploymentKind::Withdraw => StackStatus::Error,
         DeploymentKind::Stop => StackStatus::Stopped,
@@ -59,7 +61,7 @@ fn goal(kind: DeploymentKind) -> StackStatus {
 pub(super) fn under_way(kind: DeploymentKind) -> StackStatus {
     match kind {
         DeploymentKind::Deploy | DeploymentKind::Start => StackStatus::Deploying,
-        DeploymentKind::Restart => StackStatus::Updating,
+        DeploymentKind::Restart | DeploymentKind::Repair => StackStatus::Updating,
         DeploymentKind::Stop => StackStatus::Stopping,
         DeploymentKind::Remove => StackStatus::Deleting,
         DeploymentKind::Rollback | DeploymentKind::Withdraw => StackStatus::RollingBack,

@@ -1,6 +1,7 @@
 //! What the control plane keeps.
 
 use super::{
+    drift::Repairs,
     policy::StackPolicy,
     revision::{RollbackState, TakesBack},
 };
@@ -88,6 +89,12 @@ pub struct StackRecord {
     /// What is done about it without anybody asking.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policy: StackPolicy,
+    /// How often each of its containers was brought back lately, by name within the stack.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repairs: BTreeMap<String, Repairs>,
+    /// When the next of them is due that waits for its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_repair: Option<Timestamp>,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.
@@ -118,6 +125,8 @@ pub(super) struct StackHead {
     #[serde(default)]
     pub(super) policy: StackPolicy,
     #[serde(default)]
+    pub(super) next_repair: Option<Timestamp>,
+    #[serde(default)]
     pub(super) error_message: Option<String>,
 }
 
@@ -135,6 +144,8 @@ pub enum DeploymentKind {
     Rollback,
     /// Takes away what a first deployment has made that failed.
     Withdraw,
+    /// Brings back containers that should run and do not.
+    Repair,
 }
 
 /// The state of one deployment (or removal, stop, start, restart).
@@ -185,6 +196,9 @@ pub struct DeploymentState {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// Why it was begun, where nobody has asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The revision that it deploys; absent where it deploys none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -310,6 +324,8 @@ mod tests {
             applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
             policy: StackPolicy { on_drift: OnDrift::Report },
+            repairs: BTreeMap::new(),
+            next_repair: Some(Timestamp::UNIX_EPOCH),
             date_created: Timestamp::UNIX_EPOCH,
             date_modified: Timestamp::UNIX_EPOCH,
             deployed_at: None,
@@ -320,9 +336,10 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { status, deployment_id, traces, policy, error_message } = record.read()?;
+        let StackHead { status, deployment_id, traces, policy, next_repair, error_message } = record.read()?;
         assert_eq!((status, deployment_id), (whole.status, whole.deployment_id));
-        assert_eq!((traces, policy, error_message), (whole.traces, whole.policy, whole.error_message));
+        assert_eq!((traces, policy), (whole.traces, whole.policy));
+        assert_eq!((next_repair, error_message), (whole.next_repair, whole.error_message));
         Ok(())
     }
 }

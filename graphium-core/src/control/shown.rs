@@ -93,6 +93,9 @@ pub struct StatusView {
     /// Why it does not go back, or what differs now that its way back has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_message: Option<String>,
+    /// Why it was begun, where nobody has asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What it takes back, if it is the way back of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<TakesBack>,

@@ -53,6 +53,7 @@ impl Control {
             rollback_state,
             rollback_id: state.rollback_id,
             rollback_message: state.rollback_message,
+            reason: state.reason,
             takes_back: state.takes_back,
             policy,
             endpoints: state.endpoints,

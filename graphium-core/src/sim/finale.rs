@@ -27,9 +27,14 @@ impl World {
         self.rests("after the storm").await?;
         self.look_for_acknowledged();
         // By then every agent has told what runs on its host, whatever became of its last word in the storm.
+        while self.state().agent_up.contains(&false) {
+            self.sleep(LOOK).await;
+        }
         self.sleep(KNOWN).await;
+        self.rests("after all was told").await?;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
+            self.look_at_drift(&record.value);
         }
         let names = operator.names().to_vec();
         for name in &names {
@@ -77,6 +82,9 @@ impl World {
             let task = self.judge().unfinished().into_iter().next().map(|(task, _)| task);
             return Some(task.map_or_else(String::new, |task| format!("{task} has not ended")));
         }
+        if let Some(record) = self.stack_records().iter().find(|record| record.value.next_repair.is_some()) {
+            return Some(format!("{} waits for its next repair", record.value.id));
+        }
         let statuses = self.stack_statuses();
         let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {
             // A removal that failed is shown as that until somebody asks again.
@@ -95,6 +103,9 @@ impl World {
             let detail = format!("{} names {}, which is not there", record.id, record.deployment_id);
             return self.judge().accuse(Promise::AcknowledgedSurvives, detail);
         };
+        if state.value.kind == DeploymentKind::Repair {
+            return;
+        }
         let says = fold(state.value.kind, &tasks);
         let has_drifted = says.status == StackStatus::Running && record.status == StackStatus::Error;
         if says.status != record.status && !has_drifted {
@@ -205,8 +216,7 @@ impl World {
     }
 
     fn present_deployment(&self, record: &StackRecord) -> Option<DeploymentState> {
-        let state = self.store.document::<DeploymentState>(record.deployment_id.as_str());
-        state.now_or_never().and_then(Result::ok).flatten().map(|state| state.value)
+        self.state_of(&record.deployment_id)
     }
 
     /// Whether a stack was taken on and runs; what is in its way may excuse it.

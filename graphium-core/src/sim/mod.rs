@@ -20,6 +20,7 @@ mod bug;
 mod bug_store;
 mod chaos;
 mod dice;
+mod drift;
 mod engine;
 mod executor;
 mod faults;

@@ -28,6 +28,10 @@ pub enum Promise {
     PortsHeldOnce,
     /// A way back ends in the revision before, or says what it could not do.
     RollbackArrives,
+    /// What should run and does not is brought back, or its stack says that it was given up.
+    DriftMended,
+    /// What ends again and again is not brought back for ever.
+    RepairsBounded,
     /// Events have numbers without a gap.
     EventsGapless,
     /// What was acknowledged is there.
@@ -38,7 +42,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -50,6 +54,8 @@ impl Promise {
         Self::ForeignUntouched,
         Self::PortsHeldOnce,
         Self::RollbackArrives,
+        Self::DriftMended,
+        Self::RepairsBounded,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
         Self::Converges,
@@ -70,6 +76,8 @@ impl fmt::Display for Promise {
             Self::ForeignUntouched => "what is not ours is not touched",
             Self::PortsHeldOnce => "a port is held once",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
+            Self::DriftMended => "what should run is brought back, or given up in words",
+            Self::RepairsBounded => "repairs are bounded",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",
             Self::Converges => "everything comes to rest in time",

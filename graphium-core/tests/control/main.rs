@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod company;
+mod drift;
 mod moods;
 mod order;
 mod orphans;

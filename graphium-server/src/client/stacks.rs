@@ -4,7 +4,7 @@ use super::{Client, ClientError};
 use crate::api::wire::{DeploymentList, Envelope, Listing, RevisionList, StackList, Validation};
 use bytes::Bytes;
 use graphium_core::{
-    control::{DeploymentState, DifferenceView, RevisionView, StackView, Started, StatusView},
+    control::{DeploymentState, DifferenceView, LiveDifferenceView, RevisionView, StackView, Started, StatusView},
     plan::{SavedPlan, SealedPlan},
     stack::OnDrift,
 };
@@ -243,6 +243,14 @@ impl Client {
             }
         }
         call.json().await
+    }
+
+    /// What is wanted of a stack, compared with what agents have seen last.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn live_difference(&self, stack: &str) -> Result<LiveDifferenceView, ClientError> {
+        self.call(Method::GET, &["stacks", stack, "diff"]).query("live", "true").json().await
     }
 
     /// What differs between a revision of a stack, by default the present one, and a document.

@@ -156,6 +156,7 @@ fn convert_stack(
         completed_at: deployment.completed_at.or(Some(began)),
         deadline: None,
         error_message: deployment.error_message,
+        reason: None,
         revision: Some(1),
         on_failure: None,
         rollback_state: None,
@@ -179,6 +180,8 @@ fn convert_stack(
         error_message: text(&body, "errorMessage"),
         traces: std::collections::BTreeSet::new(),
         policy: StackPolicy::default(),
+        repairs: BTreeMap::new(),
+        next_repair: None,
         last_running: None,
     };
     conversion.records.push(record.write(Expect::Any)?);
