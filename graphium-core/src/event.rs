@@ -49,6 +49,8 @@ pub enum EventType {
     StackDeleted,
     StackRollingBack,
     StackRolledBack,
+    StackDrifted,
+    StackRepaired,
     TaskCreated,
     TaskUpdated,
 }

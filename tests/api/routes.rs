@@ -5,6 +5,7 @@ use graphium_core::{
     control::{Role, StackStatus},
     diagnostic::Diagnostic,
     inventory::HostStatus,
+    stack::OnDrift,
 };
 use graphium_server::client::{ClientError, DeployRequest, TaskFilter};
 use reqwest::Method;
@@ -50,6 +51,53 @@ async fn a_deployment_is_taken_on_and_can_be_followed() {
     assert_eq!((stats.total, stats.by_status.len()), (tasks.len(), 6));
     let read_only = bed.json(Method::GET, "/api/v1/agents/vm1/tasks?status=pending&limit=1", None, 200).await;
     assert_eq!(read_only["tasks"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_policy_is_said_in_any_form_of_a_request() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    let policy = async |name: &str| {
+        let path = format!("/api/v1/stacks/{name}");
+        let shown = bed.json(Method::GET, &path, None, 200).await["policy"]["onDrift"].clone();
+        let status = bed.json(Method::GET, &format!("{path}/status"), None, 200).await["policy"]["onDrift"].clone();
+        assert_eq!(shown, status);
+        shown
+    };
+    let (text, on_drift) = (stack("text", "vm1").to_string(), "report");
+    for (name, query, body) in [
+        ("bare", "?onDrift=report", stack("bare", "vm1")),
+        ("json", "", json!({"stackDefinition": stack("json", "vm1"), "onDrift": on_drift})),
+        ("text", "", json!({"stackDefinition": text, "onDrift": on_drift})),
+    ] {
+        bed.json(Method::POST, &format!("/api/v1/stacks{query}"), Some(body), 202).await;
+        assert_eq!(policy(name).await, "report", "{name}");
+    }
+    let request = DeployRequest { on_drift: Some(OnDrift::Accept), ..DeployRequest::default() };
+    bed.admin.deploy(stack("bare", "vm1").to_string(), &request).await.unwrap();
+    assert_eq!(policy("bare").await, "accept");
+    bed.admin.deploy(stack("new", "vm1").to_string(), &DeployRequest::default()).await.unwrap();
+    assert_eq!(policy("new").await, "repair");
+    bed.json(Method::POST, "/api/v1/stacks?onDrift=ignore", Some(stack("bad", "vm1")), 400).await;
+}
+
+#[tokio::test]
+async fn what_is_there_is_compared_with_what_is_wanted() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    bed.admin.deploy(stack("shop", "vm1").to_string(), &DeployRequest::default()).await.unwrap();
+    let path = "/api/v1/stacks/shop/diff?live=true";
+    let told = bed.json(Method::GET, path, None, 200).await;
+    assert_eq!((&told["stackName"], &told["revision"]), (&json!("shop"), &json!(1)));
+    assert_eq!(told["hosts"][0]["hostId"], "vm1");
+    assert!(told["hosts"][0]["lastSeen"].is_string(), "{told}");
+    let kinds: Vec<&Value> =
+        told["differences"].as_array().unwrap().iter().map(|difference| &difference["kind"]).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| **kind == "missing"), "{told}");
+    assert_eq!(bed.admin.live_difference("shop").await.unwrap().differences.len(), kinds.len());
+    let refused = bed.json(Method::GET, &format!("{path}&from=1"), None, 400).await;
+    assert_eq!(refused["code"], "bad-query");
+    bed.json(Method::GET, "/api/v1/stacks/none/diff?live=true", None, 404).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod adjusts;
 mod crashes;
 mod deploys;
 mod drains;
+mod drift;
 mod estate;
 mod exec;
 mod failures;

@@ -16,7 +16,7 @@ use crate::{
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Control {
     /// What a deployment would do. Changes nothing.
@@ -52,9 +52,11 @@ impl Control {
 
     async fn deploy_alone(&self, stack: Stack, options: DeployOptions, aim: Aim) -> Result<Started, ControlError> {
         let existing = self.existing(&stack).await?;
-        if let Some(record) = existing.as_ref().map(|record| &record.value) {
+        if let Some(existing) = &existing {
+            let record = &existing.value;
             refuse_while_deleting(record)?;
             if record.definition == stack && is_on_its_way(record) && !options.pull_images {
+                self.set_policy(existing, options.policy).await?;
                 return self.repeat(record).await;
             }
         }
@@ -71,12 +73,14 @@ impl Control {
         options: DeployOptions,
         aim: Aim,
     ) -> Result<Started, ControlError> {
-        if let Some(record) = existing.map(|record| &record.value)
+        if let Some(existing) = existing
+            && let record = &existing.value
             && plan.is_empty()
             && record.definition == stack
             && record.status.is_up()
             && aim.failed().is_none()
         {
+            self.set_policy(existing, options.policy).await?;
             return Ok(Started { warnings: plan.plan.warnings, ..started(record, 0) });
         }
         let now = self.environment.now();
@@ -285,6 +289,9 @@ pub(super) fn deployed_record(
         definition: stack.clone(),
         traces: traces.collect(),
         applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
+        repairs: BTreeMap::new(),
+        next_repair: None,
+        policy: options.policy.of(before.map(|record| record.policy).unwrap_or_default()),
         date_created: before.map_or(now, |record| record.date_created),
         date_modified: now,
         deployed_at: before.and_then(|record| record.deployed_at),

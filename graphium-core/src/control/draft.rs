@@ -46,6 +46,7 @@ impl Draft<'_> {
             completed_at: None,
             deadline: None,
             error_message: None,
+            reason: None,
             revision: None,
             on_failure: None,
             rollback_state: None,
@@ -97,7 +98,8 @@ fn gate(kind: DeploymentKind) -> Gate {
         | DeploymentKind::Move
         | DeploymentKind::Stop
         | DeploymentKind::Start
-        | DeploymentKind::Restart => Gate::Completed,
+        | DeploymentKind::Restart
+        | DeploymentKind::Repair => Gate::Completed,
     }
 }
 

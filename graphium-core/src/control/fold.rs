@@ -50,7 +50,8 @@ fn goal(kind: DeploymentKind) -> StackStatus {
         | DeploymentKind::Rollback
         | DeploymentKind::Move
         | DeploymentKind::Start
-        | DeploymentKind::Restart => StackStatus::Running,
+        | DeploymentKind::Restart
+        | DeploymentKind::Repair => StackStatus::Running,
         // Nothing of it is there any more, and what was wanted does not run.
         DeploymentKind::Withdraw => StackStatus::Error,
         DeploymentKind::Stop => StackStatus::Stopped,
@@ -61,7 +62,7 @@ fn goal(kind: DeploymentKind) -> StackStatus {
 pub(super) fn under_way(kind: DeploymentKind) -> StackStatus {
     match kind {
         DeploymentKind::Deploy | DeploymentKind::Start => StackStatus::Deploying,
-        DeploymentKind::Restart | DeploymentKind::Move => StackStatus::Updating,
+        DeploymentKind::Restart | DeploymentKind::Move | DeploymentKind::Repair => StackStatus::Updating,
         DeploymentKind::Stop => StackStatus::Stopping,
         DeploymentKind::Remove => StackStatus::Deleting,
         DeploymentKind::Rollback | DeploymentKind::Withdraw => StackStatus::RollingBack,

@@ -2,12 +2,13 @@
 
 use super::{Control, ControlError, Revision, RevisionOutcome};
 use crate::{
-    id::{DeploymentId, StackId},
-    plan::StackDifference,
+    id::{DeploymentId, HostId, StackId},
+    plan::{LiveDifference, StackDifference, live_differences},
     stack::Stack,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A revision as people see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,68 @@ pub struct DifferenceView {
     pub difference: StackDifference,
 }
 
+/// What is wanted of a stack, compared with what agents have seen last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveDifferenceView {
+    /// The stack.
+    pub stack_id: StackId,
+    /// Its name.
+    pub stack_name: String,
+    /// The revision that is wanted.
+    pub revision: u64,
+    /// The hosts that it is on, or should be on: how old is what is known of them.
+    pub hosts: Vec<Sighting>,
+    /// What is not as it is wanted, by container.
+    pub differences: Vec<LiveDifference>,
+}
+
+/// How old what is known of a host is. Agents tell of every change within about a second: what was seen is as new as this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sighting {
+    /// The host.
+    pub host_id: HostId,
+    /// When its agent was last heard; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// Since when it has been offline; absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_since: Option<Timestamp>,
+    /// Why its engine does not answer; absent: it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_error: Option<String>,
+}
+
 impl Control {
+    /// What is wanted of a stack, compared with what agents have seen last.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn live_difference(&self, stack: &str) -> Result<LiveDifferenceView, ControlError> {
+        let record = self.find_stack(stack).await?.value;
+        let inventory = self.inventory().await?;
+        let differences = live_differences(&record.applied, &inventory);
+        let elsewhere = differences.iter().map(|difference| &difference.host_id);
+        let used: BTreeSet<&HostId> = record.applied.placements.values().chain(elsewhere).collect();
+        let sighting = |id: &HostId| {
+            let host = inventory.hosts.iter().find(|host| host.id == *id);
+            Sighting {
+                host_id: id.clone(),
+                last_seen: host.and_then(|host| host.last_seen),
+                offline_since: host.and_then(|host| host.offline_since),
+                engine_error: host.and_then(|host| host.engine_error.clone()),
+            }
+        };
+        Ok(LiveDifferenceView {
+            hosts: used.into_iter().map(sighting).collect(),
+            differences,
+            stack_id: record.id,
+            stack_name: record.name,
+            revision: record.revision,
+        })
+    }
+
     /// The revisions of a stack, the newest first: those below `before`, at most so many.
     ///
     /// # Errors

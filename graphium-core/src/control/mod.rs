@@ -11,6 +11,7 @@ mod company;
 mod credential;
 mod deploy;
 mod draft;
+mod drift;
 mod error;
 mod fold;
 mod forget;
@@ -22,6 +23,7 @@ mod moving;
 mod observation;
 mod orphans;
 mod planning;
+mod policy;
 mod presence;
 mod request;
 mod reserve;
@@ -38,14 +40,16 @@ mod view;
 
 pub use code::CODES;
 pub use credential::{Role, TokenRecord};
+pub use drift::Repairs;
 pub use error::ControlError;
 pub use fold::{Fold, fold};
 pub use forget::{Forgotten, ForgottenContainer};
-pub use history::{DifferenceView, RevisionView};
+pub use history::{DifferenceView, LiveDifferenceView, RevisionView, Sighting};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
 pub use moving::{Drain, Leaving, Remaining, RemainingState};
 pub use orphans::{Orphan, OrphanReason};
+pub use policy::{PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
@@ -111,6 +115,8 @@ pub struct Control {
 struct State {
     /// Deployments whose tasks changed since they were last settled.
     dirty: BTreeSet<DeploymentId>,
+    /// Whether the present deployment of every stack is to be settled: what keeps containers from running may have changed.
+    is_to_sweep: bool,
     /// Deployments that have not ended.
     active: BTreeSet<DeploymentId>,
     /// Deployments that were handed to the store, and when: until they are seen there, the answer may be lost.

@@ -1,7 +1,9 @@
 //! What the control plane keeps.
 
 use super::{
+    drift::Repairs,
     moving::Leaving,
+    policy::StackPolicy,
     revision::{RollbackState, TakesBack},
 };
 use crate::{
@@ -100,6 +102,15 @@ pub struct StackRecord {
     /// The latest revision of which all has run: what a failure goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_running: Option<u64>,
+    /// What is done about it without anybody asking.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policy: StackPolicy,
+    /// How often each of its containers was brought back lately, by name within the stack.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repairs: BTreeMap<String, Repairs>,
+    /// When the next of them is due that waits for its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_repair: Option<Timestamp>,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.
@@ -115,6 +126,10 @@ pub struct StackRecord {
     pub error_message: Option<String>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// What most want to know of a [`StackRecord`]: its documents, which can be large, are left unread.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,6 +141,10 @@ pub(super) struct StackHead {
     pub(super) applied: Places,
     #[serde(default)]
     pub(super) traces: BTreeSet<Trace>,
+    #[serde(default)]
+    pub(super) policy: StackPolicy,
+    #[serde(default)]
+    pub(super) next_repair: Option<Timestamp>,
     #[serde(default)]
     pub(super) error_message: Option<String>,
 }
@@ -152,6 +171,8 @@ pub enum DeploymentKind {
     Withdraw,
     /// Moves what runs away from hosts that are to be left.
     Move,
+    /// Brings back containers that should run and do not.
+    Repair,
 }
 
 /// The state of one deployment (or removal, stop, start, restart).
@@ -202,6 +223,9 @@ pub struct DeploymentState {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// Why it was begun, where nobody has asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The revision that it deploys; absent where it deploys none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -312,6 +336,7 @@ mod tests {
     use super::*;
     use crate::{
         plan::fixtures,
+        stack::OnDrift,
         store::{Expect, Record},
     };
 
@@ -328,6 +353,9 @@ mod tests {
             definition: stack.clone(),
             applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
+            policy: StackPolicy { on_drift: OnDrift::Report },
+            repairs: BTreeMap::new(),
+            next_repair: Some(Timestamp::UNIX_EPOCH),
             date_created: Timestamp::UNIX_EPOCH,
             date_modified: Timestamp::UNIX_EPOCH,
             deployed_at: None,
@@ -338,10 +366,12 @@ mod tests {
         let write = whole.write(Expect::Absent)?;
         let body = write.body.unwrap_or_default();
         let record = Record { key: write.key, version: 1, stack: write.stack, host: write.host, body };
-        let StackHead { id, status, deployment_id, applied, traces, error_message } = record.read()?;
+        let StackHead { id, status, deployment_id, applied, traces, policy, next_repair, error_message } =
+            record.read()?;
         assert_eq!((id, status, deployment_id), (whole.id, whole.status, whole.deployment_id));
         assert_eq!(applied.placements, whole.applied.placements);
-        assert_eq!((traces, error_message), (whole.traces, whole.error_message));
+        assert_eq!((traces, policy), (whole.traces, whole.policy));
+        assert_eq!((next_repair, error_message), (whole.next_repair, whole.error_message));
         Ok(())
     }
 }

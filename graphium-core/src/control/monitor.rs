@@ -63,6 +63,7 @@ impl Control {
         }
         self.keep_company().await?;
         self.mark_absent().await?;
+        self.sweep().await?;
         let active: Vec<DeploymentId> = self.state().active.iter().cloned().collect();
         let mut failed = Ok(());
         for id in active {
@@ -132,12 +133,22 @@ impl Control {
         Ok(asked)
     }
 
-    /// After a start: whatever was in flight is looked at.
+    async fn sweep(&self) -> Result<(), ControlError> {
+        if std::mem::take(&mut self.state().is_to_sweep)
+            && let Err(error) = self.recall_deployments().await
+        {
+            self.state().is_to_sweep = true;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Whatever is in flight, or was done last, is looked at.
     pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
         let stacks = self.stack_heads().await?;
         let mut state = self.state();
-        for StackHead { deployment_id: id, status, .. } in stacks {
-            if status.is_transitional() {
+        for StackHead { deployment_id: id, status, next_repair, .. } in stacks {
+            if status.is_transitional() || next_repair.is_some() {
                 state.active.insert(id.clone());
             }
             state.dirty.insert(id);

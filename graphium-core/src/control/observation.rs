@@ -20,6 +20,10 @@ impl Control {
     /// Takes in what a host is and what runs there; writes only what changed.
     pub(super) async fn take_in(&self, report: &HostReport) -> Result<(), ControlError> {
         let now = self.environment.now();
+        // First, for what nobody has seen on a host that is there is taken for gone.
+        if let Some(containers) = &report.containers {
+            self.take_in_containers(report, containers).await?;
+        }
         self.update_host(&report.host, |host| {
             host.ip_address = report.ip_address.or(host.ip_address);
             host.offline_since = None;
@@ -47,10 +51,7 @@ impl Control {
             }
         })
         .await?;
-        match &report.containers {
-            Some(containers) => self.take_in_containers(report, containers).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Containers of which a task's result has told since the look was taken: what it saw of them is outdated.

@@ -3,7 +3,7 @@
 use super::{Control, ControlError, StackHead};
 use crate::{
     id::HostId,
-    inventory::Host,
+    inventory::{Host, HostStatus},
     store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskStoreExt, Versioned},
 };
 use std::{sync::Arc, time::Duration};
@@ -98,6 +98,8 @@ impl Control {
             .await?;
             self.with_presence(host, |presence| presence.said = Said::Online);
             self.has_turned(host);
+            // Another server may have taken in what it told last, and looked at nothing any more.
+            self.state().is_to_sweep |= self.store.is_shared();
         }
         Ok(())
     }
@@ -222,6 +224,10 @@ impl Control {
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
             Ok(_) => {
+                if !takes_work(&before) && takes_work(&host) {
+                    // What could not be brought back there can be now.
+                    self.state().is_to_sweep = true;
+                }
                 self.wake.notify(usize::MAX);
                 Ok(Some(host))
             }
@@ -234,11 +240,16 @@ impl Control {
     pub(super) fn shown(&self, mut host: Host) -> Host {
         let elapsed = self.environment.elapsed();
         if host.offline_since.is_some() {
-            host.status = crate::inventory::HostStatus::Offline;
+            host.status = HostStatus::Offline;
         } else if let Some(presence) = self.state().presence.get(&host.id) {
             let silence = jiff::SignedDuration::try_from(elapsed.saturating_sub(presence.heard)).unwrap_or_default();
             host.last_seen = self.environment.now().checked_sub(silence).ok().or(host.last_seen);
         }
         host
     }
+}
+
+/// Whether something can be done on a host now.
+fn takes_work(host: &Host) -> bool {
+    host.status == HostStatus::Active && host.offline_since.is_none() && host.engine_error.is_none()
 }

@@ -1,6 +1,6 @@
 //! What callers ask, and what they are told.
 
-use super::StackStatus;
+use super::{PolicyChange, StackStatus};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     stack::OnFailure,
@@ -20,6 +20,8 @@ pub struct DeployOptions {
     pub timeout: Option<std::time::Duration>,
     /// What follows a failure; absent: what the document says, and where that says nothing, everything stays as it is.
     pub on_failure: Option<OnFailure>,
+    /// What is to be done about the stack from now on without anybody asking.
+    pub policy: PolicyChange,
     /// The caller's key for the request.
     pub idempotency_key: Option<String>,
 }

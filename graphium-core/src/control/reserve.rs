@@ -141,7 +141,7 @@ fn reserved(record: &StackRecord) -> impl Iterator<Item = (&Container, ObservedC
 }
 
 /// The definition of a placed container; replicas are placed as `<name>-<number>`.
-fn definition<'a>(stack: &'a Stack, placed: &str) -> Option<&'a Container> {
+pub(super) fn definition<'a>(stack: &'a Stack, placed: &str) -> Option<&'a Container> {
     stack.container(placed).or_else(|| {
         let (name, number) = placed.rsplit_once('-')?;
         number.parse::<u32>().ok()?;

@@ -4,13 +4,14 @@ use super::{
     Control, ControlError, DeploymentEvent, DeploymentKind, DeploymentState, Fold, Placement, Revision,
     RevisionOutcome, StackHead, StackRecord, StackStatus,
     deploy::stack_event,
+    drift::{Drift, with_drift},
     fold,
     rollback::{is_due, words},
 };
 use crate::{
     event::{EventType, NewEvent},
     id::DeploymentId,
-    inventory::{ContainerStatus, Host, ObservedContainer},
+    inventory::{Host, ObservedContainer},
     store::{
         Document, Expect, Key, Kind, Record, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
     },
@@ -27,7 +28,7 @@ use std::{
 const EXPECTED_FOR: Duration = Duration::from_secs(60);
 
 /// Containers of a stack that were seen, by host and name on the engine.
-type Seen = BTreeMap<String, ObservedContainer>;
+pub(super) type Seen = BTreeMap<String, ObservedContainer>;
 
 impl Control {
     /// Settles one deployment. Idempotent; somebody else's change in between makes it start over later.
@@ -54,7 +55,14 @@ impl Control {
         let done = fold(state.value.kind, &tasks);
         let goes_back = current.is_some() && is_due(&state.value, &done);
         let fold = with_way_back(done.clone(), &state.value, &tasks, goes_back);
-        let fold = with_drift(fold, &state.value, current.as_ref(), &seen);
+        let drift = self.drift(&state.value, current.as_ref(), &done, &seen).await?;
+        let is_broken = drift.as_ref().is_some_and(|drift| !drift.due.is_empty());
+        if is_broken && state.value.completed_at.is_some() {
+            return self.repair(id).await;
+        }
+        // What is brought back at once is no error; how it ended before is written first.
+        let shown = drift.as_ref().filter(|_| !is_broken || state.value.kind == DeploymentKind::Repair);
+        let fold = with_drift(fold, state.value.kind, shown);
         let fold = self.with_absence(fold, &state.value, current.as_ref()).await?;
         let now = self.environment.now();
         let mut submission = Submission::default();
@@ -72,7 +80,7 @@ impl Control {
             }
             Some(current) => {
                 let error = words_for_stack(&next, &done, &fold);
-                follow(&current, &next, (&done, &fold), error, &tasks, now, &mut submission)?;
+                follow(&current, &next, (&done, &fold, drift.as_ref()), error, &tasks, now, &mut submission)?;
             }
             None => {}
         }
@@ -83,10 +91,15 @@ impl Control {
         if goes_back {
             return self.go_back(id, &tasks).await;
         }
+        if is_broken {
+            return self.repair(id).await;
+        }
         // Only now: until it is written, it is to be settled.
         let mut state = self.state();
         state.expected.remove(id);
-        if fold.ended {
+        if drift.is_some_and(|drift| drift.next.is_some()) {
+            state.active.insert(id.clone());
+        } else if fold.ended {
             state.active.remove(id);
             // Its turn is over: another stack's has come.
             state.moves.look_soon();
@@ -122,7 +135,7 @@ impl Control {
         }
     }
 
-    async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
+    pub(super) async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
         let query = RecordQuery { stack: Some(state.stack_id.clone()), ..RecordQuery::of(Kind::Container) };
         let containers = self.store.documents::<ObservedContainer>(query).await?;
         Ok(containers.into_iter().map(|seen| (seen.value.id(), seen.value)).collect())
@@ -172,8 +185,8 @@ impl Control {
 }
 
 /// The record of a stack whose present deployment is settled: its documents are read when it has to be written.
-struct Current {
-    head: StackHead,
+pub(super) struct Current {
+    pub(super) head: StackHead,
     record: Record,
 }
 
@@ -182,7 +195,7 @@ impl Current {
         Ok(Self { head: record.read()?, record })
     }
 
-    fn whole(&self) -> Result<Versioned<StackRecord>, StoreError> {
+    pub(super) fn whole(&self) -> Result<Versioned<StackRecord>, StoreError> {
         Versioned::read(&self.record)
     }
 }
@@ -191,7 +204,7 @@ impl Current {
 fn follow(
     current: &Current,
     state: &DeploymentState,
-    (done, fold): (&Fold, &Fold),
+    (done, fold, drift): (&Fold, &Fold, Option<&Drift>),
     error: Option<String>,
     tasks: &[Task],
     now: Timestamp,
@@ -218,6 +231,11 @@ fn follow(
         } else {
             whole.last_running
         },
+        next_repair: drift.and_then(|drift| drift.next),
+        repairs: match drift {
+            Some(drift) if !drift.words.is_empty() => drift.repairs.clone(),
+            _ => whole.repairs,
+        },
         ..whole
     };
     if withdraws && is_tidy {
@@ -233,6 +251,9 @@ fn follow(
             Some(EventType::StackRolledBack)
         }
         StackStatus::Error if withdraws && fold.error.is_none() => Some(EventType::StackRolledBack),
+        status if status.is_up() && !before.status.is_up() && state.kind == DeploymentKind::Repair => {
+            Some(EventType::StackRepaired)
+        }
         status if status.is_up() && !before.status.is_up() => Some(EventType::StackDeployed),
         StackStatus::Error | StackStatus::RollingBack if fold.error.is_some() => Some(EventType::StackError),
         StackStatus::Deleting if fold.error.is_some() => Some(EventType::StackError),
@@ -313,6 +334,9 @@ fn with_way_back(mut fold: Fold, state: &DeploymentState, tasks: &[Task], goes_b
 
 /// What a stack's record says is wrong.
 fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<String> {
+    if state.kind == DeploymentKind::Repair && !fold.ended {
+        return state.reason.clone();
+    }
     if done.error.is_none() && fold.error.is_some() {
         // What happened after all was done.
         return fold.error.clone();
@@ -336,25 +360,6 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
     }
 }
 
-/// What runs no longer, although every task went well, is an error of the stack.
-fn with_drift(mut fold: Fold, state: &DeploymentState, current: Option<&Current>, seen: &Seen) -> Fold {
-    let lives = state.kind.deploys() || matches!(state.kind, DeploymentKind::Start | DeploymentKind::Restart);
-    if !lives || fold.status != StackStatus::Running || current.is_none() {
-        return fold;
-    }
-    let broken: Vec<String> = state
-        .placements
-        .values()
-        .filter_map(|placement| seen.get(&format!("{}/{}", placement.host_id, placement.container_name)))
-        .filter_map(complaint)
-        .collect();
-    if !broken.is_empty() {
-        fold.status = StackStatus::Error;
-        fold.error = Some(broken.join("; "));
-    }
-    fold
-}
-
 /// What cannot be seen now, because its host is not heard; the containers of each host by name.
 fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host]) -> Option<String> {
     let told: Vec<String> = hosts
@@ -374,14 +379,4 @@ fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host]) -> Option<S
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; "))
-}
-
-fn complaint(seen: &ObservedContainer) -> Option<String> {
-    let place = format!("container `{}` on host `{}`", seen.name, seen.hosted_on);
-    match (seen.status, seen.exit_code) {
-        (ContainerStatus::Exited, Some(code)) if code != 0 => Some(format!("{place} ended with exit code {code}")),
-        (ContainerStatus::Restarting, _) => Some(format!("{place} keeps ending and is started again and again")),
-        (ContainerStatus::Dead, _) => Some(format!("{place} is dead")),
-        _ => None,
-    }
 }

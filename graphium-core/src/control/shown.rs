@@ -1,6 +1,6 @@
 //! What people see.
 
-use super::{RollbackState, StackStatus, TakesBack};
+use super::{RollbackState, StackPolicy, StackStatus, TakesBack};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     plan::Endpoint,
@@ -43,6 +43,9 @@ pub struct StackView {
     pub deployment_id: DeploymentId,
     /// Counts the documents that were deployed.
     pub revision: u64,
+    /// What is done about it without anybody asking.
+    #[serde(default)]
+    pub policy: StackPolicy,
     /// When it was first deployed.
     pub date_created: Timestamp,
     /// When it last changed.
@@ -90,9 +93,15 @@ pub struct StatusView {
     /// Why it does not go back, or what differs now that its way back has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_message: Option<String>,
+    /// Why it was begun, where nobody has asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What it takes back, if it is the way back of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<TakesBack>,
+    /// What is done about the stack without anybody asking; absent: the stack is gone, or has another deployment now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<StackPolicy>,
     /// Where its published ports answer.
     pub endpoints: Vec<Endpoint>,
     /// Its tasks, in the order of the plan.

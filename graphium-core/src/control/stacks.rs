@@ -15,6 +15,7 @@ use crate::{
     store::{Key, Kind, Page, Record, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
 };
 use futures::FutureExt;
+use std::collections::BTreeMap;
 
 impl Control {
     /// Takes the removal of a stack on. Its record goes when every host has confirmed.
@@ -74,7 +75,8 @@ impl Control {
             | DeploymentKind::Remove
             | DeploymentKind::Rollback
             | DeploymentKind::Withdraw
-            | DeploymentKind::Move => {
+            | DeploymentKind::Move
+            | DeploymentKind::Repair => {
                 return Err(ControlError::Conflict {
                     code: "wrong-action",
                     message: "a stack is stopped, started or restarted this way".to_owned(),
@@ -149,6 +151,8 @@ impl Control {
             deployment_id: deployment,
             date_modified: now,
             error_message: None,
+            repairs: BTreeMap::new(),
+            next_repair: None,
             ..existing.value.clone()
         };
         let event = match kind {

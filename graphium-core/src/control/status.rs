@@ -19,23 +19,22 @@ impl Control {
     /// [`ControlError::NotFound`].
     pub async fn status(&self, stack_or_deployment: &str) -> Result<StatusView, ControlError> {
         let id = DeploymentId::new(stack_or_deployment);
-        let (state, status, error, is_current) = match self.store.document::<DeploymentState>(id.as_str()).await? {
+        let (state, status, error, policy) = match self.store.document::<DeploymentState>(id.as_str()).await? {
             Some(Versioned { value: state, .. }) => {
                 let (status, error) = (state.status, state.error_message.clone());
-                let is_current =
-                    self.stack_head(&state.stack_id).await?.is_some_and(|head| head.deployment_id == state.id);
-                (state, status, error, is_current)
+                let head = self.stack_head(&state.stack_id).await?.filter(|head| head.deployment_id == state.id);
+                (state, status, error, head.map(|head| head.policy))
             }
             None => {
                 let head: StackHead = self.stack_record(stack_or_deployment).await?.read()?;
-                (self.deployment(&head.deployment_id).await?, head.status, head.error_message, true)
+                (self.deployment(&head.deployment_id).await?, head.status, head.error_message, Some(head.policy))
             }
         };
         let query = TaskQuery { deployment: Some(state.id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
         let mut fold = super::fold(state.kind, &tasks);
         let mut rollback_state = state.rollback_state;
-        if is_current && is_due(&state, &fold) {
+        if policy.is_some() && is_due(&state, &fold) {
             rollback_state = Some(RollbackState::Due);
             fold.status = StackStatus::RollingBack;
             fold.ended = false;
@@ -54,7 +53,9 @@ impl Control {
             rollback_state,
             rollback_id: state.rollback_id,
             rollback_message: state.rollback_message,
+            reason: state.reason,
             takes_back: state.takes_back,
+            policy,
             endpoints: state.endpoints,
             tasks: self.views(tasks).await?,
         })

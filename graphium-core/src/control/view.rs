@@ -30,6 +30,7 @@ impl StackRecord {
             placements: self.applied.placements.clone(),
             deployment_id: self.deployment_id.clone(),
             revision: self.revision,
+            policy: self.policy,
             date_created: self.date_created,
             date_modified: self.date_modified,
             deployed_at: self.deployed_at,

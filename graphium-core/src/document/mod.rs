@@ -79,7 +79,12 @@ pub use locate::locate;
 pub use profile::{NATIVE_CONTEXT, NATIVE_CONTEXT_DOCUMENT, Profile};
 pub use rewrite::{Formatted, format};
 
-use crate::{diagnostic::Diagnostic, plan, stack::Stack, suggest};
+use crate::{
+    diagnostic::Diagnostic,
+    plan,
+    stack::{OnDrift, Stack},
+    suggest,
+};
 use findings::{Findings, Place};
 use std::{fmt, time::Duration};
 
@@ -127,13 +132,15 @@ pub struct Reading {
     pub options: DeployOptions,
 }
 
-/// What a request asks for beside its stack: `{stackDefinition, timeout, rollbackOnError, pullImages}`.
+/// What a request asks for beside its stack: `{stackDefinition, timeout, rollbackOnError, onDrift, pullImages}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeployOptions {
     /// How long the deployment may take.
     pub timeout: Option<Duration>,
     /// Whether a failure takes the stack back to where it was.
     pub rollback_on_error: Option<bool>,
+    /// What follows from then on when a container does not run that should.
+    pub on_drift: Option<OnDrift>,
     /// Whether images are pulled even where a host has them.
     pub pull_images: Option<bool>,
 }

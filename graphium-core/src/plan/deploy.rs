@@ -122,7 +122,7 @@ pub(super) struct Draft<'a, 'p> {
 }
 
 impl<'a, 'p> Draft<'a, 'p> {
-    fn new(
+    pub(super) fn new(
         layout: Layout<'a, 'p>,
         applied: Option<&'a Applied>,
         hosts: &'p Hosts<'a>,
@@ -173,6 +173,18 @@ impl<'a, 'p> Draft<'a, 'p> {
             });
         }
         draft
+    }
+
+    /// Leaves whatever is not of these members as it is.
+    pub(super) fn limit_to(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.leftovers.clear();
+        self.unsure.clear();
+        for number in 0..self.verdicts.len() {
+            if !is_wanted(self.name(number)) {
+                self.verdicts[number] = Verdict::Unchanged;
+                self.specs[number] = None;
+            }
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -227,12 +239,12 @@ impl<'a, 'p> Draft<'a, 'p> {
         &self.layout.members.list[number].name
     }
 
-    fn unchanged(&self) -> Vec<String> {
+    pub(super) fn unchanged(&self) -> Vec<String> {
         let unchanged = (0..self.verdicts.len()).filter(|&number| !self.changes(number));
         unchanged.map(|number| self.name(number).to_owned()).collect()
     }
 
-    fn placements(&self) -> BTreeMap<String, HostId> {
+    pub(super) fn placements(&self) -> BTreeMap<String, HostId> {
         let placed = (0..self.verdicts.len())
             .filter_map(|number| Some((self.name(number).to_owned(), self.layout.host(number)?.clone())));
         placed.collect()
@@ -242,7 +254,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         staying.into_iter().map(|(number, why)| (self.name(number).to_owned(), why)).collect()
     }
 
-    fn endpoints(&self) -> Vec<Endpoint> {
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
         let mut endpoints = Vec::new();
         for (number, member) in self.layout.members.list.iter().enumerate() {
             let Some((host, ip_address)) = self.layout.places[number] else { continue };
@@ -258,7 +270,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         endpoints
     }
 
-    fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
+    pub(super) fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
         let members = self.layout.members;
         let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.makes(number)).collect();
         let mut handover = Handover::of(self, &changing);

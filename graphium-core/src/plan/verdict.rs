@@ -89,7 +89,7 @@ impl Verdict {
 }
 
 /// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only.
-pub(super) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
+pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
     let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_));
     seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && meant
 }

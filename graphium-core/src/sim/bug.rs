@@ -34,11 +34,15 @@ pub enum Bug {
     RollbackAstray,
     /// The store forgets what is to follow a failure.
     PolicyForgotten,
+    /// Containers that have ended are shown as if they ran.
+    EndsUnseen,
+    /// The store forgets how often a container was brought back.
+    RepairsUncounted,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -54,5 +58,7 @@ impl Bug {
         Self::StatusAhead,
         Self::RollbackAstray,
         Self::PolicyForgotten,
+        Self::EndsUnseen,
+        Self::RepairsUncounted,
     ];
 }

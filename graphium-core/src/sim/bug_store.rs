@@ -24,6 +24,14 @@ impl World {
                     }
                 }
             }
+            Some(Bug::RepairsUncounted) => {
+                let stacks = submission.records.iter_mut().filter(|write| write.key.kind == Kind::Stack);
+                for body in stacks.filter_map(|write| write.body.as_mut()) {
+                    if let Some(record) = Arc::make_mut(body).as_object_mut() {
+                        record.remove("repairs");
+                    }
+                }
+            }
             Some(Bug::StatusAhead) => {
                 for write in &mut submission.records {
                     let body = write.body.as_mut().filter(|_| write.key.kind == Kind::Stack);
@@ -71,6 +79,11 @@ impl World {
     pub(super) fn spoil_records(&self, kind: Kind, page: &mut Page<Record>) {
         match (self.setup.bug, kind) {
             (Some(Bug::OthersUnseen), Kind::Container) => page.items.clear(),
+            (Some(Bug::EndsUnseen), Kind::Container) => {
+                for record in page.items.iter_mut().filter(|record| record.body["status"] == "exited") {
+                    Arc::make_mut(&mut record.body)["status"] = "running".into();
+                }
+            }
             (Some(Bug::RollbackAstray), Kind::Revision) => {
                 let Some(newest) = page.items.last().map(|record| record.body["definition"].clone()) else { return };
                 for record in &mut page.items {

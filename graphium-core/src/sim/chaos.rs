@@ -87,14 +87,17 @@ impl World {
     }
 
     fn end_container(&self, host: usize, name: &str) {
-        let runtime = &self.hosts[host].runtime;
-        runtime.exit(name, 137);
-        if let Some(state) = runtime.container(name) {
+        self.hosts[host].runtime.exit(name, 137);
+        self.has_ended(host, name);
+    }
+
+    fn has_ended(&self, host: usize, name: &str) {
+        if let Some(state) = self.hosts[host].runtime.container(name) {
             self.judge().ended_by_itself(&state.observed.id);
         }
     }
 
-    /// A container ends by itself, or somebody removes it by hand.
+    /// A container ends by itself, or somebody kills or removes it by hand.
     fn disturb_container(&self, host: usize) {
         let runtime = &self.hosts[host].runtime;
         let ours: Vec<String> = runtime
@@ -103,14 +106,28 @@ impl World {
             .filter(|state| state.is_managed())
             .map(|state| state.observed.name)
             .collect();
-        let (name, vanishes) = self.throw(|dice| (dice.pick(&ours).cloned(), dice.chance(300)));
+        let (name, how) = self.throw(|dice| (dice.pick(&ours).cloned(), dice.below(10)));
         let Some(name) = name else { return };
-        if vanishes {
-            self.tell(&self.name(Process::Engine(host)), || format!("somebody removes {name} by hand"));
-            runtime.vanish(&name);
-        } else {
-            self.tell(&self.name(Process::Engine(host)), || format!("{name} ends with code 137"));
-            self.end_container(host, &name);
+        let engine = self.name(Process::Engine(host));
+        match how {
+            0 => {
+                self.tell(&engine, || format!("somebody removes {name} by hand, and has another use for its name"));
+                runtime.vanish(&name);
+                self.make_foreign(host, &name);
+            }
+            1..3 => {
+                self.tell(&engine, || format!("somebody removes {name} by hand"));
+                runtime.vanish(&name);
+            }
+            3..6 => {
+                self.tell(&engine, || format!("somebody kills {name} by hand"));
+                runtime.kill(&name);
+                self.has_ended(host, &name);
+            }
+            _ => {
+                self.tell(&engine, || format!("{name} ends with code 137"));
+                self.end_container(host, &name);
+            }
         }
     }
 
@@ -122,11 +139,16 @@ impl World {
             return;
         }
         self.tell(&self.name(Process::Engine(host)), || format!("somebody starts {name} by hand"));
-        node.runtime.make_foreign(Thing::Container, &name);
-        let before = node.runtime.effects(&name);
+        self.make_foreign(host, &name);
+    }
+
+    fn make_foreign(&self, host: usize, name: &str) {
+        let node = &self.hosts[host];
+        node.runtime.make_foreign(Thing::Container, name);
+        let before = node.runtime.effects(name);
         let mut state = self.state();
         state.has_excuse = true;
-        state.foreign.entry(node.id.clone()).or_default().push((name, before));
+        state.foreign.entry(node.id.clone()).or_default().push((name.to_owned(), before));
     }
 
     fn stop_store(self: &Arc<Self>, pause: Duration) {

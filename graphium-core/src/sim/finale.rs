@@ -29,13 +29,17 @@ impl World {
         self.look_for_acknowledged();
         // By then every agent has told what runs on its host, whatever became of its last word in the storm; and no order of the
         // storm arrives any more.
+        while self.state().agent_up.contains(&false) {
+            self.sleep(LOOK).await;
+        }
         self.sleep(KNOWN).await;
         for host in operator.hosts() {
             operator.order(host, HostStatus::Active).await;
         }
-        self.rests("when every host takes work").await?;
+        self.rests("when every host takes work, and all was told").await?;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
+            self.look_at_drift(&record.value);
         }
         let names = operator.names().to_vec();
         for name in &names {
@@ -87,6 +91,9 @@ impl World {
         if let Some(one) = self.forgotten().into_iter().find(|one| one.error.is_none()) {
             return Some(format!("{} is forgotten on {}", one.stack_id, one.host_id));
         }
+        if let Some(record) = self.stack_records().iter().find(|record| record.value.next_repair.is_some()) {
+            return Some(format!("{} waits for its next repair", record.value.id));
+        }
         let statuses = self.stack_statuses();
         let (id, status, _) = statuses.into_iter().find(|(_, status, has_error)| {
             // A removal that failed is shown as that until somebody asks again.
@@ -106,6 +113,9 @@ impl World {
             let detail = format!("{} names {}, which is not there", record.id, record.deployment_id);
             return self.judge().accuse(Promise::AcknowledgedSurvives, detail);
         };
+        if state.value.kind == DeploymentKind::Repair {
+            return;
+        }
         let says = fold(state.value.kind, &tasks);
         let has_drifted = says.status == StackStatus::Running && record.status == StackStatus::Error;
         if says.status != record.status && !has_drifted {
@@ -215,8 +225,7 @@ impl World {
     }
 
     fn present_deployment(&self, record: &StackRecord) -> Option<DeploymentState> {
-        let state = self.store.document::<DeploymentState>(record.deployment_id.as_str());
-        state.now_or_never().and_then(Result::ok).flatten().map(|state| state.value)
+        self.state_of(&record.deployment_id)
     }
 
     /// Whether a stack was taken on and runs; what is in its way may excuse it.

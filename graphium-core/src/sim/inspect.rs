@@ -29,6 +29,15 @@ impl World {
             if event.kind == EventType::StackRollingBack {
                 self.look_at_way_back(event);
             }
+            if matches!(
+                event.kind,
+                EventType::StackDrifted
+                    | EventType::StackDeploying
+                    | EventType::StackDeleting
+                    | EventType::StackRollingBack
+            ) {
+                self.look_at_repairs(event);
+            }
             if matches!(event.kind, EventType::StackAdded | EventType::StackUpdated) {
                 self.look_at_status(event);
             }
@@ -123,13 +132,15 @@ impl World {
         let (Some(id), Some(says), Some(deployment)) = (text("@id"), text("status"), text("deploymentId")) else {
             return;
         };
+        // How a repair has gone shows in what runs, and not in what became of its tasks.
+        let is_repair = self.is_repair(&deployment.into());
         let mut judge = self.judge();
         if [StackStatus::Running, StackStatus::Degraded, StackStatus::Stopped]
             .iter()
             .any(|status| status.as_str() == says)
         {
             let wrong = judge.statuses(&deployment.into()).find(|status| *status != TaskStatus::Completed);
-            if let Some(status) = wrong {
+            if let Some(status) = wrong.filter(|_| !is_repair) {
                 let detail = format!("{id} is {says} with a task that is {}", status.as_str());
                 judge.accuse(Promise::StatusIsFold, detail);
             }

@@ -33,6 +33,8 @@ pub(super) struct Judge {
     running: BTreeMap<TaskId, (HostId, u32)>,
     /// Deployments that were taken back, and what took each back.
     pub(super) taken_back: BTreeMap<DeploymentId, DeploymentId>,
+    /// How often each container (stack, host and name) was brought back since somebody asked something of its stack.
+    pub(super) repairs: BTreeMap<(String, HostId, String), usize>,
     /// What operators were told was taken on.
     pub(super) acknowledged: BTreeMap<DeploymentId, StackId>,
 }

@@ -21,6 +21,7 @@ mod bug_store;
 mod chaos;
 mod dice;
 mod drain;
+mod drift;
 mod engine;
 mod executor;
 mod faults;

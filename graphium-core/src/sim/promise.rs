@@ -30,6 +30,10 @@ pub enum Promise {
     RollbackArrives,
     /// What moves away from a host runs there until it runs elsewhere.
     ServesMeanwhile,
+    /// What should run and does not is brought back, or its stack says that it was given up.
+    DriftMended,
+    /// What ends again and again is not brought back for ever.
+    RepairsBounded,
     /// Events have numbers without a gap.
     EventsGapless,
     /// What was acknowledged is there.
@@ -40,7 +44,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -53,6 +57,8 @@ impl Promise {
         Self::PortsHeldOnce,
         Self::RollbackArrives,
         Self::ServesMeanwhile,
+        Self::DriftMended,
+        Self::RepairsBounded,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
         Self::Converges,
@@ -74,6 +80,8 @@ impl fmt::Display for Promise {
             Self::PortsHeldOnce => "a port is held once",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
             Self::ServesMeanwhile => "what moves runs there until it runs elsewhere",
+            Self::DriftMended => "what should run is brought back, or given up in words",
+            Self::RepairsBounded => "repairs are bounded",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",
             Self::Converges => "everything comes to rest in time",

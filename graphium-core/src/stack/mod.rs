@@ -269,6 +269,30 @@ pub enum OnFailure {
     Pause,
 }
 
+/// What follows when a container of a stack that was deployed does not run any more although it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDrift {
+    /// It is started again, and made again where it is gone.
+    #[default]
+    Repair,
+    /// The stack is in error and says which; nothing is done.
+    Report,
+    /// Nothing: it may be so.
+    Accept,
+}
+
+impl OnDrift {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repair => "repair",
+            Self::Report => "report",
+            Self::Accept => "accept",
+        }
+    }
+}
+
 impl Stack {
     /// Whether a word is its name or its id.
     pub fn is_called(&self, word: &str) -> bool {

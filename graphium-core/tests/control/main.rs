@@ -3,11 +3,13 @@
 
 mod company;
 mod degraded;
+mod drift;
 mod forget;
 mod moods;
 mod moving;
 mod order;
 mod orphans;
+mod policy;
 mod retention;
 mod rollback;
 mod saved;

@@ -129,15 +129,19 @@ impl Bed {
         self.control = start(&self.environment, &self.store);
     }
 
-    /// Tells that the containers of these stacks have ended.
+    /// Tells that the containers of these stacks have ended, and that there are no others.
     fn observe(&self, ended: &[&str]) {
+        self.show("exited", ended);
+    }
+
+    fn show(&self, status: &str, stacks: &[&str]) {
         let container = |stack: &&str| {
             json!({
-                "@id": *stack, "name": format!("{stack}-web"), "status": "exited", "exitCode": 1, "hostedOn": "vm1",
+                "@id": *stack, "name": format!("{stack}-web"), "status": status, "exitCode": 1, "hostedOn": "vm1",
                 "labels": {"graphium.managed": "true", "graphium.stack": format!("stack:{stack}")},
             })
         };
-        let containers: Vec<_> = ended.iter().map(container).collect();
+        let containers: Vec<_> = stacks.iter().map(container).collect();
         let report = json!({
             "host": "vm1", "epoch": self.epoch, "ipAddress": "10.0.0.1", "agentVersion": "1", "containers": containers,
         });
@@ -182,6 +186,7 @@ fn what_cannot_be_settled_keeps_nothing_else_from_being_settled_later() {
     bed.deploy("blog");
     bed.deploy("shop");
     bed.work();
+    bed.show("running", &["blog", "shop"]);
     assert!(bed.tick());
     assert_eq!((bed.recorded("blog"), bed.recorded("shop")), (StackStatus::Running, StackStatus::Running));
     bed.observe(&["blog", "shop"]);

@@ -2,7 +2,7 @@
 
 use graphium_core::{
     document::{Profile, ReadContext, Reading, format, read},
-    stack::{EnvValue, MountKind, Stack},
+    stack::{EnvValue, MountKind, OnDrift, Stack},
 };
 
 fn document(context: &str, keys: &str, container: &str) -> String {
@@ -342,12 +342,14 @@ fn datacenters_and_racks_may_be_referred_to_by_what_people_call_them() {
 #[test]
 fn a_request_carries_its_options() {
     let inner = older("", r#", "image": "i""#);
-    let source =
-        format!(r#"{{"stackDefinition": {inner}, "timeout": "5m", "rollbackOnError": true, "pullImages": false}}"#);
+    let source = format!(
+        r#"{{"stackDefinition": {inner}, "timeout": "5m", "rollbackOnError": true, "onDrift": "report", "pullImages": false}}"#
+    );
     is_formatted(&source);
     let options = reads(&source).options;
     assert_eq!(options.timeout.map(|time| time.as_secs()), Some(300));
     assert_eq!((options.rollback_on_error, options.pull_images), (Some(true), Some(false)));
+    assert_eq!(options.on_drift, Some(OnDrift::Report));
 }
 
 #[test]

@@ -192,13 +192,13 @@ fn what_takes_words_is_compared_and_what_cannot_be_is_told() {
 #[test]
 fn a_request_keeps_its_envelope() {
     let source = format!(
-        r#"{{"pullImages": "true", "timeout": "5m", "rollbackOnError": true, "stackDefinition": {}}}"#,
+        r#"{{"pullImages": "true", "onDrift": "accept", "timeout": "5m", "rollbackOnError": true, "stackDefinition": {}}}"#,
         older(r#""hostedOn": "vm1""#)
     );
     let text = keeps_everything(&source);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["stackDefinition", "timeout", "rollbackOnError", "pullImages"]);
+    assert_eq!(keys, ["stackDefinition", "timeout", "rollbackOnError", "onDrift", "pullImages"]);
     assert_eq!(value["pullImages"], true);
     assert_eq!(value["stackDefinition"]["@context"], NATIVE);
 }

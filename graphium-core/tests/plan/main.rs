@@ -24,6 +24,7 @@ mod planning;
 mod promises;
 mod properties;
 mod renames;
+mod repair;
 mod rollout;
 mod room;
 mod saved;

@@ -11,6 +11,7 @@ use super::{
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
 use graphium_core::control::DifferenceView;
 use serde::Deserialize;
@@ -39,14 +40,26 @@ pub(super) async fn history(
 pub(super) struct DifferenceQuery {
     from: Option<u64>,
     to: Option<u64>,
+    #[serde(default)]
+    live: bool,
 }
 
 pub(super) async fn difference(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Params(query): Params<DifferenceQuery>,
-) -> Result<Json<DifferenceView>, Problem> {
-    Ok(Json(state.control.difference(&id, query.from, query.to).await?))
+) -> Result<Response, Problem> {
+    if !query.live {
+        return Ok(Json(state.control.difference(&id, query.from, query.to).await?).into_response());
+    }
+    if query.from.or(query.to).is_some() {
+        return Err(Problem::new(
+            400,
+            "bad-query",
+            "`live` compares what is wanted now: it takes no `from` and no `to`",
+        ));
+    }
+    Ok(Json(state.control.live_difference(&id).await?).into_response())
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,10 +3,10 @@
 use super::{problem::Problem, wire::Envelope};
 use bytes::Bytes;
 use graphium_core::{
-    control::{ControlError, DeployOptions},
+    control::{ControlError, DeployOptions, PolicyChange},
     diagnostic::Diagnostic,
     document::{self, ReadContext, Reading},
-    stack::OnFailure,
+    stack::{OnDrift, OnFailure},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -18,6 +18,7 @@ pub(super) struct DeployQuery {
     /// In seconds.
     timeout: Option<u64>,
     rollback_on_error: Option<bool>,
+    on_drift: Option<OnDrift>,
     pull_images: Option<bool>,
     /// Of a plan: why each container is where it is.
     explain: Option<bool>,
@@ -97,11 +98,13 @@ fn understand(body: Bytes, query: &DeployQuery) -> Result<Submission, Vec<Diagno
     let pull_images = query.pull_images.or_else(|| envelope?.pull_images).or(reading.options.pull_images);
     let rollback =
         query.rollback_on_error.or_else(|| envelope?.rollback_on_error).or(reading.options.rollback_on_error);
+    let on_drift = query.on_drift.or_else(|| envelope?.on_drift);
     let options = DeployOptions {
         timeout: seconds.or(reading.options.timeout),
         pull_images: pull_images.unwrap_or(false),
         explain: query.explain.unwrap_or(false),
         on_failure: rollback.map(|back| if back { OnFailure::Rollback } else { OnFailure::Pause }),
+        policy: PolicyChange { on_drift: on_drift.or(reading.options.on_drift) },
         ..DeployOptions::default()
     };
     Ok(Submission { reading, options, origin: Origin(body) })

@@ -9,6 +9,7 @@ use graphium_core::{
     id::{ClaimId, HostId},
     inventory::{Host, ObservedContainer},
     log::LogRequest,
+    stack::OnDrift,
     stream::{Ability, StreamRequest},
     task::{Lease, Outcome, Progress, Task, TaskError, TaskResult, TaskStatus},
 };
@@ -106,6 +107,9 @@ pub struct Envelope {
     /// Take the stack back to where it was when it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_on_error: Option<bool>,
+    /// What follows when a container does not run that should; without it the stack keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_drift: Option<OnDrift>,
     /// Pull images also where a host has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_images: Option<bool>,
@@ -119,6 +123,7 @@ impl Envelope {
             variables: BTreeMap::new(),
             timeout: None,
             rollback_on_error: None,
+            on_drift: None,
             pull_images: None,
         }
     }

@@ -4,8 +4,9 @@ use super::{Client, ClientError};
 use crate::api::wire::{DeploymentList, Envelope, Listing, RevisionList, StackList, Validation};
 use bytes::Bytes;
 use graphium_core::{
-    control::{DeploymentState, DifferenceView, RevisionView, StackView, Started, StatusView},
+    control::{DeploymentState, DifferenceView, LiveDifferenceView, RevisionView, StackView, Started, StatusView},
     plan::{SavedPlan, SealedPlan},
+    stack::OnDrift,
 };
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,8 @@ pub struct DeployRequest {
     pub timeout: Option<Duration>,
     /// Take the stack back to where it was when it fails.
     pub rollback_on_error: Option<bool>,
+    /// What follows when a container does not run that should; without it the stack keeps what it has.
+    pub on_drift: Option<OnDrift>,
     /// Pull images also where a host has them.
     pub pull_images: Option<bool>,
     /// Of a plan: say why each container is where it is.
@@ -114,6 +117,7 @@ impl Client {
             ("from", from.map(|revision| revision.to_string())),
             ("timeout", seconds),
             ("rollbackOnError", request.rollback_on_error.map(word)),
+            ("onDrift", request.on_drift.map(|word| word.as_str().to_owned())),
             ("pullImages", request.pull_images.map(word)),
             ("explain", request.explain.map(word)),
         ];
@@ -249,6 +253,14 @@ impl Client {
             }
         }
         call.json().await
+    }
+
+    /// What is wanted of a stack, compared with what agents have seen last.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], and what any call can fail with.
+    pub async fn live_difference(&self, stack: &str) -> Result<LiveDifferenceView, ClientError> {
+        self.call(Method::GET, &["stacks", stack, "diff"]).query("live", "true").json().await
     }
 
     /// What differs between a revision of a stack, by default the present one, and a document.

@@ -1,8 +1,12 @@
 //! What a plan changes, property by property.
 
-use super::{Style, printable};
-use graphium_core::plan::{
-    Change, ChangeKind, ContainerDifference, ContainerDifferenceKind, Plan, PropertyChange, StackDifference,
+use super::{Clock, Style, printable};
+use graphium_core::{
+    control::Sighting,
+    plan::{
+        Change, ChangeKind, ContainerDifference, ContainerDifferenceKind, LiveDifference, LiveDifferenceKind, Plan,
+        PropertyChange, StackDifference,
+    },
 };
 
 /// A block per container that was there and does not stay as it was.
@@ -15,6 +19,38 @@ pub(crate) fn document_differences(difference: &StackDifference, style: Style) -
     let mut lines: Vec<String> = difference.properties.iter().map(property).collect();
     lines.extend(difference.containers.iter().flat_map(|container| document_block(container, style)));
     lines
+}
+
+/// A block per container that is not as it is wanted.
+pub(crate) fn live_differences(differences: &[LiveDifference], style: Style) -> Vec<String> {
+    differences.iter().flat_map(|difference| live_block(difference, style)).collect()
+}
+
+fn live_block(difference: &LiveDifference, style: Style) -> Vec<String> {
+    let host = printable(difference.host_id.as_str());
+    let (sign, what) = match difference.kind {
+        LiveDifferenceKind::Missing => ("-", format!("is missing on {host}")),
+        LiveDifferenceKind::NotWanted => ("+", format!("is on {host}, and the stack has no such container")),
+        LiveDifferenceKind::Elsewhere => ("+", format!("is on {host} too, where the stack does not want it")),
+        LiveDifferenceKind::Differs => ("~", format!("on {host}")),
+    };
+    let mut lines = vec![format!("{sign} {} {what}", style.bold(&printable(&difference.container)))];
+    lines.extend(difference.properties.iter().map(|one| format!("  {}", property(one))));
+    lines
+}
+
+/// How old what is known of hosts is.
+pub(crate) fn sightings(hosts: &[Sighting], clock: &Clock) -> Vec<String> {
+    let line = |host: &Sighting| {
+        let name = printable(host.host_id.as_str());
+        let seen = host.last_seen.map_or_else(|| "never heard".to_owned(), |at| format!("heard {}", clock.ago(at)));
+        match (host.offline_since, &host.engine_error) {
+            (Some(since), _) => format!("host {name}: offline since {since}, {seen}: what is shown of it is from then"),
+            (None, Some(error)) => format!("host {name}: {seen}; its engine does not answer: {}", printable(error)),
+            (None, None) => format!("host {name}: {seen}"),
+        }
+    };
+    hosts.iter().map(line).collect()
 }
 
 fn document_block(container: &ContainerDifference, style: Style) -> Vec<String> {

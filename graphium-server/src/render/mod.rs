@@ -19,7 +19,7 @@ pub(crate) use board::{Board, State};
 pub(crate) use changes::Changes;
 pub(crate) use choice::choices;
 pub(crate) use diagnostics::{Source, diagnostics};
-pub(crate) use difference::{differences, document_differences};
+pub(crate) use difference::{differences, document_differences, live_differences, sightings};
 pub(crate) use failures::{failure, failures};
 pub(crate) use plan::{plan, url};
 pub(crate) use slack::slack;

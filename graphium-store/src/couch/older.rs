@@ -2,7 +2,9 @@
 
 use super::answer::Found;
 use graphium_core::{
-    control::{DeploymentKind, DeploymentState, Placement, Revision, RevisionOutcome, StackRecord, StackStatus},
+    control::{
+        DeploymentKind, DeploymentState, Placement, Revision, RevisionOutcome, StackPolicy, StackRecord, StackStatus,
+    },
     document::{ReadContext, read},
     id::{DeploymentId, HostId, StackId},
     inventory::{Host, ObservedContainer},
@@ -156,6 +158,7 @@ fn convert_stack(
         completed_at: deployment.completed_at.or(Some(began)),
         deadline: None,
         error_message: deployment.error_message,
+        reason: None,
         revision: Some(1),
         on_failure: None,
         rollback_state: None,
@@ -194,6 +197,9 @@ fn convert_stack(
         owner,
         error_message: text(&body, "errorMessage"),
         traces: std::collections::BTreeSet::new(),
+        policy: StackPolicy::default(),
+        repairs: BTreeMap::new(),
+        next_repair: None,
         last_running: has_run.then_some(1),
     };
     conversion.records.push(revision.write(Expect::Any)?);

@@ -91,6 +91,7 @@ impl Reader<'_> {
         DeployOptions {
             timeout: self.duration_of(&envelope, "timeout"),
             rollback_on_error: self.flag_of(&envelope, "rollbackOnError"),
+            on_drift: self.choice_of(&envelope, "onDrift"),
             pull_images: self.flag_of(&envelope, "pullImages"),
         }
     }

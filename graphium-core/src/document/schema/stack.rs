@@ -22,6 +22,8 @@ pub(in super::super) static DOCUMENT: Place = Place {
     advice: &[],
 };
 
+const ON_DRIFT: &[Choice] = &[word("repair"), word("report"), word("accept")];
+
 /// A request that carries a document.
 pub(in super::super) static ENVELOPE: Place = Place {
     what: "a deployment request",
@@ -29,6 +31,7 @@ pub(in super::super) static ENVELOPE: Place = Place {
         needed("stackDefinition", Kind::Structure, "The document of the stack"),
         field("timeout", Kind::Duration, "How long the deployment may take"),
         field("rollbackOnError", Kind::Flag, "Whether a failure takes the stack back to where it was"),
+        field("onDrift", Kind::Choice(ON_DRIFT), "What follows when a container does not run that should"),
         field("pullImages", Kind::Flag, "Whether images are pulled even where a host has them"),
         field("@context", Kind::Structure, "The context of the document"),
     ],

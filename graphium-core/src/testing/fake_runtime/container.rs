@@ -175,13 +175,26 @@ impl Engine {
 
     /// Ends a container's process; its restart policy decides what follows.
     pub(super) fn end(&mut self, name: &str, code: i64) {
-        let Some(container) = self.containers.get_mut(name) else { return };
+        let Some(container) = self.containers.get(name) else { return };
         let again = match container.spec.container.restart_policy {
             RestartPolicy::No => false,
             RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
             RestartPolicy::OnFailure(None) => code != 0,
             RestartPolicy::OnFailure(Some(times)) => code != 0 && container.state.restart_count < u64::from(times),
         };
+        self.ended(name, code, again);
+    }
+
+    /// Ends the process of a container that runs, and nothing follows.
+    pub(super) fn end_for_good(&mut self, name: &str, code: i64) {
+        let runs = |status| matches!(status, ContainerStatus::Running | ContainerStatus::Restarting);
+        if self.containers.get(name).is_some_and(|container| runs(container.state.observed.status)) {
+            self.ended(name, code, false);
+        }
+    }
+
+    fn ended(&mut self, name: &str, code: i64, again: bool) {
+        let Some(container) = self.containers.get_mut(name) else { return };
         container.log.end_following();
         let observed = &mut container.state.observed;
         observed.exit_code = Some(code);

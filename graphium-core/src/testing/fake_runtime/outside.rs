@@ -21,6 +21,11 @@ impl FakeRuntime {
         self.engine().end(name, code);
     }
 
+    /// Ends a container's process with code 137, as `docker kill` would: its restart policy is not followed.
+    pub fn kill(&self, name: &str) {
+        self.engine().end_for_good(name, 137);
+    }
+
     /// Takes a container away without asking, as `docker rm -f` would.
     pub fn vanish(&self, name: &str) {
         let mut engine = self.engine();

@@ -10,6 +10,7 @@ use crate::{
     },
     config::Format,
 };
+use graphium_core::stack::OnDrift;
 use graphium_server::client::DeployRequest;
 
 /// Deploys a stack's document, or changes the stack to what it says now
@@ -25,9 +26,34 @@ pub(super) struct DeployArgs {
     /// When it fails, take the whole stack back to what ran before; of a first deployment take away what it made
     #[arg(long)]
     rollback_on_error: bool,
+    /// What follows from now on when a container does not run that should; a new stack has `repair`, one that is there keeps what
+    /// it has
+    #[arg(long, value_enum)]
+    on_drift: Option<DriftArg>,
     /// How the result is written
     #[arg(short, long, value_enum)]
     output: Option<Format>,
+}
+
+/// The words of `--on-drift`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DriftArg {
+    /// Start it again, make it again where it is gone
+    Repair,
+    /// Say it, and do nothing
+    Report,
+    /// Say and do nothing
+    Accept,
+}
+
+impl From<DriftArg> for OnDrift {
+    fn from(word: DriftArg) -> Self {
+        match word {
+            DriftArg::Repair => Self::Repair,
+            DriftArg::Report => Self::Report,
+            DriftArg::Accept => Self::Accept,
+        }
+    }
 }
 
 pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
@@ -45,6 +71,7 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
         variables: document.used_variables(),
         pull_images: args.pull.then_some(true),
         rollback_on_error: args.rollback_on_error.then_some(true),
+        on_drift: args.on_drift.map(Into::into),
         ..DeployRequest::default()
     };
     match call.client.deploy(document.bytes().to_vec(), &request).await.map_err(Failure::from) {

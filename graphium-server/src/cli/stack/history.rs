@@ -10,7 +10,7 @@ use crate::{
     config::Format,
     render::{self, Clock, Table},
 };
-use graphium_core::control::{DifferenceView, RevisionView};
+use graphium_core::control::{DifferenceView, LiveDifferenceView, RevisionView};
 use graphium_server::{api::wire::RevisionList, client::DeployRequest};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(super) struct HistoryArgs {
     output: Option<Format>,
 }
 
-/// Shows what differs between two revisions of a stack, or a revision and a document
+/// Shows what differs between two revisions of a stack, a revision and a document, or what is wanted and what is there
 #[derive(Debug, clap::Args)]
 pub(super) struct DiffArgs {
     /// The stack's name or `@id`
@@ -41,6 +41,9 @@ pub(super) struct DiffArgs {
     /// What it is compared with: a revision, or a document's file; by default the present revision
     #[arg(long, value_name = "REVISION|FILE")]
     to: Option<String>,
+    /// Compare what is wanted now with what the agents have seen last
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    live: bool,
     /// How the result is written
     #[arg(short, long, value_enum)]
     output: Option<Format>,
@@ -92,6 +95,9 @@ fn cells(revision: &RevisionView, clock: &Clock) -> Vec<String> {
 }
 
 pub(super) async fn diff(args: &DiffArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    if args.live {
+        return live(args, call).await;
+    }
     let difference = match args.to.as_deref().map(|to| (to, to.parse::<u64>())) {
         None => call.client.stack_difference(&args.name, args.from, None).await?,
         Some((_, Ok(to))) => call.client.stack_difference(&args.name, args.from, Some(to)).await?,
@@ -119,5 +125,24 @@ pub(super) async fn diff(args: &DiffArgs, call: &mut Call<'_>) -> Result<Exit, F
     call.output.line(format_args!("stack `{stack_name}`: revision {from} → {other}"))?;
     let lines = render::document_differences(difference, call.output.data_style());
     lines.iter().try_for_each(|line| call.output.line(line))?;
+    Ok(Exit::Ok)
+}
+
+async fn live(args: &DiffArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    let view = call.client.live_difference(&args.name).await?;
+    if call.format(args.output) == Format::Json {
+        call.output.json(&view)?;
+        return Ok(Exit::Ok);
+    }
+    let LiveDifferenceView { stack_name, revision, hosts, differences, .. } = &view;
+    if differences.is_empty() {
+        call.output.line(format_args!("stack `{stack_name}`: all that was seen is as revision {revision} wants it"))?;
+    } else {
+        call.output.line(format_args!("stack `{stack_name}`: revision {revision} → what was seen"))?;
+    }
+    let lines = render::live_differences(differences, call.output.data_style());
+    lines.iter().try_for_each(|line| call.output.line(line))?;
+    let clock = Clock::system();
+    render::sightings(hosts, &clock).iter().try_for_each(|line| call.output.line(line))?;
     Ok(Exit::Ok)
 }

@@ -9,7 +9,7 @@ use crate::{
     config::Format,
     render::{self, Clock, Table},
 };
-use graphium_core::control::StackView;
+use graphium_core::{control::StackView, stack::OnDrift};
 use graphium_server::api::wire::StackList;
 
 /// Lists the stacks
@@ -94,6 +94,11 @@ pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exi
         let to = failed.to.map_or_else(|| "nothing".to_owned(), |to| format!("revision {to}"));
         let line = format!("revision {} failed and was taken back to {to}: {}", failed.revision, failed.reason);
         call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(&line)))?;
+    }
+    if let Some(policy) = status.policy.filter(|policy| policy.on_drift != OnDrift::default()) {
+        let word = policy.on_drift.as_str();
+        call.output
+            .line(format_args!("stack `{}`: what does not run is left alone (on drift: {word})", status.stack_name))?;
     }
     if let Some(error) = &status.error_message {
         call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(error)))?;

@@ -1,0 +1,57 @@
+//! What is done about a stack by itself, without anybody asking.
+
+use super::{Control, ControlError, StackRecord, deploy::stack_event};
+use crate::{
+    event::{EventType, NewEvent},
+    stack::OnDrift,
+    store::{Document, Expect, Submission, Versioned},
+};
+use serde::{Deserialize, Serialize};
+
+/// What an operator wants to be done about a stack without being asked. It belongs to the stack and not to its document: a
+/// deployment that says nothing of it leaves it as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StackPolicy {
+    /// What follows when a container does not run that should.
+    pub on_drift: OnDrift,
+}
+
+/// What a request says of a [`StackPolicy`]; of what it does not say, the stack keeps what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// What is to follow when a container does not run that should.
+    pub on_drift: Option<OnDrift>,
+}
+
+impl PolicyChange {
+    /// The policy of a stack that had this one.
+    pub(super) fn of(self, before: StackPolicy) -> StackPolicy {
+        StackPolicy { on_drift: self.on_drift.unwrap_or(before.on_drift) }
+    }
+}
+
+impl Control {
+    /// Changes the policy of a stack of which nothing else is to be changed.
+    pub(super) async fn set_policy(
+        &self,
+        stack: &Versioned<StackRecord>,
+        change: PolicyChange,
+    ) -> Result<(), ControlError> {
+        let policy = change.of(stack.value.policy);
+        if policy == stack.value.policy {
+            return Ok(());
+        }
+        let now = self.environment.now();
+        let record = StackRecord { policy, date_modified: now, ..stack.value.clone() };
+        let submission = Submission {
+            records: vec![record.write(Expect::Version(stack.version))?],
+            events: vec![NewEvent { kind: EventType::StackUpdated, data: stack_event(&record) }],
+            ..Submission::default()
+        };
+        self.store.submit(submission, now).await?;
+        // What was left alone may now have to be looked at.
+        self.touch(Some(&record.deployment_id));
+        Ok(())
+    }
+}
