@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{ContainerStatus, ObservedContainer},
-    runtime::label,
+    runtime::{beside, label},
     store::{Kind, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
@@ -49,6 +49,8 @@ pub enum OrphanReason {
         /// That one.
         to: HostId,
     },
+    /// It was to take the place of one of its stack's, or has given it up, and that was broken off.
+    BrokenOff,
     /// It was to be removed, by itself or with its stack, and could not be.
     NotRemoved {
         /// What went wrong.
@@ -62,6 +64,7 @@ impl fmt::Display for OrphanReason {
             Self::NoStack => f.write_str("its stack is not known here"),
             Self::NotWanted => f.write_str("its stack has no such container"),
             Self::Moved { to } => write!(f, "its stack has it on host `{to}`"),
+            Self::BrokenOff => f.write_str("a replacement was broken off, and left it beside its stack's own"),
             Self::NotRemoved { error } => write!(f, "it could not be removed: {error}"),
         }
     }
@@ -203,6 +206,7 @@ impl Living {
             Some(host) if *host != seen.hosted_on => Some(OrphanReason::Moved { to: host.clone() }),
             // The stack, or its container, had another name when this one was made.
             Some(_) if name.is_some_and(|name| stack.engine_name(name) == seen.name) => None,
+            Some(_) if beside::principal(&seen.name).is_some() => Some(OrphanReason::BrokenOff),
             Some(_) | None => Some(OrphanReason::NotWanted),
         }
     }

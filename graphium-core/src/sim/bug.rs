@@ -34,11 +34,13 @@ pub enum Bug {
     RollbackAstray,
     /// The store forgets what is to follow a failure.
     PolicyForgotten,
+    /// The store forgets which of two goes first.
+    OrderForgotten,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -54,5 +56,6 @@ impl Bug {
         Self::StatusAhead,
         Self::RollbackAstray,
         Self::PolicyForgotten,
+        Self::OrderForgotten,
     ];
 }

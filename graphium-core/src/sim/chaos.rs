@@ -89,8 +89,10 @@ impl World {
     fn end_container(&self, host: usize, name: &str) {
         let runtime = &self.hosts[host].runtime;
         runtime.exit(name, 137);
+        let mut judge = self.judge();
+        judge.befell(&self.hosts[host].id, name);
         if let Some(state) = runtime.container(name) {
-            self.judge().ended_by_itself(&state.observed.id);
+            judge.ended_by_itself(&state.observed.id);
         }
     }
 
@@ -108,6 +110,7 @@ impl World {
         if vanishes {
             self.tell(&self.name(Process::Engine(host)), || format!("somebody removes {name} by hand"));
             runtime.vanish(&name);
+            self.judge().befell(&self.hosts[host].id, &name);
         } else {
             self.tell(&self.name(Process::Engine(host)), || format!("{name} ends with code 137"));
             self.end_container(host, &name);

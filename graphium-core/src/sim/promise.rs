@@ -26,6 +26,8 @@ pub enum Promise {
     ForeignUntouched,
     /// No port of a host is given away twice.
     PortsHeldOnce,
+    /// With the order start-first the old one runs until its successor does.
+    RunsOn,
     /// A way back ends in the revision before, or says what it could not do.
     RollbackArrives,
     /// Events have numbers without a gap.
@@ -38,7 +40,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -49,6 +51,7 @@ impl Promise {
         Self::NothingLeft,
         Self::ForeignUntouched,
         Self::PortsHeldOnce,
+        Self::RunsOn,
         Self::RollbackArrives,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
@@ -69,6 +72,7 @@ impl fmt::Display for Promise {
             Self::NothingLeft => "of a removed stack nothing is left",
             Self::ForeignUntouched => "what is not ours is not touched",
             Self::PortsHeldOnce => "a port is held once",
+            Self::RunsOn => "what is to start first runs before the old one ends",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",

@@ -49,4 +49,5 @@ found! {
     a_stack_that_is_said_to_run_too_early: StatusAhead breaks StatusIsFold;
     a_way_back_that_leads_nowhere: RollbackAstray breaks RollbackArrives;
     a_failure_that_does_not_go_back: PolicyForgotten breaks RollbackArrives;
+    an_order_that_is_forgotten: OrderForgotten breaks RunsOn;
 }
