@@ -17,4 +17,5 @@ mod logs;
 mod pulls;
 mod registry;
 mod rollback;
+mod start_first;
 mod waits;
