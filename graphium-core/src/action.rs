@@ -2,7 +2,7 @@
 
 use crate::{
     runtime::{ContainerSpec, LiveSettings, NetworkSpec, VolumeSpec},
-    stack::{Condition, PullPolicy},
+    stack::{Condition, PullPolicy, UpdateOrder},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,6 +39,9 @@ pub enum Action {
     Update {
         /// The one that is to be.
         spec: Box<ContainerSpec>,
+        /// Which of the two goes first; agents of before know no order but the default.
+        #[serde(default, skip_serializing_if = "UpdateOrder::is_default")]
+        order: UpdateOrder,
     },
     /// Gives a container other settings in place, without a stop.
     Adjust {
@@ -183,7 +186,7 @@ impl Action {
             Self::Pull { image, .. } => image,
             Self::Network { spec } => &spec.name,
             Self::Volume { spec } => &spec.name,
-            Self::Deploy { spec } | Self::Update { spec } => &spec.name,
+            Self::Deploy { spec } | Self::Update { spec, .. } => &spec.name,
             Self::Adjust { name, .. }
             | Self::Check { name, .. }
             | Self::Stop { name }

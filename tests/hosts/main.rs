@@ -23,4 +23,5 @@ mod planted;
 mod pulls;
 mod registry;
 mod rollback;
+mod start_first;
 mod waits;

@@ -2,9 +2,12 @@
 
 use super::{Control, ControlError};
 use crate::{
+    action::{Action, TaskType},
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
     inventory::{HostStatus, ObservedContainer},
+    runtime::beside,
+    stack::UpdateOrder,
     store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
     stream::StreamLink,
     task::{Input, Lease, Outcome, Refusal, Task, TaskStatus},
@@ -152,17 +155,25 @@ impl Control {
             return Ok(());
         }
         let seen = task.result.as_ref().and_then(|result| result.data.as_deref());
-        let write = match (seen, task.task_type) {
-            (Some(container), _) => located(container, &task.host_id).write(Expect::Any)?,
-            (None, crate::action::TaskType::Delete) => gone(&task.host_id, task.payload.subject()),
+        let subject = task.payload.subject();
+        let mut records = match (seen, task.task_type) {
+            (Some(container), _) => vec![located(container, &task.host_id).write(Expect::Any)?],
+            (None, TaskType::Delete) => vec![gone(&task.host_id, subject)],
             _ => return Ok(()),
         };
+        let mut noted = vec![subject.to_owned()];
+        if matches!(&*task.payload, Action::Update { order: UpdateOrder::StartFirst, .. }) {
+            // They were there for a while, and may have been seen.
+            noted.extend([beside::next(subject), beside::old(subject)]);
+            records.extend(noted[1..].iter().map(|name| gone(&task.host_id, name)));
+        }
         {
             let _observing = self.observing.lock().await;
-            let noted = (task.host_id.clone(), task.payload.subject().to_owned());
-            self.state().noted.insert(noted, self.environment.elapsed());
+            let now = self.environment.elapsed();
+            let noted = noted.into_iter().map(|name| ((task.host_id.clone(), name), now));
+            self.state().noted.extend(noted);
         }
-        let submission = Submission { records: vec![write], ..Submission::default() };
+        let submission = Submission { records, ..Submission::default() };
         self.store.submit(submission, self.environment.now()).await?;
         Ok(())
     }

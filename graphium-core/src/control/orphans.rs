@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{ContainerStatus, ObservedContainer},
-    runtime::label,
+    runtime::{beside, label},
     store::{Kind, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
@@ -60,6 +60,8 @@ pub enum OrphanReason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// It was to take the place of one of its stack's, or has given it up, and that was broken off.
+    BrokenOff,
     /// It was to be removed, by itself or with its stack, and could not be.
     NotRemoved {
         /// What went wrong.
@@ -80,6 +82,7 @@ impl fmt::Display for OrphanReason {
                 }
                 error.iter().try_for_each(|error| write!(f, "; the last try failed: {error}"))
             }
+            Self::BrokenOff => f.write_str("a replacement was broken off, and left it beside its stack's own"),
             Self::NotRemoved { error } => write!(f, "it could not be removed: {error}"),
         }
     }
@@ -245,6 +248,7 @@ impl Living {
             Some(host) if *host != seen.hosted_on => Some(OrphanReason::Moved { to: host.clone() }),
             // The stack, or its container, had another name when this one was made.
             Some(_) if name.is_some_and(|name| stack.engine_name(name) == seen.name) => None,
+            Some(_) if beside::principal(&seen.name).is_some() => Some(OrphanReason::BrokenOff),
             Some(_) | None => Some(OrphanReason::NotWanted),
         }
     }

@@ -129,6 +129,13 @@ pub const CODES: &[Explanation] = &[
         fix: "plan on a server, whose agents tell them, or add `settings` to the container in the inventory",
     },
     Explanation {
+        code: "stops-first",
+        severity: Warning,
+        meaning: "an update asks for the order `start-first`, and a container stops before its successor starts all the same: \
+                  both would have what only one may have, or its host has no room for both",
+        fix: "nothing, if a short stop does no harm; or take away what the message names",
+    },
+    Explanation {
         code: "endpoint-clash",
         severity: Warning,
         meaning: "the endpoint variables of a container would have the names of another's",

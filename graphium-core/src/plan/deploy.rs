@@ -8,6 +8,7 @@ use super::{
     Applied, Endpoint, Options, Plan, PlannedTask, Trace,
     advise::advise,
     before::{Before, BeforeMembers},
+    beside::Beside,
     change::{self, Change},
     handover::Handover,
     hosts::{Hosts, Seen},
@@ -32,7 +33,7 @@ use crate::{
     id::HostId,
     inventory::{Inventory, ObservedContainer},
     runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
-    stack::{Condition, Stack},
+    stack::{Condition, Stack, UpdateOrder},
 };
 use std::{
     borrow::Cow,
@@ -88,7 +89,7 @@ pub fn plan(
     let unchanged = draft.unchanged();
     let changes = change::changes(&draft, applied);
     draft.explain(&changes);
-    let tasks = draft.tasks(options);
+    let tasks = draft.tasks(options, &mut warnings);
     Ok(Plan {
         stack: desired.id.clone(),
         stack_name: desired.name.clone(),
@@ -156,7 +157,11 @@ impl<'a, 'p> Draft<'a, 'p> {
             // Where nothing is there is nothing to compare with, and hashing can wait until the plan is sealed.
             spec.hash = there.map(|_| hasher.hash(&spec));
             let applied = || settings.get(&draft.layout, number);
-            let verdict = Verdict::on(&spec, there, draft.awaited[number], applied);
+            let is_half_way = draft.layout.host(number).is_some_and(|host| seen.is_half_way(host, &spec.name));
+            let verdict = match is_half_way {
+                true => Verdict::half_way(),
+                false => Verdict::on(&spec, there, draft.awaited[number], applied),
+            };
             let told = there.filter(|_| verdict == Verdict::Unchanged).map(|there| there.settings.unwrap_or_default());
             if told.is_some_and(|told| !told.is_complete() && !told.or(applied().unwrap_or_default()).is_complete()) {
                 draft.unsure.push(number);
@@ -165,7 +170,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             draft.verdicts.push(verdict);
             draft.there.push(there);
         }
-        if applied.is_some() || !seen.own().is_empty() || !traces.is_empty() {
+        if applied.is_some() || !seen.is_empty() || !traces.is_empty() {
             let by_name = draft.layout.members.by_name();
             draft.leftovers = leftovers(seen, applied, traces, |name, host, engine_name| {
                 let stays = |&number: &usize| draft.layout.host(number) == Some(host);
@@ -189,6 +194,11 @@ impl<'a, 'p> Draft<'a, 'p> {
 
     fn has_work(&self) -> bool {
         !self.leftovers.is_empty() || self.verdicts.iter().any(Verdict::is_change)
+    }
+
+    /// Whether an earlier replacement of a member was broken off where it is to be.
+    pub(super) fn is_half_way(&self, number: usize) -> bool {
+        self.verdicts[number] == Verdict::half_way()
     }
 
     /// Whether a member has a task.
@@ -270,12 +280,14 @@ impl<'a, 'p> Draft<'a, 'p> {
         endpoints
     }
 
-    pub(super) fn tasks(&mut self, options: &Options) -> Vec<PlannedTask> {
+    pub(super) fn tasks(&mut self, options: &Options, warnings: &mut Vec<Diagnostic>) -> Vec<PlannedTask> {
         let members = self.layout.members;
         let changing: Vec<usize> = members.order.iter().copied().filter(|&number| self.makes(number)).collect();
         let mut handover = Handover::of(self, &changing);
         let setup = Setup::of(self, &changing, options);
         let on_failure = options.on_failure.or(self.layout.stack.deployment.update.on_failure);
+        let beside = Beside::of(self, &changing, &handover);
+        warnings.extend(beside.warnings(self));
         let rollout = Rollout::of(self, &changing, &handover, on_failure);
         let mut checks = self.checks(&changing, &rollout);
         let mut tasks = Tasks::with_capacity(setup.len() + changing.len() + checks.len());
@@ -289,7 +301,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             if let Some(task) = self.adjustment(number, &mut tasks) {
                 made[number] = Some(tasks.add(task, []));
             }
-            if let Some(task) = self.container(number, &mut tasks) {
+            if let Some(task) = self.container(number, beside.order(number), &mut tasks) {
                 first.clear();
                 first.extend(ready.before(number));
                 first.extend(rollout.before(number, &made, &proven));
@@ -317,11 +329,17 @@ impl<'a, 'p> Draft<'a, 'p> {
     }
 
     /// The task of a member of which a new container is made.
-    fn container(&mut self, number: usize, tasks: &mut Tasks) -> Option<PlannedTask> {
+    fn container(&mut self, number: usize, order: UpdateOrder, tasks: &mut Tasks) -> Option<PlannedTask> {
         let spec = self.specs[number].take()?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let (action, why, (undo, lasting)) = match &self.verdicts[number] {
-            Verdict::Differs(why) => (Action::Update { spec }, why.clone(), self.back(number)),
+            Verdict::Differs(why) => {
+                let why = match order {
+                    UpdateOrder::StopFirst => why.clone(),
+                    UpdateOrder::StartFirst => Cow::Owned(format!("{why}; the new one starts first")),
+                };
+                (Action::Update { spec, order }, why, self.back(number, order))
+            }
             Verdict::Unchanged | Verdict::Adjustable(_) | Verdict::Absent => {
                 let why = match self.seen.named(name).first() {
                     Some(own) if own.container.hosted_on != *host => {
@@ -341,11 +359,11 @@ impl<'a, 'p> Draft<'a, 'p> {
     }
 
     /// What puts the container that was there in a member's place again, and what that does not bring back.
-    fn back(&self, number: usize) -> (Option<Action>, Option<LastingKind>) {
+    fn back(&self, number: usize, order: UpdateOrder) -> (Option<Action>, Option<LastingKind>) {
         let host = self.layout.host(number);
         let old = self.before.zip(host).and_then(|(before, host)| before.container(self.name(number), host));
         let lasting = old.as_ref().and_then(|old| drift(self.there[number], old));
-        (old.map(|spec| Action::Update { spec }), lasting)
+        (old.map(|spec| Action::Update { spec, order }), lasting)
     }
 
     /// The task that gives a member other settings in place: it stops nothing, so it waits for nothing.
@@ -354,7 +372,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let engine_name = self.layout.stack.engine_name(name);
         let (undo, lasting) = match wanted.step_to(&present) {
-            LiveStep::Anew(_) => self.back(number),
+            LiveStep::Anew(_) => self.back(number, UpdateOrder::StopFirst),
             _ => (Some(Action::Adjust { name: engine_name.clone(), settings: Box::new(present) }), None),
         };
         let why = live::reason(&live::differences(&present, &wanted));

@@ -156,7 +156,7 @@ impl Estate {
     pub fn carry_out(&mut self, host: &HostId, action: &Action) {
         let key = (host.clone(), action.subject().to_owned());
         match action {
-            Action::Deploy { spec } | Action::Update { spec } => {
+            Action::Deploy { spec } | Action::Update { spec, .. } => {
                 self.containers.insert(key, running(spec, host));
             }
             Action::Adjust { settings, .. } => {

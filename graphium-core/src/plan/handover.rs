@@ -115,6 +115,11 @@ impl Handover {
         self.bereft.contains(&member)
     }
 
+    /// Whether a member is stopped for others.
+    pub(super) fn stops(&self, member: usize) -> bool {
+        self.by_member.contains_key(&member)
+    }
+
     /// The stop that a removal waits for.
     pub(super) fn before_removal(&self, host: &HostId, engine_name: &str) -> Option<usize> {
         if self.by_leftover.is_empty() {
@@ -247,7 +252,7 @@ impl Finder<'_, '_, '_> {
 }
 
 /// What a container mounts that is there, or was applied; nothing is known where it was made from something else.
-fn present<'p>(
+pub(super) fn present<'p>(
     draft: &Draft<'_, 'p>,
     name: &str,
     host: &HostId,

@@ -4,10 +4,10 @@ use super::map::{self, Map};
 use crate::{
     id::{HostId, StackId},
     inventory::{Host, HostStatus, Inventory, ObservedContainer},
-    runtime::label,
+    runtime::{beside, label},
     stack::Stack,
 };
-use std::{net::IpAddr, ops::Range};
+use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
 /// A host with what the document adds to the inventory's knowledge of it.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ pub(super) struct Seen<'a> {
     /// Sorted by name within the stack, then by host and name.
     own: Vec<Own<'a>>,
     by_name: Map<&'a str, Range<usize>>,
+    /// Where one stands beside a container that it replaces or was replaced by: host, name on the engine and in the stack.
+    half_way: BTreeSet<(&'a HostId, &'a str, &'a str)>,
     /// Those of other stacks and of nobody, sorted by host and name.
     pub(super) others: Vec<&'a ObservedContainer>,
 }
@@ -83,10 +85,14 @@ impl<'a> Seen<'a> {
     pub(super) fn of(inventory: &'a Inventory, stack: &StackId) -> Self {
         let mut own = Vec::new();
         let mut others = Vec::new();
+        let mut half_way = BTreeSet::new();
         for container in &inventory.containers {
             if container.label(label::STACK) == Some(stack.as_str()) {
                 let name = container.label(label::CONTAINER).unwrap_or(&container.name);
-                own.push(Own { name, container });
+                match beside::principal(&container.name) {
+                    Some(principal) => drop(half_way.insert((&container.hosted_on, principal, name))),
+                    None => own.push(Own { name, container }),
+                }
             } else {
                 others.push(container);
             }
@@ -102,12 +108,27 @@ impl<'a> Seen<'a> {
             by_name.insert(same[0].name, start..start + same.len());
             start += same.len();
         }
-        Self { own, by_name, others }
+        Self { own, by_name, half_way, others }
     }
 
     /// The stack's own, by name within the stack, then by host.
     pub(super) fn own(&self) -> &[Own<'a>] {
         &self.own
+    }
+
+    /// Whether nothing of the stack was seen.
+    pub(super) fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.half_way.is_empty()
+    }
+
+    /// Containers whose replacement was broken off, be they there or not: host, name on the engine and in the stack.
+    pub(super) fn half_way(&self) -> impl Iterator<Item = (&'a HostId, &'a str, &'a str)> {
+        self.half_way.iter().copied()
+    }
+
+    /// Whether the replacement of the container of that name on the engine was broken off.
+    pub(super) fn is_half_way(&self, host: &HostId, engine_name: &str) -> bool {
+        self.half_way().any(|(its, name, _)| its == host && name == engine_name)
     }
 
     /// All that bear a name within the stack, by host.

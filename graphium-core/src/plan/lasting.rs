@@ -94,7 +94,7 @@ impl PlannedTask {
             (Action::RemoveVolume { .. }, _) => Some(LastingKind::Data),
             (
                 Action::Update { .. } | Action::Delete { .. },
-                Some(Action::Update { spec } | Action::Deploy { spec }),
+                Some(Action::Update { spec, .. } | Action::Deploy { spec }),
             ) => {
                 let mut mounts = spec.container.volume_mounts.iter();
                 let is_nameless =

@@ -45,6 +45,12 @@ pub(super) fn leftovers<'a>(
             found.entry((&container.hosted_on, Cow::Borrowed(&container.name))).or_insert((name, Some(container)));
         }
     }
+    for (host, engine_name, name) in seen.half_way() {
+        if !stays(name, host, engine_name) {
+            // What was seen of it says nothing of who stands beside it.
+            found.insert((host, Cow::Borrowed(engine_name)), (name, None));
+        }
+    }
     if let Some(applied) = applied {
         for (name, host) in &applied.placements {
             let engine_name = applied.stack.engine_name(name);

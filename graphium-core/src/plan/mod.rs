@@ -53,6 +53,8 @@
 //!   check must become healthy. Nobody waits for the health of one whose end others wait for.
 //! * What is to go is deleted after its successor runs. Where two would want one port, or data that one of them writes, and
 //!   have it together in neither revision, the old one is stopped first, in either order of updates.
+//! * With the order `start-first` a container of the same name runs on until its successor beside it does, unless both would
+//!   have something that only one may have or the host has no room for both: then a warning says why it stops first.
 //! * Volumes stay when containers go, with a warning, and are removed only with a whole stack and only if asked for.
 //! * Up to 64 containers with published ports are told to all others as variables; beyond that a container is told
 //!   only of those that it depends on.
@@ -69,6 +71,7 @@
 mod advise;
 mod amount;
 mod before;
+mod beside;
 mod change;
 mod checks;
 mod code;

@@ -33,7 +33,7 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
     draft.limit_to(|name| broken.contains(name));
     draft.before = Some(&before);
     let (unchanged, placements, endpoints) = (draft.unchanged(), draft.placements(), draft.endpoints());
-    let mut tasks = draft.tasks(&Options::default());
+    let mut tasks = draft.tasks(&Options::default(), &mut Vec::new());
     tasks.iter_mut().for_each(take_what_is_there);
     Plan {
         stack: applied.stack.id.clone(),

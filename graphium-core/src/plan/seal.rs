@@ -4,6 +4,7 @@ use super::{Plan, PlannedTask, SealedPlan};
 use crate::{
     action::Action,
     runtime::{LiveSettings, SpecHasher, hex, push_count},
+    stack::UpdateOrder,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -57,8 +58,11 @@ impl Seal {
     fn action(&mut self, action: Option<&mut Action>) {
         let Some(action) = action else { return self.text("") };
         self.text(action.task_type().as_str());
+        if let Action::Update { order: order @ UpdateOrder::StartFirst, .. } = action {
+            self.json(order);
+        }
         match action {
-            Action::Deploy { spec } | Action::Update { spec } => {
+            Action::Deploy { spec } | Action::Update { spec, .. } => {
                 let hash = self.specs.hash(spec);
                 spec.hash = Some(hash);
                 self.pending.extend_from_slice(hash.as_bytes());

@@ -78,6 +78,11 @@ impl Verdict {
         Self::Differs(Cow::Borrowed("its definition changed"))
     }
 
+    /// It may be there, and its successor beside it: whoever looks goes on from that.
+    pub(super) fn half_way() -> Self {
+        Self::Differs(Cow::Borrowed("its replacement was broken off"))
+    }
+
     pub(super) fn is_change(&self) -> bool {
         *self != Self::Unchanged
     }

@@ -1,5 +1,6 @@
 //! What Graphium asks of a container engine: the trait [`ContainerRuntime`].
 
+pub mod beside;
 mod digest;
 mod error;
 mod exec;
@@ -75,6 +76,12 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// One of the same name, our labels and the same [`label::HASH`] is a success, whatever its [`LiveSettings`]; one of
     /// ours with another hash is [`RuntimeError::NameTaken`]: the caller removes it first.
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError>;
+
+    /// Gives one of our containers another name, whether it runs or not; it stays the same container.
+    ///
+    /// Where none has the name and one of ours has the other, that was done before: a success. Where there is neither it is
+    /// [`RuntimeError::NotFound`], and [`RuntimeError::NameTaken`] where something else has the other name, be it ours.
+    async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError>;
 
     /// Starts a container. One that runs is a success.
     async fn start(&self, name: &str) -> Result<(), RuntimeError>;

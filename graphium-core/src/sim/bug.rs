@@ -38,11 +38,13 @@ pub enum Bug {
     EndsUnseen,
     /// The store forgets how often a container was brought back.
     RepairsUncounted,
+    /// The store forgets which of two goes first.
+    OrderForgotten,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -60,5 +62,6 @@ impl Bug {
         Self::PolicyForgotten,
         Self::EndsUnseen,
         Self::RepairsUncounted,
+        Self::OrderForgotten,
     ];
 }

@@ -2,8 +2,10 @@
 
 use super::{bug::Bug, world::World};
 use crate::{
+    action::Action,
     control::StackStatus,
     id::TaskId,
+    stack::UpdateOrder,
     store::{Acted, Kind, Page, Record, StoreError, Submission, TaskStore},
     task::{Input, Refusal},
 };
@@ -16,6 +18,13 @@ impl World {
         match self.setup.bug {
             Some(Bug::GateOpen) => submission.tasks.iter_mut().for_each(|task| task.depends_on.clear()),
             Some(Bug::RetriesUnbounded) => submission.tasks.iter_mut().for_each(|task| task.max_retries = u32::MAX),
+            Some(Bug::OrderForgotten) => {
+                for task in &mut submission.tasks {
+                    if let Action::Update { order, .. } = Arc::make_mut(&mut task.payload) {
+                        *order = UpdateOrder::StopFirst;
+                    }
+                }
+            }
             Some(Bug::PolicyForgotten) => {
                 let deployments = submission.records.iter_mut().filter(|write| write.key.kind == Kind::Deployment);
                 for body in deployments.filter_map(|write| write.body.as_mut()) {

@@ -92,8 +92,10 @@ impl World {
     }
 
     fn has_ended(&self, host: usize, name: &str) {
+        let mut judge = self.judge();
+        judge.befell(&self.hosts[host].id, name);
         if let Some(state) = self.hosts[host].runtime.container(name) {
-            self.judge().ended_by_itself(&state.observed.id);
+            judge.ended_by_itself(&state.observed.id);
         }
     }
 
@@ -113,11 +115,13 @@ impl World {
             0 => {
                 self.tell(&engine, || format!("somebody removes {name} by hand, and has another use for its name"));
                 runtime.vanish(&name);
+                self.judge().befell(&self.hosts[host].id, &name);
                 self.make_foreign(host, &name);
             }
             1..3 => {
                 self.tell(&engine, || format!("somebody removes {name} by hand"));
                 runtime.vanish(&name);
+                self.judge().befell(&self.hosts[host].id, &name);
             }
             3..6 => {
                 self.tell(&engine, || format!("somebody kills {name} by hand"));

@@ -3,7 +3,7 @@
 use super::{
     bug::Bug,
     executor::Process,
-    world::{Grant, World},
+    world::{Grant, Tail, World},
 };
 use crate::{
     runtime::{
@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use futures::{
     FutureExt as _,
     channel::oneshot,
-    future::{Either, select},
+    future::{Either, join_all, select},
     stream::BoxStream,
 };
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
@@ -115,6 +115,20 @@ impl SimRuntime {
     where
         T: fmt::Debug + Send + 'static,
     {
+        self.change_all(operation, name, &[name], act).await
+    }
+
+    /// The same of a thing that has several names, the first for the trace.
+    async fn change_all<T>(
+        &self,
+        operation: Operation,
+        name: &str,
+        names: &[&str],
+        act: impl AsyncFnOnce(FakeRuntime) -> Result<T, RuntimeError> + Send + 'static,
+    ) -> Result<T, RuntimeError>
+    where
+        T: fmt::Debug + Send + 'static,
+    {
         let (fate, latency, goes_on) = self.throw(operation);
         let by = self.world.holder(self.host, name);
         if let Some(by) = &by {
@@ -123,15 +137,15 @@ impl SimRuntime {
         let call = Call { operation, name: name.to_owned(), fate, latency, goes_on, by };
         let (sender, receiver) = oneshot::channel();
         let (end, tail) = oneshot::channel::<()>();
-        let before = self.world.state().desks[self.host].tails.insert(name.to_owned(), tail);
+        let tail = tail.shared();
+        let queue = |name: &&str| self.world.state().desks[self.host].tails.insert((*name).to_owned(), tail.clone());
+        let before: Vec<Tail> = names.iter().filter_map(queue).collect();
         let (world, host) = (Arc::clone(&self.world), self.host);
         // The fake never waits, so the act is over at its first poll: it need not be moved into another future.
         let act = move |fake: FakeRuntime| act(fake).now_or_never();
         self.world.spawn(Process::Engine(host), async move {
-            if let Some(before) = before {
-                // However it ended.
-                let _ = before.await;
-            }
+            // However they ended.
+            join_all(before).await;
             world.sleep(call.latency).await;
             not_hung(&world, host).await;
             if sender.is_canceled() && !call.goes_on {
@@ -189,7 +203,7 @@ fn perform<T: fmt::Debug>(
     } else {
         act(fake.clone()).unwrap_or_else(|| Err(silent(*operation, name)))
     };
-    let id = fake.container(name).or(was).map(|state| state.observed.id).unwrap_or_default();
+    let id = fake.container(name).or_else(|| was.clone()).map(|state| state.observed.id).unwrap_or_default();
     let effects = difference(before, fake.effects(name));
     world.tell(&world.name(Process::Engine(host)), || {
         let by =
@@ -200,6 +214,9 @@ fn perform<T: fmt::Debug>(
         };
         format!("{operation} {name} for {by}: {outcome}, effects: {effects:?}")
     });
+    if let Some(by) = &call.by {
+        world.look_at_succession(host, &effects, name, was.as_ref(), by);
+    }
     for effect in effects {
         world.judge().effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
     }
@@ -212,6 +229,7 @@ fn perform<T: fmt::Debug>(
 fn difference(before: Effects, after: Effects) -> Vec<Operation> {
     let counts = [
         (Operation::Create, before.created, after.created),
+        (Operation::Rename, before.renamed, after.renamed),
         (Operation::Start, before.started, after.started),
         (Operation::Adjust, before.adjusted, after.adjusted),
         (Operation::Stop, before.stopped, after.stopped),
@@ -299,6 +317,12 @@ impl ContainerRuntime for SimRuntime {
             fake.create(&asked).await
         };
         self.change(Operation::Create, &spec.name, act).await
+    }
+
+    async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        let (from, other) = (name.to_owned(), to.to_owned());
+        let act = async move |fake: FakeRuntime| fake.rename(&from, &other).await;
+        self.change_all(Operation::Rename, name, &[name, to], act).await
     }
 
     async fn start(&self, name: &str) -> Result<(), RuntimeError> {

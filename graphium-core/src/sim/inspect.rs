@@ -9,9 +9,11 @@ use crate::{
     control::{DeploymentState, Forgotten, StackRecord, StackStatus},
     event::{Event, EventType},
     id::{HostId, StackId, TaskId},
-    runtime::label,
+    inventory::ContainerStatus,
+    runtime::{ContainerState, beside, label},
     store::{Acted, Kind, RecordQuery, TaskStore, TaskStoreExt, Versioned},
     task::{Lease, Task, TaskStatus, deadline},
+    testing::Operation,
 };
 use futures::FutureExt as _;
 use serde::Deserialize as _;
@@ -183,9 +185,38 @@ impl World {
         }
     }
 
-    fn is_held(&self, task: &TaskId, attempt: u32) -> bool {
+    pub(super) fn is_held(&self, task: &TaskId, attempt: u32) -> bool {
         let is_held = |task: &Task| task.status.is_leased() && task.attempt == attempt;
         self.store.look_at_task(task, is_held).unwrap_or(false)
+    }
+
+    /// An old one that a successor is to run before does not end while no other runs in its place. To give its name away is
+    /// no end.
+    pub(super) fn look_at_succession(
+        &self,
+        host: usize,
+        effects: &[Operation],
+        name: &str,
+        was: Option<&ContainerState>,
+        by: &Grant,
+    ) {
+        let node = &self.hosts[host];
+        if !effects.iter().any(|effect| matches!(effect, Operation::Stop | Operation::Remove)) {
+            return;
+        }
+        let Some(hash) = self.judge().starts_first(&node.id, by) else { return };
+        let runs = |state: &ContainerState| state.status() == ContainerStatus::Running;
+        let is_new = |state: &ContainerState| state.observed.label(label::HASH).is_some_and(|own| hash.is(own));
+        let next = beside::next(&by.subject);
+        if name == next || !was.is_some_and(|was| runs(was) && !is_new(was)) {
+            return;
+        }
+        let others = [by.subject.clone(), next, beside::old(&by.subject)];
+        let mut others = others.iter().filter(|other| *other != name);
+        if !others.any(|other| node.runtime.container(other).is_some_and(|state| runs(&state))) {
+            let detail = format!("{} takes {name} of {} away, and nothing runs in its place", by.task, node.id);
+            self.judge().accuse(Promise::RunsOn, detail);
+        }
     }
 
     /// A report was acknowledged: the attempt has ended for the store, too.

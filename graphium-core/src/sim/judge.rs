@@ -5,8 +5,11 @@ use super::{
     world::{Grant, World},
 };
 use crate::{
+    action::Action,
     event::{Event, EventSink, EventType},
     id::{DeploymentId, HostId, StackId, TaskId},
+    runtime::{SpecHash, beside},
+    stack::UpdateOrder,
     task::{Gate, MAX_LOST, Task, TaskStatus},
     testing::Operation,
 };
@@ -31,6 +34,8 @@ pub(super) struct Judge {
     effects: BTreeSet<(TaskId, u32, u64, &'static str, String)>,
     newest: BTreeMap<TaskId, u32>,
     running: BTreeMap<TaskId, (HostId, u32)>,
+    /// Containers that something has befallen since an attempt at them began, by host and name.
+    befallen: BTreeSet<(HostId, String)>,
     /// Deployments that were taken back, and what took each back.
     pub(super) taken_back: BTreeMap<DeploymentId, DeploymentId>,
     /// How often each container (stack, host and name) was brought back since somebody asked something of its stack.
@@ -53,6 +58,8 @@ struct Planned {
     depends_on: Vec<TaskId>,
     gate: Gate,
     max_retries: u32,
+    /// The definition of one that is to start before the old one goes.
+    starts_first: Option<SpecHash>,
 }
 
 impl Judge {
@@ -84,6 +91,10 @@ impl Judge {
                 depends_on: task.depends_on.clone(),
                 gate: task.gate,
                 max_retries: task.max_retries,
+                starts_first: match &*task.payload {
+                    Action::Update { spec, order: UpdateOrder::StartFirst } => Some(spec.planned_hash()),
+                    _ => None,
+                },
             };
             self.tasks.entry(task.id.clone()).or_insert(Known { planned, status: None });
         }
@@ -177,6 +188,7 @@ impl Judge {
 
     /// An attempt begins on its host.
     pub(super) fn attempt_began(&mut self, host: &HostId, grant: &Grant) {
+        self.befallen.remove(&(host.clone(), grant.subject.clone()));
         if let Some((other, attempt)) = self.running.insert(grant.task.clone(), (host.clone(), grant.attempt)) {
             let detail = format!(
                 "{} begins attempt {} on {host} while attempt {attempt} is under way on {other}",
@@ -196,6 +208,18 @@ impl Judge {
     /// A container has ended by itself: an attempt under way may start it once more.
     pub(super) fn ended_by_itself(&mut self, id: &str) {
         self.effects.retain(|(.., thing)| thing != id);
+    }
+
+    /// A container has ended or gone, and nobody was asked to do that.
+    pub(super) fn befell(&mut self, host: &HostId, name: &str) {
+        let principal = beside::principal(name).unwrap_or(name);
+        self.befallen.insert((host.clone(), principal.to_owned()));
+    }
+
+    /// The definition that an attempt is to bring up before the old one goes, if nothing has befallen either.
+    pub(super) fn starts_first(&self, host: &HostId, by: &Grant) -> Option<SpecHash> {
+        let hash = self.tasks.get(&by.task)?.planned.starts_first?;
+        (!self.befallen.contains(&(host.clone(), by.subject.clone()))).then_some(hash)
     }
 
     /// Something really happened to a container.
@@ -220,11 +244,14 @@ impl Judge {
         let word = match operation {
             Operation::Create => "create",
             Operation::Start => "start",
+            Operation::Rename => "rename",
             Operation::Adjust => "adjust",
             Operation::Stop => "stop",
             _ => "remove",
         };
-        let key = (by.task.clone(), by.attempt, by.epoch, word, id.to_owned());
+        // There and back again is twice the same container, and not twice the same.
+        let thing = if operation == Operation::Rename { [id, " ", name].concat() } else { id.to_owned() };
+        let key = (by.task.clone(), by.attempt, by.epoch, word, thing);
         if !self.effects.insert(key) {
             let detail =
                 format!("{operation} {name} on {host} took effect twice for attempt {} of {}", by.attempt, by.task);

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     agent::{Agent, AgentSettings, Notice},
     control::Control,
+    runtime::beside,
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -131,15 +132,19 @@ impl World {
         self.tell(self.hosts[host].id.as_str(), || notice.to_string());
         match notice {
             Notice::Began { task, subject, attempt } => {
-                let grant = {
-                    let mut state = self.state();
-                    let desk = &mut state.desks[host];
-                    let is_it =
-                        |grant: &&Grant| grant.kind == *task && grant.subject == *subject && grant.attempt == *attempt;
-                    let grant = desk.grants.iter().rfind(is_it).cloned();
-                    desk.running.extend(grant.clone());
-                    grant
+                // It does not say of which task, and begins the oldest of its subject that it still holds.
+                let is_it =
+                    |grant: &&Grant| grant.kind == *task && grant.subject == *subject && grant.attempt == *attempt;
+                let alike: Vec<Grant> = self.state().desks[host].grants.iter().filter(is_it).cloned().collect();
+                let is_due = |grant: &&Grant| {
+                    !self.state().desks[host].begun.contains(grant) && self.is_held(&grant.task, grant.attempt)
                 };
+                let grant = alike.iter().find(is_due).or(alike.last()).cloned();
+                {
+                    let desk = &mut self.state().desks[host];
+                    desk.running.extend(grant.clone());
+                    desk.begun.extend(grant.clone());
+                }
                 if let Some(grant) = grant {
                     self.judge().attempt_began(&self.hosts[host].id, &grant);
                 }
@@ -160,6 +165,10 @@ impl World {
 
     /// The attempt for which the agent of a host touches the thing of that name now.
     pub(super) fn holder(&self, host: usize, name: &str) -> Option<Grant> {
-        self.state().desks[host].running.iter().rfind(|grant| grant.subject == name).cloned()
+        fn principal(name: &str) -> &str {
+            beside::principal(name).unwrap_or(name)
+        }
+        let is_of = |grant: &&Grant| principal(&grant.subject) == principal(name);
+        self.state().desks[host].running.iter().rfind(is_of).cloned()
     }
 }

@@ -26,6 +26,8 @@ pub enum Promise {
     ForeignUntouched,
     /// No port of a host is given away twice.
     PortsHeldOnce,
+    /// With the order start-first the old one runs until its successor does.
+    RunsOn,
     /// A way back ends in the revision before, or says what it could not do.
     RollbackArrives,
     /// What moves away from a host runs there until it runs elsewhere.
@@ -44,7 +46,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -55,6 +57,7 @@ impl Promise {
         Self::NothingLeft,
         Self::ForeignUntouched,
         Self::PortsHeldOnce,
+        Self::RunsOn,
         Self::RollbackArrives,
         Self::ServesMeanwhile,
         Self::DriftMended,
@@ -78,6 +81,7 @@ impl fmt::Display for Promise {
             Self::NothingLeft => "of a removed stack nothing is left",
             Self::ForeignUntouched => "what is not ours is not touched",
             Self::PortsHeldOnce => "a port is held once",
+            Self::RunsOn => "what is to start first runs before the old one ends",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
             Self::ServesMeanwhile => "what moves runs there until it runs elsewhere",
             Self::DriftMended => "what should run is brought back, or given up in words",

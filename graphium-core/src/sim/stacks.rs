@@ -6,7 +6,7 @@ use crate::{
     plan::fixtures,
     stack::{
         Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, OnFailure, Port,
-        Protocol, RestartPolicy, Stack, Strategy, TextMap, Update, Volume,
+        Protocol, RestartPolicy, Stack, Strategy, TextMap, Update, UpdateOrder, Volume,
     },
     testing::{Effects, Program},
 };
@@ -50,7 +50,10 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
     let has_data = containers.iter().any(|container| !container.volume_mounts.is_empty());
     let data = Volume { name: "data".to_owned(), ..Volume::default() };
     let on_failure = dice.chance(500).then_some(OnFailure::Rollback);
-    let update = Update { on_failure, ..Update::default() };
+    // Two of one container cannot have one port.
+    let has_ports = containers.iter().any(|container| !container.ports.is_empty());
+    let order = if !has_ports && dice.chance(700) { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst };
+    let update = Update { on_failure, order, ..Update::default() };
     Stack {
         deployment: Deployment { placement_strategy: Some(Strategy::Spread), update, ..Deployment::default() },
         volumes: if has_data { vec![data] } else { Vec::new() },

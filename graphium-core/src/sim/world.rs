@@ -18,7 +18,7 @@ use crate::{
     testing::{Effects, FakeRuntime, ManualEnvironment},
 };
 use async_trait::async_trait;
-use futures::channel::oneshot;
+use futures::{channel::oneshot, future::Shared};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::BTreeMap,
@@ -87,9 +87,14 @@ pub(super) struct Wires {
 pub(super) struct AgentDesk {
     pub(super) grants: Vec<Grant>,
     pub(super) running: Vec<Grant>,
+    /// Those that were begun, whatever became of them.
+    pub(super) begun: Vec<Grant>,
     /// The end of the last call for each name: an engine does one after another.
-    pub(super) tails: BTreeMap<String, oneshot::Receiver<()>>,
+    pub(super) tails: BTreeMap<String, Tail>,
 }
+
+/// Ends with the last call for a name.
+pub(super) type Tail = Shared<oneshot::Receiver<()>>;
 
 /// An attempt in an agent's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]

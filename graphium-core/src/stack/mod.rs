@@ -259,6 +259,13 @@ pub enum UpdateOrder {
     StartFirst,
 }
 
+impl UpdateOrder {
+    /// Whether it is what updates have of which nothing is said.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What follows a failed update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,7 +5,7 @@ use graphium_core::{
     action::Action,
     inventory::ContainerStatus,
     runtime::{LiveSettings, RuntimeError},
-    stack::{Container, RestartPolicy},
+    stack::{Container, RestartPolicy, UpdateOrder},
     task::{Task, TaskStatus},
     testing::{Operation, Thing},
 };
@@ -109,7 +109,8 @@ fn that_an_engine_started_it_again_meanwhile_is_told() {
 #[test]
 fn a_replacement_sets_in_place_what_it_can_before_the_start_and_makes_anew_what_it_cannot() {
     let bed = Bed::new();
-    let update = |container| Action::Update { spec: Box::new(spec_of("web", container)) };
+    let update =
+        |container| Action::Update { spec: Box::new(spec_of("web", container)), order: UpdateOrder::StopFirst };
     bed.serve(async {
         done(&bed, deploy_of("web", limited(64))).await;
         bed.runtime.set_settings("web", LiveSettings { restart_policy: Some(RestartPolicy::No), ..Default::default() });

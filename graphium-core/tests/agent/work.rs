@@ -8,7 +8,7 @@ use graphium_core::{
     id::HostId,
     inventory::{ContainerStatus, Health},
     runtime::label,
-    stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy},
+    stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy, UpdateOrder},
     task::{TaskError, TaskStatus},
     testing::{Program, Thing},
 };
@@ -89,7 +89,11 @@ fn an_older_version_gives_way_and_a_stranger_does_not() {
         let mut theirs = spec("web");
         Arc::make_mut(&mut theirs.labels).insert(label::STACK.to_owned(), "stack:other".to_owned());
         let theirs = theirs.sealed();
-        let actions = [Action::Update { spec: changed }, deploy("db"), Action::Deploy { spec: Box::new(theirs) }];
+        let actions = [
+            Action::Update { spec: changed, order: UpdateOrder::StopFirst },
+            deploy("db"),
+            Action::Deploy { spec: Box::new(theirs) },
+        ];
         let [web, db, other] = bed.submit(actions).await.try_into().unwrap();
         (bed.end_of(&web).await, bed.end_of(&db).await, bed.end_of(&other).await)
     });

@@ -53,11 +53,13 @@ fn what_no_stack_wants_where_it_is_is_an_orphan_and_tells_why() {
         seen.labels.insert("graphium.container".to_owned(), "cache".to_owned());
     });
     let renamed = left(&world, "shop-db", |seen| seen.name = "store-db".to_owned());
+    let beside = left(&world, "shop-db", |seen| seen.name = "shop-db.NEXT".to_owned());
     let moved = left(&world, "shop-web", |_| {});
-    one.observe(&[db, foreign, unknown, unwanted, renamed, moved]);
+    one.observe(&[db, foreign, unknown, unwanted, renamed, beside, moved]);
     let expected = [
         ("vm1/blog-db", OrphanReason::NoStack),
         ("vm1/shop-cache", OrphanReason::NotWanted),
+        ("vm1/shop-db.NEXT", OrphanReason::BrokenOff),
         ("vm1/shop-web", OrphanReason::Moved { to: HostId::new("vm2") }),
         ("vm1/store-db", OrphanReason::NotWanted),
     ];

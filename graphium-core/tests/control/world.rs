@@ -91,7 +91,7 @@ impl Hand<'_> {
     pub(crate) fn succeed(&self, task: &Task) {
         use graphium_core::action::Action;
         let data = match &*task.payload {
-            Action::Deploy { spec } | Action::Update { spec } => Some(ObservedContainer {
+            Action::Deploy { spec } | Action::Update { spec, .. } => Some(ObservedContainer {
                 id: format!("id-{}", spec.name),
                 name: spec.name.clone(),
                 image: spec.container.image.clone(),

@@ -173,7 +173,7 @@ fn a_limit_that_is_taken_away_makes_the_container_anew() {
 fn a_live_update_that_adds_a_limit_is_undone_by_the_container_that_was() {
     let (old, new) = (pinned("web", "vm1"), limited(pinned("web", "vm1"), 256));
     let plan = changed(vec![old], vec![new]);
-    let Some(Action::Update { spec }) = &task(&plan, "adjust:web").undo else { panic!("{plan:?}") };
+    let Some(Action::Update { spec, .. }) = &task(&plan, "adjust:web").undo else { panic!("{plan:?}") };
     assert_eq!(spec.container.resources.limits.memory, None);
 }
 

@@ -3,6 +3,7 @@
 
 mod applied_fixes;
 mod auto;
+mod beside;
 mod bounds;
 mod changes;
 mod contradictions;

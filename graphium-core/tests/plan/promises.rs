@@ -38,7 +38,7 @@ fn task<'p>(plan: &'p Plan, id: &str) -> &'p PlannedTask {
 
 fn spec<'p>(plan: &'p Plan, id: &str) -> &'p ContainerSpec {
     match &task(plan, id).action {
-        Action::Deploy { spec } | Action::Update { spec } => spec,
+        Action::Deploy { spec } | Action::Update { spec, .. } => spec,
         other => panic!("{id} is {other:?}"),
     }
 }
@@ -324,7 +324,7 @@ fn a_change_touches_what_changed_and_can_go_back() {
     let (plan, _) = replanned(&after, &before, &hosts(2));
     assert_eq!(ids(&plan), ["pull:vm2:nginx:2", "network:vm2", "update:b"]);
     assert_eq!(plan.unchanged, ["a"]);
-    let Some(Action::Update { spec }) = &task(&plan, "update:b").undo else { panic!() };
+    let Some(Action::Update { spec, .. }) = &task(&plan, "update:b").undo else { panic!() };
     assert_eq!(spec.container.image, "nginx:alpine");
     assert_eq!(task(&plan, "network:vm2").undo, None);
 }

@@ -68,7 +68,7 @@ fn check_handover(plan: &Plan, inventory: &Inventory) -> Result<(), TestCaseErro
     for task in &plan.tasks {
         let subject = task.action.subject();
         match &task.action {
-            Action::Deploy { spec } | Action::Update { spec } => {
+            Action::Deploy { spec } | Action::Update { spec, .. } => {
                 held.retain(|(host, _), holder| *host != task.host || holder != subject);
                 for port in spec.container.ports.iter().filter_map(|port| port.host_port) {
                     let other = held.insert((task.host.clone(), port), subject.to_owned());

@@ -75,7 +75,7 @@ pub(crate) fn check_round(plan: &Plan, before: &Estate, seed: u64) -> Result<(),
     let is_known = undo.lasting.iter().all(|lasting| lasting.kind.is_harmless() || lasting.kind == Data);
     for step in shuffled(&undo, seed) {
         after.carry_out(&step.host, &step.action);
-        if let (true, Action::Deploy { spec } | Action::Update { spec }) = (is_known, &step.action) {
+        if let (true, Action::Deploy { spec } | Action::Update { spec, .. }) = (is_known, &step.action) {
             let others = after.containers.values().filter(|seen| {
                 seen.hosted_on == step.host
                     && seen.name != spec.name

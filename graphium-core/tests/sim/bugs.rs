@@ -51,4 +51,5 @@ found! {
     a_failure_that_does_not_go_back: PolicyForgotten breaks RollbackArrives;
     an_end_that_nobody_sees: EndsUnseen breaks DriftMended;
     a_container_that_is_brought_back_for_ever: RepairsUncounted breaks RepairsBounded | Converges;
+    an_order_that_is_forgotten: OrderForgotten breaks RunsOn;
 }

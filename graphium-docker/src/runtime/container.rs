@@ -4,7 +4,10 @@ use super::{CHANGE, DockerRuntime, LOOK, is_managed, ownership::Proof, taken};
 use crate::{connection::Call, convert, error::Fault, name::checked, settings};
 use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status},
-    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder},
+    query_parameters::{
+        CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+        StopContainerOptionsBuilder,
+    },
 };
 use graphium_core::runtime::{ContainerSpec, LiveSettings, LiveStep, RuntimeError, label};
 use std::time::Duration;
@@ -68,6 +71,33 @@ impl DockerRuntime {
         let id = holder.id.unwrap_or_default();
         self.ownership.remember(name, Proof::new(id.clone(), spec.container.stop_grace_period));
         Ok(id)
+    }
+
+    pub(super) async fn rename_container(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        let (name, to) = (checked(name)?, checked(to)?);
+        let Some(proof) = self.prove(name).await? else {
+            return self.prove(to).await?.map(|_| ()).ok_or_else(|| absent(name));
+        };
+        if name == to {
+            return Ok(());
+        }
+        // Until the engine has answered nobody knows which of the two it is called.
+        self.ownership.forget_name(name);
+        self.ownership.forget_name(to);
+        let call = Call::new("renaming container", name, CHANGE);
+        let (id, options) = (proof.id.clone(), RenameContainerOptionsBuilder::new().name(to).build());
+        match self.connection.call(call, |docker| async move { docker.rename_container(&id, options).await }).await {
+            Ok(()) => {}
+            Err(fault @ Fault::Status { .. }) => match self.look(to).await? {
+                // An earlier call, given up on its way, has done it meanwhile.
+                Some(holder) if holder.id.as_deref() == Some(&proof.id) => {}
+                Some(_) => return Err(taken(to, "another container")),
+                None => return Err(fault.into()),
+            },
+            Err(fault) => return Err(fault.into()),
+        }
+        self.ownership.remember(to, proof);
+        Ok(())
     }
 
     pub(super) async fn start_container(&self, name: &str) -> Result<(), RuntimeError> {

@@ -162,6 +162,10 @@ impl ContainerRuntime for DockerRuntime {
         self.create_container(spec).await
     }
 
+    async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        self.rename_container(name, to).await
+    }
+
     async fn start(&self, name: &str) -> Result<(), RuntimeError> {
         self.start_container(name).await
     }

@@ -15,7 +15,7 @@ use std::{
 const USUAL_GRACE: Duration = Duration::from_secs(10);
 
 /// Proofs by name. A name may pass to a foreign container at any time; an id never does, so a
-/// change is always asked for by the id of the proof.
+/// change is always asked for by the id of the proof. Before a container gets another name both are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Ownership(Mutex<HashMap<String, Proof>>);
 
@@ -48,6 +48,11 @@ impl Ownership {
         }
     }
 
+    /// Drops whatever is known of a name.
+    pub(super) fn forget_name(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
     fn of(&self, name: &str) -> Option<Proof> {
         self.lock().get(name).cloned()
     }
@@ -77,7 +82,7 @@ impl DockerRuntime {
     }
 
     /// Proves that the container of this name is ours; `None` when there is none.
-    async fn prove(&self, name: &str) -> Result<Option<Proof>, RuntimeError> {
+    pub(super) async fn prove(&self, name: &str) -> Result<Option<Proof>, RuntimeError> {
         let Some(shown) = self.look(name).await? else { return Ok(None) };
         let config = shown.config.unwrap_or_default();
         if !is_managed(config.labels.as_ref()) {

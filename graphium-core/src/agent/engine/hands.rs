@@ -4,6 +4,7 @@ use super::{Held, Key, Phase, Step};
 use crate::{
     action::Action,
     agent::link::Renewal,
+    runtime::beside,
     task::{Lease, Outcome, Task, TaskError},
 };
 use std::{sync::Arc, time::Duration};
@@ -115,9 +116,9 @@ impl Hands {
 
     /// Whether an attempt waits for nothing but a slot: none before it acts on its subject.
     fn may_begin(&self, place: usize) -> bool {
-        let subject = self.attempts[place].task.payload.subject();
+        let subject = subject(&self.attempts[place]);
         let is_before = |(other, earlier): (usize, &Attempt)| {
-            (other < place || earlier.run.is_some()) && earlier.task.payload.subject() == subject
+            (other < place || earlier.run.is_some()) && self::subject(earlier) == subject
         };
         self.attempts[place].run.is_none() && !self.attempts.iter().enumerate().any(is_before)
     }
@@ -275,6 +276,12 @@ impl Attempt {
             retryable: true,
         }
     }
+}
+
+/// What an attempt acts on; what stands beside a container belongs to it.
+fn subject(held: &Attempt) -> &str {
+    let subject = held.task.payload.subject();
+    beside::principal(subject).unwrap_or(subject)
 }
 
 /// Whether an attempt waits for a pull that is under way.

@@ -5,7 +5,7 @@ use crate::{
     agent::step::Phase,
     inventory::ContainerStatus,
     runtime::{ContainerSpec, ContainerState, LiveSettings, LiveStep, RuntimeError, label},
-    stack::PullPolicy,
+    stack::{PullPolicy, UpdateOrder},
     task::TaskResult,
 };
 
@@ -32,11 +32,18 @@ impl Job<'_> {
     }
 
     /// Puts a container in the place of the one that is expected there.
-    pub(super) async fn update(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
-        self.replace(&self.prepare(spec)?).await
+    pub(super) async fn update(&self, spec: &ContainerSpec, order: UpdateOrder) -> Result<TaskResult, Trouble> {
+        let spec = self.prepare(spec)?;
+        match order {
+            UpdateOrder::StartFirst => self.replace_beside(&spec).await,
+            UpdateOrder::StopFirst => {
+                self.tidy(&spec.name).await?;
+                self.replace(&spec).await
+            }
+        }
     }
 
-    async fn replace(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+    pub(super) async fn replace(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
         self.make_way(spec).await?;
         self.enter(Phase::Creating);
         self.create(spec).await?;
@@ -44,7 +51,7 @@ impl Job<'_> {
     }
 
     /// Creates it; an image that has gone since it was pulled is pulled again.
-    async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
+    pub(super) async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
         match self.runtime().create(spec).await {
             Err(RuntimeError::ImageNotFound { .. }) if spec.container.pull_policy != PullPolicy::Never => {
                 self.pull(&spec.container.image, PullPolicy::IfNotPresent).await?;
@@ -75,7 +82,7 @@ impl Job<'_> {
     }
 
     /// Starts what was created; a container that cannot be started is not left behind.
-    async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+    pub(super) async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Starting);
         match self.runtime().start(&spec.name).await {
             Ok(()) => self.settle(&spec.name).await,
@@ -101,7 +108,7 @@ impl Job<'_> {
 }
 
 /// Says who holds the name if it is not the stack of the specification.
-fn stranger(spec: &ContainerSpec, present: &ContainerState) -> Option<String> {
+pub(super) fn stranger(spec: &ContainerSpec, present: &ContainerState) -> Option<String> {
     if !present.is_managed() {
         return Some("a container that is not Graphium's".to_owned());
     }

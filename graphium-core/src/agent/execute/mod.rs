@@ -4,6 +4,7 @@
 //! and the next one, of this agent or of its successor, resumes.
 
 mod adjust;
+mod beside;
 mod check;
 mod deploy;
 mod prepare;
@@ -71,7 +72,7 @@ impl fmt::Debug for Workplace {
 /// An engine that does not answer is waited for: the task's deadline is the engine's to hold against it.
 /// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
-    let job = Job { task, place, tell };
+    let job = Job { task, place, tell, begun: place.environment.elapsed() };
     let mut pause = PAUSES.0;
     loop {
         match job.perform().await {
@@ -91,6 +92,8 @@ struct Job<'a> {
     task: &'a Task,
     place: &'a Workplace,
     tell: Tell<'a>,
+    /// When it began, by the agent's own clock.
+    begun: Duration,
 }
 
 impl Job<'_> {
@@ -109,10 +112,11 @@ impl Job<'_> {
                 Ok(done("volume is there"))
             }
             Action::Deploy { spec } => self.deploy(spec).await,
-            Action::Update { spec } => self.update(spec).await,
+            Action::Update { spec, order } => self.update(spec, *order).await,
             Action::Adjust { name, settings } => self.adjust(name, settings).await,
             Action::Check { name, condition } => self.check(name, *condition).await,
             Action::Stop { name } => {
+                self.tidy(name).await?;
                 self.stop(name).await?;
                 // The control plane plans with what it knows, and may plan before it is told of the host again.
                 Ok(match runtime.inspect(name).await? {
@@ -120,13 +124,17 @@ impl Job<'_> {
                     None => done("stopped"),
                 })
             }
-            Action::Start { name } => self.start(name).await,
+            Action::Start { name } => {
+                self.tidy(name).await?;
+                self.start(name).await
+            }
             Action::Restart { name } => {
+                self.tidy(name).await?;
                 self.stop(name).await?;
                 self.start(name).await
             }
             Action::Delete { name } => {
-                self.delete(name).await?;
+                self.delete_all(name).await?;
                 Ok(done("removed"))
             }
             Action::RemoveNetwork { name } => {

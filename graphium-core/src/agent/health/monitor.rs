@@ -133,6 +133,14 @@ impl HealthMonitor {
         state.observed.labels.shift_remove(label::HEALTH_CHECK);
     }
 
+    /// A container goes on under another name, with what is known of it.
+    pub(in super::super) fn renamed(&self, name: &str, to: &str) {
+        let by_name = &mut self.patients().by_name;
+        if let Some(patient) = by_name.remove(name) {
+            by_name.insert(to.to_owned(), patient);
+        }
+    }
+
     /// Ends with the next change of a container's health.
     pub(in super::super) fn change(&self) -> EventListener {
         self.changed.listen()

@@ -106,6 +106,26 @@ impl Engine {
         id
     }
 
+    pub(super) fn rename(&mut self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        let is_there = self.own(name)?.is_some();
+        match self.own(to)? {
+            Some(_) if !is_there || name == to => return Ok(()),
+            Some(_) => {
+                return Err(RuntimeError::NameTaken { name: to.to_owned(), holder: "another container".to_owned() });
+            }
+            None => {}
+        }
+        let Some(mut container) = self.containers.remove(name) else {
+            return Err(RuntimeError::NotFound(format!("there is no container `{name}`")));
+        };
+        to.clone_into(&mut container.spec.name);
+        to.clone_into(&mut container.state.observed.name);
+        self.containers.insert(to.to_owned(), container);
+        self.effect(name).renamed += 1;
+        self.tell(to, "rename");
+        Ok(())
+    }
+
     pub(super) fn start(&mut self, name: &str) -> Result<(), RuntimeError> {
         let container =
             self.own(name)?.ok_or_else(|| RuntimeError::NotFound(format!("there is no container `{name}`")))?;

@@ -28,6 +28,8 @@ pub enum Thing {
 pub struct Effects {
     /// It was made.
     pub created: u32,
+    /// It was given another name than this.
+    pub renamed: u32,
     /// It was started, its restart policy aside.
     pub started: u32,
     /// Its settings were changed.

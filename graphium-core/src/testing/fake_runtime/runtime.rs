@@ -96,6 +96,10 @@ impl ContainerRuntime for FakeRuntime {
         self.call(Operation::Create, &spec.name, |engine| engine.create(spec)).await
     }
 
+    async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        self.call(Operation::Rename, &format!("{name} {to}"), |engine| engine.rename(name, to)).await
+    }
+
     async fn start(&self, name: &str) -> Result<(), RuntimeError> {
         self.call(Operation::Start, name, |engine| engine.start(name)).await
     }

@@ -91,6 +91,58 @@ pub(super) async fn an_unresolved_variable_is_refused(bench: &Bench<'_>) {
     fails_as!(outcome, Refused);
 }
 
+pub(super) async fn a_container_goes_on_under_another_name(bench: &Bench<'_>) {
+    let (runtime, a, b) = (&bench.runtime, bench.name("a"), bench.name("b"));
+    let spec = bench.spec("a", Workload::Runs);
+    ok(runtime.create(&spec).await);
+    ok(runtime.rename(&a, &b).await);
+    // There and back, before its start and while it runs, and each once more.
+    ok(runtime.rename(&a, &b).await);
+    ok(runtime.start(&b).await);
+    let before = bench.shown(&b).await;
+    ok(runtime.rename(&b, &a).await);
+    ok(bench.harness.runtime().rename(&b, &a).await);
+    assert_eq!(ok(runtime.inspect(&b).await), None);
+    let after = bench.shown(&a).await;
+    assert_eq!((&after.observed.id, &after.observed.name), (&before.observed.id, &a));
+    assert_eq!(
+        (after.status(), after.started_at, &after.observed.labels),
+        (ContainerStatus::Running, before.started_at, &before.observed.labels),
+        "it runs on"
+    );
+    // Whoever takes the old name is another.
+    let second = bench.up(&bench.spec("b", Workload::Runs)).await;
+    ok(runtime.stop(&second, GRACE).await);
+    assert_eq!(bench.shown(&a).await.status(), ContainerStatus::Running);
+    ok(runtime.rename(&a, &a).await);
+    ok(runtime.remove(&a).await);
+    assert_eq!(ok(runtime.inspect(&a).await), None);
+    assert_eq!(bench.shown(&b).await.status(), ContainerStatus::Exited);
+}
+
+pub(super) async fn a_name_that_is_taken_is_given_to_no_other(bench: &Bench<'_>) {
+    let (runtime, a, b) = (&bench.runtime, bench.name("a"), bench.name("b"));
+    let first = ok(runtime.create(&bench.spec("a", Workload::Runs)).await);
+    let second = ok(runtime.create(&bench.spec("b", Workload::Runs)).await);
+    fails_as!(runtime.rename(&a, &b).await, NameTaken);
+    ok(runtime.remove(&b).await);
+    bench.harness.make_foreign(Thing::Container, &b);
+    fails_as!(runtime.rename(&a, &b).await, NameTaken);
+    assert_ne!(bench.shown(&b).await.observed.id, second);
+    assert_eq!(bench.shown(&a).await.observed.id, first);
+    bench.harness.remove_foreign(Thing::Container, &b);
+}
+
+pub(super) async fn only_what_is_there_and_ours_is_renamed(bench: &Bench<'_>) {
+    let (runtime, a, b) = (&bench.runtime, bench.name("a"), bench.name("b"));
+    fails_as!(runtime.rename(&a, &b).await, NotFound);
+    bench.harness.make_foreign(Thing::Container, &a);
+    fails_as!(runtime.rename(&a, &b).await, NameTaken);
+    fails_as!(runtime.rename(&b, &a).await, NameTaken);
+    assert!(!bench.shown(&a).await.is_managed());
+    bench.harness.remove_foreign(Thing::Container, &a);
+}
+
 pub(super) async fn starting_twice_starts_once(bench: &Bench<'_>) {
     let name = bench.up(&bench.spec("a", Workload::Runs)).await;
     let first = bench.shown(&name).await;

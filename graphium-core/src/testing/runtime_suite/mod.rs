@@ -113,6 +113,9 @@ macro_rules! __runtime_cases {
             a_foreign_container_is_shown_and_never_touched
             an_absent_image_is_image_not_found
             an_unresolved_variable_is_refused
+            a_container_goes_on_under_another_name
+            a_name_that_is_taken_is_given_to_no_other
+            only_what_is_there_and_ours_is_renamed
             starting_twice_starts_once
             starting_what_is_absent_is_not_found
             stopping_twice_or_what_is_absent_succeeds

@@ -35,6 +35,8 @@ enum Lie {
     ForgetsSettings,
     AdjustsInSilence,
     AllAreWell,
+    RenamesOverOthers,
+    RenamesOnce,
     EndsInError,
     IgnoresTails,
     MixesSources,
@@ -79,6 +81,17 @@ impl ContainerRuntime for Saboteur {
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         match self.fake.create(spec).await {
             Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::AnyVersionWillDo => Ok(String::new()),
+            outcome => outcome,
+        }
+    }
+    async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
+        let is_absent = self.fake.container(name).is_none();
+        match self.fake.rename(name, to).await {
+            Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::RenamesOverOthers => {
+                self.fake.vanish(to);
+                self.fake.rename(name, to).await
+            }
+            Ok(()) if self.lie == Lie::RenamesOnce && is_absent => Err(RuntimeError::NotFound(name.to_owned())),
             outcome => outcome,
         }
     }
@@ -249,6 +262,8 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::SilenceIsAbsence, "an_engine_that_does_not_answer_is_unreachable"),
         (Lie::AnyVersionWillDo, "another_version_has_the_name"),
         (Lie::ForeignIsOurs, "a_foreign_container_is_shown_and_never_touched"),
+        (Lie::RenamesOverOthers, "a_name_that_is_taken_is_given_to_no_other"),
+        (Lie::RenamesOnce, "a_container_goes_on_under_another_name"),
         (Lie::StartsOnlyOnce, "starting_twice_starts_once"),
         (Lie::ForgetsLabels, "labels_are_seen_again"),
         (Lie::ForgetsExitCodes, "an_exit_code_and_the_last_lines_are_kept"),

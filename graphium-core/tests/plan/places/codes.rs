@@ -275,6 +275,19 @@ fn cases() -> Vec<Case> {
             },
             Some((5, 20, "/hasPart/0/locatedInHost", "\"vm1\"")),
         ),
+        warning(
+            "stops-first",
+            document(
+                r#" "deployment": {"update": {"order": "start-first"}},"#,
+                "{'name': 'db', 'image': 'i',
+  'volumeMounts': [{'type': 'volume', 'source': 'data', 'target': '/d'}]}",
+            ),
+            |stack| {
+                let change_it = |next: &mut Stack| changed(next, "db", |db| db.image = "i:2".to_owned());
+                again(stack, |next, _| change_it(next)).unwrap().warnings
+            },
+            Some((5, 19, "/hasPart/0/volumeMounts", "[")),
+        ),
         // What the document does not have any more, it does not show.
         warning(
             "unknown-host",

@@ -14,7 +14,7 @@ use graphium_core::{
     control::StackView,
     inventory::{ContainerStatus, ObservedContainer},
     log::Since,
-    runtime::{Tail, label},
+    runtime::{Tail, beside, label},
 };
 use graphium_server::client::{Client, ClientError, LogOptions};
 use page::Page;
@@ -127,7 +127,9 @@ impl Watch<'_> {
     async fn seen(&self, stack: &StackView) -> Result<BTreeMap<String, ObservedContainer>, ClientError> {
         let all = self.client.containers(None, Some(stack.id.as_str())).await?;
         let key = |container: &ObservedContainer| format!("{}/{}", container.hosted_on, container.name);
-        let mut all: BTreeMap<_, _> = all.into_iter().map(|container| (key(&container), container)).collect();
+        // A successor is read once it has the name, from its first line: under both names it would be read twice.
+        let all = all.into_iter().filter(|container| beside::principal(&container.name).is_none());
+        let mut all: BTreeMap<_, _> = all.map(|container| (key(&container), container)).collect();
         let wanted: Vec<_> = all
             .iter()
             .filter(|(_, one)| !self.args.wants(within_stack(one), &all))

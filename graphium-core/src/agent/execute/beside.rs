@@ -1,0 +1,172 @@
+//! A container gives way to a successor that runs beside it first.
+//!
+//! The successor is made under a [name of its own](beside), started, and watched until it does its work. Then the two change
+//! names, and the old one stops and goes. Until then the old one is as it was: where the successor fails, it alone is taken
+//! away. Every step is known by who is there under which name, so that whoever comes next goes on from it, forward or back;
+//! [`tidy`](Job::tidy) leaves one container and none beside it, whatever the next task is.
+
+use super::{Job, Trouble, adjust::step, deploy::stranger};
+use crate::{
+    agent::step::Phase,
+    inventory::ContainerStatus,
+    runtime::{ContainerSpec, ContainerState, LiveStep, RuntimeError, beside, label},
+    stack::{Condition, HealthTest},
+    task::{TaskError, TaskResult},
+};
+use futures::{
+    future::{Either, select},
+    try_join,
+};
+use std::{pin::pin, time::Duration};
+
+/// What is kept of an attempt's time to take away a successor that does not become healthy.
+const TO_CLEAR: Duration = Duration::from_secs(15);
+
+impl Job<'_> {
+    /// Puts a container in the place of one that runs, and that goes when its successor does its work.
+    pub(super) async fn replace_beside(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+        let (name, next, old) = (&spec.name, beside::next(&spec.name), beside::old(&spec.name));
+        let runtime = self.runtime();
+        let (mut present, mut successor, mut former) =
+            try_join!(runtime.inspect(name), runtime.inspect(&next), runtime.inspect(&old))?;
+        for found in [&present, &successor, &former].into_iter().flatten() {
+            if let Some(holder) = stranger(spec, found) {
+                return Err(RuntimeError::NameTaken { name: found.observed.name.clone(), holder }.into());
+            }
+        }
+        let is_sound = successor.as_ref().is_some_and(|found| is_sound(spec, found));
+        if present.is_none() {
+            // Broken off between two names; a successor that had come so far has done its work.
+            let (heir, called) = if is_sound { (&mut successor, &next) } else { (&mut former, &old) };
+            if heir.is_some() {
+                self.rename(called, name).await?;
+                present = heir.take();
+            }
+        }
+        if former.is_some() {
+            self.delete(&old).await?;
+        }
+        let is_there = present.as_ref().is_some_and(|present| is_wanted(spec, present));
+        if is_there || !is_sound && !present.as_ref().is_some_and(is_up) {
+            // It is the one that is wanted, or nothing that anybody misses.
+            if successor.is_some() {
+                self.delete(&next).await?;
+            }
+            return self.replace(spec).await;
+        }
+        if successor.is_some() && !is_sound {
+            self.delete(&next).await?;
+        }
+        if let Err(trouble) = self.prove(&ContainerSpec { name: next.clone(), ..spec.clone() }).await {
+            return Err(self.withdraw(trouble, name, &next).await);
+        }
+        match self.rename(name, &old).await {
+            // Somebody has removed it meanwhile.
+            Ok(()) | Err(Trouble::Engine(RuntimeError::NotFound(_))) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        self.rename(&next, name).await?;
+        self.delete(&old).await?;
+        match runtime.inspect(name).await? {
+            Some(state) => Ok(self.done_with(state, "running")),
+            None => Err(super::settle::vanished(name)),
+        }
+    }
+
+    /// Leaves one container of a name and none beside it, where a replacement was broken off.
+    pub(super) async fn tidy(&self, name: &str) -> Result<(), Trouble> {
+        let (next, old) = (beside::next(name), beside::old(name));
+        let runtime = self.runtime();
+        let (successor, former) = try_join!(runtime.inspect(&next), runtime.inspect(&old))?;
+        let mut left: Vec<&str> = [(&next, successor), (&old, former)]
+            .into_iter()
+            .filter(|(_, found)| found.as_ref().is_some_and(ContainerState::is_managed))
+            .map(|(called, _)| called.as_str())
+            .collect();
+        if !left.is_empty() && runtime.inspect(name).await?.is_none() {
+            self.rename(left.remove(0), name).await?;
+        }
+        for called in left {
+            self.delete(called).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops and removes a container and what stands beside it.
+    pub(super) async fn delete_all(&self, name: &str) -> Result<(), Trouble> {
+        self.delete(name).await?;
+        if beside::principal(name).is_none() {
+            let left = [beside::next(name), beside::old(name)];
+            let runtime = self.runtime();
+            let (successor, former) = try_join!(runtime.inspect(&left[0]), runtime.inspect(&left[1]))?;
+            for found in [successor, former].into_iter().flatten().filter(ContainerState::is_managed) {
+                self.delete(&found.observed.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn rename(&self, name: &str, to: &str) -> Result<(), Trouble> {
+        self.runtime().rename(name, to).await?;
+        self.place.health.renamed(name, to);
+        Ok(())
+    }
+
+    /// Makes the successor and waits until it does its work.
+    async fn prove(&self, successor: &ContainerSpec) -> Result<(), Trouble> {
+        self.enter(Phase::Creating);
+        self.create(successor).await?;
+        self.launch(successor).await?;
+        let check = successor.container.health_check.as_ref();
+        if check.is_none_or(|check| check.test == HealthTest::None) {
+            return Ok(());
+        }
+        let environment = &self.place.environment;
+        let spent = environment.elapsed().saturating_sub(self.begun) + TO_CLEAR;
+        let limit = Duration::from_secs(self.task.timeout_seconds).saturating_sub(spent);
+        let healthy = pin!(self.check(&successor.name, Condition::Healthy));
+        match select(healthy, pin!(environment.sleep(limit))).await {
+            Either::Left((outcome, _)) => outcome.map(drop),
+            Either::Right(_) => {
+                let message = format!("container `{}` has not become healthy in time", successor.name);
+                Err(self.failure("timed-out", &successor.name, message).await)
+            }
+        }
+    }
+
+    /// Takes a successor away that has failed, and says so; one of which nothing is known stays for the next attempt.
+    async fn withdraw(&self, trouble: Trouble, name: &str, next: &str) -> Trouble {
+        if matches!(trouble, Trouble::Engine(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) {
+            return trouble;
+        }
+        // The failure that led here is the one to be told.
+        let is_gone = self.delete(next).await.is_ok();
+        let Trouble::Task(error) = trouble else { return trouble };
+        let lines = if error.log.is_empty() { "it wrote nothing" } else { "its last lines say more" };
+        let fate =
+            if is_gone { "it was taken away again" } else { "it could not be taken away, which the next task does" };
+        Trouble::Task(TaskError {
+            message: format!("{}; the one before it is as it was", error.message.replace(next, name)),
+            help: Some(format!("{lines}; {fate}")),
+            ..error
+        })
+    }
+}
+
+/// Whether a container is of this definition, settings that its engine can change aside.
+fn is_wanted(spec: &ContainerSpec, found: &ContainerState) -> bool {
+    found.observed.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash))
+        && !matches!(step(found, &spec.container), LiveStep::Anew(_))
+}
+
+/// Whether an earlier attempt's successor can go on: one that has ended before, or is of other settings, is made anew.
+fn is_sound(spec: &ContainerSpec, found: &ContainerState) -> bool {
+    is_wanted(spec, found)
+        && step(found, &spec.container) == LiveStep::None
+        && matches!(found.status(), ContainerStatus::Created | ContainerStatus::Running)
+        && found.restart_count == 0
+}
+
+fn is_up(found: &ContainerState) -> bool {
+    matches!(found.status(), ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused)
+}

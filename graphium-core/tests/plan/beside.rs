@@ -1,0 +1,160 @@
+//! Who runs on beside its successor, and who cannot.
+
+use graphium_core::{
+    action::Action,
+    inventory::{ContainerStatus, Inventory},
+    plan::{Applied, Options, Plan, StackAction, fixtures::*, plan, plan_action, plan_removal},
+    stack::{Condition, Container, Dependency, Mount, MountKind, RestartPolicy, Stack, Update, UpdateOrder, Volume},
+};
+use std::sync::Arc;
+
+fn start_first(containers: Vec<Container>) -> Stack {
+    let mut stack = stack("s", containers);
+    stack.deployment.update = Update { order: UpdateOrder::StartFirst, ..Update::default() };
+    stack.volumes = vec![Volume { name: "data".to_owned(), ..Volume::default() }];
+    stack
+}
+
+/// What a revision with other images makes of one that runs, which is changed before.
+fn updated(stack: &Stack, inventory: Inventory, change: impl FnOnce(&mut Inventory)) -> Plan {
+    let first = plan(stack, None, &inventory, &Options::default()).unwrap();
+    let mut running = carried_out(&first, inventory);
+    change(&mut running);
+    let applied = Applied { stack: stack.clone(), placements: first.placements };
+    let mut next = stack.clone();
+    for container in &mut next.containers {
+        Arc::make_mut(container).image.push_str("-next");
+    }
+    plan(&next, Some(&applied), &running, &Options::default()).unwrap()
+}
+
+fn order(plan: &Plan, id: &str) -> UpdateOrder {
+    match &plan.tasks.iter().find(|task| task.id == id).unwrap_or_else(|| panic!("no {id}: {plan:?}")).action {
+        Action::Update { order, .. } => *order,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn warned(plan: &Plan) -> Vec<&str> {
+    plan.warnings.iter().filter(|found| found.code == "stops-first").map(|found| &*found.message).collect()
+}
+
+fn mount(source: &str, read_only: bool) -> Mount {
+    let kind = MountKind::Volume { source: Some(source.to_owned()), no_copy: false, subpath: None };
+    Mount { kind, target: "/data".to_owned(), read_only }
+}
+
+#[test]
+fn what_stands_in_nobodys_way_runs_on_beside_its_successor_and_is_told_so() {
+    let plan = updated(&start_first(vec![container("web")]), hosts(1), |_| {});
+    assert_eq!(order(&plan, "update:web"), UpdateOrder::StartFirst);
+    assert_eq!(warned(&plan), [""; 0]);
+    let task = plan.tasks.iter().find(|task| task.id == "update:web").unwrap();
+    assert_eq!(task.why, "changed: `image`; the new one starts first");
+    assert!(matches!(task.undo, Some(Action::Update { order: UpdateOrder::StartFirst, .. })), "{:?}", task.undo);
+    // Without the order nothing of it is written, and the hash is another.
+    let stop_first = updated(&stack("s", vec![container("web")]), hosts(1), |_| {});
+    let written = serde_json::to_string(&stop_first.tasks).unwrap();
+    assert!(!written.contains("order"), "{written}");
+    assert_ne!(plan.sealed().hash, stop_first.sealed().hash);
+}
+
+#[test]
+fn what_only_one_may_have_keeps_two_from_running_and_is_named() {
+    let job = || Container { restart_policy: RestartPolicy::OnFailure(None), ..container("web") };
+    let waits = Dependency { container: "web".to_owned(), condition: Condition::Completed };
+    let waiting = Container { depends_on: vec![waits], ..container("z") };
+    let cases: [(Vec<Container>, &str); 5] = [
+        (
+            vec![Container { volume_mounts: vec![mount("data", false)], ..container("web") }],
+            "both would have the volume `s_data`, and one of them writes",
+        ),
+        (
+            vec![Container { network_mode: Some("host".to_owned()), ..container("web") }],
+            "both would have the ports of one network (`networkMode` is `host`)",
+        ),
+        (vec![Container { gpus: Some(1), ..container("web") }], "both would have the same GPUs (`gpus`)"),
+        (vec![job(), waiting], "others wait until it has ended, and two at once would do its work twice"),
+        (vec![reserving("web", None, Some(9 << 30))], "its host has too little memory left for both"),
+    ];
+    for (containers, words) in cases {
+        let running = |inventory: &mut Inventory| {
+            inventory.containers.iter_mut().for_each(|seen| seen.status = ContainerStatus::Running);
+        };
+        let plan = updated(&start_first(containers), hosts(1), running);
+        assert_eq!(order(&plan, "update:web"), UpdateOrder::StopFirst, "{words}");
+        let expected = format!("against the order `start-first`, `web` stops before the new one starts: {words}");
+        assert_eq!(warned(&plan), [expected], "{words}");
+    }
+    // Who only reads is in nobody's way, and what has ended has nothing any more.
+    let reads = Container { volume_mounts: vec![mount("data", true)], ..container("web") };
+    let plan = updated(&start_first(vec![reads]), hosts(1), |_| {});
+    assert_eq!((order(&plan, "update:web"), warned(&plan).len()), (UpdateOrder::StartFirst, 0));
+    let ended = |inventory: &mut Inventory| inventory.containers[0].status = ContainerStatus::Exited;
+    let plan = updated(&start_first(vec![container("web")]), hosts(1), ended);
+    assert_eq!((order(&plan, "update:web"), warned(&plan).len()), (UpdateOrder::StopFirst, 0));
+}
+
+#[test]
+fn of_one_whose_definition_is_unknown_anything_may_be_mounted() {
+    let unlabelled = |inventory: &mut Inventory| inventory.containers[0].labels.retain(|key, _| !key.contains("hash"));
+    let reads = Container { volume_mounts: vec![mount("data", true)], ..container("web") };
+    let plan = updated(&start_first(vec![reads]), hosts(1), unlabelled);
+    assert_eq!(order(&plan, "update:web"), UpdateOrder::StopFirst);
+    assert!(warned(&plan)[0].contains("what it was made from is not known"), "{:?}", warned(&plan));
+    let plan = updated(&start_first(vec![container("web")]), hosts(1), unlabelled);
+    assert_eq!(order(&plan, "update:web"), UpdateOrder::StartFirst, "which mounts nothing clashes with nothing");
+}
+
+#[test]
+fn a_host_needs_room_for_one_wave_and_not_for_all() {
+    // A host has 16 GiB: three of four and a wave of one are all that it has room for.
+    let service = |each: u64, most| {
+        let web = Container { replicas: Some(3), ..reserving("web", Some(1.0), Some(each << 30)) };
+        let mut stack = start_first(vec![web]);
+        stack.deployment.update.max_parallel = most;
+        stack
+    };
+    let orders = |plan: &Plan| [1, 2, 3].map(|number| order(plan, &format!("update:web-{number}")));
+    let plan = updated(&service(4, 1), hosts(1), |_| {});
+    assert_eq!((orders(&plan), warned(&plan).len()), ([UpdateOrder::StartFirst; 3], 0));
+    let plan = updated(&service(4, 2), hosts(1), |_| {});
+    let (first, then) = (UpdateOrder::StartFirst, UpdateOrder::StopFirst);
+    assert_eq!(orders(&plan), [first, then, then]);
+    assert!(warned(&plan)[0].contains("`web-2`, `web-3` stops before"), "{:?}", warned(&plan));
+    let plan = updated(&service(5, 1), hosts(1), |_| {});
+    assert_eq!(orders(&plan), [then; 3]);
+}
+
+#[test]
+fn what_is_seen_beside_a_container_belongs_to_its_replacement() {
+    let stack = start_first(vec![container("web")]);
+    let first = plan(&stack, None, &hosts(1), &Options::default()).unwrap();
+    let running = carried_out(&first, hosts(1));
+    let applied = Applied { stack: stack.clone(), placements: first.placements };
+    let tasks = |plan: &Plan| plan.tasks.iter().map(|task| format!("{} {}", task.id, task.action.subject())).collect();
+    for beside in [&["s-web", "s-web.NEXT"][..], &["s-web.OLD", "s-web.NEXT"], &["s-web", "s-web.OLD"]] {
+        let mut inventory = hosts(1);
+        for name in beside {
+            let mut seen = running.containers[0].clone();
+            (seen.name, seen.id) = ((*name).to_owned(), (*name).to_owned());
+            inventory.containers.push(seen);
+        }
+        let again = plan(&stack, Some(&applied), &inventory, &Options::default()).unwrap();
+        let told: Vec<String> = tasks(&again);
+        assert_eq!(told.iter().filter(|task| task.contains("web")).collect::<Vec<_>>(), ["update:web s-web"]);
+        assert_eq!(order(&again, "update:web"), UpdateOrder::StartFirst);
+        assert!(again.tasks.iter().any(|task| task.why.starts_with("its replacement was broken off")));
+        for applied in [Some(&applied), None] {
+            let removal = plan_removal(&stack.id, "s", applied, &inventory, &Options::default());
+            let told: Vec<String> = tasks(&removal);
+            assert_eq!(
+                told.iter().filter(|task| task.starts_with("delete")).collect::<Vec<_>>(),
+                ["delete:web@vm1 s-web"]
+            );
+        }
+        let stop = plan_action(StackAction::Stop, &stack.id, "s", Some(&applied), &inventory);
+        let told: Vec<String> = tasks(&stop);
+        assert_eq!(told, ["stop:web@vm1 s-web"]);
+    }
+}
