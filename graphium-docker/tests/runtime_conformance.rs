@@ -70,7 +70,7 @@ impl RuntimeHarness for Engine {
         let line = match chore {
             Chore::Echoes => "exec cat",
             Chore::Speaks => "echo out; echo err >&2; exit 3",
-            Chore::Measures => "while :; do stty size; sleep 0.1; done",
+            Chore::Measures => "while :; do busybox stty size; sleep 0.1; done",
             Chore::Waits => "while :; do sleep 1; done",
         };
         ["sh", "-c", line].map(str::to_owned).to_vec()

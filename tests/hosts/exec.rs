@@ -67,8 +67,12 @@ async fn runs(estate: &Estate, words: &str) -> bool {
 
 async fn ready(child: &mut Child) {
     let mut first = [0; 6];
-    within("its first word", child.stdout.as_mut().unwrap().read_exact(&mut first)).await.unwrap();
-    assert_eq!(&first, b"ready\n");
+    let read = within("its first word", child.stdout.as_mut().unwrap().read_exact(&mut first)).await;
+    if read.is_err() || &first != b"ready\n" {
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).await.unwrap();
+        panic!("{first:?} {read:?} {told}");
+    }
 }
 
 fn memory_of(pid: u32) -> u64 {
@@ -148,7 +152,7 @@ async fn pipes(estate: &Estate) {
 /// In a terminal of its own, by `script`: what is typed goes to the command, also Ctrl-C, and the terminal is as it was after it.
 async fn a_terminal(estate: &Estate) {
     let inner = format!(
-        "stty rows 31 cols 97; (sleep 3; stty rows 40 cols 120) & {} stack exec shop -c a -- sh; echo \"code $?\"; stty -a",
+        "stty rows 31 cols 97; (sleep 3; stty rows 40 cols 120 </dev/tty) & {} stack exec shop -c a -- sh; echo \"code $?\"; stty -a",
         env!("CARGO_BIN_EXE_graphium")
     );
     let mut command = Command::new("script");

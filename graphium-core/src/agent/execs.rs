@@ -15,13 +15,18 @@ use crate::{
     stream::{ExecLine, StreamLink},
 };
 use futures::{
-    FutureExt as _, SinkExt as _, StreamExt as _,
-    future::{Either, ready, select},
+    FutureExt as _, Sink, SinkExt as _, StreamExt as _,
+    future::{ready, select},
     select_biased,
     stream::BoxStream,
 };
 use inbox::Inbox;
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long the way to whoever asked may take to come about, and to take a message: it is always read.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -59,7 +64,9 @@ impl Exec {
     pub(super) async fn run(self, room: Result<(), usize>) {
         let attached = self.link.attach(&self.host, &self.request.stream);
         let Ok(Some(line)) = within(&*self.environment, ANSWER, attached).await else { return };
-        let ExecLine { mut input, output } = line;
+        let ExecLine { input, output } = line;
+        // Also after its end somebody may ask it for more.
+        let mut input = input.fuse().boxed();
         let mut output = Output { sink: output, environment: Arc::clone(&self.environment) };
         if let Err(most) = room {
             let detail =
@@ -193,9 +200,7 @@ impl Exec {
             ready(last_words < WINDOW)
         };
         let rest = pin!(events.take_while(is_near_its_end).for_each(|_| ready(())));
-        match select(rest, pin!(self.environment.sleep(HANG_UP))).await {
-            Either::Left(_) | Either::Right(_) => {}
-        }
+        let _over_or_late = select(rest, pin!(self.environment.sleep(HANG_UP))).await;
     }
 }
 
@@ -219,7 +224,7 @@ async fn hear(input: &mut BoxStream<'static, ExecInput>, inbox: &Inbox) -> Left 
 
 /// The way back to whoever asked.
 struct Output {
-    sink: std::pin::Pin<Box<dyn futures::Sink<ExecFrame, Error = LinkError> + Send>>,
+    sink: Pin<Box<dyn Sink<ExecFrame, Error = LinkError> + Send>>,
     environment: Arc<dyn Environment>,
 }
 
@@ -236,9 +241,7 @@ impl Output {
         drop(self);
         if closed.is_ok() {
             let rest = pin!(input.for_each(|_| ready(())));
-            match select(rest, pin!(environment.sleep(LINGER))).await {
-                Either::Left(_) | Either::Right(_) => {}
-            }
+            let _over_or_late = select(rest, pin!(environment.sleep(LINGER))).await;
         }
     }
 }

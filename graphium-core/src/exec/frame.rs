@@ -140,9 +140,9 @@ impl Message {
     pub fn into_frame(self) -> Option<ExecFrame> {
         match self {
             Self::Binary(mut bytes) => {
-                let source = match bytes.first()? {
-                    &OUTPUT => LogSource::Stdout,
-                    &ERRORS => LogSource::Stderr,
+                let source = match *bytes.first()? {
+                    OUTPUT => LogSource::Stdout,
+                    ERRORS => LogSource::Stderr,
                     _ => return None,
                 };
                 bytes.remove(0);

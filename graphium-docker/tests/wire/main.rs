@@ -204,7 +204,7 @@ static SHOWN: LazyLock<String> = LazyLock::new(|| "\x01\x00\x02\x00\x7f".to_owne
 async fn the_log_of_a_terminal_comes_as_it_is_in_pieces() {
     let engine = StandIn::start(|request| match request {
         "GET /v1.41/containers/shop-web/json" => {
-            (200, r#"{"Id":"c0ffee","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
+            (200, r#"{"Id":"c0ffee","Name":"/shop-web","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
         }
         "GET /v1.41/containers/c0ffee/logs" => (200, &SHOWN),
         _ => (404, "{}"),
@@ -228,7 +228,7 @@ async fn the_log_of_a_terminal_comes_as_it_is_in_pieces() {
 async fn an_engine_that_refuses_the_log_of_a_terminal_is_heard() {
     let engine = StandIn::start(|request| match request {
         "GET /v1.41/containers/shop-web/json" => {
-            (200, r#"{"Id":"c0ffee","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
+            (200, r#"{"Id":"c0ffee","Name":"/shop-web","Config":{"Tty":true,"Labels":{"graphium.managed":"true"}}}"#)
         }
         _ => (501, r#"{"message":"configured logging driver does not support reading"}"#),
     });

@@ -112,8 +112,7 @@ impl Run {
                 let (host, container) = (self.container.hosted_on.clone(), self.container.name.clone());
                 tracing::info!(by = %self.by, %host, %container, ?program, "a command was asked for");
                 // Both are dropped together, whatever ends first.
-                let ExecSession { input, .. } = &session;
-                let input = input.clone();
+                let input = session.input.clone();
                 let frames = stream::unfold(Some(Teller::new(self, session, program)), |teller| async move {
                     let mut teller = teller?;
                     let frame = teller.next().await;
