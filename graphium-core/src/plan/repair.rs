@@ -11,7 +11,10 @@ use crate::{
     inventory::Inventory,
     stack::{OnFailure, PullPolicy, Update},
 };
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Plans what brings back the named containers (by their names within the stack), each where it was, as the revision that was
 /// applied last has them.
@@ -40,6 +43,7 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
         stack_name: applied.stack.name.clone(),
         tasks: without_checks_of_others(tasks, broken),
         placements,
+        staying: BTreeMap::new(),
         unchanged,
         changes: Vec::new(),
         choices: Vec::new(),

@@ -167,6 +167,17 @@ fn what_its_policy_leaves_ended_is_left_and_told() {
 }
 
 #[test]
+fn what_was_killed_did_not_end_by_itself_whatever_its_policy() {
+    for code in [137, 143] {
+        let world = World::new();
+        let bed = Bed::new(&world, RestartPolicy::No, DeployOptions::default());
+        bed.ends("shop-db", code);
+        assert_eq!((bed.status(), !bed.work().is_empty()), (StackStatus::Updating, true), "{code}");
+        assert_eq!(bed.status(), StackStatus::Running, "{code}");
+    }
+}
+
+#[test]
 fn a_failure_that_the_engine_does_not_restart_any_more_is_repaired_and_a_good_end_is_not() {
     let world = World::new();
     let bed = Bed::new(&world, RestartPolicy::OnFailure(Some(3)), DeployOptions::default());

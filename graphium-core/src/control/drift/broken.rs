@@ -65,7 +65,7 @@ pub(in crate::control) fn drift(
         }
         let place = format!("container `{engine_name}` on host `{host}` {}", fault.words());
         let repairs = drift.repairs.entry(name.clone()).or_default();
-        let is_for_us = record.policy.on_drift == OnDrift::Repair && is_to_run_again(definition, fault);
+        let is_for_us = record.policy.on_drift == OnDrift::Repair && is_to_run_again(definition, fault, ends);
         drift.words.push(match (is_for_us, obstacle) {
             (false, _) | (true, Some(Obstacle::Away)) => place,
             (true, Some(Obstacle::TakesNothing(status))) => {
@@ -138,12 +138,18 @@ fn keeps_running(definition: &Container) -> bool {
     matches!(definition.restart_policy, RestartPolicy::Always | RestartPolicy::UnlessStopped)
 }
 
-/// Whether it is for the control plane to start a container again: not where the engine does, and not where its policy is that
-/// nobody does.
-fn is_to_run_again(definition: &Container, fault: Fault) -> bool {
+/// What an engine says of a container whose process SIGKILL or SIGTERM has ended: somebody's hand, or the end of the engine.
+const KILLED: [i64; 2] = [128 + 9, 128 + 15];
+
+/// Whether it is for the control plane to start a container again: not where the engine does, and not where it has ended by itself
+/// and its policy is that nobody does.
+fn is_to_run_again(definition: &Container, fault: Fault, is_awaited: bool) -> bool {
     match fault {
         Fault::Restarting => false,
-        Fault::Ended(_) => definition.restart_policy != RestartPolicy::No,
+        Fault::Ended(code) => {
+            let was_killed = code.is_some_and(|code| KILLED.contains(&code));
+            definition.restart_policy != RestartPolicy::No || was_killed && !is_awaited
+        }
         Fault::Gone | Fault::NeverStarted | Fault::Dead => true,
     }
 }
