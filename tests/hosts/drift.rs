@@ -27,7 +27,7 @@ async fn is_back(estate: &Estate, container: &str) -> Duration {
     let began = Instant::now();
     let filter = format!("name=^{container}$");
     loop {
-        let running = estate.docker("vm1", &["ps", "--quiet", "--filter", &filter]).await;
+        let running = estate.docker("vm1", &["ps", "--quiet", "--filter", &filter, "--filter", "status=running"]).await;
         if !running.trim().is_empty() {
             return began.elapsed();
         }
@@ -85,12 +85,13 @@ async fn what_is_killed_or_removed_by_hand_is_back_and_what_ends_again_and_again
     let pid = estate.inspect("vm1", "shop-db").await["State"]["Pid"].to_string();
     let since = Timestamp::now();
     kill_process(&estate, &pid).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let process = is_back(&estate, "shop-db").await;
+    let starts = async || estate.happened("vm1", "shop-db", "start", since).await;
+    estate.until("the engine has started it", async |_| starts().await > 0).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     runs_again(&estate, "shop").await;
-    assert_eq!(estate.happened("vm1", "shop-db", "start", since).await, 1);
-    println!("back after {killed:?} (killed), {removed:?} (removed), {process:?} (its process killed)");
-    assert!(killed < BACK && removed < BACK && process < BACK, "{killed:?} {removed:?} {process:?}\n{}", estate.logs());
+    assert_eq!(starts().await, 1);
+    println!("back after {killed:?} (killed), {removed:?} (removed)");
+    assert!(killed < BACK && removed < BACK, "{killed:?} {removed:?}\n{}", estate.logs());
 
     let history = estate.json(&["stack", "history", "shop"]).await;
     assert_eq!(list(&history, "revisions").len(), 1, "a repair is no revision");

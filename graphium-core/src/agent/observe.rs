@@ -25,7 +25,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often an engine is asked that does not say by itself when something changes.
 const UNWATCHED: Duration = Duration::from_secs(5);
-/// Pause after a failure.
+/// Pause after a failure, and before a second look after a change.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Changes are gathered for so long at least, and a look costs a tenth of the time at most.
 const GATHER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -63,6 +63,8 @@ enum Reason {
     Period,
     /// Something changed.
     Change,
+    /// Something changed shortly before: engines tell of an end before they show it, and tell nothing when they do.
+    Again,
 }
 
 impl Watchman {
@@ -83,11 +85,15 @@ impl Watchman {
             // So is that of the health of containers.
             let health = self.health.change();
             let begin = self.environment.elapsed();
-            let known = engine.take().filter(|_| reason == Reason::Change);
+            let known = engine.take().filter(|_| reason != Reason::Period);
             let sight = self.look(known, &mut inspected).await;
             let age = self.environment.elapsed() - begin;
             let gather = (age * SMALL_SHARE).min(SOON).max(age * SHARE).clamp(GATHER.0, GATHER.1);
-            let mut pause = if changes.is_some() { PERIOD } else { UNWATCHED };
+            let (mut pause, mut next) = match (&changes, reason) {
+                (None, _) => (UNWATCHED, Reason::Period),
+                (Some(_), Reason::Change) => (AGAIN.max(age * SHARE).min(GATHER.1), Reason::Again),
+                (Some(_), Reason::Period | Reason::Again) => (PERIOD, Reason::Period),
+            };
             let report = match sight {
                 Ok(sight) => {
                     if std::mem::replace(&mut is_lost, false) || reason == Reason::Period && told.is_none() {
@@ -106,7 +112,7 @@ impl Watchman {
                         self.notify(&Notice::EngineLost(error.to_string()));
                     }
                     changes = None;
-                    pause = AGAIN;
+                    (pause, next) = (AGAIN, Reason::Period);
                     Some(self.report(None, age, Some(error.to_string())))
                 }
             };
@@ -122,7 +128,8 @@ impl Watchman {
                     }
                 }
             }
-            reason = self.wait(&mut changes, &mut inspected, health, pause, gather).await;
+            let waited = self.wait(&mut changes, &mut inspected, health, pause, gather).await;
+            reason = waited.unwrap_or(next);
             if told.is_none() {
                 reason = Reason::Period;
             }
@@ -163,7 +170,7 @@ impl Watchman {
         }
     }
 
-    /// Waits for a change, or until the pause is over. Changes that follow at once belong to the same look.
+    /// Waits for a change, or until the pause is over: then nothing. Changes that follow at once belong to the same look.
     async fn wait(
         &self,
         changes: &mut Option<Changes>,
@@ -171,18 +178,18 @@ impl Watchman {
         health: EventListener,
         pause: Duration,
         gather: Duration,
-    ) -> Reason {
+    ) -> Option<Reason> {
         let sleep = pin!(self.environment.sleep(pause));
         let Some(stream) = changes else {
             return match select(health, sleep).await {
-                Either::Left(_) => Reason::Change,
-                Either::Right(_) => Reason::Period,
+                Either::Left(_) => Some(Reason::Change),
+                Either::Right(_) => None,
             };
         };
         let mut next = match select(select(stream.next(), health), sleep).await {
             Either::Left((Either::Left((first, _)), _)) => Some(first),
             Either::Left((Either::Right(_), _)) => None,
-            Either::Right(_) => return Reason::Period,
+            Either::Right(_) => return None,
         };
         self.environment.sleep(gather).await;
         next = next.or_else(|| stream.next().now_or_never());
@@ -196,7 +203,7 @@ impl Watchman {
             }
             next = stream.next().now_or_never();
         }
-        Reason::Change
+        Some(Reason::Change)
     }
 
     fn notify(&self, notice: &Notice) {
