@@ -214,7 +214,7 @@ async fn a_command_ends_in_words_when_somebody_goes_away() {
     let mut command = command(&estate, &["-c", "a", "-i"], &["sh", "-c", "echo ready; cat"]);
     let mut child = command.env("GRAPHIUM_TOKEN", admin["token"].as_str().unwrap()).spawn().unwrap();
     ready(&mut child).await;
-    estate.ok(&["token", "revoke", admin["id"].as_str().unwrap()]).await;
+    estate.ok(&["token", "revoke", admin["@id"].as_str().unwrap()]).await;
     let (code, told) = ended(child).await;
     assert!(code == Some(125) && told.contains("the token was revoked"), "{told}");
 

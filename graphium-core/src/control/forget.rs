@@ -4,7 +4,7 @@
 //! becomes a record of its own, in the same step. When the host is back the record becomes tasks of it, without anybody asking,
 //! but for what a stack wants that lives by then; when these are done the record goes.
 
-use super::{Control, ControlError, StackRecord};
+use super::{Control, ControlError, StackRecord, StackStatus};
 use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
@@ -216,7 +216,9 @@ impl Control {
         }
         let uuid = self.environment.uuid();
         let deployment = DeploymentId::new(format!("deployment:{uuid}"));
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        // What is being removed wants nothing any more, and its removal does nothing here.
+        let mut stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        stacks.retain(|stack| stack.value.status != StackStatus::Deleting);
         let tasks = tasks_of(&one, &stacks, &deployment, &uuid.to_string(), now);
         submission.records.push(if tasks.is_empty() {
             one.removal(expect)

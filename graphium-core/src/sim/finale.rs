@@ -25,18 +25,22 @@ const LOOK: Duration = Duration::from_millis(250);
 impl World {
     /// Lets everything come to rest, then has every stack deployed, and removed.
     pub(super) async fn come_to_rest(self: &Arc<Self>, operator: &mut Operator) -> Option<()> {
-        self.rests("after the storm").await?;
-        self.look_for_acknowledged();
-        // By then every agent has told what runs on its host, whatever became of its last word in the storm; and no order of the
-        // storm arrives any more.
-        while self.state().agent_up.contains(&false) {
-            self.sleep(LOOK).await;
+        for host in operator.hosts() {
+            operator.order(host, HostStatus::Active).await;
         }
+        // By then no order of the storm arrives any more.
         self.sleep(KNOWN).await;
         for host in operator.hosts() {
             operator.order(host, HostStatus::Active).await;
         }
-        self.rests("when every host takes work, and all was told").await?;
+        self.rests("after the storm").await?;
+        self.look_for_acknowledged();
+        // By then every agent has told what runs on its host, whatever became of its last word in the storm.
+        while self.state().agent_up.contains(&false) {
+            self.sleep(LOOK).await;
+        }
+        self.sleep(KNOWN).await;
+        self.rests("when all is known").await?;
         for record in self.stack_records() {
             self.look_at_fold(&record.value);
             self.look_at_drift(&record.value);

@@ -98,6 +98,21 @@ fn what_a_stack_wants_again_by_then_is_not_removed() {
 }
 
 #[test]
+fn a_host_that_returns_before_the_stack_is_gone_is_tidied_up_all_the_same() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    let two = world.agent("vm2");
+    pass(&world, 1, &[]);
+    assert_eq!(world.status("shop"), StackStatus::Deleting, "vm1 has not confirmed");
+    assert_eq!(work(&two), ["delete:shop-web@vm2", "remove-network:shop@vm2"]);
+    work(&one);
+    pass(&world, 6, &[&one, &two]);
+    assert!(is_gone(&world));
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+#[test]
 fn what_cannot_be_removed_then_is_told_and_tried_again_later() {
     let world = World::new();
     let one = away(&world);

@@ -69,5 +69,5 @@ fn split(socket: WebSocketStream<Upgraded>) -> (Sender, Receiver) {
             return Some((Err(failed), None));
         }
     });
-    (Box::pin(sink), messages.boxed())
+    (Box::pin(sink), messages.fuse().boxed())
 }
