@@ -4,9 +4,11 @@
 
 #![allow(unreachable_pub, reason = "a program of its own, in several files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what happened when, for whoever reads a failure")]
 #![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
 mod adjusts;
+mod chaos;
 mod crashes;
 mod deploys;
 mod drains;

@@ -132,7 +132,7 @@ async fn whatever_step_of_an_update_fails_all_is_as_it_was() {
         }
     }
     assert!(tried > 20, "{tried} steps of {plan}");
-    eprintln!("{tried} steps of {} tasks have failed in turn", list(&plan, "tasks").len());
+    println!("{tried} steps of {} tasks have failed in turn", list(&plan, "tasks").len());
 
     // And when none fails it comes to its end.
     estate.ok(&["stack", "deploy", &second, "--wait", "--timeout", "2m"]).await;

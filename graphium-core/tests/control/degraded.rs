@@ -123,7 +123,10 @@ fn a_host_that_is_known_by_its_first_look_is_not_away_any_more() {
 #[test]
 fn a_control_plane_that_starts_while_a_host_is_away_says_so() {
     let mut world = World::new();
-    let epoch = runs(&world).0.epoch;
+    let (epoch, other) = {
+        let (one, two) = runs(&world);
+        (one.epoch, two.epoch)
+    };
     world.control = World::start(&world.environment, &world.store);
     let one = Hand { world: &world, host: "vm1".into(), epoch };
     pass(&world, 20, &[&one]);
@@ -131,10 +134,8 @@ fn a_control_plane_that_starts_while_a_host_is_away_says_so() {
     let mut later = World { control: World::start(&world.environment, &world.store), ..world };
     later.tick();
     assert_eq!(told(&later).0, StackStatus::Degraded);
-    let two = later.agent("vm2");
-    two.claim();
+    Hand { world: &later, host: "vm2".into(), epoch: other }.claim();
     later.tick();
-    // Its engine was looked at, and `web` is not there: that is not an absence any more.
     assert_eq!(told(&later).0, StackStatus::Running);
     later.control = World::start(&later.environment, &later.store);
     later.tick();

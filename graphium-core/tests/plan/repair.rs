@@ -29,7 +29,7 @@ fn applied(stack: Stack, hosts: u32) -> (Applied, Inventory) {
     let inventory = fixtures::hosts(hosts);
     let made = plan(&stack, None, &inventory, &Options::default()).unwrap();
     let seen = fixtures::carried_out(&made, inventory);
-    (Applied { placements: made.placements.clone(), stack }, seen)
+    (Applied { placements: made.placements, stack }, seen)
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {

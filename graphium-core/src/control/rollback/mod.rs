@@ -114,7 +114,7 @@ impl Control {
         match self.way_back(&stack.value, &takes_back).await? {
             Ok(way) => {
                 let failed = Failed { takes_back, state, revision };
-                self.begin(stack, way, failed).await
+                Box::pin(self.begin(stack, way, failed)).await
             }
             Err(why) => self.stay(&state, why).await,
         }

@@ -1,0 +1,235 @@
+//! A hundred `kill -9` of server, agents and engines, and thirty partitions, amid deployments, updates and removals.
+
+use crate::estate::{Estate, HOSTS, WEB, list};
+use graphium_core::{environment::Environment as _, testing::ManualEnvironment};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// What happens is decided by this number; when it meets what is under way is not.
+const SEED: u64 = 20_261_126;
+const KILLS: usize = 100;
+const PARTITIONS: usize = 30;
+/// How many blows fall while one wish is carried out.
+const BLOWS: usize = 5;
+/// How long all may take to be well again after the last blow.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Server,
+    Agent(&'static str),
+    Engine(&'static str),
+    Partition(&'static str),
+}
+
+struct Dice(ManualEnvironment);
+
+impl Dice {
+    fn below(&self, bound: usize) -> usize {
+        usize::try_from(self.0.random() % bound as u128).unwrap()
+    }
+
+    fn millis(&self, least: usize, most: usize) -> Duration {
+        Duration::from_millis((least + self.below(most - least)) as u64)
+    }
+
+    fn host(&self) -> &'static str {
+        HOSTS[self.below(HOSTS.len())]
+    }
+
+    /// So many of each, in any order.
+    fn deck(&self) -> Vec<Blow> {
+        let kill = |number: usize| match number % 4 {
+            0 => Blow::Server,
+            1 | 2 => Blow::Agent(self.host()),
+            _ => Blow::Engine(self.host()),
+        };
+        let mut deck: Vec<Blow> = (0..KILLS).map(kill).collect();
+        deck.extend((0..PARTITIONS).map(|_| Blow::Partition(self.host())));
+        for place in (1..deck.len()).rev() {
+            deck.swap(place, self.below(place + 1));
+        }
+        deck
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// This revision runs.
+    Run(u32),
+    Gone,
+}
+
+const WISHES: [Wish; 5] = [Wish::Run(1), Wish::Run(2), Wish::Gone, Wish::Run(2), Wish::Run(1)];
+
+/// Two containers on each host and one that has another host in the second revision.
+fn shop(revision: u32) -> Value {
+    let container = |name: &str, host: &str| {
+        json!({
+            "@type": "datacenter:Container", "@id": format!("container:{name}"), "name": name, "image": WEB,
+            "locatedInHost": {"@id": host}, "restartPolicy": "unless-stopped",
+            "environment": [{"name": "VERSION", "value": revision.to_string()}]
+        })
+    };
+    let mut parts = vec![container("mover", if revision == 1 { "vm1" } else { "vm2" })];
+    for host in HOSTS {
+        let back = format!("back-{host}");
+        let mut front = container(&format!("front-{host}"), host);
+        front["dependsOn"] = json!([back]);
+        front["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]);
+        let mut behind = container(&back, host);
+        behind["volumeMounts"] = json!([{"type": "volume", "source": "data", "target": "/data"}]);
+        parts.extend([front, behind]);
+    }
+    json!({
+        "@context": "https://graphium.io/context/v1.jsonld", "@id": "stack:shop", "@type": "datacenter:Stack", "name": "shop",
+        "hasPart": parts
+    })
+}
+
+/// Every container that is to run: host and name.
+fn wanted(revision: u32) -> Vec<(String, String)> {
+    let document = shop(revision);
+    let parts = list(&document, "hasPart").iter();
+    let mut all: Vec<_> = parts
+        .map(|part| {
+            (
+                part["locatedInHost"]["@id"].as_str().unwrap().to_owned(),
+                format!("shop-{}", part["name"].as_str().unwrap()),
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+struct Chaos {
+    estate: Estate,
+    dice: Dice,
+    documents: BTreeMap<u32, String>,
+    begun: Instant,
+}
+
+impl Chaos {
+    fn say(&self, what: std::fmt::Arguments<'_>) {
+        println!("{:7.2} s  {what}", self.begun.elapsed().as_secs_f64());
+    }
+
+    async fn ask(&self, wish: Wish) {
+        match wish {
+            Wish::Run(revision) => self.estate.ok(&["stack", "deploy", &self.documents[&revision]]).await,
+            Wish::Gone => self.estate.ok(&["stack", "remove", "shop", "--volumes", "--yes"]).await,
+        };
+    }
+
+    async fn strike(&mut self, blow: Blow) {
+        match blow {
+            Blow::Server => {
+                self.estate.kill_server().await;
+                self.estate.start_server().await;
+            }
+            Blow::Agent(host) => {
+                self.estate.kill_agent(host).await;
+                self.estate.start_agent(host).await;
+            }
+            Blow::Engine(host) => {
+                self.estate.host(host).kill_engine().await.unwrap();
+                self.estate.host(host).start_engine().await.unwrap();
+            }
+            Blow::Partition(host) => {
+                self.estate.host(host).partition().await.unwrap();
+                tokio::time::sleep(self.dice.millis(200, 2_500)).await;
+                self.estate.host(host).heal().await.unwrap();
+            }
+        }
+    }
+
+    /// What the server says of the stack; nothing: that there is none.
+    async fn told(&self) -> Option<Value> {
+        let stacks = self.estate.json(&["stack", "list"]).await;
+        list(&stacks, "stacks").first().cloned()
+    }
+
+    async fn until_well(&self, wish: Wish) {
+        let started = Instant::now();
+        loop {
+            let told = self.told().await;
+            let is_so = match (wish, &told) {
+                (Wish::Run(_), Some(stack)) => stack["status"] == "running",
+                (Wish::Gone, None) => true,
+                _ => false,
+            };
+            if is_so {
+                return;
+            }
+            if started.elapsed() > PATIENCE {
+                let status = self.estate.graphium(&["stack", "status", "shop"]).await;
+                panic!(
+                    "not {wish:?} after {PATIENCE:?}: {told:?}\n{}\n{}",
+                    String::from_utf8_lossy(&status.stdout),
+                    self.estate.logs()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What runs is what is wanted, no more and no less.
+    async fn judge(&self, wish: Wish) {
+        let Wish::Run(revision) = wish else {
+            assert_eq!(self.estate.left().await, Vec::<String>::new());
+            return;
+        };
+        let mut all = Vec::new();
+        for host in HOSTS {
+            let format = ["ps", "--all", "--format", "{{.Names}}", "--filter", "label=graphium.managed=true"];
+            for name in self.estate.docker(host, &format).await.lines() {
+                let seen = self.estate.inspect(host, name).await;
+                assert_eq!(seen["State"]["Running"], true, "{name}: {}", seen["State"]);
+                let variables = seen["Config"]["Env"].to_string();
+                assert!(variables.contains(&format!("VERSION={revision}")), "{name}: {variables}");
+                all.push((host.to_owned(), name.to_owned()));
+            }
+        }
+        all.sort();
+        assert_eq!(all, wanted(revision));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_kills_and_thirty_partitions_leave_what_is_wanted_and_nothing_else() {
+    let estate = Estate::start().await;
+    let mut foreign = Vec::new();
+    for host in HOSTS {
+        estate
+            .docker(host, &["run", "--detach", "--restart", "unless-stopped", "--name", "foreign", WEB, "sleep"])
+            .await;
+        foreign.push(estate.inspect(host, "foreign").await["Id"].clone());
+    }
+    let documents = [1, 2].map(|revision| (revision, estate.document(&format!("shop-{revision}"), &shop(revision))));
+    let dice = Dice(ManualEnvironment::seeded(SEED));
+    let mut chaos = Chaos { estate, dice, documents: documents.into(), begun: Instant::now() };
+    let deck = chaos.dice.deck();
+    for (blows, wish) in deck.chunks(BLOWS).zip(WISHES.into_iter().cycle()) {
+        chaos.ask(wish).await;
+        for &blow in blows {
+            tokio::time::sleep(chaos.dice.millis(0, 600)).await;
+            chaos.strike(blow).await;
+        }
+        let begun = Instant::now();
+        chaos.until_well(wish).await;
+        chaos.say(format_args!("{wish:?}, well {:.1} s after {blows:?}", begun.elapsed().as_secs_f64()));
+        chaos.judge(wish).await;
+    }
+    chaos.ask(Wish::Gone).await;
+    chaos.until_well(Wish::Gone).await;
+    for (host, id) in HOSTS.into_iter().zip(foreign) {
+        assert_eq!(chaos.estate.inspect(host, "foreign").await["Id"], id, "{host}");
+        chaos.estate.docker(host, &["rm", "--force", "foreign"]).await;
+    }
+    chaos.estate.end().await;
+}
