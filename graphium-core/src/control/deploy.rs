@@ -297,13 +297,8 @@ pub(super) fn deployed_record(
         deployed_at: before.and_then(|record| record.deployed_at),
         owner: before.and_then(|record| record.owner.clone()).or_else(|| options.by.clone()),
         error_message: None,
-        last_running: before.and_then(last_running),
+        last_running: before.and_then(|record| record.last_running),
     }
-}
-
-/// The latest revision of which all has run; of records that do not tell, the present one if it runs.
-fn last_running(record: &StackRecord) -> Option<u64> {
-    record.last_running.or(record.status.is_up().then_some(record.revision))
 }
 
 /// What earlier deployments may have left somewhere.

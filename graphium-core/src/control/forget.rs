@@ -246,9 +246,11 @@ fn tasks_of(
             there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
         })
     };
-    // Its networks and volumes are called after the stack.
-    let is_there_again =
-        stacks.iter().any(|stack| stack.value.id == one.stack_id || stack.value.name == one.stack_name);
+    // Its networks and volumes are called after the stack: one that has been deployed again needs them where it is.
+    let is_there_again = stacks.iter().map(|stack| &stack.value).any(|stack| {
+        let mut hosts = stack.applied.placements.values().chain(stack.traces.iter().map(|trace| &trace.host));
+        (stack.id == one.stack_id || stack.name == one.stack_name) && hosts.any(|host| *host == one.host_id)
+    });
     let containers = one.containers.iter().filter(|container| !is_wanted(&container.name));
     let containers =
         containers.map(|container| ("delete", container.name.clone(), Action::Delete { name: container.name.clone() }));

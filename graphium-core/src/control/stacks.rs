@@ -97,6 +97,12 @@ impl Control {
         refuse_while_deleting(&existing.value)?;
         let inventory = self.inventory().await?;
         let record = &existing.value;
+        if record.applied.placements.is_empty() {
+            return Err(ControlError::Conflict {
+                code: "nothing-deployed",
+                message: format!("nothing of the stack `{}` is there any more; deploy it", record.name),
+            });
+        }
         let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
         self.take_on(&existing, kind, &plan, by, Vec::new()).await
     }

@@ -15,11 +15,12 @@ impl World {
     pub(super) async fn drains_in_calm(self: &Arc<Self>, operator: &Operator) -> Option<()> {
         let host = self.throw(|dice| dice.chance(400).then(|| dice.pick(operator.hosts()).cloned()));
         let Some(host) = host.flatten() else { return Some(()) };
-        // What runs there now, of stacks that run as a whole.
+        // What runs there now, of stacks that run as a whole and as they were deployed last: what has overtaken a deployment may
+        // have left another revision.
         let whole: BTreeSet<String> = self
             .stack_records()
             .into_iter()
-            .filter(|record| record.value.status == StackStatus::Running)
+            .filter(|record| record.value.status == StackStatus::Running && self.absent(&record.value).is_empty())
             .map(|record| record.value.id.to_string())
             .collect();
         let serving: Vec<String> = self.running_on(&host, &whole);
@@ -61,7 +62,7 @@ impl World {
             self.sleep(LOOK).await;
         };
         for record in self.stack_records().into_iter().map(|record| record.value) {
-            if record.status == StackStatus::Running {
+            if record.status == StackStatus::Running && whole.contains(record.id.as_str()) {
                 self.look_at_containers(&record, Promise::Converges);
             }
             for (container, _) in record.applied.placements.iter().filter(|(_, place)| **place == host) {

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     control::{ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold},
-    inventory::HostStatus,
+    id::HostId,
+    inventory::{ContainerStatus, HostStatus},
     stack::{OnFailure, Stack},
     store::{TaskQuery, TaskStoreExt},
     task::TaskStatus,
@@ -296,18 +297,24 @@ impl World {
                 }
             }
         }
-        for (container, place) in &record.applied.placements {
-            let name = record.applied.stack.engine_name(container);
-            let host = self.hosts.iter().find(|host| host.id == *place);
-            let runs = host.and_then(|host| host.runtime.container(&name)).is_some_and(|state| {
-                let image = record.applied.stack.container(container).map(|container| container.image.as_str());
-                state.status() == crate::inventory::ContainerStatus::Running
-                    && image == Some(state.observed.image.as_str())
-            });
-            if !runs {
-                self.judge().accuse(promise, format!("{} is said to run, and {name} does not on {place}", record.id));
-            }
+        for (name, place) in self.absent(record) {
+            self.judge().accuse(promise, format!("{} is said to run, and {name} does not on {place}", record.id));
         }
+    }
+
+    /// What of a stack does not run as it was deployed last: names on the engine, and hosts.
+    pub(super) fn absent(&self, record: &StackRecord) -> Vec<(String, HostId)> {
+        let applied = &record.applied;
+        let is_absent = |container: &str, place: &HostId| {
+            let host = self.hosts.iter().find(|host| host.id == *place);
+            let state = host.and_then(|host| host.runtime.container(&applied.stack.engine_name(container)));
+            let image = applied.stack.container(container).map(|container| container.image.as_str());
+            !state.is_some_and(|state| {
+                state.status() == ContainerStatus::Running && image == Some(state.observed.image.as_str())
+            })
+        };
+        let absent = applied.placements.iter().filter(|(container, place)| is_absent(container, place));
+        absent.map(|(container, place)| (applied.stack.engine_name(container), place.clone())).collect()
     }
 
     async fn remove_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {

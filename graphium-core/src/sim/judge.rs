@@ -210,7 +210,7 @@ impl Judge {
         self.effects.retain(|(.., thing)| thing != id);
     }
 
-    /// A container has ended or gone, and nobody was asked to do that.
+    /// A container has ended, gone or started, and whoever is at it now has not asked for that.
     pub(super) fn befell(&mut self, host: &HostId, name: &str) {
         let principal = beside::principal(name).unwrap_or(name);
         self.befallen.insert((host.clone(), principal.to_owned()));
@@ -241,6 +241,11 @@ impl Judge {
             return self.accuse(Promise::OneEffect, detail);
         }
         *newest = by.attempt;
+        let is_under_way = self.running.get(&by.task).is_some_and(|(_, attempt)| *attempt == by.attempt);
+        if operation == Operation::Start && !is_under_way {
+            // An engine has started it late, for an attempt that was given up: whoever has looked at it since knows nothing of it.
+            self.befell(host, name);
+        }
         let word = match operation {
             Operation::Create => "create",
             Operation::Start => "start",

@@ -92,6 +92,8 @@ enum Standing {
     Busy,
     /// It does not run, and shall not.
     Stopped,
+    /// It is to be removed, which has failed.
+    NotRemoved,
     /// Its last deployment has failed: nobody knows what of it is to run.
     Failed,
     /// A move has failed; it is tried again at that time.
@@ -243,7 +245,12 @@ fn standing(
     now: Timestamp,
 ) -> Standing {
     let is_move = last.kind == DeploymentKind::Move;
-    if status.is_transitional() || tasks.iter().any(|task| !task.status.is_terminal()) {
+    let is_under_way = tasks.iter().any(|task| !task.status.is_terminal());
+    // A removal that failed is shown as that until somebody asks again.
+    if status == StackStatus::Deleting && !is_under_way && fold(last.kind, tasks).error.is_some() {
+        return Standing::NotRemoved;
+    }
+    if status.is_transitional() || is_under_way {
         return if is_move { Standing::Moves } else { Standing::Busy };
     }
     if !matches!(status, StackStatus::Running | StackStatus::Degraded | StackStatus::Error) {

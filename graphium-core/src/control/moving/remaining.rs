@@ -99,6 +99,10 @@ impl Control {
             Standing::Stopped => {
                 (RemainingState::Staying, "its stack is stopped; it moves when that has been started".to_owned())
             }
+            Standing::NotRemoved => (
+                RemainingState::Staying,
+                format!("the removal of its stack has failed; ask for it again when that is mended: {}", error()),
+            ),
             Standing::Failed => (
                 RemainingState::Staying,
                 "the last deployment of its stack has failed; it moves when that has been deployed again".to_owned(),
