@@ -201,15 +201,18 @@ impl Control {
             if tasks.iter().any(|task| !task.status.is_terminal()) {
                 return Ok(());
             }
-            let failed = tasks.iter().find(|task| task.status != TaskStatus::Completed);
+            let failed = tasks.iter().find(|task| task.status == TaskStatus::Failed);
+            let was_cut_short = tasks.iter().any(|task| task.status == TaskStatus::Cancelled);
             submission.records.push(match failed {
-                None => one.removal(expect),
                 Some(task) => {
                     let words = task.error.as_ref().map(|error| error.message.clone());
-                    let error = words.unwrap_or_else(|| format!("{} was {}", task.plan_id, task.status.as_str()));
+                    let error = words.unwrap_or_else(|| format!("{} failed", task.plan_id));
                     let not_before = now.checked_add(AGAIN).ok();
                     Forgotten { deployment_id: None, error: Some(error), not_before, ..one.clone() }.write(expect)?
                 }
+                // A stack of that name was deployed meanwhile: what it does not want here still goes.
+                None if was_cut_short => Forgotten { deployment_id: None, ..one.clone() }.write(expect)?,
+                None => one.removal(expect),
             });
             self.store.submit(submission, now).await?;
             return Ok(());

@@ -63,7 +63,10 @@ impl World {
         };
         for record in self.stack_records().into_iter().map(|record| record.value) {
             if record.status == StackStatus::Running && whole.contains(record.id.as_str()) {
-                self.look_at_containers(&record, Promise::Converges);
+                for (name, place) in self.absent(&record) {
+                    let detail = format!("{} is said to run, and {name} does not on {place}", record.id);
+                    self.judge().accuse(Promise::Converges, detail);
+                }
             }
             for (container, _) in record.applied.placements.iter().filter(|(_, place)| **place == host) {
                 let told = left.iter().find(|line| line.stack == record.name && line.container == *container);

@@ -218,7 +218,12 @@ fn perform<T: fmt::Debug>(
         world.look_at_succession(host, &effects, name, was.as_ref(), by);
     }
     for effect in effects {
-        world.judge().effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
+        let mut judge = world.judge();
+        let is_late = effect == Operation::Start && !call.by.as_ref().is_some_and(|by| judge.is_under_way(by));
+        judge.effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
+        drop(judge);
+        // What was planned meanwhile knows nothing of its ports.
+        world.state().has_excuse |= is_late;
     }
     if *fate == Fate::Unclear {
         return Err(silent(*operation, name));

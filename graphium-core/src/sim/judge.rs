@@ -219,7 +219,13 @@ impl Judge {
     /// The definition that an attempt is to bring up before the old one goes, if nothing has befallen either.
     pub(super) fn starts_first(&self, host: &HostId, by: &Grant) -> Option<SpecHash> {
         let hash = self.tasks.get(&by.task)?.planned.starts_first?;
-        (!self.befallen.contains(&(host.clone(), by.subject.clone()))).then_some(hash)
+        // What an engine does late, for an attempt that was given up, nobody asks for any more.
+        (self.is_under_way(by) && !self.befallen.contains(&(host.clone(), by.subject.clone()))).then_some(hash)
+    }
+
+    /// Whether an attempt goes on at its agent.
+    pub(super) fn is_under_way(&self, by: &Grant) -> bool {
+        self.running.get(&by.task).is_some_and(|(_, attempt)| *attempt == by.attempt)
     }
 
     /// Something really happened to a container.
@@ -241,8 +247,7 @@ impl Judge {
             return self.accuse(Promise::OneEffect, detail);
         }
         *newest = by.attempt;
-        let is_under_way = self.running.get(&by.task).is_some_and(|(_, attempt)| *attempt == by.attempt);
-        if operation == Operation::Start && !is_under_way {
+        if operation == Operation::Start && !self.is_under_way(by) {
             // An engine has started it late, for an attempt that was given up: whoever has looked at it since knows nothing of it.
             self.befell(host, name);
         }
