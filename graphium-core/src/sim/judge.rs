@@ -234,6 +234,10 @@ impl Judge {
             let detail = format!("{operation} {name} on {host} was done for no attempt");
             return self.accuse(Promise::OneEffect, detail);
         };
+        if operation == Operation::Create && beside::principal(name).is_some() && !self.is_under_way(by) {
+            // An engine makes it late, for an attempt that was given up. It never starts, and is listed as broken off.
+            return;
+        }
         if self.tasks.get(&by.task).is_some_and(|known| known.status == Some(TaskStatus::Completed)) {
             let detail = format!("{operation} {name} on {host} was done for {}, which is completed", by.task);
             return self.accuse(Promise::OneEffect, detail);

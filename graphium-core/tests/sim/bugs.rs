@@ -49,7 +49,7 @@ found! {
     a_stack_that_is_said_to_run_too_early: StatusAhead breaks StatusIsFold;
     a_way_back_that_leads_nowhere: RollbackAstray breaks RollbackArrives;
     a_failure_that_does_not_go_back: PolicyForgotten breaks RollbackArrives;
-    an_end_that_nobody_sees: EndsUnseen breaks DriftMended;
+    an_end_that_nobody_sees: EndsUnseen breaks DriftMended | RollbackArrives;
     a_container_that_is_brought_back_for_ever: RepairsUncounted breaks RepairsBounded | Converges;
     an_order_that_is_forgotten: OrderForgotten breaks RunsOn;
 }

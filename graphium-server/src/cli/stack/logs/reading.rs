@@ -38,14 +38,28 @@ pub(super) enum Over {
     Failed(Failure),
 }
 
-/// How far a log was read: by its times, for the engine knows no other.
+/// How far one source of a log was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    last: Timestamp,
+    /// How many pieces of that very moment were read.
+    of_last: usize,
+}
+
+/// Of each source of a log, standard output and standard error.
+type Marks = [Option<Mark>; 2];
+
+/// The place of a source among them.
+fn place(source: LogSource) -> usize {
+    usize::from(source == LogSource::Stderr)
+}
+
+/// How far a log was read: by its times, for the engine knows no other. Each source is in its order, and neither in the other's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
     /// The engine's id of the container.
     pub(super) container: Option<String>,
-    last: Option<Timestamp>,
-    /// How many pieces of that very moment were read.
-    of_last: usize,
+    marks: Marks,
     /// A terminal was read, whose pieces have no times.
     has_untimed: bool,
     /// When the first reading of this container began, by its host's clock.
@@ -61,17 +75,25 @@ impl Position {
     }
 
     fn take(&mut self, entry: &LogEntry) {
-        match entry.time {
-            None => self.has_untimed = true,
-            Some(time) if self.last == Some(time) => self.of_last += 1,
-            Some(time) => (self.last, self.of_last) = (Some(time), 1),
+        let Some(time) = entry.time else {
+            self.has_untimed = true;
+            return;
+        };
+        match &mut self.marks[place(entry.source)] {
+            Some(mark) if mark.last == time => mark.of_last += 1,
+            mark => *mark = Some(Mark { last: time, of_last: 1 }),
         }
+    }
+
+    /// The moment from which on something may be unread.
+    fn last(&self) -> Option<Timestamp> {
+        self.marks.iter().flatten().map(|mark| mark.last).min()
     }
 
     /// What is asked for from here on, of what was asked for at first.
     fn rest(&self, options: &LogOptions) -> LogOptions {
         let all = |since| LogOptions { tail: Tail::All, since, ..options.clone() };
-        match (self.last, self.begun) {
+        match (self.last(), self.begun) {
             (Some(last), _) => all(Since::At(last)),
             (None, _) if self.has_untimed => LogOptions { tail: Tail::Last(0), ..options.clone() },
             (None, _) if self.is_news => all(Since::Beginning),
@@ -92,7 +114,7 @@ impl Position {
     /// there may be more of those.
     fn may_lack_some(&self, options: &LogOptions, first: &LogEntry) -> bool {
         let is_tail = matches!(options.tail, Tail::Last(1..)) && options.follow && !self.is_news;
-        let is_first = self.last.is_none() && !self.has_untimed;
+        let is_first = self.last().is_none() && !self.has_untimed;
         is_tail && is_first && first.time.zip(self.begun).is_some_and(|(time, begun)| time >= begun)
     }
 }
@@ -105,8 +127,8 @@ pub(super) struct Reading {
     options: LogOptions,
     position: Position,
     frames: Option<LogFrames>,
-    /// Pieces of the last moment that are still to come again.
-    again: usize,
+    /// How far each source was read before, while what was read comes again.
+    again: Marks,
     /// It was begun before, and is taken up.
     is_taken_up: bool,
     lines: Lines,
@@ -126,7 +148,7 @@ impl Reading {
             options,
             position,
             frames: None,
-            again: 0,
+            again: Marks::default(),
             is_taken_up: false,
             lines: Lines::default(),
             ready: VecDeque::new(),
@@ -165,7 +187,7 @@ impl Reading {
     }
 
     async fn open(&mut self) {
-        self.again = self.position.of_last;
+        self.again = self.position.marks;
         self.is_taken_up = self.position.begun.is_some();
         match self.client.container_logs(&self.key, &self.position.rest(&self.options)).await {
             Ok(frames) => self.frames = Some(frames),
@@ -215,11 +237,11 @@ impl Reading {
             self.flush();
             self.ready.push_back(Told::Note("was replaced; this is the new one".to_owned()));
             // What was asked for of the one before may be less than all of this one.
-            if self.position.last.is_none() {
+            if self.position.last().is_none() {
                 self.frames = None;
             }
             self.position = Position::of_news();
-            self.again = 0;
+            self.again = Marks::default();
         } else if std::mem::take(&mut self.is_noted) {
             let gap = if self.position.has_untimed {
                 ", without what it wrote meanwhile: a terminal keeps no times"
@@ -234,12 +256,9 @@ impl Reading {
 
     fn line(&mut self, entry: LogEntry) {
         self.heard = Instant::now();
-        // What was read before comes again first: the engine is asked from that moment on.
-        if self.again > 0 && entry.time == self.position.last {
-            self.again -= 1;
+        if comes_again(&mut self.again, &entry) {
             return;
         }
-        self.again = 0;
         if self.is_taken_up && self.position.may_lack_some(&self.options, &entry) {
             self.options.tail = Tail::Last(0);
             self.frames = None;
@@ -279,6 +298,22 @@ impl Reading {
         self.flush();
         self.is_over = true;
         self.ready.push_back(Told::Over(over, self.position.clone()));
+    }
+}
+
+/// Whether a piece was read before: of each source those come first, for the engine is asked from a moment on.
+fn comes_again(marks: &mut Marks, entry: &LogEntry) -> bool {
+    let read = &mut marks[place(entry.source)];
+    match (read.as_mut(), entry.time) {
+        (Some(mark), Some(time)) if time < mark.last => true,
+        (Some(mark), Some(time)) if time == mark.last && mark.of_last > 0 => {
+            mark.of_last -= 1;
+            true
+        }
+        _ => {
+            *read = None;
+            false
+        }
     }
 }
 
@@ -333,7 +368,25 @@ mod tests {
         }
         let rest = position.rest(&options);
         assert_eq!((rest.tail, rest.since), (Tail::All, Since::At(Timestamp::from_second(2).unwrap())));
-        assert_eq!(position.of_last, 2, "as many come again");
+        let mut marks = position.marks;
+        let again = [1, 2, 2, 2, 1].map(|second| comes_again(&mut marks, &entry(Some(second))));
+        assert_eq!(again, [true, true, true, false, false], "as many come again");
+    }
+
+    #[test]
+    fn each_source_is_taken_up_where_it_was() {
+        let of = |source, second| LogEntry { source, ..entry(Some(second)) };
+        let (out, err) = (LogSource::Stdout, LogSource::Stderr);
+        let mut position = Position::default();
+        // The engine tells of the one later than of the other.
+        for piece in [of(out, 1), of(err, 5), of(out, 3)] {
+            position.take(&piece);
+        }
+        assert_eq!(position.rest(&LogOptions::default()).since, Since::At(Timestamp::from_second(3).unwrap()));
+        let mut marks = position.marks;
+        let pieces = [(out, 3), (err, 4), (out, 4), (err, 5), (err, 5), (out, 3)];
+        let again = pieces.map(|(source, second)| comes_again(&mut marks, &of(source, second)));
+        assert_eq!(again, [true, true, false, true, false, false]);
     }
 
     #[test]
