@@ -2,7 +2,7 @@
 
 use crate::{
     degraded::pass,
-    world::{Hand, World, shop},
+    world::{Hand, World, container, shop, stack},
 };
 use graphium_core::{
     control::{ControlError, DeployOptions, OrphanReason, RemoveOptions, StackStatus, Started},
@@ -94,6 +94,51 @@ fn what_a_stack_wants_again_by_then_is_not_removed() {
     assert!(done.contains(&"deploy:web".to_owned()), "{done:?}");
     assert!(!done.iter().any(|id| id.starts_with("delete:") || id.starts_with("remove-")), "{done:?}");
     assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+/// The stack again, and nothing of it on vm2.
+fn elsewhere(world: &World) {
+    let shop = stack("shop", vec![container("db", "vm1", None, &[])]);
+    world.run(world.control.deploy(shop, DeployOptions::default())).unwrap();
+}
+
+#[test]
+fn what_lives_elsewhere_by_then_wants_no_network_there() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    elsewhere(&world);
+    work(&one);
+    let two = world.agent("vm2");
+    pass(&world, 1, &[&one]);
+    assert_eq!(work(&two), ["delete:shop-web@vm2", "remove-network:shop@vm2"]);
+}
+
+#[test]
+fn what_a_deployment_cuts_short_is_tried_again_at_once() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    let two = world.agent("vm2");
+    world.environment.advance(std::time::Duration::from_secs(6));
+    world.tick();
+    // Its tasks wait for the agent, and a plan of the stack takes their place.
+    elsewhere(&world);
+    assert_eq!(two.claim(), []);
+    work(&one);
+    let mut done = Vec::new();
+    for _ in 0..20 {
+        world.environment.advance(std::time::Duration::from_secs(1));
+        world.tick();
+        work(&one);
+        done.extend(work(&two));
+    }
+    assert_eq!(done, ["delete:shop-web@vm2", "remove-network:shop@vm2"]);
     assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
 }
 

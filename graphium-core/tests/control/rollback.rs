@@ -4,7 +4,8 @@ use crate::world::{Hand, World, container, shop, stack};
 use graphium_core::{
     agent::AgentLink,
     control::{
-        ControlError, DeployOptions, RemoveOptions, Revision, RevisionOutcome, RollbackState, StackStatus, Started,
+        ControlError, DeployOptions, DeploymentKind, RemoveOptions, Revision, RevisionOutcome, RollbackState,
+        StackStatus, Started,
     },
     event::EventType,
     inventory::{ContainerStatus, HostStatus},
@@ -194,6 +195,12 @@ fn what_a_first_deployment_made_is_taken_away_again_when_it_fails() {
     );
     assert!(images(&world).is_empty(), "{:?}", images(&world));
     assert_eq!((events(&world, EventType::StackRollingBack), events(&world, EventType::StackRolledBack)), (1, 1));
+    // There is nothing to start, and so nothing that has run.
+    for kind in [DeploymentKind::Start, DeploymentKind::Restart, DeploymentKind::Stop] {
+        let refused = world.run(world.control.act_on_stack("shop", kind, None));
+        assert!(matches!(&refused, Err(ControlError::Conflict { code: "nothing-deployed", .. })), "{refused:?}");
+    }
+    assert_eq!(world.status("shop"), StackStatus::Error);
     // It can be deployed, and removed, as any other.
     world.run(world.control.deploy(shop(), options())).unwrap();
     work(&world, &[&one, &two]);
