@@ -44,7 +44,9 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
     filter.and("container = ?", query.container.as_deref());
     let is_narrow = filter.values.len() > 1;
-    filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
+    // What is open and what has failed lie in an index each, which together hold less than what the host ever had.
+    let host = if are_mixed(&query.statuses) { "+host = ?" } else { "host = ?" };
+    filter.and(host, query.host.as_ref().map(|id| id.as_str()));
     filter.statuses(&query.statuses, is_narrow);
     // Where an index is not in the order of the ids, they alone are sorted, and not what lies behind them.
     let sql = format!(
@@ -108,6 +110,14 @@ pub(super) fn submission(connection: &Connection, key: &str) -> Result<Option<Ve
 
 fn tasks_where(condition: &str) -> String {
     format!("SELECT {} FROM tasks JOIN task_bodies ON task_bodies.key = tasks.body WHERE {condition}", row::TASK)
+}
+
+/// Whether both tasks that are open and tasks that have failed are wanted, and none that is completed.
+fn are_mixed(statuses: &[TaskStatus]) -> bool {
+    let wanted = |wanted: fn(&TaskStatus) -> bool| statuses.iter().any(wanted);
+    wanted(|status| status.is_terminal())
+        && wanted(|status| !status.is_terminal())
+        && !statuses.contains(&TaskStatus::Completed)
 }
 
 /// Conditions with their values.
@@ -211,6 +221,9 @@ mod tests {
         uses(&open, "tasks_open");
         let of_host = TaskQuery { host: Some("vm1".into()), ..open.clone() };
         uses(&of_host, "tasks_open (open=? AND host=?");
+        let all_of_host = TaskQuery { host: Some("vm1".into()), ..TaskQuery::default() };
+        uses(&all_of_host, "tasks_by_host (host=? AND id>?");
+        uses(&TaskQuery { statuses: vec![TaskStatus::Completed], ..all_of_host }, "tasks_by_host (host=? AND id>?");
         uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_host.clone() }, "tasks_by_deployment");
         uses(&TaskQuery { stack: Some("stack:a".into()), ..open.clone() }, "tasks_by_stack");
         let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };

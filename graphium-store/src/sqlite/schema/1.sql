@@ -12,6 +12,7 @@ CREATE TABLE tasks (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tasks_by_deployment ON tasks (deployment) WHERE deployment IS NOT NULL;
+CREATE INDEX tasks_by_host ON tasks (host);
 CREATE INDEX tasks_by_stack ON tasks (stack) WHERE stack IS NOT NULL;
 CREATE INDEX tasks_by_container ON tasks (container) WHERE container IS NOT NULL;
 
