@@ -163,10 +163,19 @@ async fn what_nobody_wants_is_listed_with_its_reason_and_removed_when_that_is_as
     assert_eq!((code(&output), stderr(&output).as_str()), (1, "error: no orphan `vm2/shop-web`\n"));
     let output = world.run(&["orphans", "remove", "--all"]).await;
     assert!(stdout(&output).starts_with("vm1/blog-web: task:"), "{}", stdout(&output));
-    while world.stdout(&["orphans"]).await.contains("blog") {
+    while world.stdout(&["orphans"]).await.contains("blog-web") {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!((world.engines[0].ours(), world.engines[1].ours().len()), (vec!["network blog".to_owned()], 2));
+    // Its network is known from the agent's second look.
+    while !world.stdout(&["orphans"]).await.contains("vm1/network:blog") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let output = world.run(&["orphans", "remove", "vm1/network:blog"]).await;
+    assert!(stdout(&output).starts_with("vm1/network:blog: task:"), "{}", stdout(&output));
+    while !world.engines[0].ours().is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((stdout(&world.run(&["orphans"]).await).as_str(), world.engines[1].ours().len()), ("", 2));
     world.server.shutdown().await;
 }
 

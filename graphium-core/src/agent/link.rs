@@ -124,6 +124,9 @@ pub struct HostReport {
     /// Every container of the engine, complete; absent: unknown, or as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<Vec<ObservedContainer>>,
+    /// Networks and volumes of ours, complete; absent: unknown, or as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdings: Option<Vec<crate::inventory::Holding>>,
     /// Milliseconds from the beginning of the look at the containers to the sending of this report.
     #[serde(default)]
     pub taken_ago_ms: u64,

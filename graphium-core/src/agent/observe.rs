@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     environment::Environment,
-    inventory::ObservedContainer,
+    inventory::{Holding, ObservedContainer},
     runtime::{ContainerChange, ContainerRuntime, EngineInfo, RuntimeError},
 };
 use event_listener::EventListener;
@@ -36,6 +36,10 @@ const SOON: Duration = Duration::from_secs(1);
 const SMALL_SHARE: u32 = 50;
 /// How long the control plane may take to answer.
 const ANSWER: Duration = Duration::from_secs(15);
+/// How long the engine may take to say which networks and volumes it has: one plug-in that hangs keeps it from saying so.
+const HOLDINGS: Duration = Duration::from_secs(5);
+/// How often it is asked for them, beside a second look after containers have changed.
+const RARELY: Duration = Duration::from_secs(120);
 
 type Changes = BoxStream<'static, Result<ContainerChange, RuntimeError>>;
 
@@ -54,6 +58,7 @@ pub(super) struct Watchman {
 struct Sight {
     engine: EngineInfo,
     containers: Vec<ObservedContainer>,
+    holdings: Option<Vec<Holding>>,
 }
 
 /// Why the next look is taken.
@@ -73,6 +78,8 @@ impl Watchman {
         let mut changes: Option<Changes> = None;
         let mut engine: Option<EngineInfo> = None;
         let mut told: Option<Vec<ObservedContainer>> = None;
+        let mut held: Option<Vec<Holding>> = None;
+        let mut held_at: Option<Duration> = None;
         let mut inspected = Inspected::default();
         let mut is_lost = false;
         let mut reason = Reason::Period;
@@ -86,7 +93,13 @@ impl Watchman {
             let health = self.health.change();
             let begin = self.environment.elapsed();
             let known = engine.take().filter(|_| reason != Reason::Period);
-            let sight = self.look(known, &mut inspected).await;
+            // While much changes the engine has better things to do.
+            let is_due = match reason {
+                Reason::Period => held_at.is_none_or(|moment| begin - moment >= RARELY),
+                Reason::Change => false,
+                Reason::Again => true,
+            };
+            let sight = self.look(known, is_due, &mut inspected).await;
             let age = self.environment.elapsed() - begin;
             let gather = (age * SMALL_SHARE).min(SOON).max(age * SHARE).clamp(GATHER.0, GATHER.1);
             let (mut pause, mut next) = match (&changes, reason) {
@@ -104,7 +117,8 @@ impl Watchman {
                         });
                     }
                     engine = Some(sight.engine.clone());
-                    let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers);
+                    let is_other = sight.holdings.is_some() && sight.holdings != held;
+                    let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers) || is_other;
                     is_news.then(|| self.report(Some(sight), age, None))
                 }
                 Err(error) => {
@@ -118,7 +132,10 @@ impl Watchman {
             };
             if let Some(report) = report {
                 match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
-                    Ok(()) => told = report.containers.or(told),
+                    Ok(()) => {
+                        held_at = report.holdings.is_some().then_some(begin).or(held_at);
+                        (told, held) = (report.containers.or(told), report.holdings.or(held));
+                    }
                     Err(end @ (LinkError::SessionLost(_) | LinkError::SessionUnknown(_) | LinkError::Denied(_))) => {
                         return end;
                     }
@@ -136,7 +153,12 @@ impl Watchman {
         }
     }
 
-    async fn look(&self, known: Option<EngineInfo>, inspected: &mut Inspected) -> Result<Sight, RuntimeError> {
+    async fn look(
+        &self,
+        known: Option<EngineInfo>,
+        with_holdings: bool,
+        inspected: &mut Inspected,
+    ) -> Result<Sight, RuntimeError> {
         let engine = match known {
             Some(engine) => engine,
             None => self.runtime.info().await?,
@@ -149,12 +171,24 @@ impl Watchman {
             container.hosted_on = self.settings.host.clone();
         }
         containers.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Sight { engine, containers })
+        let holdings = if with_holdings { self.holdings().await } else { None };
+        Ok(Sight { engine, containers, holdings })
+    }
+
+    /// What is ours beside containers, unless the engine does not say so in time: the rest can be told without.
+    async fn holdings(&self) -> Option<Vec<Holding>> {
+        match select(self.runtime.owned(), self.environment.sleep(HOLDINGS)).await {
+            Either::Left((owned, _)) => owned.ok().map(Holding::all),
+            Either::Right(_) => None,
+        }
     }
 
     /// An engine that does not answer is told as that: nothing is said of its containers.
     fn report(&self, sight: Option<Sight>, age: Duration, engine_error: Option<String>) -> HostReport {
-        let (engine, containers) = sight.map(|sight| (sight.engine, sight.containers)).unzip();
+        let (mut engine, mut containers, mut holdings) = (None, None, None);
+        if let Some(sight) = sight {
+            (engine, containers, holdings) = (Some(sight.engine), Some(sight.containers), sight.holdings);
+        }
         HostReport {
             host: self.settings.host.clone(),
             epoch: self.epoch,
@@ -163,6 +197,7 @@ impl Watchman {
             engine,
             engine_error,
             containers,
+            holdings,
             taken_ago_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             labels: self.settings.labels.clone(),
             location: self.settings.location.clone(),

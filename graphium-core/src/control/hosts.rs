@@ -3,7 +3,7 @@
 use super::{Control, ControlError};
 use crate::{
     id::{HostId, StackId},
-    inventory::{Host, HostStatus, ObservedContainer},
+    inventory::{Holdings, Host, HostStatus, ObservedContainer},
     store::{Document, Expect, Kind, Page, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::TaskStatus,
 };
@@ -119,6 +119,8 @@ impl Control {
         }
         let mut records = vec![found.value.removal(Expect::Version(found.version))];
         records.extend(containers.iter().map(|container| container.value.removal(Expect::Any)));
+        let holdings = self.store.document::<Holdings>(id.as_str()).await?;
+        records.extend(holdings.map(|held| held.value.removal(Expect::Any)));
         self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;
         self.state().presence.remove(id);
         Ok(())

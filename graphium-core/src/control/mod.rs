@@ -48,7 +48,7 @@ pub use history::{DifferenceView, LiveDifferenceView, RevisionView, Sighting};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
 pub use moving::{Drain, Leaving, Remaining, RemainingState};
-pub use orphans::{Orphan, OrphanReason};
+pub use orphans::{Orphan, OrphanKind, OrphanReason};
 pub use policy::{PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use retention::Retention;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::{DeploymentId, HostId, StackId},
-    inventory::{ContainerStatus, Host, ObservedContainer},
+    inventory::{ContainerStatus, Holdings, Host, ObservedContainer},
     plan::{Applied, Endpoint, Trace},
     stack::{OnFailure, Stack},
     store::{Document, Kind},
@@ -315,6 +315,16 @@ impl Document for Host {
     }
     fn host(&self) -> Option<HostId> {
         Some(self.id.clone())
+    }
+}
+
+impl Document for Holdings {
+    const KIND: Kind = Kind::Holdings;
+    fn id(&self) -> String {
+        self.host_id.to_string()
+    }
+    fn host(&self) -> Option<HostId> {
+        Some(self.host_id.clone())
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{Control, ControlError, agents::located};
 use crate::{
     agent::HostReport,
-    inventory::ObservedContainer,
-    store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt},
+    inventory::{Holding, Holdings, ObservedContainer},
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt, Versioned},
 };
+use jiff::SignedDuration;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -15,6 +16,8 @@ use std::{
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 /// How long it matters that a result was newer: no look takes longer to arrive.
 const NOTED_FOR: Duration = Duration::from_secs(60);
+/// How long what a host holds stands as it was seen first, though it was seen again since.
+const HELD: SignedDuration = SignedDuration::from_mins(10);
 
 impl Control {
     /// Takes in what a host is and what runs there; writes only what changed.
@@ -23,6 +26,9 @@ impl Control {
         // First, for what nobody has seen on a host that is there is taken for gone.
         if let Some(containers) = &report.containers {
             self.take_in_containers(report, containers).await?;
+        }
+        if let Some(holdings) = &report.holdings {
+            self.take_in_holdings(report, holdings).await?;
         }
         self.update_host(&report.host, |host| {
             host.ip_address = report.ip_address.or(host.ip_address);
@@ -63,6 +69,24 @@ impl Control {
         let newer =
             state.noted.iter().filter(|((host, _), noted)| *host == report.host && **noted + ON_THE_WAY > taken);
         newer.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// Writes what a host holds beside containers when it is other than it was, or has not been written for long.
+    async fn take_in_holdings(&self, report: &HostReport, holdings: &[Holding]) -> Result<(), ControlError> {
+        let now = self.environment.now();
+        let age = SignedDuration::try_from(Duration::from_millis(report.taken_ago_ms)).unwrap_or(SignedDuration::MAX);
+        let taken_at = now.checked_sub(age).unwrap_or(now);
+        let known = self.store.document::<Holdings>(report.host.as_str()).await?;
+        let is_known = known.is_some_and(|Versioned { value: known, .. }| {
+            known.taken_at > taken_at || known.holdings == holdings && taken_at.duration_since(known.taken_at) < HELD
+        });
+        if is_known {
+            return Ok(());
+        }
+        let seen = Holdings { host_id: report.host.clone(), holdings: holdings.to_vec(), taken_at };
+        let submission = Submission { records: vec![seen.write(Expect::Any)?], ..Submission::default() };
+        self.store.submit(submission, now).await?;
+        Ok(())
     }
 
     async fn take_in_containers(

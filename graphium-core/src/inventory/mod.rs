@@ -1,11 +1,13 @@
 //! What is known of the hosts and of what runs on them: the planner's second input.
 
 mod capability;
+mod holdings;
 mod read;
 mod words;
 
 pub use capability::{ApiVersion, Capabilities, Capability, UnknownApiVersion};
 pub(crate) use capability::{Need, needs};
+pub use holdings::{Holding, HoldingKind, Holdings};
 pub use read::read;
 
 use crate::{

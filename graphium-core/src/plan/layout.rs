@@ -6,14 +6,16 @@
 
 use super::{
     members::Members,
+    model::Applied,
     reach::{Place, Reach},
 };
 use crate::{
     id::HostId,
+    inventory::HoldingKind,
     runtime::{ContainerSpec, NetworkSpec, VolumeSpec, label},
     stack::{Container, MountKind, Stack, TextMap, Volume},
 };
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 /// A stack whose members have their places.
 #[derive(Debug)]
@@ -138,6 +140,25 @@ pub(super) fn own_volumes<'c>(stack: &Stack, definition: &'c Container) -> impl 
         }
         _ => None,
     })
+}
+
+/// The networks and volumes that the containers of a stack use where they are, by their names on the engines, whoever made them.
+pub(crate) fn used(applied: &Applied) -> BTreeSet<(HostId, HoldingKind, String)> {
+    let stack = &applied.stack;
+    let (members, _) = Members::of(stack);
+    let mut used = BTreeSet::new();
+    for member in &members.list {
+        let Some(host) = applied.placements.get(&*member.name) else { continue };
+        if member.definition.network_mode.is_none() {
+            used.insert((host.clone(), HoldingKind::Network, network_name(stack).to_owned()));
+        }
+        for mount in &member.definition.volume_mounts {
+            if let MountKind::Volume { source: Some(source), .. } = &mount.kind {
+                used.insert((host.clone(), HoldingKind::Volume, volume_name(stack, source).into_owned()));
+            }
+        }
+    }
+    used
 }
 
 /// The stack's labels, those of one of its parts, and ours, which nothing else can set.

@@ -142,6 +142,7 @@ pub use facts::{AppliedFact, ContainerFact, Facts, HostFact};
 pub use fix::{Fix, FixStep};
 pub use graph::{dot, waves};
 pub use lasting::{Lasting, LastingKind};
+pub(crate) use layout::used;
 pub use lifecycle::{StackAction, plan_action};
 pub use live_difference::{LiveDifference, LiveDifferenceKind, live_differences};
 pub use model::{Applied, Endpoint, Options, Plan, PlannedTask, SealedPlan, Trace};

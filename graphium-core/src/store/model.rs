@@ -30,11 +30,13 @@ pub enum Kind {
     Server,
     /// What may be left on a host that was away when its stack was removed.
     Forgotten,
+    /// Networks and volumes of ours on a host.
+    Holdings,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Stack,
         Self::Revision,
         Self::Deployment,
@@ -43,6 +45,7 @@ impl Kind {
         Self::Token,
         Self::Server,
         Self::Forgotten,
+        Self::Holdings,
     ];
 
     /// The name as it is stored.
@@ -56,6 +59,7 @@ impl Kind {
             Self::Token => "token",
             Self::Server => "server",
             Self::Forgotten => "forgotten",
+            Self::Holdings => "holdings",
         }
     }
 }

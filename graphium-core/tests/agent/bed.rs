@@ -192,7 +192,7 @@ impl Bed {
 
     /// Calls to the engine that are not the watch over the host.
     pub(crate) fn calls(&self) -> Vec<String> {
-        let watch = ["info", "list", "watch"];
+        let watch = ["info", "list", "owned", "watch"];
         self.runtime.calls().into_iter().filter(|call| !watch.contains(&call.as_str())).collect()
     }
 }

@@ -8,8 +8,8 @@ use graphium_core::{
     environment::Environment,
     event::NoSink,
     id::HostId,
-    runtime::{ContainerRuntime, Owned},
-    stack::Stack,
+    runtime::{ContainerRuntime, NetworkSpec, Owned, VolumeSpec},
+    stack::{Network, Stack, TextMap, Volume},
     store::MemoryStore,
     testing::{FakeRuntime, ManualEnvironment},
 };
@@ -103,6 +103,34 @@ fn a_stack_goes_up_on_three_hosts_and_away_again() {
         for engine in &house.engines {
             assert_eq!(engine.owned().await.unwrap(), Owned::default());
         }
+    });
+}
+
+#[test]
+fn what_an_engine_holds_without_a_stack_becomes_known_and_goes_when_asked_for() {
+    let house = House::new();
+    house.run(async {
+        house.ready().await;
+        let labels = [("graphium.managed", "true"), ("graphium.stack", "stack:blog")];
+        let labels: TextMap = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
+        let network = NetworkSpec { name: "blog".to_owned(), network: Network::default(), labels: labels.clone() };
+        let volume = VolumeSpec { name: "blog_data".to_owned(), volume: Volume::default(), labels };
+        house.engines[1].create_network(&network).await.unwrap();
+        house.engines[1].create_volume(&volume).await.unwrap();
+        let orphans = async || -> Vec<String> {
+            let orphans = house.control.orphans().await.unwrap();
+            orphans.into_iter().map(|orphan| orphan.id).collect()
+        };
+        house.environment.sleep(Duration::from_secs(155)).await;
+        assert_eq!(orphans().await, ["vm1/network:blog", "vm1/volume:blog_data"]);
+        for name in ["network:blog", "volume:blog_data"] {
+            house.control.remove_orphan(&HostId::new("vm1"), name, true, None).await.unwrap();
+        }
+        house.environment.sleep(Duration::from_secs(1)).await;
+        assert_eq!(house.engines[1].owned().await.unwrap(), Owned::default());
+        assert_eq!(orphans().await, [""; 0]);
+        house.environment.sleep(Duration::from_secs(155)).await;
+        assert_eq!(orphans().await, [""; 0]);
     });
 }
 

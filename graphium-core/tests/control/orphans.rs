@@ -80,7 +80,8 @@ fn an_orphan_is_removed_by_its_host_and_nothing_else_is() {
     });
     let db = left(&world, "shop-db", |_| {});
     one.observe(&[db.clone(), blog]);
-    let remove = |name: &str| world.run(world.control.remove_orphan(&HostId::new("vm1"), name, Some("eve".to_owned())));
+    let remove =
+        |name: &str| world.run(world.control.remove_orphan(&HostId::new("vm1"), name, false, Some("eve".to_owned())));
     for (name, host) in [("shop-db", "vm1"), ("nobody", "vm1")] {
         let refused = remove(name);
         assert!(
@@ -139,7 +140,8 @@ fn a_removal_that_failed_is_asked_for_again_and_not_tried_again_as_a_task() {
     });
     let db = left(&world, "shop-db", |_| {});
     one.observe(&[db, cache]);
-    let remove = || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-cache", None)).unwrap().task;
+    let remove =
+        || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-cache", false, None)).unwrap().task;
     let first = remove();
     one.claim().iter().for_each(|task| one.report(task, &fails("the engine holds it")));
     let refused = world.run(world.control.retry_task(&first.id, "eve"));
@@ -198,7 +200,7 @@ fn a_deployment_takes_the_place_of_the_removal_of_what_it_wants() {
     let record = world.run(world.store.document::<StackRecord>("stack:shop")).unwrap().unwrap().value;
     let forgotten = Submission { records: vec![record.removal(Expect::Any)], ..Submission::default() };
     world.run(world.store.submit(forgotten, jiff::Timestamp::UNIX_EPOCH)).unwrap();
-    let remove = || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-db", None)).unwrap().task;
+    let remove = || world.run(world.control.remove_orphan(&HostId::new("vm1"), "shop-db", false, None)).unwrap().task;
     // One that has not begun does not begin any more.
     let queued = remove();
     world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();

@@ -5,7 +5,7 @@ use graphium_core::{
     control::{Control, Settings, StackStatus},
     event::{Event, EventSink, NoSink},
     id::{ClaimId, HostId},
-    inventory::{ContainerStatus, ObservedContainer, ObservedPort},
+    inventory::{ContainerStatus, Holding, ObservedContainer, ObservedPort},
     runtime::{EngineInfo, label},
     stack::{Container, Stack, TextMap},
     store::{MemoryStore, SessionRequest},
@@ -144,7 +144,18 @@ impl Hand<'_> {
 
     /// Tells of a look that was taken so many milliseconds ago.
     pub(crate) fn observe_from(&self, containers: &[ObservedContainer], age: u64) {
-        let report = HostReport {
+        self.world.run(self.world.control.observe(&self.seen(containers, age))).unwrap();
+    }
+
+    /// Tells what there is beside containers, of which a look now shows none.
+    pub(crate) fn observe_holdings(&self, holdings: &[Holding]) {
+        self.world.environment.advance(Duration::from_millis(200));
+        let report = HostReport { containers: None, holdings: Some(holdings.to_vec()), ..self.seen(&[], 0) };
+        self.world.run(self.world.control.observe(&report)).unwrap();
+    }
+
+    fn seen(&self, containers: &[ObservedContainer], age: u64) -> HostReport {
+        HostReport {
             host: self.host.clone(),
             epoch: self.epoch,
             ip_address: Some("10.0.0.1".parse().unwrap()),
@@ -152,12 +163,12 @@ impl Hand<'_> {
             engine: Some(EngineInfo { cpus: 2.0, memory: 1 << 30, version: "20.10".into(), ..EngineInfo::default() }),
             engine_error: None,
             containers: Some(containers.to_vec()),
+            holdings: None,
             taken_ago_ms: age,
             labels: Default::default(),
             location: None,
             usage: None,
-        };
-        self.world.run(self.world.control.observe(&report)).unwrap();
+        }
     }
 }
 

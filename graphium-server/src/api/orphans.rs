@@ -1,4 +1,4 @@
-//! Containers of ours that nobody wants.
+//! Containers, networks and volumes of ours that nobody wants.
 
 use super::{
     AppState,
@@ -15,6 +15,13 @@ use axum::{
     response::Response,
 };
 use graphium_core::id::HostId;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RemoveQuery {
+    remove_volumes: bool,
+}
 
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -27,7 +34,9 @@ pub(super) async fn list(
 pub(super) async fn remove(
     State(state): State<AppState>,
     Extension(caller): Extension<Identity>,
-    Path((host, container)): Path<(String, String)>,
+    Path((host, name)): Path<(String, String)>,
+    Params(query): Params<RemoveQuery>,
 ) -> Result<Response, Problem> {
-    Ok(taken_on(state.control.remove_orphan(&HostId::new(host), &container, Some(caller.name)).await?))
+    let host = HostId::new(host);
+    Ok(taken_on(state.control.remove_orphan(&host, &name, query.remove_volumes, Some(caller.name)).await?))
 }

@@ -9,14 +9,14 @@ use crate::{
     config::{Config, Format},
     render::{self, Table},
 };
-use graphium_core::control::{Orphan, TaskView};
+use graphium_core::control::{Orphan, OrphanKind, TaskView};
 use graphium_server::{
     api::wire::OrphanList,
     client::{Client, ClientError},
 };
 use serde_json::json;
 
-/// Lists containers that bear our labels and that no stack wants where they are
+/// Lists containers, networks and volumes that bear our labels and that no stack wants where they are
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrphansArgs {
     #[command(subcommand)]
@@ -37,16 +37,28 @@ struct RemoveArgs {
     /// Which ones, as `HOST/NAME`
     #[arg(required_unless_present = "all", value_parser = place)]
     orphans: Vec<Place>,
-    /// Every one that there is now
+    /// Every one that there is now; volumes only with `--volumes`
     #[arg(long, conflicts_with = "orphans")]
     all: bool,
+    /// Remove volumes and the data in them, too
+    #[arg(long)]
+    volumes: bool,
+    /// With `--volumes`: do not ask before their data is destroyed; nothing else asks
+    #[arg(short, long)]
+    yes: bool,
 }
 
-/// Where a container is, and its name there.
+/// Where an orphan is, and what follows the host in its name.
 #[derive(Clone, Debug)]
 struct Place {
     host: String,
-    container: String,
+    name: String,
+}
+
+impl Place {
+    fn is_volume(&self) -> bool {
+        self.name.starts_with("volume:")
+    }
 }
 
 pub(crate) fn run(args: &OrphansArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
@@ -61,11 +73,11 @@ pub(crate) fn run(args: &OrphansArgs, config: &Config, output: &mut Output) -> R
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    let (host, container) = text
+    let (host, name) = text
         .split_once('/')
         .filter(|(host, name)| !host.is_empty() && !name.is_empty())
         .ok_or("an orphan is named by its host and its name there, as `vm1/shop-web`; `graphium orphans` lists them")?;
-    Ok(Place { host: host.to_owned(), container: container.to_owned() })
+    Ok(Place { host: host.to_owned(), name: name.to_owned() })
 }
 
 fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exit, Failure> {
@@ -81,39 +93,69 @@ fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exi
     let shown = if format == Format::Wide { headings.len() } else { 4 };
     let mut table = Table::new(&headings[..shown]);
     for orphan in &orphans {
+        let (status, image, id) = match &orphan.what {
+            OrphanKind::Container { status, image, container_id, .. } => (status.as_str(), &**image, &**container_id),
+            OrphanKind::Network { .. } | OrphanKind::Volume { .. } => ("-", "-", "-"),
+        };
         let mut cells = vec![
             orphan.id.clone(),
-            orphan.status.as_str().to_owned(),
+            status.to_owned(),
             orphan.stack_id.to_string(),
             render::clip(&orphan.reason.to_string(), 80).into_owned(),
-            orphan.image.clone(),
-            orphan.container_id.chars().take(12).collect(),
+            image.to_owned(),
+            id.chars().take(12).collect(),
         ];
         cells.truncate(shown);
         table.row(cells);
     }
     table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
     output.say("remove them: graphium orphans remove HOST/NAME …, or --all");
+    if orphans.iter().any(|orphan| matches!(orphan.what, OrphanKind::Volume { .. })) {
+        output.say("volumes go with their data, and only with --volumes; a stack of the same name finds its own again");
+    }
     Ok(Exit::Ok)
 }
 
+/// What destroys data asks, or wants to be told.
+fn confirm(volumes: &[String], output: &Output) -> Result<(), Failure> {
+    let what = format!("removing {} destroys the data", volumes.join(", "));
+    if !output.can_ask() {
+        return Err(Failure::usage(what).hint("add `--yes` if that is meant, or leave `--volumes` out to keep them"));
+    }
+    match output.ask(&format!("{what}. Type `yes` to go on: ")) {
+        answer if answer == "yes" => Ok(()),
+        _ => Err(Failure::new(Exit::Failed, "nothing was removed")),
+    }
+}
+
 async fn remove(args: &RemoveArgs, client: &Client, format: Format, output: &mut Output) -> Result<Exit, Failure> {
-    let places = if args.all {
-        let orphans = client.orphans().await?.into_iter();
-        orphans.map(|orphan| Place { host: orphan.host_id.to_string(), container: orphan.container_name }).collect()
+    let mut places = if args.all {
+        let orphans = client.orphans().await?;
+        orphans.iter().filter_map(|orphan| place(&orphan.id).ok()).collect()
     } else {
         args.orphans.clone()
     };
+    let volumes: Vec<String> =
+        places.iter().filter(|place| place.is_volume()).map(|place| format!("{}/{}", place.host, place.name)).collect();
+    if args.volumes && !volumes.is_empty() && !args.yes {
+        confirm(&volumes, output)?;
+    }
+    if args.all && !args.volumes {
+        places.retain(|place| !place.is_volume());
+        if !volumes.is_empty() {
+            output.say(format_args!("left with their data: {}; --volumes removes them, too", volumes.join(", ")));
+        }
+    }
     let mut tasks: Vec<TaskView> = Vec::new();
-    for Place { host, container } in &places {
-        let view = match client.remove_orphan(host, container).await {
+    for Place { host, name } in &places {
+        let view = match client.remove_orphan(host, name, args.volumes).await {
             // It went away by itself meanwhile.
             Err(ClientError::NotFound { .. }) if args.all => continue,
             other => other?,
         };
         if format != Format::Json {
             let waits = view.waiting.as_ref().map(|waiting| format!(", which waits for {}", waiting.on));
-            output.line(format_args!("{host}/{container}: {}{}", view.task.id, waits.unwrap_or_default()))?;
+            output.line(format_args!("{host}/{name}: {}{}", view.task.id, waits.unwrap_or_default()))?;
         }
         tasks.push(view);
     }

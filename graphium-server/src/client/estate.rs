@@ -108,12 +108,15 @@ impl Client {
         self.list::<OrphanList>(&["orphans"], &[]).await
     }
 
-    /// Has an orphan removed by its host's agent; the answer is the task that does.
+    /// Has an orphan removed by its host's agent; the answer is the task that does. A volume goes only where `volumes` says so.
+    /// `name` is what follows the host in its id.
     ///
     /// # Errors
     /// [`ClientError::NotFound`] where it is none, and what any call can fail with.
-    pub async fn remove_orphan(&self, host: &str, container: &str) -> Result<TaskView, ClientError> {
-        self.call(Method::DELETE, &["orphans", host, container]).json().await
+    pub async fn remove_orphan(&self, host: &str, name: &str, volumes: bool) -> Result<TaskView, ClientError> {
+        let call = self.call(Method::DELETE, &["orphans", host, name]);
+        let call = if volumes { call.query("removeVolumes", "true") } else { call };
+        call.json().await
     }
 
     /// Makes a token. The answer alone holds it.

@@ -69,8 +69,7 @@ async fn tell_of_absent(started: &Started, args: &RemoveArgs, call: &mut Call<'_
     if args.forget {
         let left = call.client.orphans().await?.into_iter().filter(|orphan| orphan.stack_id == started.stack_id);
         for orphan in left.filter(|orphan| matches!(orphan.reason, OrphanReason::Forgotten { .. })) {
-            let line =
-                format!("`{}` may be left on host `{}`: {}", orphan.container_name, orphan.host_id, orphan.reason);
+            let line = format!("{} may be left on host `{}`: {}", orphan.what, orphan.host_id, orphan.reason);
             call.output.say(render::printable(&line));
         }
         return Ok(());
