@@ -199,7 +199,7 @@ impl Chaos {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "beside other tests an engine that was killed once kept a port: it has a machine for itself in `tests/deep`"]
+#[ignore = "it wants the machine for itself: a step of `tests/run` runs it"]
 async fn a_hundred_kills_and_thirty_partitions_leave_what_is_wanted_and_nothing_else() {
     let estate = Estate::start().await;
     let mut foreign = Vec::new();

@@ -9,7 +9,7 @@ use graphium_core::{
     inventory::{ContainerStatus, Health},
     runtime::label,
     stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy, UpdateOrder},
-    task::{TaskError, TaskStatus},
+    task::{Task, TaskError, TaskStatus},
     testing::{Program, Thing},
 };
 use std::{sync::Arc, time::Duration};
@@ -110,9 +110,40 @@ fn a_taken_port_is_named_and_nothing_half_made_stays() {
     let bed = Bed::new();
     bed.runtime.occupy_port(8081);
     let (error, _) = bed.serve(failure(&bed, deploy_of("web", published(8081))));
-    assert_eq!(error.code, "port-taken");
-    assert!(error.message.contains("8081") && error.help.is_some(), "{error:?}");
+    assert_eq!((error.code.as_str(), error.retryable), ("port-taken", true), "no container has it");
+    assert!(error.message.contains("8081") && error.help.unwrap().contains("no container"), "{}", error.message);
     assert_eq!(bed.runtime.effects("web").removed, 1);
+}
+
+#[test]
+fn a_port_that_a_container_has_is_not_waited_for() {
+    let bed = Bed::new();
+    let (error, _) = bed.serve(async {
+        let [first] = bed.submit([deploy_of("db", published(8081))]).await.try_into().unwrap();
+        assert_eq!(bed.end_of(&first).await.status, TaskStatus::Completed);
+        failure(&bed, deploy_of("web", published(8081))).await
+    });
+    assert_eq!((error.code.as_str(), error.retryable), ("port-taken", false));
+    assert!(error.help.unwrap().contains("`db`"));
+    let effects = bed.runtime.effects("web");
+    assert_eq!((effects.created, effects.removed), (1, 1));
+}
+
+#[test]
+fn a_port_that_is_given_back_late_is_had_by_the_next_attempt() {
+    let bed = Bed::new();
+    bed.runtime.occupy_port(8081);
+    let (task, ended) = bed.serve(async {
+        let again = |task: &mut Task| task.max_retries = 2;
+        let [id] = bed.submit_with([deploy_of("web", published(8081))], again).await.try_into().unwrap();
+        while bed.runtime.effects("web").removed == 0 {
+            bed.sleep(10).await;
+        }
+        bed.runtime.free_port(8081);
+        bed.end_of(&id).await
+    });
+    ended.unwrap();
+    assert_eq!((task.status, task.retry_count), (TaskStatus::Completed, 1));
 }
 
 #[test]

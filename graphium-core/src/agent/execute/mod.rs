@@ -7,6 +7,7 @@ mod adjust;
 mod beside;
 mod check;
 mod deploy;
+mod port;
 mod prepare;
 mod settle;
 mod trouble;
@@ -82,7 +83,11 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
                 place.environment.sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
             }
-            Err(trouble) => return Outcome::Failed(trouble.into_error()),
+            Err(trouble) => {
+                let is_port = matches!(trouble, Trouble::Engine(RuntimeError::PortTaken { .. }));
+                let error = trouble.into_error();
+                return Outcome::Failed(if is_port { job.taken(error).await } else { error });
+            }
         }
     }
 }
