@@ -6,8 +6,9 @@ use crate::{inventory::ContainerStatus, runtime::ContainerState, task::TaskError
 impl Job<'_> {
     /// What to tell of a port that is taken: which container has it, or that none has.
     ///
-    /// What a container has stays taken. Where none has it the next attempt may find it free: an engine that was killed can
-    /// give ports back late, and a program of the host may be on its way out.
+    /// What a container has stays taken. Where none has it the next attempt may find it free, for a program of the host may be
+    /// on its way out. Docker 20.10 that was killed while it started a container has the port itself after its restart, until
+    /// the next one.
     pub(super) async fn taken(&self, mut error: TaskError) -> TaskError {
         let Ok(listed) = self.runtime().list().await else { return error };
         match listed.iter().find(|state| has(state, &error.message)) {
@@ -17,8 +18,8 @@ impl Job<'_> {
             }
             None => {
                 error.retryable = true;
-                let help = "no container of this engine has it: choose another hostPort, or stop the program that has it \
-                            (`ss -lntup` on that host shows which)";
+                let help = "no container of this engine has it: stop the program that has it (`ss -lntup` on that host shows \
+                            which; if it is the engine itself, restart that), or choose another hostPort";
                 error.help = Some(help.to_owned());
             }
         }
