@@ -200,7 +200,8 @@ pub(super) fn hide(inventory: &mut Inventory, fences: &[Forgotten], stack: &Stac
         let mut there = applied.placements.iter().filter(|(_, place)| *place == host);
         there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
     };
-    let of_stack: Vec<&Forgotten> = fences.iter().filter(|fence| fence.is_fence() && fence.stack_id == stack.id).collect();
+    let of_stack: Vec<&Forgotten> =
+        fences.iter().filter(|fence| fence.is_fence() && fence.stack_id == stack.id).collect();
     inventory.containers.retain(|seen| {
         let is_fenced = of_stack.iter().any(|fence| fence.host_id == seen.hosted_on && fence.has(&seen.name));
         !is_fenced || is_wanted(&seen.hosted_on, beside::principal(&seen.name).unwrap_or(&seen.name))

@@ -378,7 +378,8 @@ fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host], after: Opti
                 listed.push_str(&format!(" and {more} more"));
             }
             (!names.is_empty()).then(|| {
-                let then = reschedule::due(since, after).map(|at| format!("; what may go is placed elsewhere from {at} on"));
+                let then =
+                    reschedule::due(since, after).map(|at| format!("; what may go is placed elsewhere from {at} on"));
                 let then = then.unwrap_or_default();
                 format!("host `{}` is offline since {since}, and what runs there is not known: {listed}{then}", host.id)
             })

@@ -114,6 +114,17 @@ fn seen(world: &World, host: &str) -> Vec<ObservedContainer> {
     containers
 }
 
+/// Time passes, in which these agents are heard and begin nothing.
+fn idle(world: &World, seconds: u64, heard: &[&Hand<'_>]) {
+    for second in 0..seconds {
+        world.environment.advance(Duration::from_secs(1));
+        for hand in heard.iter().filter(|_| second % 5 == 0) {
+            hand.observe_from(&seen(world, hand.host.as_str()), 0);
+        }
+        world.tick();
+    }
+}
+
 #[test]
 fn what_is_free_is_placed_elsewhere_and_the_old_one_is_fenced_when_the_host_returns() {
     let mut world = World::new();
@@ -132,11 +143,15 @@ fn what_is_free_is_placed_elsewhere_and_the_old_one_is_fenced_when_the_host_retu
         assert_eq!(said, [("db", stays), ("log", stays), ("web", waits)]);
         assert_eq!(one_away.remaining[0].why, "its document names the host `vm1` for it");
         assert_eq!(one_away.remaining[1].why, "it may write there: the host folder `/srv`");
-        assert!(error(&world).ends_with(&format!("; what may go is placed elsewhere from {at} on")), "{}", error(&world));
+        assert!(
+            error(&world).ends_with(&format!("; what may go is placed elsewhere from {at} on")),
+            "{}",
+            error(&world)
+        );
         pass(&world, 50, &[&two, &three]);
         assert_eq!((events(&world, heard_last), place(&world, "web")), (vec![], "vm1".to_owned()), "it is too early");
 
-        pass(&world, 15, &[]);
+        idle(&world, 15, &[&two, &three]);
         let to = place(&world, "web");
         assert_ne!(to, "vm1");
         assert_eq!((place(&world, "db"), place(&world, "log")), ("vm1".to_owned(), "vm1".to_owned()));
@@ -168,7 +183,7 @@ fn what_is_free_is_placed_elsewhere_and_the_old_one_is_fenced_when_the_host_retu
     let heard_last = world.run(world.control.store().last_event()).unwrap();
     one.observe(&old);
     // Before it is fenced it takes nothing new.
-    let other = stack("other", vec![free("a"), free("b"), free("c")]);
+    let other = stack("other", ["a", "b", "c", "d", "e", "f", "g"].map(free).to_vec());
     let plan = world.run(world.control.preview(&other, &DeployOptions::default())).unwrap();
     assert!(plan.placements.values().all(|host| host.as_str() != "vm1"), "{:?}", plan.placements);
     pass(&world, 6, &[&two, &three]);
@@ -229,7 +244,7 @@ fn what_fits_nowhere_says_why_and_goes_when_a_host_takes_it() {
     let why = away(&world)[0].remaining[2].why.clone();
     assert!(why.contains("is in maintenance") && why.contains("is offline"), "{why}");
     world.run(world.control.set_host_status(&"vm3".into(), HostStatus::Active)).unwrap();
-    pass(&world, 31, &[&two]);
+    idle(&world, 31, &[&two, &three]);
     assert_eq!(place(&world, "web"), "vm3");
 }
 
@@ -237,10 +252,10 @@ fn what_fits_nowhere_says_why_and_goes_when_a_host_takes_it() {
 fn a_host_that_returns_while_its_containers_move_is_fenced_when_they_have() {
     let world = World::new();
     let (one, two, three) = on_one(&world, shop(), after(30));
-    pass(&world, 60, &[]);
+    idle(&world, 60, &[&two, &three]);
     assert_ne!(place(&world, "web"), "vm1");
     one.observe(&seen(&world, "vm1"));
-    pass(&world, 20, &[]);
+    idle(&world, 20, &[&one, &two, &three]);
     assert_eq!(one.claim(), [], "it serves until its successor does");
     work(&world, &[&two, &three]);
     pass(&world, 6, &[&two, &three]);
@@ -253,7 +268,7 @@ fn a_host_that_returns_while_its_containers_move_is_fenced_when_they_have() {
 fn a_move_that_fails_is_tried_again_and_leaves_nothing_twice() {
     let world = World::new();
     let (one, two, three) = on_one(&world, shop(), after(30));
-    pass(&world, 60, &[]);
+    idle(&world, 60, &[&two, &three]);
     let (hand, other) = if place(&world, "web") == "vm2" { (&two, &three) } else { (&three, &two) };
     loop {
         let tasks = hand.claim();
@@ -289,7 +304,7 @@ fn what_is_under_way_and_can_only_wait_for_the_host_gives_way() {
     // It is to be made anew where it is: nobody is there to do it.
     let host_is_down = world.run(world.control.act_on_stack("shop", DeploymentKind::Restart, None));
     host_is_down.unwrap();
-    pass(&world, 40, &[]);
+    idle(&world, 40, &[&two, &three]);
     assert_ne!(place(&world, "web"), "vm1");
     work(&world, &[&two, &three]);
     assert_eq!(world.status("shop"), StackStatus::Running);
@@ -309,7 +324,7 @@ fn a_stack_that_was_rescheduled_is_removed_with_what_it_left_or_forgets_it() {
     for forget in [false, true] {
         let world = World::new();
         let (one, two, three) = on_one(&world, stack("shop", vec![free("web")]), after(30));
-        pass(&world, 60, &[]);
+        idle(&world, 60, &[&two, &three]);
         work(&world, &[&two, &three]);
         assert_eq!(world.status("shop"), StackStatus::Running);
         world.run(world.control.remove("shop", RemoveOptions { forget, ..RemoveOptions::default() })).unwrap();
@@ -331,7 +346,7 @@ fn a_stack_that_was_rescheduled_is_removed_with_what_it_left_or_forgets_it() {
 fn deployments_and_orders_mean_what_runs_now_and_nothing_that_is_fenced() {
     let world = World::new();
     let (one, two, three) = on_one(&world, stack("shop", vec![free("web")]), after(30));
-    pass(&world, 60, &[]);
+    idle(&world, 60, &[&two, &three]);
     work(&world, &[&two, &three]);
     let to = place(&world, "web");
     for kind in [DeploymentKind::Stop, DeploymentKind::Start] {
@@ -361,7 +376,7 @@ fn deployments_and_orders_mean_what_runs_now_and_nothing_that_is_fenced() {
 fn what_is_wanted_on_the_host_again_is_not_removed() {
     let world = World::new();
     let (one, two, three) = on_one(&world, stack("shop", vec![free("web")]), after(30));
-    pass(&world, 60, &[]);
+    idle(&world, 60, &[&two, &three]);
     work(&world, &[&two, &three]);
     // Bound to it from now on: it waits for the host as whatever names one.
     world.run(world.control.deploy(stack("shop", vec![on("web", "vm1")]), DeployOptions::default())).unwrap();
@@ -380,7 +395,7 @@ fn what_is_wanted_on_the_host_again_is_not_removed() {
 fn a_fence_that_fails_is_told_and_keeps_the_host_from_taking_more() {
     let world = World::new();
     let (one, two, three) = on_one(&world, stack("shop", vec![free("web")]), after(30));
-    pass(&world, 60, &[]);
+    idle(&world, 60, &[&two, &three]);
     work(&world, &[&two, &three]);
     one.observe(&seen(&world, "vm1"));
     pass(&world, 6, &[&two, &three]);
@@ -394,12 +409,11 @@ fn a_fence_that_fails_is_told_and_keeps_the_host_from_taking_more() {
         };
         one.report(&task, &Outcome::Failed(error));
     }
-    while !one.claim().is_empty() {}
     work(&world, &[&one]);
     pass(&world, 12, &[&one, &two, &three]);
     let told = away(&world);
     assert_eq!((told[0].error.as_deref(), told[0].since), (Some("the disk is full"), None));
-    let other = stack("other", vec![free("a"), free("b"), free("c")]);
+    let other = stack("other", ["a", "b", "c", "d", "e", "f", "g"].map(free).to_vec());
     let plan = world.run(world.control.preview(&other, &DeployOptions::default())).unwrap();
     assert!(plan.placements.values().all(|host| host.as_str() != "vm1"), "{:?}", plan.placements);
 }
@@ -411,22 +425,52 @@ fn it_is_decided_once_whoever_looks_and_not_before_a_new_server_has_heard_for_it
     pass(&world, 40, &[&two, &three]);
     // All servers are away for hours.
     world.environment.advance(Duration::from_secs(7_200));
-    let servers = [World::start(&world.environment, &world.store), World::start(&world.environment, &world.store)];
-    for server in &servers {
-        world.run(server.tick()).unwrap();
-    }
+    let epochs = [two.epoch, three.epoch];
+    let servers = [0, 1].map(|_| World {
+        control: World::start(&world.environment, &world.store),
+        environment: world.environment.clone(),
+        store: world.store.clone(),
+    });
+    servers.iter().for_each(World::tick);
     assert_eq!(place(&world, "web"), "vm1", "its agent may be about to call");
     let before = deployment(&world);
     for _ in 0..30 {
         world.environment.advance(Duration::from_secs(1));
         for server in &servers {
-            world.run(server.tick()).unwrap();
+            for (host, epoch) in ["vm2", "vm3"].into_iter().zip(epochs) {
+                Hand { world: server, host: host.into(), epoch }.observe_from(&seen(server, host), 0);
+            }
+            server.tick();
         }
     }
     assert_ne!(deployment(&world), before);
-    let all = world.run(servers[0].deployments(None)).unwrap();
+    let all = world.run(servers[0].control.deployments(None)).unwrap();
     let moves = all.iter().filter(|state| state.kind == DeploymentKind::Move);
     assert_eq!(moves.count(), 1);
-    assert_eq!(world.run(servers[1].forgotten()).unwrap().len(), 1);
-    drop((one, two, three));
+    assert_eq!(world.run(servers[1].control.forgotten()).unwrap().len(), 1);
+    drop(one);
+}
+
+#[test]
+fn what_stays_and_was_told_where_something_was_is_made_anew_when_the_host_is_back() {
+    let world = World::new();
+    let port = json!([{"containerPort": 80, "hostPort": 8080}]);
+    let web: Container =
+        serde_json::from_value(json!({"@id": "container:web", "name": "web", "image": "nginx:alpine", "ports": port}))
+            .unwrap();
+    let (one, two, three) = on_one(&world, stack("shop", vec![on("app", "vm1"), web]), after(30));
+    idle(&world, 60, &[&two, &three]);
+    let done = work(&world, &[&two, &three]);
+    assert!(!done.contains(&"deploy:app".to_owned()), "{done:?}");
+    assert_eq!(world.status("shop"), StackStatus::Degraded, "nothing waits for the host");
+    one.observe(&seen(&world, "vm1"));
+    let mut done = Vec::new();
+    for _ in 0..20 {
+        pass(&world, 1, &[]);
+        done.extend(work(&world, &[&one, &two, &three]));
+    }
+    let place =
+        |id: &str| done.iter().position(|other| other.as_str() == id).unwrap_or_else(|| panic!("{id}: {done:?}"));
+    assert!(place("delete:shop-web@vm1") < place("update:app"), "{done:?}");
+    assert_eq!((world.status("shop"), world.run(world.control.forgotten()).unwrap()), (StackStatus::Running, vec![]));
 }

@@ -11,7 +11,10 @@ pub use remaining::{Drain, Remaining, RemainingState};
 
 use super::{
     Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, Revision, StackRecord, StackStatus,
-    deploy::deployed_record, draft::Draft, fold, fold::under_way,
+    deploy::deployed_record,
+    draft::Draft,
+    fold,
+    fold::under_way,
     forget::{self, Forgotten},
 };
 use crate::{

@@ -216,9 +216,8 @@ impl Control {
             let is_due = host.offline_since.and_then(|since| due(since, after)).is_some_and(|at| at <= now);
             let presence = state.presence.get(&host.id);
             is_due
-                && presence.is_some_and(|presence| {
-                    elapsed.saturating_sub(presence.heard) > self.patience_with(presence)
-                })
+                && presence
+                    .is_some_and(|presence| elapsed.saturating_sub(presence.heard) > self.patience_with(presence))
         };
         hosts.iter().filter(is_silent).map(|host| host.id.clone()).collect()
     }

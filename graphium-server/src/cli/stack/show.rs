@@ -120,7 +120,9 @@ fn away_lines(away: &Away) -> Vec<String> {
     let host = &away.host_id;
     if let (Some(since), Some(at)) = (away.since, away.at) {
         let count = render::count(away.remaining.len(), "container");
-        lines.push(format!("host `{host}` is silent since {since}; of its {count} what may go is placed elsewhere at {at}"));
+        lines.push(format!(
+            "host `{host}` is silent since {since}; of its {count} what may go is placed elsewhere at {at}"
+        ));
     }
     for one in &away.remaining {
         lines.push(format!("  `{}` on `{host}` is {}: {}", one.container, one.state.as_str(), one.why));
