@@ -51,6 +51,9 @@ pub enum EventType {
     StackRolledBack,
     StackDrifted,
     StackRepaired,
+    StackRescheduling,
+    StackRescheduled,
+    HostFenced,
     TaskCreated,
     TaskUpdated,
 }

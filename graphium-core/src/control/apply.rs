@@ -53,6 +53,7 @@ impl Control {
     }
 
     async fn apply_alone(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
+        self.refuse_policy(options.policy)?;
         let existing = self.existing(&saved.stack).await?;
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;

@@ -11,6 +11,12 @@ pub const CODES: &[Explanation] = &[
         fix: "rename this one, or remove the other first",
     },
     Explanation {
+        code: "reschedule-after-range",
+        severity: Error,
+        meaning: "containers would be placed elsewhere before their host counts as offline, or not within 30 days",
+        fix: "give a longer or shorter time, or 0 for never",
+    },
+    Explanation {
         code: "fact-changed",
         severity: Error,
         meaning: "a saved plan rests on something that is not so any more; nothing was done",

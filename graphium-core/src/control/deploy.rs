@@ -51,6 +51,7 @@ impl Control {
     }
 
     async fn deploy_alone(&self, stack: Stack, options: DeployOptions, aim: Aim) -> Result<Started, ControlError> {
+        self.refuse_policy(options.policy)?;
         let existing = self.existing(&stack).await?;
         if let Some(existing) = &existing {
             let record = &existing.value;

@@ -3,13 +3,18 @@
 //! A removal waits for every host. One that is asked to forget does not wait for those that are away: what may be left there
 //! becomes a record of its own, in the same step. When the host is back the record becomes tasks of it, without anybody asking,
 //! but for what a stack wants that lives by then; when these are done the record goes.
+//!
+//! What a stack that is [rescheduled](super::reschedule) leaves on a host that is away is kept the same way, by containers and
+//! never by the stack as a whole. Until it is gone the host takes nothing new.
 
-use super::{Control, ControlError, StackRecord, StackStatus};
+use super::{Control, ControlError, StackRecord, StackStatus, reschedule};
 use crate::{
     action::Action,
+    event::{EventType, NewEvent},
     id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{ContainerStatus, Host, Inventory},
-    plan::Plan,
+    plan::{Plan, Trace},
+    runtime::beside,
     store::{
         Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
     },
@@ -25,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long after a failure it is tried again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// What may be left of a removed stack on one host.
+/// What may be left on one host of a stack that was removed, or rescheduled, while the host was away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Forgotten {
@@ -46,7 +51,7 @@ pub struct Forgotten {
     /// Volumes that may be there and were to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,
-    /// When the stack was forgotten.
+    /// When that was decided.
     pub forgotten_at: Timestamp,
     /// Who asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +65,35 @@ pub struct Forgotten {
     /// Not before this is it tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// The deployment that has placed these containers elsewhere; absent: the stack was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_by: Option<DeploymentId>,
+    /// Containers that stay there and are to be made anew when the host is back, by name on the engine: they were told where
+    /// those were that have moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remake: Vec<String>,
+}
+
+impl Forgotten {
+    /// Whether it keeps its host from taking anything new: something that runs elsewhere by now may run there still.
+    pub(super) fn is_fence(&self) -> bool {
+        self.moved_by.is_some() && !self.containers.is_empty()
+    }
+
+    /// Whether it tells of a container by this name on the engine, be it one that stands beside that.
+    pub(super) fn has(&self, engine_name: &str) -> bool {
+        let name = beside::principal(engine_name).unwrap_or(engine_name);
+        self.containers.iter().any(|container| container.name == name)
+    }
+
+    /// Its containers as something that the stack may have there.
+    pub(super) fn traces(&self) -> impl Iterator<Item = Trace> {
+        self.containers.iter().map(|container| Trace {
+            host: self.host_id.clone(),
+            name: container.name.strip_prefix(&format!("{}-", self.stack_name)).unwrap_or(&container.name).to_owned(),
+            engine_name: container.name.clone(),
+        })
+    }
 }
 
 /// A container that may be left.
@@ -96,13 +130,23 @@ pub(super) fn is_there(id: &HostId, inventory: &Inventory) -> bool {
     inventory.host(id).is_some_and(|host| host.offline_since.is_none())
 }
 
-/// Takes out of the plan of a removal what is to be done on hosts that are away, as what may be left there.
-pub(super) fn set_aside(plan: &mut Plan, inventory: &Inventory, by: Option<&String>, now: Timestamp) -> Vec<Forgotten> {
-    let away: BTreeSet<HostId> =
-        plan.tasks.iter().map(|task| task.host.clone()).filter(|host| !is_there(host, inventory)).collect();
+/// The hosts that are away on which a plan has something to do.
+pub(super) fn away(plan: &Plan, inventory: &Inventory) -> BTreeSet<HostId> {
+    plan.tasks.iter().map(|task| task.host.clone()).filter(|host| !is_there(host, inventory)).collect()
+}
+
+/// Takes out of a plan what is to be done on some hosts, as what may be left there.
+pub(super) fn set_aside(
+    plan: &mut Plan,
+    away: &BTreeSet<HostId>,
+    inventory: &Inventory,
+    by: Option<&String>,
+    now: Timestamp,
+) -> Vec<Forgotten> {
     let mut forgotten = Vec::new();
-    for host in away {
+    for host in away.iter().cloned() {
         let (mut containers, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut remake = Vec::new();
         for task in plan.tasks.iter().filter(|task| task.host == host) {
             match &task.action {
                 Action::Delete { name } => {
@@ -116,10 +160,14 @@ pub(super) fn set_aside(plan: &mut Plan, inventory: &Inventory, by: Option<&Stri
                 }
                 Action::RemoveNetwork { name } => networks.push(name.clone()),
                 Action::RemoveVolume { name } => volumes.push(name.clone()),
+                Action::Deploy { spec } | Action::Update { spec, .. } => remake.push(spec.name.clone()),
                 _ => {}
             }
         }
         plan.tasks.retain(|task| task.host != host);
+        if containers.is_empty() && networks.is_empty() && volumes.is_empty() && remake.is_empty() {
+            continue;
+        }
         forgotten.push(Forgotten {
             id: String::new(),
             stack_id: plan.stack.clone(),
@@ -133,6 +181,8 @@ pub(super) fn set_aside(plan: &mut Plan, inventory: &Inventory, by: Option<&Stri
             deployment_id: None,
             error: None,
             not_before: None,
+            moved_by: None,
+            remake,
         });
     }
     let kept: BTreeSet<_> = plan.tasks.iter().map(|task| task.id.clone()).collect();
@@ -140,6 +190,22 @@ pub(super) fn set_aside(plan: &mut Plan, inventory: &Inventory, by: Option<&Stri
         task.depends_on.retain(|first| kept.contains(first));
     }
     forgotten
+}
+
+/// Takes out of an inventory what of a stack is to be fenced: it is nothing that the stack has, wherever it was seen. What the
+/// stack wants there again is.
+pub(super) fn hide(inventory: &mut Inventory, fences: &[Forgotten], stack: &StackRecord) {
+    let applied = &stack.applied;
+    let is_wanted = |host: &HostId, engine_name: &str| {
+        let mut there = applied.placements.iter().filter(|(_, place)| *place == host);
+        there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
+    };
+    let of_stack: Vec<&Forgotten> =
+        fences.iter().filter(|fence| fence.is_fence() && fence.stack_id == stack.id).collect();
+    inventory.containers.retain(|seen| {
+        let is_fenced = of_stack.iter().any(|fence| fence.host_id == seen.hosted_on && fence.has(&seen.name));
+        !is_fenced || is_wanted(&seen.hosted_on, beside::principal(&seen.name).unwrap_or(&seen.name))
+    });
 }
 
 /// The records of what a removal forgets.
@@ -161,6 +227,13 @@ impl Control {
         Ok(all.into_iter().map(|one| one.value).collect())
     }
 
+    /// What a stack that was rescheduled may have left on hosts that were away.
+    pub(super) async fn moved_from(&self, stack: &StackId) -> Result<Vec<Forgotten>, ControlError> {
+        let mut all = self.forgotten().await?;
+        all.retain(|one| one.moved_by.is_some() && one.stack_id == *stack);
+        Ok(all)
+    }
+
     /// Has removed what was forgotten on hosts that are back.
     pub(super) async fn remember_forgotten(&self) -> Result<(), ControlError> {
         let elapsed = self.environment.elapsed();
@@ -176,7 +249,7 @@ impl Control {
             let is_there =
                 host.is_some_and(|host| host.value.offline_since.is_none() && host.value.engine_error.is_none());
             let is_early = one.not_before.is_some_and(|moment| moment > self.environment.now());
-            if !is_there || is_early {
+            if !is_there || is_early || self.is_still_moving(&one).await? {
                 continue;
             }
             match self.alone_or_later(|| self.remember(&one.id).boxed()).await {
@@ -212,10 +285,19 @@ impl Control {
                 }
                 // A stack of that name was deployed meanwhile: what it does not want here still goes.
                 None if was_cut_short => Forgotten { deployment_id: None, ..one.clone() }.write(expect)?,
-                None => one.removal(expect),
+                None => {
+                    submission.events.extend(fenced(&one));
+                    match one.remake.is_empty() {
+                        true => one.removal(expect),
+                        false => reschedule::rest_of(&one).write(expect)?,
+                    }
+                }
             });
             self.store.submit(submission, now).await?;
             return Ok(());
+        }
+        if one.moved_by.is_some() && one.containers.is_empty() && one.networks.is_empty() {
+            return self.remake(Versioned { version, value: one }).await;
         }
         let uuid = self.environment.uuid();
         let deployment = DeploymentId::new(format!("deployment:{uuid}"));
@@ -223,16 +305,31 @@ impl Control {
         let mut stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
         stacks.retain(|stack| stack.value.status != StackStatus::Deleting);
         let tasks = tasks_of(&one, &stacks, &deployment, &uuid.to_string(), now);
-        submission.records.push(if tasks.is_empty() {
-            one.removal(expect)
-        } else {
-            Forgotten { deployment_id: Some(deployment), ..one.clone() }.write(expect)?
+        submission.records.push(match (tasks.is_empty(), one.remake.is_empty()) {
+            (true, true) => one.removal(expect),
+            (true, false) => reschedule::rest_of(&one).write(expect)?,
+            (false, _) => Forgotten { deployment_id: Some(deployment), ..one.clone() }.write(expect)?,
         });
         submission.tasks = tasks;
         let submitted = self.store.submit(submission, now).await?;
         self.work_is_ready(&submitted.ready);
         Ok(())
     }
+}
+
+/// Tells that nothing is left on a host of what runs elsewhere by now.
+fn fenced(one: &Forgotten) -> Option<NewEvent> {
+    let containers: Vec<&str> = one.containers.iter().map(|container| container.name.as_str()).collect();
+    one.moved_by.as_ref().map(|deployment| NewEvent {
+        kind: EventType::HostFenced,
+        data: serde_json::json!({
+            "@id": one.host_id,
+            "stackId": one.stack_id,
+            "stackName": one.stack_name,
+            "deploymentId": deployment,
+            "containers": containers,
+        }),
+    })
 }
 
 /// The tasks that remove what was forgotten, but for what a stack wants that lives.
@@ -273,7 +370,10 @@ fn tasks_of(
             stack_id: Some(one.stack_id.clone()),
             deployment_id: Some(deployment.clone()),
             plan_id: format!("{verb}:{name}@{}", one.host_id),
-            why: format!("its host was away when the stack was removed, {}", one.forgotten_at),
+            why: match one.moved_by {
+                Some(_) => format!("it was placed elsewhere while its host was away, {}", one.forgotten_at),
+                None => format!("its host was away when the stack was removed, {}", one.forgotten_at),
+            },
             depends_on: first,
             gate: Gate::Ended,
             created_by: one.by.clone(),

@@ -26,6 +26,7 @@ mod planning;
 mod policy;
 mod presence;
 mod request;
+mod reschedule;
 mod reserve;
 mod retention;
 mod revision;
@@ -51,6 +52,7 @@ pub use moving::{Drain, Leaving, Remaining, RemainingState};
 pub use orphans::{Orphan, OrphanKind, OrphanReason};
 pub use policy::{PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
+pub use reschedule::{Away, MAX_RESCHEDULE_AFTER};
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
@@ -135,6 +137,8 @@ struct State {
     published: u64,
     /// When what is to move is looked at.
     moves: moving::Moves,
+    /// When what is on hosts that are away is looked at.
+    lost: moving::Moves,
     /// When what was forgotten is looked at next.
     forgotten_due: Duration,
     /// When the store is to be pruned next, in time since the start; absent: at once.

@@ -363,7 +363,7 @@ mod tests {
             definition: stack.clone(),
             applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
-            policy: StackPolicy { on_drift: OnDrift::Report },
+            policy: StackPolicy { on_drift: OnDrift::Report, reschedule_after: Some(60) },
             repairs: BTreeMap::new(),
             next_repair: Some(Timestamp::UNIX_EPOCH),
             date_created: Timestamp::UNIX_EPOCH,

@@ -86,6 +86,7 @@ impl Control {
             }
         }
         let failed = self.move_away().await.and(failed);
+        let failed = self.reschedule().await.and(failed);
         let failed = self.remember_forgotten().await.and(failed);
         self.publish().await.and(failed)
     }

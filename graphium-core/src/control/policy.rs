@@ -7,6 +7,7 @@ use crate::{
     store::{Document, Expect, Submission, Versioned},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What an operator wants to be done about a stack without being asked. It belongs to the stack and not to its document: a
 /// deployment that says nothing of it leaves it as it is.
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub struct StackPolicy {
     /// What follows when a container does not run that should.
     pub on_drift: OnDrift,
+    /// So many seconds after a host has gone offline what ran there is placed elsewhere; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reschedule_after: Option<u64>,
 }
 
 /// What a request says of a [`StackPolicy`]; of what it does not say, the stack keeps what it has.
@@ -22,12 +26,18 @@ pub struct StackPolicy {
 pub struct PolicyChange {
     /// What is to follow when a container does not run that should.
     pub on_drift: Option<OnDrift>,
+    /// How long after a host has gone offline what ran there is to be placed elsewhere, in whole seconds; zero: never.
+    pub reschedule_after: Option<Duration>,
 }
 
 impl PolicyChange {
     /// The policy of a stack that had this one.
     pub(super) fn of(self, before: StackPolicy) -> StackPolicy {
-        StackPolicy { on_drift: self.on_drift.unwrap_or(before.on_drift) }
+        let reschedule_after = match self.reschedule_after {
+            Some(after) => (!after.is_zero()).then(|| after.as_secs().max(1)),
+            None => before.reschedule_after,
+        };
+        StackPolicy { on_drift: self.on_drift.unwrap_or(before.on_drift), reschedule_after }
     }
 }
 

@@ -140,6 +140,7 @@ impl Control {
         state.turned.insert(host.clone());
         // There may be more room now.
         state.moves.hurry();
+        state.lost.hurry();
         state.forgotten_due = Duration::ZERO;
         drop(state);
         self.wake.notify(usize::MAX);
@@ -165,7 +166,7 @@ impl Control {
 
     /// For how long a host may be silent. What others have heard of it is known some seconds later, and an agent whose server
     /// has ended needs some until it is heard here: that takes no longer than it may be silent anyway.
-    fn patience_with(&self, presence: &Presence) -> Duration {
+    pub(super) fn patience_with(&self, presence: &Presence) -> Duration {
         let is_told = self.store.is_shared() && presence.heard_here != Some(presence.heard);
         if is_told { self.settings.offline_after * 2 } else { self.settings.offline_after }
     }

@@ -1,10 +1,10 @@
 //! What the planner must know beyond what was seen: places that other stacks have taken and not yet filled.
 
-use super::{Control, ControlError, StackRecord};
+use super::{Control, ControlError, StackRecord, forget};
 use crate::{
     action::Action,
     id::{HostId, StackId},
-    inventory::{ContainerStatus, Host, Inventory, ObservedContainer, ObservedPort},
+    inventory::{ContainerStatus, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Reservations, Stack},
     store::{Kind, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
@@ -30,6 +30,17 @@ impl Control {
     pub(super) async fn planning_inventory(&self, planned: &StackId) -> Result<Inventory, ControlError> {
         let mut inventory = self.inventory().await?;
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let fences = self.forgotten().await?;
+        // A host that is back takes nothing new before what runs elsewhere by now is gone from it.
+        for fence in fences.iter().filter(|fence| fence.is_fence()) {
+            if let Some(host) = inventory.hosts.iter_mut().find(|host| host.id == fence.host_id) {
+                host.status = HostStatus::Offline;
+                host.offline_since.get_or_insert(fence.forgotten_at);
+            }
+        }
+        if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned) {
+            forget::hide(&mut inventory, &fences, &own.value);
+        }
         for host in &mut inventory.hosts {
             host.reserved = Reservations::default();
         }

@@ -5,7 +5,7 @@ use super::{
     RevisionOutcome, StackHead, StackRecord, StackStatus,
     deploy::stack_event,
     drift::{Drift, with_drift},
-    fold,
+    fold, reschedule,
     rollback::{is_due, words},
 };
 use crate::{
@@ -117,7 +117,8 @@ impl Control {
         if current.is_some() && fold.status == StackStatus::Running {
             let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
             let hosts: Vec<Host> = hosts.into_iter().map(|host| host.value).collect();
-            if let Some(reason) = absence(&state.placements, &hosts) {
+            let after = current.and_then(|current| current.head.policy.reschedule_after);
+            if let Some(reason) = absence(&state.placements, &hosts, after) {
                 fold.status = StackStatus::Degraded;
                 fold.error = Some(reason);
             }
@@ -254,7 +255,10 @@ fn follow(
         status if status.is_up() && !before.status.is_up() && state.kind == DeploymentKind::Repair => {
             Some(EventType::StackRepaired)
         }
-        status if status.is_up() && !before.status.is_up() => Some(EventType::StackDeployed),
+        status if status.is_up() && !before.status.is_up() => match &state.leaving {
+            Some(leaving) if leaving.lost => Some(EventType::StackRescheduled),
+            _ => Some(EventType::StackDeployed),
+        },
         StackStatus::Error | StackStatus::RollingBack if fold.error.is_some() => Some(EventType::StackError),
         StackStatus::Deleting if fold.error.is_some() => Some(EventType::StackError),
         _ => None,
@@ -361,7 +365,7 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
 }
 
 /// What cannot be seen now, because its host is not heard; the containers of each host by name.
-fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host]) -> Option<String> {
+fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host], after: Option<u64>) -> Option<String> {
     let told: Vec<String> = hosts
         .iter()
         .filter_map(|host| {
@@ -374,7 +378,10 @@ fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host]) -> Option<S
                 listed.push_str(&format!(" and {more} more"));
             }
             (!names.is_empty()).then(|| {
-                format!("host `{}` is offline since {since}, and what runs there is not known: {listed}", host.id)
+                let then =
+                    reschedule::due(since, after).map(|at| format!("; what may go is placed elsewhere from {at} on"));
+                let then = then.unwrap_or_default();
+                format!("host `{}` is offline since {since}, and what runs there is not known: {listed}{then}", host.id)
             })
         })
         .collect();

@@ -1,6 +1,6 @@
 //! What people see.
 
-use super::{RollbackState, StackPolicy, StackStatus, TakesBack};
+use super::{Away, RollbackState, StackPolicy, StackStatus, TakesBack};
 use crate::{
     id::{DeploymentId, HostId, StackId},
     plan::Endpoint,
@@ -102,6 +102,9 @@ pub struct StatusView {
     /// What is done about the stack without anybody asking; absent: the stack is gone, or has another deployment now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<StackPolicy>,
+    /// Hosts that are away and whose containers may be placed elsewhere, and hosts where some are still to be removed that were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<Away>,
     /// Where its published ports answer.
     pub endpoints: Vec<Endpoint>,
     /// Its tasks, in the order of the plan.

@@ -12,7 +12,7 @@ use crate::{
     event::EventType,
     id::{DeploymentId, StackId},
     plan::{self, SealedPlan, StackAction},
-    store::{Key, Kind, Page, Record, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
+    store::{Document, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, TaskQuery, TaskStoreExt, Versioned},
 };
 use futures::FutureExt;
 use std::collections::BTreeMap;
@@ -30,9 +30,12 @@ impl Control {
     }
 
     async fn remove_alone(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
-        let existing = self.find_stack(stack).await?;
-        let record = &existing.value;
+        let mut existing = self.find_stack(stack).await?;
         let inventory = self.inventory().await?;
+        // What was to be fenced is the removal's from now on, which waits for it or forgets it as all else.
+        let fences = self.moved_from(&existing.value.id).await?;
+        existing.value.traces.extend(fences.iter().flat_map(Forgotten::traces));
+        let record = &existing.value;
         if record.status == StackStatus::Deleting {
             let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
             let tasks = self.store.all_tasks(query).await?;
@@ -50,11 +53,15 @@ impl Control {
         };
         let mut plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
         let forgotten = if options.forget {
-            forget::set_aside(&mut plan, &inventory, options.by.as_ref(), self.environment.now())
+            let away = forget::away(&plan, &inventory);
+            forget::set_aside(&mut plan, &away, &inventory, options.by.as_ref(), self.environment.now())
         } else {
             Vec::new()
         };
-        self.take_on(&existing, DeploymentKind::Remove, &plan.sealed(), options.by, forgotten).await
+        let mut records = fences.iter().map(|fence| fence.removal(Expect::Any)).collect::<Vec<_>>();
+        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
+        records.extend(forget::records(forgotten, &deployment)?);
+        self.take_on(&existing, DeploymentKind::Remove, (&deployment, &plan.sealed()), options.by, records).await
     }
 
     /// Takes on to stop, start or restart every container of a stack.
@@ -95,8 +102,9 @@ impl Control {
     ) -> Result<Started, ControlError> {
         let existing = self.find_stack(stack).await?;
         refuse_while_deleting(&existing.value)?;
-        let inventory = self.inventory().await?;
+        let mut inventory = self.inventory().await?;
         let record = &existing.value;
+        forget::hide(&mut inventory, &self.moved_from(&record.id).await?, record);
         if record.applied.placements.is_empty() {
             return Err(ControlError::Conflict {
                 code: "nothing-deployed",
@@ -104,7 +112,8 @@ impl Control {
             });
         }
         let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
-        self.take_on(&existing, kind, &plan, by, Vec::new()).await
+        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
+        self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
     }
 
     /// Deploys an earlier document of a stack again: the given revision, or the latest before the present that has not failed
@@ -143,18 +152,17 @@ impl Control {
         &self,
         existing: &Versioned<StackRecord>,
         kind: DeploymentKind,
-        plan: &SealedPlan,
+        (deployment, plan): (&DeploymentId, &SealedPlan),
         by: Option<String>,
-        forgotten: Vec<Forgotten>,
+        records: Vec<RecordWrite>,
     ) -> Result<Started, ControlError> {
         let now = self.environment.now();
-        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
-        let draft = Draft { kind, deployment: &deployment, plan, by: by.as_ref() };
+        let draft = Draft { kind, deployment, plan, by: by.as_ref() };
         let mut submission = draft.submission(draft.state(now))?;
-        submission.records.extend(forget::records(forgotten, &deployment)?);
+        submission.records.extend(records);
         let record = StackRecord {
             status: under_way(kind),
-            deployment_id: deployment,
+            deployment_id: deployment.clone(),
             date_modified: now,
             error_message: None,
             repairs: BTreeMap::new(),

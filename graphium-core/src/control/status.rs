@@ -39,6 +39,7 @@ impl Control {
             fold.status = StackStatus::RollingBack;
             fold.ended = false;
         }
+        let away = if policy.is_some() { self.away(&state.stack_id).await? } else { Vec::new() };
         // Once the tasks have ended the record has the last word: it also knows what was seen of the containers.
         let tasks_by_status = counts(&tasks);
         Ok(StatusView {
@@ -56,6 +57,7 @@ impl Control {
             reason: state.reason,
             takes_back: state.takes_back,
             policy,
+            away,
             endpoints: state.endpoints,
             tasks: self.views(tasks).await?,
         })

@@ -132,7 +132,7 @@ pub struct Reading {
     pub options: DeployOptions,
 }
 
-/// What a request asks for beside its stack: `{stackDefinition, timeout, rollbackOnError, onDrift, pullImages}`.
+/// What a request asks for beside its stack: `{stackDefinition, timeout, rollbackOnError, onDrift, rescheduleAfter, pullImages}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeployOptions {
     /// How long the deployment may take.
@@ -141,6 +141,8 @@ pub struct DeployOptions {
     pub rollback_on_error: Option<bool>,
     /// What follows from then on when a container does not run that should.
     pub on_drift: Option<OnDrift>,
+    /// How long after a host has gone offline what ran there is placed elsewhere from then on; zero: never.
+    pub reschedule_after: Option<Duration>,
     /// Whether images are pulled even where a host has them.
     pub pull_images: Option<bool>,
 }

@@ -40,11 +40,13 @@ pub enum Bug {
     RepairsUncounted,
     /// The store forgets which of two goes first.
     OrderForgotten,
+    /// The store forgets what is to be removed from a host that was away when that was placed elsewhere.
+    FenceSkipped,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -63,5 +65,6 @@ impl Bug {
         Self::EndsUnseen,
         Self::RepairsUncounted,
         Self::OrderForgotten,
+        Self::FenceSkipped,
     ];
 }

@@ -41,6 +41,12 @@ impl World {
                     }
                 }
             }
+            Some(Bug::FenceSkipped) => {
+                submission.records.retain(|write| {
+                    let body = write.body.as_ref().filter(|_| write.key.kind == Kind::Forgotten);
+                    body.is_none_or(|body| body["movedBy"].is_null())
+                });
+            }
             Some(Bug::StatusAhead) => {
                 for write in &mut submission.records {
                     let body = write.body.as_mut().filter(|_| write.key.kind == Kind::Stack);

@@ -51,6 +51,7 @@ impl World {
             self.deploy_in_calm(operator, name).await?;
         }
         self.drains_in_calm(operator).await?;
+        self.loses_in_calm(operator).await?;
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
@@ -66,7 +67,7 @@ impl World {
     }
 
     /// Waits until no task is open and no stack is on its way; nothing, when that takes too long.
-    async fn rests(self: &Arc<Self>, when: &str) -> Option<()> {
+    pub(super) async fn rests(self: &Arc<Self>, when: &str) -> Option<()> {
         let end = self.elapsed() + self.setup.rest;
         let mut quiet = 0;
         loop {

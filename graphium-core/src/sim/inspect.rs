@@ -27,7 +27,10 @@ impl World {
         let mut placed_anew = false;
         for event in &events {
             self.look_at(event);
-            placed_anew |= matches!(event.kind, EventType::StackDeploying | EventType::StackRollingBack);
+            placed_anew |= matches!(
+                event.kind,
+                EventType::StackDeploying | EventType::StackRollingBack | EventType::StackRescheduling
+            );
             if event.kind == EventType::StackRollingBack {
                 self.look_at_way_back(event);
             }
@@ -35,6 +38,7 @@ impl World {
                 event.kind,
                 EventType::StackDrifted
                     | EventType::StackDeploying
+                    | EventType::StackRescheduling
                     | EventType::StackDeleting
                     | EventType::StackRollingBack
             ) {

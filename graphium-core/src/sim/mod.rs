@@ -30,6 +30,7 @@ mod inspect;
 mod journal;
 mod judge;
 mod link;
+mod lose;
 mod network;
 mod operator;
 mod overseer;

@@ -2,7 +2,10 @@
 
 use super::{promise::Promise, stacks, world::World};
 use crate::{
-    control::{ControlError, DeployOptions, DeploymentKind, DeploymentState, Remaining, RemoveOptions, Started},
+    control::{
+        Away, ControlError, DeployOptions, DeploymentKind, DeploymentState, PolicyChange, Remaining, RemoveOptions,
+        Started,
+    },
     id::HostId,
     inventory::HostStatus,
     stack::Stack,
@@ -125,7 +128,14 @@ impl Operator {
         // Some give up what is not done in time.
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
+        // Longer than a host may be silent, and now and then shorter than it is away in a storm.
+        let after = self.world.throw(|dice| match dice.below(3) {
+            0 => None,
+            1 => Some(Duration::ZERO),
+            _ => Some(Duration::from_secs(dice.millis(9_000, 30_000).as_secs())),
+        });
         let forget = self.world.throw(|dice| !is_calm && dice.chance(300));
+        let policy = PolicyChange { reschedule_after: after, ..PolicyChange::default() };
         for _ in 0..TRIES {
             let (wish, key) = (wish.clone(), key.clone());
             let asked = self.world.ask(None, what, move |control| {
@@ -133,8 +143,12 @@ impl Operator {
                 async move {
                     match wish {
                         Wish::Deploy(stack) => {
-                            let options =
-                                DeployOptions { idempotency_key: Some(key), timeout, ..DeployOptions::default() };
+                            let options = DeployOptions {
+                                idempotency_key: Some(key),
+                                timeout,
+                                policy,
+                                ..DeployOptions::default()
+                            };
                             control.deploy(*stack, options).await
                         }
                         Wish::Remove(name) => {
@@ -224,6 +238,21 @@ impl Operator {
             });
             if let Either::Left((Ok(Some(told)), _)) = select(pin!(asked), pin!(self.world.sleep(PATIENCE))).await {
                 return Some(told.remaining);
+            }
+        }
+        None
+    }
+
+    /// What a stack has on hosts that are away, once somebody answers.
+    pub(super) async fn away(&self, stack: &str) -> Option<Vec<Away>> {
+        for _ in 0..TRIES {
+            let stack = stack.to_owned();
+            let asked = self.world.ask(None, "look", move |control| {
+                let stack = stack.clone();
+                async move { control.status(&stack).await.ok() }
+            });
+            if let Either::Left((Ok(Some(told)), _)) = select(pin!(asked), pin!(self.world.sleep(PATIENCE))).await {
+                return Some(told.away);
             }
         }
         None

@@ -11,6 +11,7 @@ mod moving;
 mod order;
 mod orphans;
 mod policy;
+mod reschedule;
 mod retention;
 mod rollback;
 mod saved;

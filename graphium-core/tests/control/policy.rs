@@ -7,7 +7,10 @@ use graphium_core::{
 };
 
 pub(crate) fn on_drift(word: OnDrift) -> DeployOptions {
-    DeployOptions { policy: PolicyChange { on_drift: Some(word) }, ..DeployOptions::default() }
+    DeployOptions {
+        policy: PolicyChange { on_drift: Some(word), ..PolicyChange::default() },
+        ..DeployOptions::default()
+    }
 }
 
 #[test]

@@ -52,4 +52,5 @@ found! {
     an_end_that_nobody_sees: EndsUnseen breaks DriftMended | RollbackArrives;
     a_container_that_is_brought_back_for_ever: RepairsUncounted breaks RepairsBounded | Converges;
     an_order_that_is_forgotten: OrderForgotten breaks RunsOn;
+    a_host_that_is_not_fenced: FenceSkipped breaks NothingLeft;
 }

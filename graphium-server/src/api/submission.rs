@@ -19,6 +19,8 @@ pub(super) struct DeployQuery {
     timeout: Option<u64>,
     rollback_on_error: Option<bool>,
     on_drift: Option<OnDrift>,
+    /// In seconds; 0: never.
+    reschedule_after: Option<u64>,
     pull_images: Option<bool>,
     /// Of a plan: why each container is where it is.
     explain: Option<bool>,
@@ -99,12 +101,16 @@ fn understand(body: Bytes, query: &DeployQuery) -> Result<Submission, Vec<Diagno
     let rollback =
         query.rollback_on_error.or_else(|| envelope?.rollback_on_error).or(reading.options.rollback_on_error);
     let on_drift = query.on_drift.or_else(|| envelope?.on_drift);
+    let reschedule_after = query.reschedule_after.or_else(|| envelope?.reschedule_after).map(Duration::from_secs);
     let options = DeployOptions {
         timeout: seconds.or(reading.options.timeout),
         pull_images: pull_images.unwrap_or(false),
         explain: query.explain.unwrap_or(false),
         on_failure: rollback.map(|back| if back { OnFailure::Rollback } else { OnFailure::Pause }),
-        policy: PolicyChange { on_drift: on_drift.or(reading.options.on_drift) },
+        policy: PolicyChange {
+            on_drift: on_drift.or(reading.options.on_drift),
+            reschedule_after: reschedule_after.or(reading.options.reschedule_after),
+        },
         ..DeployOptions::default()
     };
     Ok(Submission { reading, options, origin: Origin(body) })

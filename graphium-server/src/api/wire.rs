@@ -110,6 +110,10 @@ pub struct Envelope {
     /// What follows when a container does not run that should; without it the stack keeps what it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_drift: Option<OnDrift>,
+    /// So many seconds after a host has gone offline what ran there is placed elsewhere; 0: never; without it the stack keeps what
+    /// it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reschedule_after: Option<u64>,
     /// Pull images also where a host has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_images: Option<bool>,
@@ -124,6 +128,7 @@ impl Envelope {
             timeout: None,
             rollback_on_error: None,
             on_drift: None,
+            reschedule_after: None,
             pull_images: None,
         }
     }

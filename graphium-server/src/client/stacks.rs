@@ -26,6 +26,9 @@ pub struct DeployRequest {
     pub rollback_on_error: Option<bool>,
     /// What follows when a container does not run that should; without it the stack keeps what it has.
     pub on_drift: Option<OnDrift>,
+    /// How long after a host has gone offline what ran there is placed elsewhere, in whole seconds; zero: never; without it the
+    /// stack keeps what it has.
+    pub reschedule_after: Option<Duration>,
     /// Pull images also where a host has them.
     pub pull_images: Option<bool>,
     /// Of a plan: say why each container is where it is.
@@ -118,6 +121,7 @@ impl Client {
             ("timeout", seconds),
             ("rollbackOnError", request.rollback_on_error.map(word)),
             ("onDrift", request.on_drift.map(|word| word.as_str().to_owned())),
+            ("rescheduleAfter", request.reschedule_after.map(|after| after.as_secs().to_string())),
             ("pullImages", request.pull_images.map(word)),
             ("explain", request.explain.map(word)),
         ];

@@ -11,16 +11,20 @@ pub use remaining::{Drain, Remaining, RemainingState};
 
 use super::{
     Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, Revision, StackRecord, StackStatus,
-    deploy::deployed_record, draft::Draft, fold, fold::under_way,
+    deploy::deployed_record,
+    draft::Draft,
+    fold,
+    fold::under_way,
+    forget::{self, Forgotten},
 };
 use crate::{
     diagnostic::Diagnostic,
     event::EventType,
     id::{DeploymentId, HostId, StackId},
     inventory::{Host, HostStatus, Inventory},
-    plan::{self, Plan},
+    plan::{self, Plan, Trace},
     stack::OnFailure,
-    store::{Document, Expect, Kind, RecordQuery, StoreError, TaskQuery, TaskStoreExt, Versioned},
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
 };
 use futures::FutureExt;
@@ -50,6 +54,9 @@ pub struct Leaving {
     pub hosts: BTreeSet<HostId>,
     /// How often it has been tried, with this time.
     pub attempt: u32,
+    /// Whether these hosts are away, and left without being asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 impl Leaving {
@@ -75,6 +82,25 @@ impl Moves {
         *self = Self::default();
     }
 
+    /// Whether a look is due; the next is some time later.
+    pub(super) fn is_due(&mut self, elapsed: Duration) -> bool {
+        let is_due = elapsed >= self.due;
+        if is_due {
+            self.due = elapsed + LOOK;
+        }
+        is_due
+    }
+
+    /// Whether nothing of a stack could move, and it is not yet planned again.
+    pub(super) fn is_stuck(&self, stack: &StackId, elapsed: Duration) -> bool {
+        self.stuck.get(stack).is_some_and(|again| elapsed < *again)
+    }
+
+    /// Nothing of a stack could move.
+    pub(super) fn note_stuck(&mut self, stack: StackId, elapsed: Duration) {
+        self.stuck.insert(stack, elapsed + AGAIN);
+    }
+
     /// The next look is due.
     pub(super) fn look_soon(&mut self) {
         self.due = Duration::ZERO;
@@ -83,7 +109,7 @@ impl Moves {
 
 /// Whether something of a stack may be moved now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// It may; so many tries have failed.
     Ready { failed: u32 },
     /// It is being moved.
@@ -103,7 +129,7 @@ enum Standing {
 }
 
 /// What came of looking at one stack.
-enum Step {
+pub(super) enum Step {
     Begun,
     /// Nothing of it can move now.
     Stuck,
@@ -115,12 +141,8 @@ impl Control {
     /// Begins the moves whose turn it is.
     pub(super) async fn move_away(&self) -> Result<(), ControlError> {
         let elapsed = self.environment.elapsed();
-        {
-            let mut state = self.state();
-            if elapsed < state.moves.due {
-                return Ok(());
-            }
-            state.moves.due = elapsed + LOOK;
+        if !self.state().moves.is_due(elapsed) {
+            return Ok(());
         }
         let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
         let leave: BTreeSet<HostId> =
@@ -130,14 +152,14 @@ impl Control {
         }
         for head in self.stack_heads().await? {
             let mut places = head.applied.placements.values().chain(head.traces.iter().map(|trace| &trace.host));
-            let waits = self.state().moves.stuck.get(&head.id).is_some_and(|again| elapsed < *again);
+            let waits = self.state().moves.is_stuck(&head.id, elapsed);
             if waits || head.status.is_transitional() || !places.any(|host| leave.contains(host)) {
                 continue;
             }
             match self.alone_or_later(|| self.move_stack(&head.id).boxed()).await {
                 Ok(Some(Step::Begun | Step::Later)) => {}
                 Ok(Some(Step::Stuck)) => {
-                    self.state().moves.stuck.insert(head.id, elapsed + AGAIN);
+                    self.state().moves.note_stuck(head.id, elapsed);
                 }
                 // Somebody plans, or has changed the stack: the next look sees what came of it.
                 Ok(None) | Err(ControlError::Store(StoreError::Conflict { .. })) => return Ok(()),
@@ -160,7 +182,8 @@ impl Control {
         let goes_on = stack.value.status == StackStatus::Error && failed > 0;
         match plan_of_move(&stack.value, &inventory) {
             Ok(plan) if goes_on || plan.placements != stack.value.applied.placements => {
-                self.begin_move(&stack, plan, left(&inventory), failed + 1).await?;
+                let leaving = Leaving { hosts: left(&inventory), attempt: failed + 1, lost: false };
+                self.begin_move(&stack, plan, Some(leaving), Vec::new(), Vec::new()).await?;
                 Ok(Step::Begun)
             }
             Ok(_) | Err(_) => Ok(Step::Stuck),
@@ -174,7 +197,7 @@ impl Control {
         Ok(standing(stack.status, &last, &self.store.all_tasks(query).await?, asked, self.environment.now()))
     }
 
-    async fn moves_under_way(&self) -> Result<usize, ControlError> {
+    pub(super) async fn moves_under_way(&self) -> Result<usize, ControlError> {
         let mut count = 0;
         for head in self.stack_heads().await? {
             if head.status == under_way(DeploymentKind::Move) {
@@ -185,29 +208,41 @@ impl Control {
         Ok(count)
     }
 
-    async fn begin_move(
+    /// Stores a move with what it leaves on hosts that are away, and with other records that change in the same step.
+    pub(super) async fn begin_move(
         &self,
         stack: &Versioned<StackRecord>,
         plan: Plan,
-        hosts: BTreeSet<HostId>,
-        attempt: u32,
+        leaving: Option<Leaving>,
+        left: Vec<Forgotten>,
+        others: Vec<RecordWrite>,
     ) -> Result<(), ControlError> {
         let (kind, now, plan) = (DeploymentKind::Move, self.environment.now(), plan.sealed());
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         let draft = Draft { kind, deployment: &deployment, plan: &plan, by: None };
-        let state = DeploymentState { leaving: Some(Leaving { hosts, attempt }), ..draft.state(now) };
-        let mut submission = draft.submission(state)?;
+        let event = match &leaving {
+            Some(leaving) if leaving.lost => EventType::StackRescheduling,
+            _ => EventType::StackDeploying,
+        };
+        let mut submission = draft.submission(DeploymentState { leaving, ..draft.state(now) })?;
+        submission.records.extend(others);
         let (record, none) = (&stack.value, DeployOptions::default());
         // Where the revision runs from now on is where a later way back leads.
         if let Some(Versioned { version, value }) = self.revision(&record.id, record.revision).await? {
             let revision = Revision { placements: plan.placements.clone(), ..value };
             submission.records.push(revision.write(Expect::Version(version))?);
         }
-        let record = StackRecord {
+        let mut record = StackRecord {
             status: under_way(kind),
             ..deployed_record(&record.definition, &plan, Some(stack), &deployment, &none, now)
         };
-        self.commit(submission, Some(stack), &record, EventType::StackDeploying).await?;
+        // What is left behind is no trace of the stack any more: a record of its own outlives every later deployment.
+        let is_left = |trace: &Trace| left.iter().any(|one| one.host_id == trace.host && one.has(&trace.engine_name));
+        record.traces.retain(|trace| !is_left(trace));
+        let moved_by = Some(deployment.clone());
+        let left = left.iter().map(|one| Forgotten { moved_by: moved_by.clone(), ..one.clone() }).collect();
+        submission.records.extend(forget::records(left, &deployment)?);
+        self.commit(submission, Some(stack), &record, event).await?;
         Ok(())
     }
 }
@@ -225,8 +260,17 @@ fn left(inventory: &Inventory) -> BTreeSet<HostId> {
 /// What leaves the hosts that are to be left. The old ones go when the new ones run and, where they have a health check, are
 /// healthy.
 fn plan_of_move(stack: &StackRecord, inventory: &Inventory) -> Result<Plan, Vec<Diagnostic>> {
+    plan_leaving(stack, inventory, left(inventory))
+}
+
+/// The plan of what a stack runs, with these hosts to be left.
+pub(super) fn plan_leaving(
+    stack: &StackRecord,
+    inventory: &Inventory,
+    leave: BTreeSet<HostId>,
+) -> Result<Plan, Vec<Diagnostic>> {
     let options = plan::Options {
-        leave: left(inventory),
+        leave,
         keep: stack.applied.placements.clone(),
         traces: stack.traces.clone(),
         on_failure: Some(OnFailure::Rollback),
@@ -237,7 +281,7 @@ fn plan_of_move(stack: &StackRecord, inventory: &Inventory) -> Result<Plan, Vec<
 
 /// Whether something of a stack may be moved; `asked` is when a drain was last asked for, which makes failures before it
 /// forgotten.
-fn standing(
+pub(super) fn standing(
     status: StackStatus,
     last: &DeploymentState,
     tasks: &[Task],

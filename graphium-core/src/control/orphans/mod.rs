@@ -122,6 +122,14 @@ pub enum OrphanReason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// Its stack was rescheduled while its host was away, and has it elsewhere; it is removed when the agent returns.
+    Rescheduled {
+        /// When that was decided.
+        at: jiff::Timestamp,
+        /// Why it could not be removed when that was tried last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// It was to take the place of one of its stack's, or has given it up, and that was broken off.
     BrokenOff,
     /// It was to be removed, by itself or with its stack, and could not be.
@@ -139,6 +147,10 @@ impl fmt::Display for OrphanReason {
             Self::Moved { to } => write!(f, "its stack has it on host `{to}`"),
             Self::Forgotten { at, error } => {
                 write!(f, "its stack was removed at {at} while the host was away; it goes when the agent returns")?;
+                error.iter().try_for_each(|error| write!(f, "; the last try failed: {error}"))
+            }
+            Self::Rescheduled { at, error } => {
+                write!(f, "it was placed elsewhere at {at} while the host was away; it goes when the agent returns")?;
                 error.iter().try_for_each(|error| write!(f, "; the last try failed: {error}"))
             }
             Self::BrokenOff => f.write_str("a replacement was broken off, and left it beside its stack's own"),
@@ -276,7 +288,7 @@ fn orphan_id(task: &Task) -> Option<String> {
 
 /// What may be left on a host that was away.
 fn forgotten(one: Forgotten) -> Vec<Orphan> {
-    let Forgotten { stack_id, host_id, containers, networks, volumes, forgotten_at: at, error, .. } = one;
+    let Forgotten { stack_id, host_id, containers, networks, volumes, forgotten_at: at, error, moved_by, .. } = one;
     let containers = containers.into_iter().map(|container| OrphanKind::Container {
         container_name: container.name,
         container_id: container.container_id,
@@ -290,7 +302,10 @@ fn forgotten(one: Forgotten) -> Vec<Orphan> {
         host_id: host_id.clone(),
         what,
         stack_id: stack_id.clone(),
-        reason: OrphanReason::Forgotten { at, error: error.clone() },
+        reason: match moved_by {
+            Some(_) => OrphanReason::Rescheduled { at, error: error.clone() },
+            None => OrphanReason::Forgotten { at, error: error.clone() },
+        },
     });
     each.collect()
 }

@@ -92,6 +92,7 @@ impl Reader<'_> {
             timeout: self.duration_of(&envelope, "timeout"),
             rollback_on_error: self.flag_of(&envelope, "rollbackOnError"),
             on_drift: self.choice_of(&envelope, "onDrift"),
+            reschedule_after: self.duration_of(&envelope, "rescheduleAfter"),
             pull_images: self.flag_of(&envelope, "pullImages"),
         }
     }

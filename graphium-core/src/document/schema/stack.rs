@@ -32,6 +32,11 @@ pub(in super::super) static ENVELOPE: Place = Place {
         field("timeout", Kind::Duration, "How long the deployment may take"),
         field("rollbackOnError", Kind::Flag, "Whether a failure takes the stack back to where it was"),
         field("onDrift", Kind::Choice(ON_DRIFT), "What follows when a container does not run that should"),
+        field(
+            "rescheduleAfter",
+            Kind::Duration,
+            "How long after a host has gone offline what ran there is placed elsewhere; 0 is never",
+        ),
         field("pullImages", Kind::Flag, "Whether images are pulled even where a host has them"),
         field("@context", Kind::Structure, "The context of the document"),
     ],

@@ -8,6 +8,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("ENVELOPE", r#""timeout": "5m""#),
     ("ENVELOPE", r#""rollbackOnError": true"#),
     ("ENVELOPE", r#""onDrift": "report""#),
+    ("ENVELOPE", r#""rescheduleAfter": "1m""#),
     ("ENVELOPE", r#""pullImages": true"#),
     ("ENVELOPE", r#""@context": "https://graphium.io/context/v1.jsonld""#),
     // The stack.

@@ -3,6 +3,7 @@
 use super::Call;
 use crate::{
     cli::{
+        duration,
         exit::{Exit, Failure},
         follow::WaitArgs,
         source::DocumentArgs,
@@ -12,6 +13,7 @@ use crate::{
 };
 use graphium_core::stack::OnDrift;
 use graphium_server::client::DeployRequest;
+use std::time::Duration;
 
 /// Deploys a stack's document, or changes the stack to what it says now
 #[derive(Debug, clap::Args)]
@@ -30,9 +32,18 @@ pub(super) struct DeployArgs {
     /// it has
     #[arg(long, value_enum)]
     on_drift: Option<DriftArg>,
+    /// How long after a host has gone offline what ran there is placed elsewhere, from now on, as far as no data ties it to its
+    /// host: `90s`, `5m`; `never`, as for a new stack, ends that
+    #[arg(long, value_name = "TIME", value_parser = reschedule_after)]
+    reschedule_after: Option<Duration>,
     /// How the result is written
     #[arg(short, long, value_enum)]
     output: Option<Format>,
+}
+
+/// A time, or `never`.
+fn reschedule_after(text: &str) -> Result<Duration, String> {
+    if text == "never" { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
 
 /// The words of `--on-drift`.
@@ -72,6 +83,7 @@ pub(super) async fn run(args: &DeployArgs, call: &mut Call<'_>) -> Result<Exit, 
         pull_images: args.pull.then_some(true),
         rollback_on_error: args.rollback_on_error.then_some(true),
         on_drift: args.on_drift.map(Into::into),
+        reschedule_after: args.reschedule_after,
         ..DeployRequest::default()
     };
     match call.client.deploy(document.bytes().to_vec(), &request).await.map_err(Failure::from) {

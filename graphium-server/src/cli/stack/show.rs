@@ -9,7 +9,10 @@ use crate::{
     config::Format,
     render::{self, Clock, Table},
 };
-use graphium_core::{control::StackView, stack::OnDrift};
+use graphium_core::{
+    control::{Away, StackView},
+    stack::OnDrift,
+};
 use graphium_server::api::wire::StackList;
 
 /// Lists the stacks
@@ -100,8 +103,35 @@ pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exi
         call.output
             .line(format_args!("stack `{}`: what does not run is left alone (on drift: {word})", status.stack_name))?;
     }
+    for away in &status.away {
+        for line in away_lines(away) {
+            call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(&line)))?;
+        }
+    }
     if let Some(error) = &status.error_message {
         call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(error)))?;
     }
     Ok(Exit::Ok)
+}
+
+/// What becomes of what a stack has on a host that is away, or has left there.
+fn away_lines(away: &Away) -> Vec<String> {
+    let mut lines = Vec::new();
+    let host = &away.host_id;
+    if let (Some(since), Some(at)) = (away.since, away.at) {
+        let count = render::count(away.remaining.len(), "container");
+        lines.push(format!(
+            "host `{host}` is silent since {since}; of its {count} what may go is placed elsewhere at {at}"
+        ));
+    }
+    for one in &away.remaining {
+        lines.push(format!("  `{}` on `{host}` is {}: {}", one.container, one.state.as_str(), one.why));
+    }
+    if !away.left.is_empty() {
+        let names = away.left.join("`, `");
+        let when = if away.since.is_some() { "when the host is back" } else { "now that the host is back" };
+        let error = away.error.as_ref().map(|error| format!("; the last try failed: {error}")).unwrap_or_default();
+        lines.push(format!("`{names}` may still be on host `{host}`, and is removed {when}{error}"));
+    }
+    lines
 }
