@@ -2,25 +2,26 @@
 
 use super::{
     engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
-    execute::{HostFacts, Workplace, execute},
+    execute::{Hold, HostFacts, Workplace, execute},
     health::HealthMonitor,
     journal::{Journal, Memory},
     link::{AgentLink, LinkError},
     observe::Watchman,
     patience::within,
     settings::{AgentError, AgentSettings, Notice},
-    step::Key,
+    step::{Key, Phase, Step},
     streams::StreamKeeper,
 };
 use crate::{
     environment::Environment,
-    runtime::ContainerRuntime,
+    runtime::{ContainerRuntime, beside},
     task::{Outcome, Task},
 };
 use futures::{
     FutureExt as _, StreamExt as _,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
-    future::{AbortHandle, BoxFuture, Fuse, abortable},
+    future::{AbortHandle, Abortable, BoxFuture, Fuse, abortable},
+    lock::Mutex,
     select_biased,
     stream::FuturesUnordered,
 };
@@ -116,7 +117,9 @@ struct Driver {
     engine: Engine,
     /// Everything that is under way: calls, attempts, the watch. `None` comes of an attempt that was stopped.
     work: FuturesUnordered<BoxFuture<'static, Option<Input>>>,
-    attempts: HashMap<Key, (AbortHandle, Arc<Task>)>,
+    attempts: HashMap<Key, (Hold, Arc<Task>)>,
+    /// What attempts have for themselves, by its name.
+    subjects: HashMap<String, Arc<Mutex<()>>>,
     news: UnboundedSender<Input>,
     steps: UnboundedReceiver<Input>,
     memory: Memory,
@@ -134,6 +137,7 @@ impl Driver {
             engine,
             work,
             attempts: HashMap::new(),
+            subjects: HashMap::new(),
             news,
             steps,
             memory,
@@ -178,8 +182,8 @@ impl Driver {
             }),
             Command::Start(key, task) => self.start(key, task),
             Command::Stop(key) => {
-                if let Some((attempt, task)) = self.attempts.remove(&key) {
-                    attempt.abort();
+                if let Some((hold, task)) = self.attempts.remove(&key) {
+                    hold.cut();
                     self.notify(&ended(&task, "stopped".to_owned()));
                 }
             }
@@ -212,18 +216,34 @@ impl Driver {
             subject: task.payload.subject().to_owned(),
             attempt: key.attempt,
         });
-        let place = self.workplace();
+        let (end, registration) = AbortHandle::new_pair();
+        let hold = Hold::of(end);
+        let place = Workplace { hold: hold.clone(), ..self.workplace() };
         let (begun, teller, news) = (Arc::clone(&task), key.clone(), self.news.clone());
+        let subject = task.payload.subject();
+        let subject = self.subject(beside::principal(subject).unwrap_or(subject));
         let attempt = async move {
             // Every step is taken in, the last bytes before a pull falls silent too; the engine decides which are told.
             // Sending fails only when the agent is gone, and then nobody listens.
             let tell = |step| drop(news.unbounded_send(Input::Stepped(teller.clone(), step)));
+            let _own = if let Some(own) = subject.try_lock_owned() {
+                own
+            } else {
+                let message = "an earlier task is cut off, and what it asked of the engine goes on".to_owned();
+                tell(Step { phase: Phase::Waiting, message, bytes: None });
+                subject.lock_owned().await
+            };
             let outcome = execute(&begun, &place, &tell).await;
             Input::Ended(teller, Box::new(outcome))
         };
-        let (attempt, handle) = abortable(attempt);
-        self.attempts.insert(key, (handle, task));
-        self.work.push(attempt.map(Result::ok).boxed());
+        self.attempts.insert(key, (hold, task));
+        self.work.push(Abortable::new(attempt, registration).map(Result::ok).boxed());
+    }
+
+    /// What an attempt has for itself while it acts on something, also when it has been cut off and the engine is not done.
+    fn subject(&mut self, name: &str) -> Arc<Mutex<()>> {
+        self.subjects.retain(|_, subject| Arc::strong_count(subject) > 1);
+        Arc::clone(self.subjects.entry(name.to_owned()).or_default())
     }
 
     fn workplace(&self) -> Workplace {
@@ -235,6 +255,7 @@ impl Driver {
             secrets: Arc::clone(&settings.secrets),
             settle: settings.settle,
             health: Arc::clone(&self.agent.health),
+            hold: Hold::default(),
         }
     }
 

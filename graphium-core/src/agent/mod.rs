@@ -19,7 +19,7 @@ mod step;
 mod streams;
 
 pub use driver::Agent;
-pub use execute::{HostFacts, Secrets, Tell, Workplace, execute};
+pub use execute::{Hold, HostFacts, Secrets, Tell, Workplace, execute};
 pub use health::HealthMonitor;
 pub use journal::{FileJournal, Journal, JournalError, Memory, MemoryJournal};
 pub use link::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, Renewal, SessionGrant, Usage};

@@ -68,8 +68,9 @@ impl StreamKeeper {
                     }
                     continue;
                 }
-                Err(LinkError::SessionLost(_) | LinkError::Denied(_)) => return,
-                Err(LinkError::Rejected(_)) => REFUSED,
+                Err(LinkError::SessionLost(_)) => return,
+                // Whether the agent is to go on without a right its other calls decide: one server of several may err.
+                Err(LinkError::Rejected(_) | LinkError::Denied(_)) => REFUSED,
                 Err(_) => {
                     let rest = pause;
                     pause = (pause * 2).min(AGAIN.1);

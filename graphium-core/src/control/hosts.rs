@@ -1,6 +1,6 @@
 //! Hosts and the containers on them, as operators see and change them.
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, Forgotten};
 use crate::{
     id::{HostId, StackId},
     inventory::{Holdings, Host, HostStatus, ObservedContainer},
@@ -119,6 +119,10 @@ impl Control {
         }
         let mut records = vec![found.value.removal(Expect::Version(found.version))];
         records.extend(containers.iter().map(|container| container.value.removal(Expect::Any)));
+        // Nobody can remove there any more what may be left.
+        let query = RecordQuery { host: Some(id.clone()), ..RecordQuery::of(Kind::Forgotten) };
+        let forgotten = self.store.documents::<Forgotten>(query).await?;
+        records.extend(forgotten.iter().map(|one| one.value.removal(Expect::Version(one.version))));
         let holdings = self.store.document::<Holdings>(id.as_str()).await?;
         records.extend(holdings.map(|held| held.value.removal(Expect::Any)));
         self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;

@@ -60,7 +60,7 @@ pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 use crate::{
     environment::Environment,
     event::EventSink,
-    id::{DeploymentId, HostId},
+    id::{DeploymentId, HostId, StackId},
     store::{Expect, TaskStore},
     stream::StreamExchange,
 };
@@ -131,6 +131,8 @@ struct State {
     presence: BTreeMap<HostId, Presence>,
     /// Hosts that went offline or came back, and whose stacks do not say so yet.
     turned: BTreeSet<HostId>,
+    /// Stacks of which something was seen anew, and that were not settled since.
+    seen: BTreeSet<StackId>,
     /// Containers (host and name) that a task's result told of, and when: an older look at them does not count.
     noted: BTreeMap<(HostId, String), Duration>,
     /// The last event that the sink has.

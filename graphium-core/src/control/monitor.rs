@@ -76,7 +76,8 @@ impl Control {
 
     /// Settles what changed, then hands the events on.
     async fn catch_up(&self) -> Result<(), ControlError> {
-        let mut failed = self.touch_stacks_of_turned().await;
+        let seen = self.touch_stacks_that_were_seen().await;
+        let mut failed = self.touch_stacks_of_turned().await.and(seen);
         let dirty = std::mem::take(&mut self.state().dirty);
         for id in dirty {
             // One that cannot be settled now is tried again, and keeps no other from it.

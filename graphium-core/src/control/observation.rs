@@ -3,6 +3,7 @@
 use super::{Control, ControlError, agents::located};
 use crate::{
     agent::HostReport,
+    id::StackId,
     inventory::{Holding, Holdings, ObservedContainer},
     store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt, Versioned},
 };
@@ -18,6 +19,19 @@ const ON_THE_WAY: Duration = Duration::from_millis(100);
 const NOTED_FOR: Duration = Duration::from_secs(60);
 /// How long what a host holds stands as it was seen first, though it was seen again since.
 const HELD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Stacks of which something is seen anew: whatever becomes of the record, or of whoever waits for it, they are looked at.
+struct Seeing<'a> {
+    control: &'a Control,
+    stacks: BTreeSet<StackId>,
+}
+
+impl Drop for Seeing<'_> {
+    fn drop(&mut self) {
+        self.control.state().seen.append(&mut self.stacks);
+        self.control.wake.notify(usize::MAX);
+    }
+}
 
 impl Control {
     /// Takes in what a host is and what runs there; writes only what changed.
@@ -120,14 +134,9 @@ impl Control {
         if records.is_empty() {
             return Ok(());
         }
+        let _seeing = Seeing { control: self, stacks };
         let submission = Submission { records, ..Submission::default() };
         self.store.submit(submission, self.environment.now()).await?;
-        for stack in stacks {
-            if let Some(head) = self.stack_head(&stack).await? {
-                self.touch(Some(&head.deployment_id));
-            }
-        }
-        self.wake.notify(usize::MAX);
         Ok(())
     }
 }

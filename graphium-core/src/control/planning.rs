@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 /// The record that every plan of servers on one store changes: who planned upon an older one plans anew.
 pub(super) const PLANNING: &str = "planning";
 
+/// What the monitor writes of a stack, and what a plan of it changes.
+const WRITTEN_MEANWHILE: [Kind; 3] = [Kind::Stack, Kind::Deployment, Kind::Revision];
+/// So often a plan is made anew because something of its stack was written meanwhile.
+const OVERTAKEN: u32 = 8;
+
 impl Control {
     /// Plans and stores, one at a time; anew as often as another server on the same store has planned meanwhile.
     pub(super) async fn alone<'a, T>(
@@ -29,11 +34,18 @@ impl Control {
     }
 
     async fn anew<'a, T>(&self, plan: impl Fn() -> BoxFuture<'a, Result<T, ControlError>>) -> Result<T, ControlError> {
+        let mut overtaken = 0;
         loop {
             self.note_planned().await?;
             match plan().await {
                 Err(ControlError::Store(StoreError::Conflict { kind, id }))
                     if kind == Kind::Server.as_str() && id == PLANNING => {}
+                // The monitor writes what it sees of a stack whenever it sees it.
+                Err(ControlError::Store(StoreError::Conflict { kind, .. }))
+                    if WRITTEN_MEANWHILE.iter().any(|written| kind == written.as_str()) && overtaken < OVERTAKEN =>
+                {
+                    overtaken += 1;
+                }
                 other => return other,
             }
         }

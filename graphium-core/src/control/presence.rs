@@ -79,7 +79,10 @@ impl Control {
     /// Notes that an agent was heard; one that was offline is online again.
     pub(super) async fn hear(&self, host: &HostId) -> Result<(), ControlError> {
         let heard = self.environment.elapsed();
+        let mut is_new_here = false;
         let is_known = self.with_presence(host, |presence| {
+            let patience = self.settings.offline_after;
+            is_new_here = presence.heard_here.is_none_or(|before| heard.saturating_sub(before) > patience);
             presence.heard = heard;
             presence.heard_here = Some(heard);
             let is_known = presence.said == Said::Online;
@@ -88,6 +91,10 @@ impl Control {
             }
             is_known
         });
+        if is_new_here && self.store.is_shared() {
+            // Another server may have taken in what it told last, and not have come to look at it.
+            self.state().turned.insert(host.clone());
+        }
         if !is_known {
             // One that has never told what it is (its address above all) is not to be planned with yet.
             let now = self.environment.now();
@@ -98,8 +105,6 @@ impl Control {
             .await?;
             self.with_presence(host, |presence| presence.said = Said::Online);
             self.has_turned(host);
-            // Another server may have taken in what it told last, and looked at nothing any more.
-            self.state().is_to_sweep |= self.store.is_shared();
         }
         Ok(())
     }
@@ -146,7 +151,23 @@ impl Control {
         self.wake.notify(usize::MAX);
     }
 
-    /// Has the stacks settled of which something runs on hosts that went offline or came back.
+    /// Has the stacks settled of which something was seen anew.
+    pub(super) async fn touch_stacks_that_were_seen(&self) -> Result<(), ControlError> {
+        let mut seen = std::mem::take(&mut self.state().seen);
+        while let Some(stack) = seen.first() {
+            match self.stack_head(stack).await {
+                Ok(head) => self.state().dirty.extend(head.map(|head| head.deployment_id)),
+                Err(error) => {
+                    self.state().seen.append(&mut seen);
+                    return Err(error);
+                }
+            }
+            seen.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Has the stacks settled of which something is on hosts that went offline, came back or take work again.
     pub(super) async fn touch_stacks_of_turned(&self) -> Result<(), ControlError> {
         let turned = std::mem::take(&mut self.state().turned);
         if turned.is_empty() {
@@ -159,7 +180,10 @@ impl Control {
                 return Err(error);
             }
         };
-        let is_there = |head: &StackHead| head.applied.placements.values().any(|host| turned.contains(host));
+        let is_there = |head: &StackHead| {
+            let traces = head.traces.iter().map(|trace| &trace.host);
+            head.applied.placements.values().chain(traces).any(|host| turned.contains(host))
+        };
         self.state().dirty.extend(stacks.into_iter().filter(is_there).map(|head| head.deployment_id));
         Ok(())
     }
@@ -227,7 +251,7 @@ impl Control {
             Ok(_) => {
                 if !takes_work(&before) && takes_work(&host) {
                     // What could not be brought back there can be now.
-                    self.state().is_to_sweep = true;
+                    self.state().turned.insert(host.id.clone());
                 }
                 self.wake.notify(usize::MAX);
                 Ok(Some(host))

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::{EventType, NewEvent},
-    id::DeploymentId,
+    id::{DeploymentId, HostId},
     inventory::{Host, ObservedContainer},
     store::{
         Document, Expect, Key, Kind, Record, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
@@ -115,8 +115,8 @@ impl Control {
         current: Option<&Current>,
     ) -> Result<Fold, ControlError> {
         if current.is_some() && fold.status == StackStatus::Running {
-            let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
-            let hosts: Vec<Host> = hosts.into_iter().map(|host| host.value).collect();
+            let hosts = self.hosts_of(state.placements.values().map(|placement| &placement.host_id)).await?;
+            let hosts: Vec<Host> = hosts.into_values().collect();
             let after = current.and_then(|current| current.head.policy.reschedule_after);
             if let Some(reason) = absence(&state.placements, &hosts, after) {
                 fold.status = StackStatus::Degraded;
@@ -124,6 +124,20 @@ impl Control {
             }
         }
         Ok(fold)
+    }
+
+    /// The records of some hosts: of a large estate a stack has few.
+    pub(super) async fn hosts_of(
+        &self,
+        ids: impl Iterator<Item = &HostId>,
+    ) -> Result<BTreeMap<HostId, Host>, ControlError> {
+        let ids: BTreeSet<&HostId> = ids.collect();
+        let mut hosts = BTreeMap::new();
+        for id in ids {
+            let host = self.store.document::<Host>(id.as_str()).await?;
+            hosts.extend(host.map(|host| (id.clone(), host.value)));
+        }
+        Ok(hosts)
     }
 
     /// A deployment that is not there: what was to write it may still be under way, for a while.

@@ -10,12 +10,14 @@ use super::{
 };
 use crate::{
     event::EventType,
-    id::{DeploymentId, StackId},
+    id::{DeploymentId, HostId, StackId},
+    inventory::Inventory,
     plan::{self, SealedPlan, StackAction},
     store::{Document, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, TaskQuery, TaskStoreExt, Versioned},
+    task::TaskStatus,
 };
 use futures::FutureExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Control {
     /// Takes the removal of a stack on. Its record goes when every host has confirmed.
@@ -105,6 +107,7 @@ impl Control {
         let mut inventory = self.inventory().await?;
         let record = &existing.value;
         forget::hide(&mut inventory, &self.moved_from(&record.id).await?, record);
+        self.hide_what_is_at_work(record, &mut inventory).await?;
         if record.applied.placements.is_empty() {
             return Err(ControlError::Conflict {
                 code: "nothing-deployed",
@@ -114,6 +117,18 @@ impl Control {
         let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
+    }
+
+    /// Takes out of an inventory what tasks of a stack act on, or did when they were cut off: what was seen of it does not tell what
+    /// it does in a moment.
+    async fn hide_what_is_at_work(&self, record: &StackRecord, inventory: &mut Inventory) -> Result<(), ControlError> {
+        let last = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+        let mut tasks = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
+        tasks.extend(self.store.all_tasks(last).await?.into_iter().filter(|task| task.status == TaskStatus::Cancelled));
+        let begun = tasks.iter().filter(|task| task.attempt > 0);
+        let at_work: BTreeSet<(&HostId, &str)> = begun.map(|task| (&task.host_id, task.payload.subject())).collect();
+        inventory.containers.retain(|seen| !at_work.contains(&(&seen.hosted_on, seen.name.as_str())));
+        Ok(())
     }
 
     /// Deploys an earlier document of a stack again: the given revision, or the latest before the present that has not failed

@@ -7,9 +7,10 @@ use graphium_core::{
     environment::Environment,
     id::HostId,
     inventory::{ContainerStatus, Health},
-    runtime::label,
+    runtime::{ContainerRuntime, label},
     stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy, UpdateOrder},
-    task::{Task, TaskError, TaskStatus},
+    store::TaskStore,
+    task::{Input, Task, TaskError, TaskStatus},
     testing::{Program, Thing},
 };
 use std::{sync::Arc, time::Duration};
@@ -269,6 +270,31 @@ fn variables_of_the_host_are_filled_in_and_missing_secrets_are_named() {
 }
 
 #[test]
+fn what_is_cut_off_while_it_stops_a_container_keeps_the_next_from_it_until_the_engine_is_done() {
+    let bed = Bed::new();
+    let (task, ended) = bed.serve(async {
+        let [made] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        assert_eq!(bed.end_of(&made).await.status, TaskStatus::Completed);
+        bed.runtime.set_stopping(Duration::from_secs(10));
+        let [stop] = bed.submit([Action::Stop { name: "web".to_owned() }]).await.try_into().unwrap();
+        bed.phase_of(&stop, "stopping").await;
+        bed.sleep(1000).await;
+        let cancel = Input::Cancel { reason: "never mind".to_owned() };
+        bed.store.act(&stop, cancel, bed.environment.now()).await.unwrap();
+        assert_eq!(bed.end_of(&stop).await.status, TaskStatus::Cancelled);
+        let [start] = bed.submit([Action::Start { name: "web".to_owned() }]).await.try_into().unwrap();
+        let started = bed.end_of(&start).await;
+        bed.sleep(30_000).await;
+        started
+    });
+    ended.unwrap();
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+    assert_eq!(bed.runtime.effects("web").started, 2, "it was started after its stop had come to its end");
+    let seen = bed.environment.run(bed.runtime.inspect("web")).unwrap().unwrap();
+    assert_eq!(seen.status(), ContainerStatus::Running);
+}
+
+#[test]
 fn a_pull_tells_its_bytes() {
     let bed = Bed::new();
     let steps = std::sync::Mutex::new(Vec::<Step>::new());
@@ -282,6 +308,7 @@ fn a_pull_tells_its_bytes() {
             secrets: Arc::new(|_| None),
             settle: Duration::ZERO,
             health: Arc::default(),
+            hold: Default::default(),
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
     });

@@ -9,17 +9,18 @@ use crate::{
 };
 use bollard::{models::ExecConfig, query_parameters::ResizeExecOptionsBuilder};
 use futures::{
-    FutureExt as _, StreamExt as _,
-    future::{BoxFuture, Fuse, ready},
-    select_biased,
+    StreamExt as _,
     stream::{self, BoxStream},
 };
 use graphium_core::runtime::{ExecEvent, ExecFeed, ExecSpec, Execution, LogSource, RuntimeError, TerminalSize};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf},
+    task::JoinSet,
+};
 
 /// How much is read at a time.
 const PIECE: usize = 16 * 1024;
@@ -108,9 +109,8 @@ struct Reading {
     output: ReadHalf<TokioIo<Upgraded>>,
     /// Absent with a terminal, whose bytes come as they are.
     demultiplexer: Option<Demultiplexer>,
-    /// What it is given meanwhile.
-    feeding: Fuse<BoxFuture<'static, ()>>,
-    resizing: Fuse<BoxFuture<'static, ()>>,
+    /// Gives it what it is sent, however little of what it writes is taken; ends with the reading.
+    _feeding: JoinSet<()>,
     ready: VecDeque<ExecEvent>,
     buffer: Vec<u8>,
 }
@@ -124,12 +124,15 @@ impl Command {
     ) -> BoxStream<'static, Result<ExecEvent, RuntimeError>> {
         let (output, input) = tokio::io::split(stream);
         // A half that is dropped ends nothing: the connection goes with the other.
-        let stdin = if spec.stdin { write(feed.stdin, input).boxed() } else { ready(()).boxed() };
+        let mut feeding = JoinSet::new();
+        if spec.stdin {
+            feeding.spawn(write(feed.stdin, input));
+        }
+        feeding.spawn(self.clone().resize(spec.terminal, feed.sizes));
         let reading = Reading {
             output,
             demultiplexer: spec.terminal.is_none().then(Demultiplexer::default),
-            feeding: stdin.fuse(),
-            resizing: self.clone().resize(spec.terminal, feed.sizes).boxed().fuse(),
+            _feeding: feeding,
             ready: VecDeque::new(),
             buffer: vec![0; PIECE],
             command: self,
@@ -202,14 +205,8 @@ impl Reading {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            let mut read = pin!(self.output.read(&mut self.buffer).fuse());
-            let count = loop {
-                select_biased! {
-                    read = read => break read.map_err(|error| self.command.connection.away(&error))?,
-                    () = &mut self.feeding => {}
-                    () = &mut self.resizing => {}
-                }
-            };
+            let read = self.output.read(&mut self.buffer).await;
+            let count = read.map_err(|error| self.command.connection.away(&error))?;
             if count == 0 {
                 return self.command.exit_code().await.map(ExecEvent::Exited);
             }

@@ -146,11 +146,13 @@ impl Hands {
         }
     }
 
-    /// An attempt has ended: what is to be reported, also of those that waited for the same pull.
+    /// An attempt has ended: what is to be reported, also of those that waited for the same pull and have what they wanted. One
+    /// that failed has failed for itself: the next pulls itself.
     pub(super) fn ended(&mut self, key: &Key, outcome: Outcome) -> Vec<(Lease, Outcome)> {
         let Some(place) = self.running(key) else { return Vec::new() };
         let ended = self.attempts.remove(place);
-        let followers = self.attempts.extract_if(.., |held| shares(held, &ended.task.payload));
+        let has_come = matches!(outcome, Outcome::Completed(_));
+        let followers = self.attempts.extract_if(.., |held| has_come && shares(held, &ended.task.payload));
         let mut reports: Vec<_> = followers.map(|held| (held.lease, outcome.clone())).collect();
         reports.insert(0, (ended.lease, outcome));
         reports

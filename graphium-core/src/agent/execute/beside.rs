@@ -139,8 +139,10 @@ impl Job<'_> {
         if matches!(trouble, Trouble::Engine(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) {
             return trouble;
         }
-        // The failure that led here is the one to be told.
-        let is_gone = self.delete(next).await.is_ok();
+        // The failure that led here is the one to be told. It has served nobody, so it is not asked to end: a stop that is cut off
+        // goes on in the engine, and would end it after another attempt has found it running.
+        self.enter(Phase::Removing);
+        let is_gone = self.place.hold.whole(self.runtime().remove(next)).await.is_ok();
         let Trouble::Task(error) = trouble else { return trouble };
         let lines = if error.log.is_empty() { "it wrote nothing" } else { "its last lines say more" };
         let fate =

@@ -89,17 +89,21 @@ impl Job<'_> {
             // Nothing is known of it: the next attempt will see.
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),
             Err(error) => {
-                self.clear_away(&spec.name).await;
+                // What the engine itself cannot start is made anew by the next attempt: after `kill -9` containerd may hold on to
+                // a run that the engine knows nothing of, and refuse every other of that container.
+                let is_stuck = matches!(error, RuntimeError::Failed(_));
+                self.clear_away(&spec.name, is_stuck).await;
                 Err(error.into())
             }
         }
     }
 
-    /// Removes our container if it has never run. The failure that led here is the one to be told, so its own does not count.
-    async fn clear_away(&self, name: &str) {
+    /// Removes our container if it has never run, or has `ended` too. The failure that led here is the one to be told, so its own
+    /// does not count.
+    async fn clear_away(&self, name: &str, ended: bool) {
         if let Ok(Some(present)) = self.runtime().inspect(name).await
             && present.is_managed()
-            && present.status() == ContainerStatus::Created
+            && (present.status() == ContainerStatus::Created || ended && present.status() == ContainerStatus::Exited)
         {
             self.enter(Phase::Removing);
             let _ = self.runtime().remove(name).await;

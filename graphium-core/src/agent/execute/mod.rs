@@ -11,6 +11,7 @@ mod port;
 mod prepare;
 mod settle;
 mod trouble;
+mod whole;
 
 use super::{
     health::HealthMonitor,
@@ -26,6 +27,7 @@ use crate::{
 };
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use trouble::Trouble;
+pub use whole::Hold;
 
 /// First and longest pause before an engine that did not answer is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -60,6 +62,8 @@ pub struct Workplace {
     pub settle: Duration,
     /// Makes the health checks that no engine makes.
     pub health: Arc<HealthMonitor>,
+    /// Of this attempt.
+    pub hold: Hold,
 }
 
 impl fmt::Debug for Workplace {
@@ -78,7 +82,7 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
     loop {
         match job.perform().await {
             Ok(result) => return Outcome::Completed(result),
-            Err(Trouble::Engine(error @ RuntimeError::Unreachable { .. })) => {
+            Err(Trouble::Engine(error)) if is_silence(&error, &task.payload) => {
                 tell(Step { phase: Phase::Waiting, message: error.to_string(), bytes: None });
                 place.environment.sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
@@ -89,6 +93,15 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
                 return Outcome::Failed(if is_port { job.taken(error).await } else { error });
             }
         }
+    }
+}
+
+/// Whether an engine does not answer. A pull that stands still is its registry's fault.
+fn is_silence(error: &RuntimeError, action: &Action) -> bool {
+    match error {
+        RuntimeError::Unreachable { .. } => true,
+        RuntimeError::TimedOut { .. } => !matches!(action, Action::Pull { .. }),
+        _ => false,
     }
 }
 
@@ -163,7 +176,7 @@ impl Job<'_> {
 
     async fn stop(&self, name: &str) -> Result<(), Trouble> {
         self.enter(Phase::Stopping);
-        Ok(self.runtime().stop(name, None).await?)
+        Ok(self.place.hold.whole(self.runtime().stop(name, None)).await?)
     }
 
     async fn start(&self, name: &str) -> Result<TaskResult, Trouble> {
@@ -175,7 +188,7 @@ impl Job<'_> {
     async fn delete(&self, name: &str) -> Result<(), Trouble> {
         self.stop(name).await?;
         self.enter(Phase::Removing);
-        Ok(self.runtime().remove(name).await?)
+        Ok(self.place.hold.whole(self.runtime().remove(name)).await?)
     }
 
     fn runtime(&self) -> &dyn ContainerRuntime {

@@ -136,7 +136,9 @@ impl HealthMonitor {
     /// A container goes on under another name, with what is known of it.
     pub(in super::super) fn renamed(&self, name: &str, to: &str) {
         let by_name = &mut self.patients().by_name;
-        if let Some(patient) = by_name.remove(name) {
+        if let Some(mut patient) = by_name.remove(name) {
+            // A check that is under way is of the old name, and says nothing of this one.
+            patient.is_being_asked = false;
             by_name.insert(to.to_owned(), patient);
         }
     }

@@ -65,6 +65,9 @@ pub(in crate::control) fn drift(
         }
         let place = format!("container `{engine_name}` on host `{host}` {}", fault.words());
         let repairs = drift.repairs.entry(name.clone()).or_default();
+        if matches!(was(name), Some(ContainerStatus::Running | ContainerStatus::Paused)) {
+            *repairs = repairs.since_it_ran(now);
+        }
         let is_for_us = record.policy.on_drift == OnDrift::Repair && is_to_run_again(definition, fault, ends);
         drift.words.push(match (is_for_us, obstacle) {
             (false, _) | (true, Some(Obstacle::Away)) => place,

@@ -19,15 +19,14 @@ use super::{
 };
 use crate::{
     event::EventType,
-    id::{DeploymentId, HostId},
-    inventory::{ContainerStatus, Host},
+    id::DeploymentId,
+    inventory::ContainerStatus,
     plan,
     stack::OnDrift,
-    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
+    store::{TaskQuery, TaskStoreExt},
 };
 use futures::FutureExt;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
 
 /// What a repair has not begun by then it gives up, so that it keeps no other from its repair for ever.
 const LIMIT: SignedDuration = SignedDuration::from_mins(10);
@@ -59,8 +58,7 @@ impl Control {
         state: &DeploymentState,
         seen: &Seen,
     ) -> Result<Drift, ControlError> {
-        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
-        let hosts: BTreeMap<HostId, Host> = hosts.into_iter().map(|host| (host.value.id.clone(), host.value)).collect();
+        let hosts = self.hosts_of(record.applied.placements.values()).await?;
         let was = |name: &str| state.placements.get(name).and_then(|placement| placement.status);
         Ok(drift(record, seen, was, &hosts, self.environment.now()))
     }
@@ -106,6 +104,10 @@ impl Control {
         for (name, placement) in &mut next.placements {
             if let Some(before) = state.placements.get(name).filter(|before| before.host_id == placement.host_id) {
                 placement.clone_from(before);
+            }
+            // Whether it has run after this repair shows in what is seen of it from now on.
+            if drift.due.contains(name) {
+                placement.status = None;
             }
         }
         let record = StackRecord {

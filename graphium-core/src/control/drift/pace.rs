@@ -12,7 +12,7 @@ const PAUSES: [SignedDuration; 5] = [
     SignedDuration::from_secs(120),
 ];
 
-/// A repair after which a container has run for longer does not count any more.
+/// A repair that is longer ago does not count any more, if the container has run since.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The repairs of one container that count still.
@@ -21,7 +21,8 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 pub struct Repairs {
     /// When they were begun, the latest last.
     begun: Vec<Timestamp>,
-    /// When it ended once more, and nothing was done any more; only a deployment, start or restart of the stack changes that.
+    /// When it ended once more, and nothing was done any more; it stays so until it is seen running, or its stack is deployed,
+    /// started or restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given_up: Option<Timestamp>,
 }
@@ -58,6 +59,12 @@ impl Repairs {
         Self { begun: self.counted(now).chain([now]).collect(), given_up: None }
     }
 
+    /// What is left of them for a container that was seen running after the last, when it does not run any more.
+    pub(super) fn since_it_ran(&self, now: Timestamp) -> Self {
+        let late = self.counted(now).filter(|at| now.duration_since(*at) < WINDOW);
+        Self { begun: late.collect(), given_up: None }
+    }
+
     /// The same, given up from now on.
     pub(super) fn given_up(&self, now: Timestamp) -> Self {
         Self { begun: self.counted(now).collect(), given_up: self.given_up.or(Some(now)) }
@@ -65,12 +72,8 @@ impl Repairs {
 
     /// Those that count. What was noted by a clock that was far ahead does not: it would for ever.
     fn counted(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-        let since = self.given_up.unwrap_or(now);
         let longest = PAUSES[PAUSES.len() - 1];
-        self.begun.iter().copied().filter(move |at| {
-            let age = since.duration_since(*at);
-            age < WINDOW && -age <= longest
-        })
+        self.begun.iter().copied().filter(move |at| at.duration_since(now) <= longest)
     }
 }
 
@@ -111,8 +114,19 @@ mod tests {
         let repairs = Repairs::default().with(at(0)).with(at(10));
         assert_eq!(repairs.turn(at(20)), Turn::At(at(40)));
         assert_eq!(repairs.turn(at(40)), Turn::Now);
-        assert_eq!(repairs.turn(at(700)), Turn::Now);
-        assert_eq!(repairs.with(at(700)), Repairs::default().with(at(700)));
+        let given_up = repairs.given_up(at(40));
+        assert_eq!(given_up.since_it_ran(at(609)), Repairs::default().with(at(10)));
+        assert_eq!(given_up.since_it_ran(at(610)), Repairs::default());
+    }
+
+    #[test]
+    fn what_never_comes_up_is_given_up_however_long_each_repair_takes() {
+        let (mut repairs, mut now, mut begun) = (Repairs::default(), 0, 0);
+        while repairs.turn(at(now)) == Turn::Now {
+            repairs = repairs.with(at(now));
+            (now, begun) = (now + 660, begun + 1);
+        }
+        assert_eq!((begun, repairs.turn(at(now))), (5, Turn::Never(6, SignedDuration::from_secs(5 * 660))));
     }
 
     #[test]

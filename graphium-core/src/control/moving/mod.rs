@@ -20,7 +20,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     event::EventType,
-    id::{DeploymentId, HostId, StackId},
+    id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{Host, HostStatus, Inventory},
     plan::{self, Plan, Trace},
     stack::OnFailure,
@@ -172,10 +172,11 @@ impl Control {
     /// Decides whether a stack is moved now, from what the store says now.
     async fn move_stack(&self, id: &StackId) -> Result<Step, ControlError> {
         let Some(stack) = self.store.document::<StackRecord>(id.as_str()).await? else { return Ok(Step::Later) };
-        let Standing::Ready { failed } = self.standing(&stack.value, &self.hosts().await?).await? else {
+        let hosts = self.hosts().await?;
+        let Standing::Ready { failed } = self.standing(&stack.value, &hosts).await? else {
             return Ok(Step::Later);
         };
-        if self.moves_under_way().await? >= AT_ONCE {
+        if self.moves_under_way(&hosts).await? >= AT_ONCE {
             return Ok(Step::Later);
         }
         let inventory = self.planning_inventory(id).await?;
@@ -197,12 +198,21 @@ impl Control {
         Ok(standing(stack.status, &last, &self.store.all_tasks(query).await?, asked, self.environment.now()))
     }
 
-    pub(super) async fn moves_under_way(&self) -> Result<usize, ControlError> {
+    /// How many stacks are being moved. One that waits for a host which is away, and can go on nowhere, keeps no other waiting.
+    pub(super) async fn moves_under_way(&self, hosts: &[Host]) -> Result<usize, ControlError> {
+        let can_work = |host: &Host| {
+            host.offline_since.is_none() && host.engine_error.is_none() && host.status != HostStatus::Maintenance
+        };
+        let there: BTreeSet<&HostId> = hosts.iter().filter(|host| can_work(host)).map(|host| &host.id).collect();
         let mut count = 0;
         for head in self.stack_heads().await? {
-            if head.status == under_way(DeploymentKind::Move) {
-                let state = self.store.document::<DeploymentState>(head.deployment_id.as_str()).await?;
-                count += usize::from(state.is_some_and(|state| state.value.kind == DeploymentKind::Move));
+            if head.status != under_way(DeploymentKind::Move) {
+                continue;
+            }
+            let state = self.store.document::<DeploymentState>(head.deployment_id.as_str()).await?;
+            if state.is_some_and(|state| state.value.kind == DeploymentKind::Move) {
+                let query = TaskQuery { deployment: Some(head.deployment_id), ..TaskQuery::default() };
+                count += usize::from(goes_on(&self.store.all_tasks(query).await?, &there));
             }
         }
         Ok(count)
@@ -245,6 +255,15 @@ impl Control {
         self.commit(submission, Some(stack), &record, event).await?;
         Ok(())
     }
+}
+
+/// Whether something of these tasks can be done now on one of these hosts, or all is done.
+fn goes_on(tasks: &[Task], there: &BTreeSet<&HostId>) -> bool {
+    let open: BTreeSet<&TaskId> = tasks.iter().filter(|task| !task.status.is_terminal()).map(|task| &task.id).collect();
+    let mut next = tasks
+        .iter()
+        .filter(|task| open.contains(&task.id) && !task.depends_on.iter().any(|first| open.contains(first)));
+    open.is_empty() || next.any(|task| there.contains(&task.host_id))
 }
 
 /// Whether a host is to be left: it drains, and its agent is heard.
@@ -300,8 +319,8 @@ pub(super) fn standing(
     if !matches!(status, StackStatus::Running | StackStatus::Degraded | StackStatus::Error) {
         return Standing::Stopped;
     }
-    // What ended after all was done is no failure of the deployment.
-    if fold(last.kind, tasks).error.is_none() {
+    // What ended after all was done is no failure of the deployment; how a repair has gone shows in what runs.
+    if last.kind == DeploymentKind::Repair || fold(last.kind, tasks).error.is_none() {
         return Standing::Ready { failed: 0 };
     }
     let Some(leaving) = last.leaving.as_ref().filter(|_| is_move) else { return Standing::Failed };

@@ -119,7 +119,7 @@ impl Control {
         if lost.is_empty() && !goes_on {
             return Ok(Step::Stuck);
         }
-        if self.moves_under_way().await? >= AT_ONCE {
+        if self.moves_under_way(&hosts).await? >= AT_ONCE {
             return Ok(Step::Later);
         }
         let inventory = self.planning_inventory(id).await?;

@@ -274,6 +274,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether one that runs was told to end, which takes it some time.
+    pub(super) fn begin_to_stop(&mut self, name: &str, time: std::time::Duration) -> Result<bool, RuntimeError> {
+        let Some(container) = self.own(name)?.filter(|container| container.is_up()) else { return Ok(false) };
+        let id = container.state.observed.id.clone();
+        let end = self.now.and_then(|now| now.checked_add(time).ok()).unwrap_or_default();
+        self.stopping.entry(id).or_insert(end);
+        Ok(true)
+    }
+
+    /// Ends what was told to, and has had the time that it takes.
+    pub(super) fn end_what_is_stopping(&mut self) {
+        let Some(now) = self.now else { return };
+        let over: Vec<String> = self.stopping.extract_if(.., |_, end| *end <= now).map(|(id, _)| id).collect();
+        for id in over {
+            let found = self.containers.iter().find(|(_, container)| container.state.observed.id == id);
+            if let Some(name) = found.map(|(name, _)| name.clone()) {
+                // What is stopped is ours: it was looked at when it was told to end.
+                let _ = self.stop(&name);
+            }
+        }
+    }
+
     pub(super) fn remove(&mut self, name: &str) -> Result<(), RuntimeError> {
         if self.own(name)?.is_some() {
             self.containers.remove(name);

@@ -55,6 +55,8 @@ pub(super) struct Engine {
     /// When the present call is made; absent: there is no clock.
     pub(super) now: Option<Timestamp>,
     pub(super) made: u32,
+    /// Containers by their ids that are being stopped, and when they end.
+    pub(super) stopping: BTreeMap<String, Timestamp>,
     watchers: Vec<UnboundedSender<Change>>,
 }
 

@@ -14,6 +14,7 @@ pub(super) const ENDPOINT: &str = "fake://";
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) latency: Duration,
+    pub(super) stopping: Duration,
     pub(super) calls: Vec<String>,
     pub(super) away: bool,
     failures: HashMap<Operation, VecDeque<RuntimeError>>,
@@ -82,6 +83,7 @@ impl FakeRuntime {
         let outcome = {
             let mut engine = self.engine();
             engine.now = self.shared.environment.as_ref().map(|environment| environment.now());
+            engine.end_what_is_stopping();
             act(&mut engine)
         };
         if lost {

@@ -75,6 +75,11 @@ impl FakeRuntime {
         self.faults().latency = latency;
     }
 
+    /// Makes containers take so long to end when they are stopped. As with real engines a stop goes on though its caller has gone.
+    pub fn set_stopping(&self, time: Duration) {
+        self.faults().stopping = time;
+    }
+
     /// Makes an image present, whose containers behave as `program` says.
     pub fn put_image(&self, image: &str, program: Program) {
         self.set_program(image, program);

@@ -109,7 +109,14 @@ impl ContainerRuntime for FakeRuntime {
     }
 
     async fn stop(&self, name: &str, _grace: Option<Duration>) -> Result<(), RuntimeError> {
-        self.call(Operation::Stop, name, |engine| engine.stop(name)).await
+        let time = self.faults().stopping;
+        let Some(environment) = self.shared.environment.as_ref().filter(|_| !time.is_zero()) else {
+            return self.call(Operation::Stop, name, |engine| engine.stop(name)).await;
+        };
+        if self.call(Operation::Stop, name, |engine| engine.begin_to_stop(name, time)).await? {
+            environment.sleep(time).await;
+        }
+        Ok(())
     }
 
     async fn remove(&self, name: &str) -> Result<(), RuntimeError> {

@@ -8,11 +8,12 @@ use super::{Call, logs::within_stack};
 use crate::cli::exit::{Exit, Failure};
 use graphium_core::{
     control::StackView,
+    id::HostId,
     inventory::{ContainerStatus, ObservedContainer},
-    runtime::ExecSpec,
+    runtime::{ExecSpec, beside},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     io::{self, IsTerminal as _},
 };
@@ -117,6 +118,15 @@ impl ExecArgs {
     }
 }
 
+/// Without what merely stands beside one of these: a successor that has not proved itself, or a former one that goes.
+fn principals(seen: Vec<ObservedContainer>) -> Vec<ObservedContainer> {
+    let keys: BTreeSet<(HostId, String)> = seen.iter().map(|one| (one.hosted_on.clone(), one.name.clone())).collect();
+    let is_beside = |one: &ObservedContainer| {
+        beside::principal(&one.name).is_some_and(|name| keys.contains(&(one.hosted_on.clone(), name.to_owned())))
+    };
+    seen.into_iter().filter(|one| !is_beside(one)).collect()
+}
+
 /// The number of a replica of that name.
 fn replica(container: &ObservedContainer, name: &str) -> Option<u32> {
     within_stack(container).strip_prefix(name)?.strip_prefix('-')?.parse().ok()
@@ -134,7 +144,7 @@ async fn execute(args: &ExecArgs, call: &mut Call<'_>) -> Result<Exit, Failure> 
     let spec = args.spec()?;
     let stack = call.client.stack(&args.name).await?;
     let seen = call.client.containers(None, Some(stack.id.as_str())).await?;
-    let container = args.choose(&stack, seen)?;
+    let container = args.choose(&stack, principals(seen))?;
     let key = format!("{}/{}", container.hosted_on, container.name);
     let socket = call.client.exec(&key, &spec, None).await?;
     session::run(socket, &spec, call.output).await
