@@ -247,6 +247,48 @@ fn what_ends_again_and_again_is_brought_back_more_and_more_slowly_and_then_not_a
 }
 
 #[test]
+fn what_was_given_up_and_runs_again_is_looked_after_again() {
+    let world = World::new();
+    let bed = Bed::new(&world, RestartPolicy::Always, DeployOptions::default());
+    for _ in 0..400 {
+        if bed.seen().iter().all(|seen| seen.status == ContainerStatus::Running) {
+            bed.ends("shop-web", 1);
+        }
+        if bed.work().is_empty() {
+            bed.wait(1);
+        }
+    }
+    assert!(bed.error().contains("it is not started again until"), "{}", bed.error());
+    // Somebody starts it by hand, and it runs for a while.
+    let mut seen = bed.seen();
+    seen.iter_mut().for_each(|seen| seen.status = ContainerStatus::Running);
+    bed.hand.observe(&seen);
+    world.tick();
+    assert_eq!(bed.status(), StackStatus::Running);
+    bed.wait(900);
+    bed.ends("shop-web", 137);
+    assert_eq!((bed.status(), bed.kind()), (StackStatus::Updating, DeploymentKind::Repair), "{}", bed.error());
+}
+
+#[test]
+fn a_repair_that_hangs_is_not_begun_for_ever() {
+    let world = World::new();
+    let bed = Bed::new(&world, RestartPolicy::Always, DeployOptions::default());
+    bed.goes("shop-web");
+    let mut repairs = std::collections::BTreeSet::new();
+    for _ in 0..120 {
+        let stack = world.run(world.control.stack("shop")).unwrap();
+        if bed.kind() == DeploymentKind::Repair {
+            repairs.insert(stack.deployment_id);
+        }
+        bed.wait(60);
+    }
+    assert_eq!(repairs.len(), 5);
+    assert_eq!(bed.status(), StackStatus::Error);
+    assert!(bed.error().contains("is gone, 6 times within"), "{}", bed.error());
+}
+
+#[test]
 fn a_pause_says_until_when() {
     let world = World::new();
     let bed = Bed::new(&world, RestartPolicy::Always, DeployOptions::default());

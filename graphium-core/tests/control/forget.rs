@@ -76,6 +76,18 @@ fn what_may_be_left_on_a_host_that_is_away_is_told_and_removed_when_it_returns()
 }
 
 #[test]
+fn what_may_be_left_on_a_host_that_is_removed_is_nobodys_affair_any_more() {
+    let world = World::new();
+    let one = away(&world);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    assert!(is_gone(&world) && !orphans(&world).is_empty());
+    world.run(world.control.remove_host(&"vm2".into())).unwrap();
+    assert_eq!((orphans(&world), world.run(world.control.forgotten()).unwrap()), (vec![], vec![]));
+}
+
+#[test]
 fn what_a_stack_wants_again_by_then_is_not_removed() {
     let world = World::new();
     let one = away(&world);

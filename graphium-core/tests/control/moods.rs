@@ -135,6 +135,10 @@ impl Bed {
     }
 
     fn show(&self, status: &str, stacks: &[&str]) {
+        self.environment.run(self.control.observe(&self.report(status, stacks))).unwrap();
+    }
+
+    fn report(&self, status: &str, stacks: &[&str]) -> HostReport {
         let container = |stack: &&str| {
             json!({
                 "@id": *stack, "name": format!("{stack}-web"), "status": status, "exitCode": 1, "hostedOn": "vm1",
@@ -145,8 +149,7 @@ impl Bed {
         let report = json!({
             "host": "vm1", "epoch": self.epoch, "ipAddress": "10.0.0.1", "agentVersion": "1", "containers": containers,
         });
-        let report: HostReport = serde_json::from_value(report).unwrap();
-        self.environment.run(self.control.observe(&report)).unwrap();
+        serde_json::from_value(report).unwrap()
     }
 
     fn deploy(&self, name: &str) {
@@ -235,6 +238,26 @@ fn a_host_whose_return_was_written_by_a_write_that_failed_is_offline_when_it_fal
         bed.environment.advance(Duration::from_secs(60));
         assert!(bed.tick());
         assert!(since().is_some(), "{mood:?}");
+    }
+}
+
+#[test]
+fn what_was_seen_in_a_write_without_an_answer_is_looked_at_although_it_is_no_news_any_more() {
+    for mood in [Mood::Forgets, Mood::Silent] {
+        let bed = Bed::new();
+        bed.deploy("shop");
+        bed.work();
+        bed.show("running", &["shop"]);
+        assert!(bed.tick());
+        assert_eq!(bed.recorded("shop"), StackStatus::Running);
+        bed.store.be(mood);
+        let report = bed.report("exited", &["shop"]);
+        // Whoever waits too long for the silent one hangs up.
+        assert!(!matches!(bed.control.observe(&report).now_or_never(), Some(Ok(()))));
+        bed.store.be(Mood::Good);
+        bed.observe(&["shop"]);
+        assert!(bed.tick());
+        assert_eq!(bed.recorded("shop"), StackStatus::Error, "{mood:?}");
     }
 }
 

@@ -7,8 +7,9 @@ use crate::{
 use graphium_core::{
     action::Action,
     control::{Control, DeployOptions, DeploymentKind, Remaining, RemainingState, StackStatus},
-    inventory::HostStatus,
+    inventory::{ContainerStatus, HostStatus, ObservedContainer},
     stack::{Container, Stack},
+    store::{Kind, RecordQuery, TaskStoreExt},
     task::{Outcome, Task, TaskError},
 };
 use serde_json::json;
@@ -103,6 +104,37 @@ fn what_is_free_moves_away_and_the_old_one_goes_after_the_new_one_runs() {
     pass(&world, 60, &[&one, &two]);
     assert_eq!((place(&world, "shop", "web").as_str(), said(&world, "vm1").len()), ("vm2", 0));
     assert_eq!(world.run(world.control.stack("shop")).unwrap().deployment_id, after.deployment_id);
+}
+
+#[test]
+fn a_stack_whose_repair_failed_and_that_runs_moves() {
+    let world = World::new();
+    let (one, two) = shop_on_one(&world);
+    let running = |hand: &Hand<'_>, runs: bool| {
+        let query = RecordQuery { host: Some("vm1".into()), ..RecordQuery::of(Kind::Container) };
+        let seen = world.run(world.store.documents::<ObservedContainer>(query)).unwrap();
+        let mut seen: Vec<ObservedContainer> = seen.into_iter().map(|seen| seen.value).collect();
+        for container in seen.iter_mut().filter(|seen| seen.name == "shop-web") {
+            container.status = if runs { ContainerStatus::Running } else { ContainerStatus::Exited };
+            container.exit_code = (!runs).then_some(137);
+        }
+        hand.observe(&seen);
+        world.tick();
+    };
+    running(&one, false);
+    loop {
+        let tasks = one.claim();
+        if tasks.is_empty() {
+            break;
+        }
+        tasks.iter().for_each(|task| fail(&one, task));
+        world.tick();
+    }
+    running(&one, true);
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    set(&world, "vm1", HostStatus::Draining);
+    world.tick();
+    assert!(two.work() > 0, "{:?}", said(&world, "vm1"));
 }
 
 #[test]

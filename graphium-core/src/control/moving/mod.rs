@@ -341,6 +341,29 @@ pub(super) fn standing(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::TaskStatus;
+
+    #[test]
+    fn a_move_that_can_only_wait_for_a_host_is_none_that_is_under_way() {
+        let task = |number: usize, host: &str, first: &[usize], status| Task {
+            status,
+            depends_on: first.iter().map(|first| TaskId::new(format!("task:{first}"))).collect(),
+            ..Task::new(
+                TaskId::new(format!("task:{number}")),
+                host.into(),
+                crate::action::Action::Delete { name: "s-a".into() },
+                Timestamp::UNIX_EPOCH,
+            )
+        };
+        let (pending, done) = (TaskStatus::Pending, TaskStatus::Completed);
+        let here = HostId::new("vm1");
+        let there = BTreeSet::from([&here]);
+        let waits = [task(1, "vm2", &[], pending), task(2, "vm1", &[1], pending)];
+        assert!(!goes_on(&waits, &there));
+        assert!(goes_on(&[task(1, "vm2", &[], done), task(2, "vm1", &[1], pending)], &there));
+        assert!(goes_on(&[task(1, "vm2", &[], pending), task(2, "vm1", &[], pending)], &there));
+        assert!(goes_on(&[task(1, "vm2", &[], done)], &there), "it is about to be settled");
+    }
 
     #[test]
     fn a_move_that_fails_is_tried_again_ever_later_and_then_no_more_until_the_drain_is_asked_for_again() {
@@ -354,7 +377,7 @@ mod tests {
             .unwrap_or_else(|error| panic!("{error}"))
         };
         let task = Task {
-            status: crate::task::TaskStatus::Failed,
+            status: TaskStatus::Failed,
             ..Task::new("task:1".into(), "vm2".into(), crate::action::Action::Delete { name: "s-a".into() }, ended)
         };
         let stands = |attempt, asked, after| {
