@@ -251,6 +251,7 @@ fn a_pull_tells_its_bytes() {
             secrets: Arc::new(|_| None),
             settle: Duration::ZERO,
             health: Arc::default(),
+            keeper: Arc::default(),
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
     });

@@ -94,6 +94,9 @@ fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exi
     }
     table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
     output.say("remove them: graphium orphans remove HOST/NAME …, or --all");
+    output.say(
+        "keep what runs: graphium adopt FILE takes it into a stack as it is (--container NAME=HOST/NAME names one)",
+    );
     Ok(Exit::Ok)
 }
 

@@ -82,6 +82,7 @@ impl FakeRuntime {
         let outcome = {
             let mut engine = self.engine();
             engine.now = self.shared.environment.as_ref().map(|environment| environment.now());
+            engine.adopted = self.adopted().clone();
             act(&mut engine)
         };
         if lost {
