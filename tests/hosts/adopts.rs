@@ -91,17 +91,24 @@ async fn a_compose_project_is_adopted_without_a_restart_and_goes_on_as_a_stack()
     assert!(!told.contains("s3cret") && !told.contains("hunter2"), "{told}");
     assert_eq!(list(&estate.json(&["stack", "list"]).await, "stacks").len(), 0, "nothing was stored");
 
+    // A document that was made of what runs says what runs.
+    let socket = format!("unix://{}", estate.host(HOST).socket().display());
+    let imported = estate.ok(&["import", "shop", "--docker", &socket, "--host", HOST]).await;
+    let imported = estate.document("imported", &serde_json::from_str(&imported).unwrap());
+    let dry = estate.ok(&["adopt", &imported, "--dry-run"]).await;
+    assert_eq!(dry.matches("is as the document says").count(), 2, "{dry}");
+
     let shop = estate.document("shop", &unchecked(document(&web())));
     let dry = estate.ok(&["adopt", &shop, "--dry-run"]).await;
     assert!(dry.contains("web ← vm1/shop-web-1") && dry.contains("is as the document says"), "{dry}");
     assert_eq!(estate.inspect(HOST, "shop-web-1").await, before[1], "a dry run changes nothing");
     estate.ok(&["adopt", &shop, "--host", HOST, "--wait"]).await;
-    let same = async |names: [&str; 2]| {
+    let same = async |estate: &Estate, names: [&str; 2]| {
         for (name, run) in names.iter().zip(&runs) {
             assert_eq!(run_of(&estate.inspect(HOST, name).await), *run, "{name}");
         }
     };
-    same(["shop-db", "shop-web"]).await;
+    same(&estate, ["shop-db", "shop-web"]).await;
     assert_eq!(tasks(&estate, &shop).await, Vec::<String>::new());
     let networks = &estate.inspect(HOST, "shop-web").await["NetworkSettings"]["Networks"];
     assert!(networks["shop"].is_object() && networks["shop_default"].is_object(), "{networks}");
@@ -113,10 +120,31 @@ async fn a_compose_project_is_adopted_without_a_restart_and_goes_on_as_a_stack()
     let again = estate.ok(&["adopt", &shop]).await;
     assert!(again.contains("is up to date"), "{again}");
 
-    // The agent is killed, and its successor knows what it has adopted; one without its state takes nothing for ours.
+    // The agent is killed, and its successor knows what it has adopted.
     estate.kill_agent(HOST).await;
     estate.start_agent(HOST).await;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(tasks(&estate, &shop).await, Vec::<String>::new());
+
+    // One without its state takes nothing for ours, touches nothing, and can adopt them again.
+    estate.kill_agent(HOST).await;
+    std::fs::rename(estate.path("agent-vm1"), estate.path("lost")).unwrap();
+    estate.start_agent(HOST).await;
+    estate
+        .until("the stack says what it misses", async |estate| {
+            let status = estate.json(&["stack", "status", "shop"]).await;
+            let message = status["errorMessage"].as_str().unwrap_or_default();
+            message.contains("is taken by a container that is not Graphium's")
+        })
+        .await;
+    same(&estate, ["shop-db", "shop-web"]).await;
+    // A repair may be under way again and again.
+    estate
+        .until("they are adopted again", async |estate| {
+            estate.graphium(&["adopt", &shop, "--wait"]).await.status.success()
+        })
+        .await;
+    same(&estate, ["shop-db", "shop-web"]).await;
     assert_eq!(tasks(&estate, &shop).await, Vec::<String>::new());
 
     // One property of one container.

@@ -128,6 +128,7 @@ fn document_of(name: &str, services: &BTreeMap<String, Service>, host: Option<&s
         }
         let mut part = serde_json::to_value(Arc::new(container)).unwrap_or_default();
         escape(&mut part);
+        in_the_words_of_documents(&mut part);
         if let Some(part) = part.as_object_mut() {
             part.insert("@type".to_owned(), "datacenter:Container".into());
             part.insert("@id".to_owned(), format!("container:{service}").into());
@@ -145,6 +146,28 @@ fn document_of(name: &str, services: &BTreeMap<String, Service>, host: Option<&s
         stack["volumes"] = volumes.into_iter().map(|name| json!({"name": name, "external": true})).collect();
     }
     stack
+}
+
+/// A definition as it is stored has some things in other places than a document.
+fn in_the_words_of_documents(part: &mut Value) {
+    for mount in part.get_mut("volumeMounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        let options = format!("{}Options", mount.get("type").and_then(Value::as_str).unwrap_or_default());
+        let Some(mount) = mount.as_object_mut() else { continue };
+        let mut moved = serde_json::Map::new();
+        for key in ["noCopy", "subpath", "propagation", "createHostPath", "size", "mode"] {
+            if let Some(value) = mount.remove(key) {
+                let octal = value.as_u64().filter(|_| key == "mode").map(|mode| format!("{mode:o}").into());
+                moved.insert(key.to_owned(), octal.unwrap_or(value));
+            }
+        }
+        if !moved.is_empty() {
+            mount.insert(options, moved.into());
+        }
+    }
+    for dependency in part.get_mut("dependsOn").and_then(Value::as_array_mut).into_iter().flatten() {
+        let on = dependency.get("container").and_then(Value::as_str).unwrap_or_default();
+        *dependency = json!({"@id": format!("container:{on}"), "condition": dependency["condition"]});
+    }
 }
 
 /// What is there stands as it is: nothing in it is a variable of the document.
@@ -171,9 +194,10 @@ fn shared_network(services: &BTreeMap<String, Service>) -> Option<String> {
 /// `db:service_healthy:false,cache:service_started:false`, as Compose keeps it.
 fn dependencies(state: &ContainerState, services: &BTreeMap<String, Service>) -> Vec<Dependency> {
     let text = state.observed.label(&format!("{LABEL}depends_on")).unwrap_or_default();
+    let own = state.observed.label(&format!("{LABEL}service"));
     let each = text.split(',').filter_map(|one| {
         let mut words = one.split(':');
-        let name = words.next().filter(|name| !name.is_empty())?;
+        let name = words.next().filter(|name| !name.is_empty() && Some(*name) != own)?;
         let (_, other) = services.get(name)?.seen.first()?;
         let definition: Container = definition_of(other);
         let condition = match words.next() {
@@ -204,6 +228,7 @@ mod tests {
             labels.insert(format!("{LABEL}{key}"), value.to_owned());
         }
         let container = Container { name: service.to_owned(), ..serde_json::from_value(definition).unwrap() };
+        labels.extend(container.labels.clone());
         let mut spec = ContainerSpec::new(format!("shop-{service}-{number}"), container);
         spec.network = Some("shop_default".into());
         fake.run_foreign(spec, labels);
@@ -213,6 +238,23 @@ mod tests {
     fn a_project_is_written_as_a_document_that_reads_as_what_runs() {
         let fake = FakeRuntime::new();
         let check = json!({"type": "exec", "command": ["true"]});
+        let all = json!({
+            "image": "a:1", "command": ["run", "$it"], "entrypoint": ["/in"], "user": "1:2", "workingDir": "/srv",
+            "init": true, "tty": true, "stopSignal": "SIGINT", "stopGracePeriod": 90, "hostname": "all", "expose": ["9000/tcp"],
+            "ports": [{"containerPort": 53, "hostPort": 53, "protocol": "udp", "hostIP": "127.0.0.1"}],
+            "volumeMounts": [{"type": "volume", "source": "v", "target": "/v", "subpath": "in"},
+                {"type": "bind", "source": "/b", "target": "/b", "propagation": "rshared", "readOnly": true},
+                {"type": "tmpfs", "target": "/t", "size": 1048576, "mode": 1023}],
+            "healthCheck": {"type": "shell", "command": "true || $X", "interval": 5, "timeout": 1.5, "retries": 2, "startPeriod": 9},
+            "resources": {"limits": {"cpus": 0.5, "memory": 536870912, "memorySwap": -1, "pids": 64},
+                "reservations": {"cpus": 0.25, "memory": 1048576}},
+            "restartPolicy": "on-failure:3", "extraHosts": {"a": "10.0.0.1"}, "dns": ["1.1.1.1"], "capAdd": ["NET_ADMIN"],
+            "securityOpt": ["no-new-privileges"], "readOnlyRootfs": true, "shmSize": 1048576, "groupAdd": ["9"],
+            "ulimits": [{"name": "nofile", "soft": 1, "hard": 2}], "gpus": -1, "sysctls": {"net.core.somaxconn": "9"},
+            "devices": [{"hostPath": "/dev/a", "containerPath": "/dev/b", "permissions": "rw"}], "pid": "host", "ipc": "host",
+            "logging": {"driver": "local", "options": {"max-size": "1m"}}, "runtime": "crun", "labels": {"tier": "a${b}"}
+        });
+        run(&fake, "all", "1", all);
         let mounts = json!([{"type": "volume", "source": "shop_data", "target": "/data"}]);
         run(
             &fake,
@@ -240,6 +282,12 @@ mod tests {
         assert_eq!((web.replicas, web.host.as_ref().map(AsRef::as_ref)), (Some(2), Some("vm1")));
         assert_eq!(web.depends_on, [Dependency { container: "db".to_owned(), condition: Condition::Healthy }]);
         assert_eq!(serde_json::to_value(&db.environment).unwrap()[0]["value"], "pa$$ ${word}");
+        for (service, seen) in &services {
+            let read = stack.containers.iter().find(|container| container.name == *service).unwrap();
+            let spec = ContainerSpec::new("shop", Container { name: String::new(), ..Container::clone(read) });
+            let differences = graphium_core::plan::deviations(&spec, &Default::default(), &seen.seen[0].1);
+            assert_eq!(differences, [], "{service}: {}", formatted.text);
+        }
         assert!(stack.volumes[0].external && stack.network.unwrap().external);
         assert_eq!(futures::executor::block_on(seen(&fake, "other")).unwrap().len(), 0);
     }
