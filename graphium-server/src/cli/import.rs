@@ -164,6 +164,10 @@ fn in_the_words_of_documents(part: &mut Value) {
             mount.insert(options, moved.into());
         }
     }
+    if let Some(check) = part.get_mut("healthCheck").filter(|check| check["type"] == "shell") {
+        check["type"] = "exec".into();
+        check["command"] = json!(["CMD-SHELL", check["command"]]);
+    }
     for dependency in part.get_mut("dependsOn").and_then(Value::as_array_mut).into_iter().flatten() {
         let on = dependency.get("container").and_then(Value::as_str).unwrap_or_default();
         *dependency = json!({"@id": format!("container:{on}"), "condition": dependency["condition"]});
@@ -247,7 +251,7 @@ mod tests {
                 {"type": "tmpfs", "target": "/t", "size": 1048576, "mode": 1023}],
             "healthCheck": {"type": "shell", "command": "true || $X", "interval": 5, "timeout": 1.5, "retries": 2, "startPeriod": 9},
             "resources": {"limits": {"cpus": 0.5, "memory": 536870912, "memorySwap": -1, "pids": 64},
-                "reservations": {"cpus": 0.25, "memory": 1048576}},
+                "reservations": {"cpus": 0.25, "memory": 16777216}},
             "restartPolicy": "on-failure:3", "extraHosts": {"a": "10.0.0.1"}, "dns": ["1.1.1.1"], "capAdd": ["NET_ADMIN"],
             "securityOpt": ["no-new-privileges"], "readOnlyRootfs": true, "shmSize": 1048576, "groupAdd": ["9"],
             "ulimits": [{"name": "nofile", "soft": 1, "hard": 2}], "gpus": -1, "sysctls": {"net.core.somaxconn": "9"},
