@@ -1,6 +1,7 @@
 //! What an agent can be asked to do: the payload of a task.
 
 use crate::{
+    plan::Told,
     runtime::{ContainerSpec, LiveSettings, NetworkSpec, VolumeSpec},
     stack::{Condition, PullPolicy, UpdateOrder},
 };
@@ -50,6 +51,23 @@ pub enum Action {
         /// What it is to have; absent: as it is.
         settings: Box<LiveSettings>,
     },
+    /// Makes one of ours of a container that somebody else has made, or that is of no stack any more, as it runs.
+    Adopt {
+        /// What it is to be.
+        spec: Box<ContainerSpec>,
+        /// The engine's id of it.
+        container: String,
+        /// Its name on the engine when that was planned.
+        name: String,
+        /// The stack whose label it bore then; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<String>,
+        /// What the specification has beside the document: in this it may differ.
+        #[serde(default)]
+        told: Told,
+        /// How far to go.
+        aim: AdoptAim,
+    },
     /// Waits until a container has come as far as asked.
     Check {
         /// Its name on the engine.
@@ -89,6 +107,20 @@ pub enum Action {
     },
 }
 
+/// How far an adoption goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdoptAim {
+    /// It is compared, and left as it is.
+    Compare,
+    /// The same; that it differs is a failure.
+    Verify,
+    /// It becomes ours if it is as the document says.
+    Equal,
+    /// It becomes ours; the next deployment sets right what differs, which may make it anew.
+    AsItIs,
+}
+
 /// The kind of an [`Action`], as tasks are listed and filtered by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,6 +132,7 @@ pub enum TaskType {
     Deploy,
     Update,
     Adjust,
+    Adopt,
     Check,
     Stop,
     Start,
@@ -119,6 +152,7 @@ impl TaskType {
             Self::Deploy => "deploy",
             Self::Update => "update",
             Self::Adjust => "adjust",
+            Self::Adopt => "adopt",
             Self::Check => "check",
             Self::Stop => "stop",
             Self::Start => "start",
@@ -134,7 +168,7 @@ impl TaskType {
         let (priority, timeout_seconds, max_retries) = match self {
             Self::Delete | Self::RemoveNetwork | Self::RemoveVolume => (7, 120, 3),
             Self::Stop => (6, 60, 2),
-            Self::Adjust => (5, 60, 3),
+            Self::Adjust | Self::Adopt => (5, 60, 3),
             Self::Pull => (5, 1800, 3),
             Self::Check => (5, 300, 0),
             Self::Network | Self::Volume | Self::Deploy | Self::Update | Self::Start | Self::Restart => (5, 300, 3),
@@ -170,6 +204,7 @@ impl Action {
             Self::Deploy { .. } => TaskType::Deploy,
             Self::Update { .. } => TaskType::Update,
             Self::Adjust { .. } => TaskType::Adjust,
+            Self::Adopt { .. } => TaskType::Adopt,
             Self::Check { .. } => TaskType::Check,
             Self::Stop { .. } => TaskType::Stop,
             Self::Start { .. } => TaskType::Start,
@@ -186,7 +221,7 @@ impl Action {
             Self::Pull { image, .. } => image,
             Self::Network { spec } => &spec.name,
             Self::Volume { spec } => &spec.name,
-            Self::Deploy { spec } | Self::Update { spec, .. } => &spec.name,
+            Self::Deploy { spec } | Self::Update { spec, .. } | Self::Adopt { spec, .. } => &spec.name,
             Self::Adjust { name, .. }
             | Self::Check { name, .. }
             | Self::Stop { name }

@@ -23,6 +23,7 @@ mod capability;
 mod config;
 mod connection;
 mod convert;
+mod describe;
 mod dial;
 mod endpoint;
 mod error;

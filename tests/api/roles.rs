@@ -68,6 +68,8 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/hosts/none/drain", May::Admin),
     ("POST", "/api/v1/hosts/none/activate", May::Admin),
     ("POST", "/api/v1/hosts/none/maintenance", May::Admin),
+    ("POST", "/api/v1/adoptions", May::Admin),
+    ("POST", "/api/v1/adoptions/compare", May::Admin),
     ("GET", "/api/v1/orphans", May::People),
     ("DELETE", "/api/v1/orphans/vm1/none", May::Admin),
     ("GET", "/api/v1/containers", May::People),

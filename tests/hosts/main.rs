@@ -8,6 +8,7 @@
 #![allow(dead_code, reason = "the benchmarks use more of the estate")]
 
 mod adjusts;
+mod adopts;
 mod chaos;
 mod crashes;
 mod deploys;

@@ -4,7 +4,8 @@ use super::{
     engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
     execute::{Hold, HostFacts, Workplace, execute},
     health::HealthMonitor,
-    journal::{Journal, Memory},
+    journal::Journal,
+    keeper::Keeper,
     link::{AgentLink, LinkError},
     observe::Watchman,
     patience::within,
@@ -36,7 +37,7 @@ pub struct Agent {
     link: Arc<dyn AgentLink>,
     runtime: Arc<dyn ContainerRuntime>,
     environment: Arc<dyn Environment>,
-    journal: Box<dyn Journal>,
+    keeper: Arc<Keeper>,
     settings: Arc<AgentSettings>,
     health: Arc<HealthMonitor>,
 }
@@ -50,7 +51,8 @@ impl Agent {
         journal: Box<dyn Journal>,
         settings: AgentSettings,
     ) -> Self {
-        Self { link, runtime, environment, journal, settings: Arc::new(settings), health: Arc::default() }
+        let keeper = Arc::new(Keeper::new(journal));
+        Self { link, runtime, environment, keeper, settings: Arc::new(settings), health: Arc::default() }
     }
 
     /// Serves the host until `shutdown`, or until it may not any more.
@@ -61,16 +63,17 @@ impl Agent {
     ///
     /// # Errors
     /// See [`AgentError`]. A control plane or an engine that does not answer is none: the agent goes on trying.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), AgentError> {
-        let memory = self.journal.load()?;
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), AgentError> {
+        let memory = self.keeper.load()?;
+        self.runtime.recall(&memory.adopted);
         let rules = Rules {
             host: self.settings.host.clone(),
             nonce: format!("{:032x}", self.environment.random()),
             seen_epoch: memory.epoch,
             concurrency: self.settings.concurrency,
         };
-        let engine = Engine::new(rules, memory.reports.clone());
-        let mut driver = Driver::new(self, engine, memory);
+        let engine = Engine::new(rules, memory.reports);
+        let mut driver = Driver::new(self, engine);
         let mut shutdown = pin!(shutdown.fuse());
         let mut patience = pin!(Fuse::terminated());
         driver.check_health();
@@ -122,14 +125,13 @@ struct Driver {
     subjects: HashMap<String, Arc<Mutex<()>>>,
     news: UnboundedSender<Input>,
     steps: UnboundedReceiver<Input>,
-    memory: Memory,
     /// What goes on beside the work for the present session: the watch over the host, and the reading of logs.
     beside: Vec<AbortHandle>,
     is_offline: bool,
 }
 
 impl Driver {
-    fn new(agent: Agent, engine: Engine, memory: Memory) -> Self {
+    fn new(agent: Agent, engine: Engine) -> Self {
         let (news, steps) = unbounded();
         let work = FuturesUnordered::new();
         Self {
@@ -140,7 +142,6 @@ impl Driver {
             subjects: HashMap::new(),
             news,
             steps,
-            memory,
             beside: Vec::new(),
             is_offline: false,
         }
@@ -256,6 +257,7 @@ impl Driver {
             settle: settings.settle,
             health: Arc::clone(&self.agent.health),
             hold: Hold::default(),
+            keeper: Arc::clone(&self.agent.keeper),
         }
     }
 
@@ -335,17 +337,15 @@ impl Driver {
     /// A report goes to the disk only once it did not get through: most are taken at once, and one that is lost
     /// with the agent costs no more than a look at a container that is there already.
     fn remember(&mut self, reason: Reason) {
-        let is_clean = self.memory.reports.is_empty();
-        if reason == Reason::ReportTaken && is_clean {
-            return;
-        }
-        let epoch = self.engine.epoch().unwrap_or(0).max(self.memory.epoch);
-        let memory = Memory { epoch, reports: self.engine.unsent() }.bounded();
-        if memory != self.memory {
-            match self.agent.journal.save(&memory) {
-                Ok(()) => self.memory = memory,
-                Err(error) => self.notify(&Notice::JournalLost(error.to_string())),
+        let saved = self.agent.keeper.change(|memory| {
+            if reason == Reason::ReportTaken && memory.reports.is_empty() {
+                return;
             }
+            memory.epoch = memory.epoch.max(self.engine.epoch().unwrap_or(0));
+            memory.reports = self.engine.unsent();
+        });
+        if let Err(error) = saved {
+            self.notify(&Notice::JournalLost(error.to_string()));
         }
     }
 

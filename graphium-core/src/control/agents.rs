@@ -167,6 +167,13 @@ impl Control {
             noted.extend([beside::next(subject), beside::old(subject)]);
             records.extend(noted[1..].iter().map(|name| gone(&task.host_id, name)));
         }
+        if let Action::Adopt { name, .. } = &*task.payload
+            && name != subject
+        {
+            // It has another name now.
+            noted.push(name.clone());
+            records.push(gone(&task.host_id, name));
+        }
         {
             let _observing = self.observing.lock().await;
             let now = self.environment.elapsed();

@@ -4,6 +4,7 @@
 //! thin face on it; so is a test, and somebody else's program. It keeps nothing that the store does not
 //! have, but for who was heard last, who waits and who reads a log.
 
+mod adopt;
 mod agents;
 mod apply;
 mod code;
@@ -17,6 +18,7 @@ mod fold;
 mod forget;
 mod history;
 mod hosts;
+mod matching;
 mod model;
 mod monitor;
 mod moving;
@@ -39,6 +41,7 @@ mod tasks;
 mod tokens;
 mod view;
 
+pub use adopt::{AdoptOptions, Comparison, MOST_ADOPTED};
 pub use code::CODES;
 pub use credential::{Role, TokenRecord};
 pub use drift::Repairs;

@@ -123,6 +123,8 @@ impl Control {
                 continue;
             }
             if before.as_ref() != Some(&container) {
+                // One that was adopted may be nobody's again.
+                stacks.extend(before.as_ref().and_then(ObservedContainer::stack));
                 stacks.extend(container.stack());
                 records.push(container.write(Expect::Any)?);
             }

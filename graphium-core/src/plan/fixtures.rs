@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::{
-    action::Action,
+    action::{Action, AdoptAim},
     id::{HostId, StackId},
     inventory::{ContainerStatus, Health, Host, Inventory, ObservedContainer, ObservedPort},
     runtime::{ContainerSpec, LiveSettings},
@@ -158,6 +158,15 @@ impl Estate {
         match action {
             Action::Deploy { spec } | Action::Update { spec, .. } => {
                 self.containers.insert(key, running(spec, host));
+            }
+            Action::Adopt { spec, name, aim, .. } => {
+                let there = (host.clone(), name.clone());
+                if matches!(aim, AdoptAim::Equal | AdoptAim::AsItIs)
+                    && let Some(seen) = self.containers.swap_remove(&there)
+                {
+                    let adopted = ObservedContainer { labels: spec.all_labels(), name: spec.name.clone(), ..seen };
+                    self.containers.insert(key, adopted);
+                }
             }
             Action::Adjust { settings, .. } => {
                 if let Some(seen) = self.containers.get_mut(&key) {

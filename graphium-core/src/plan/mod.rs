@@ -68,6 +68,7 @@
 //! What it can find stands in [`CODES`]. What it refuses whatever hosts there are is told by [`contradictions`], too: the
 //! reader of documents asks that, so that a document which can never be deployed is no valid one.
 
+mod adopt;
 mod advise;
 mod amount;
 mod before;
@@ -77,7 +78,9 @@ mod checks;
 mod code;
 mod constraints;
 mod contradict;
+mod definition;
 mod deploy;
+mod deviation;
 mod difference;
 mod documents;
 mod explain;
@@ -129,10 +132,13 @@ mod view;
 mod wanting;
 mod warn;
 
+pub use adopt::{Adoptee, adoptable, plan_adoption, plan_comparison};
 pub use change::{Change, ChangeKind};
 pub use code::CODES;
 pub use contradict::contradictions;
+pub use definition::definition_of;
 pub use deploy::plan;
+pub use deviation::{Told, deviations, need_a_new_container};
 pub(crate) use difference::HIDDEN;
 pub use difference::PropertyChange;
 pub use documents::{ContainerDifference, ContainerDifferenceKind, StackDifference};

@@ -69,6 +69,13 @@ impl Seal {
                 self.json(&spec.container.pull_policy);
                 self.settings(&LiveSettings::of(&spec.container));
             }
+            Action::Adopt { spec, container, name, was, told, aim } => {
+                let hash = self.specs.hash(spec);
+                spec.hash = Some(hash);
+                self.pending.extend_from_slice(hash.as_bytes());
+                self.settings(&LiveSettings::of(&spec.container));
+                self.json(&(container, name, was, told, aim));
+            }
             Action::Delete { name } => self.text(name),
             other => self.json(other),
         }

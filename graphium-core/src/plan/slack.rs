@@ -17,6 +17,7 @@ pub fn weight(task: TaskType) -> u32 {
         TaskType::Network
         | TaskType::Volume
         | TaskType::Adjust
+        | TaskType::Adopt
         | TaskType::Stop
         | TaskType::Start
         | TaskType::Restart

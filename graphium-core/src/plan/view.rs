@@ -23,7 +23,9 @@ impl SealedPlan {
 /// Hides the values in what is to be done.
 pub(crate) fn hide_in(action: &mut Action) {
     match action {
-        Action::Deploy { spec } | Action::Update { spec, .. } => hide(Arc::make_mut(&mut spec.container)),
+        Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } => {
+            hide(Arc::make_mut(&mut spec.container))
+        }
         Action::Network { spec } => hide_all(&mut spec.network.options),
         Action::Volume { spec } => hide_all(&mut spec.volume.driver_opts),
         _ => {}

@@ -86,7 +86,9 @@ impl RuntimeError {
             Self::Unreachable { .. } => Some("see whether the engine runs on that host (`docker info`)"),
             Self::ImageNotFound { .. } => Some("check the image's name and tag, and the host's registry login"),
             Self::PortTaken { .. } => Some("choose another hostPort, or stop what holds it"),
-            Self::NameTaken { .. } => Some("rename the container, or remove the one that holds the name"),
+            Self::NameTaken { .. } => {
+                Some("rename the container, or remove the one that holds the name, or adopt that (`graphium adopt`)")
+            }
             _ => None,
         }
     }

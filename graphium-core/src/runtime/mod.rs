@@ -1,5 +1,6 @@
 //! What Graphium asks of a container engine: the trait [`ContainerRuntime`].
 
+mod adoption;
 pub mod beside;
 mod digest;
 mod error;
@@ -9,6 +10,7 @@ mod live;
 mod log;
 mod spec;
 
+pub use adoption::{Adoption, Adoptions, Description};
 pub(crate) use digest::push_count;
 pub use error::RuntimeError;
 pub use exec::{ExecEvent, ExecFeed, ExecSpec, Execution, TerminalSize};
@@ -37,8 +39,9 @@ use std::{fmt, time::Duration};
 /// * **Cancellation**: a dropped future may have taken effect; the next call finds out.
 /// * **Deadlines**: every call ends in bounded time, with [`RuntimeError::TimedOut`] if need be;
 ///   only [`pull`](Self::pull), and the streams of [`watch`](Self::watch), [`logs`](Self::logs) and [`exec`](Self::exec), may be long.
-/// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed; a name that is taken
-///   by something else is [`RuntimeError::NameTaken`].
+/// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed, but for containers that were
+///   [adopted](Self::adopt), each by the engine's own id of it; a name that is taken by something else is
+///   [`RuntimeError::NameTaken`].
 #[async_trait]
 pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Facts about the engine and its machine.
@@ -111,6 +114,20 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// containers of this engine cannot be reached from here. Redirections
     /// are answers and are not followed, and no more than a few KiB of an answer are read.
     async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError>;
+
+    /// One container by the engine's id, ours or not, in the terms of a definition; `None` when there is none.
+    async fn describe(&self, id: &str) -> Result<Option<Description>, RuntimeError>;
+
+    /// Makes one of ours of a container that is not, or is another stack's, without stopping, restarting or making it anew: it
+    /// gets the name, joins the network beside those that it is in, and counts as bearing the labels from then on, for this
+    /// handle. Done twice it is a success.
+    ///
+    /// One that is absent, or whose network is, is [`RuntimeError::NotFound`]; a name that another has is
+    /// [`RuntimeError::NameTaken`]. After an error it is not ours, unless it was before.
+    async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError>;
+
+    /// Counts these as adopted, and no others: what an earlier handle has adopted a new one does not know. Asks the engine nothing.
+    fn recall(&self, adoptions: &[Adoption]);
 
     /// Every container of the engine, ours and others, without one question each: [`ContainerState::started_at`],
     /// [`ContainerState::restart_count`], [`ContainerState::error`], [`ContainerState::health_output`] and [`ObservedContainer::settings`] may be missing

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
-        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
-        VolumeSpec,
+        Adoption, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, Description,
+        EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe,
+        PullObserver, RuntimeError, VolumeSpec,
     },
     stack::{HealthTest, PullPolicy},
     testing::{Effects, FakeRuntime, Operation, Thing},
@@ -360,6 +360,18 @@ impl ContainerRuntime for SimRuntime {
 
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
         self.look(Operation::Inspect, name, self.fake().inspect(name)).await
+    }
+
+    async fn describe(&self, id: &str) -> Result<Option<Description>, RuntimeError> {
+        self.look(Operation::Describe, id, self.fake().describe(id)).await
+    }
+
+    async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError> {
+        self.look(Operation::Adopt, &adoption.name, self.fake().adopt(adoption)).await
+    }
+
+    fn recall(&self, adoptions: &[Adoption]) {
+        self.fake().recall(adoptions);
     }
 
     async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {

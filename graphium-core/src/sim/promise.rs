@@ -22,7 +22,7 @@ pub enum Promise {
     StatusIsFold,
     /// Of a stack that is removed nothing is left.
     NothingLeft,
-    /// What is not ours is not touched.
+    /// What is not ours is not touched. Nobody adopts here: what an adoption names would be the exception.
     ForeignUntouched,
     /// No port of a host is given away twice.
     PortsHeldOnce,

@@ -291,6 +291,9 @@ pub struct TaskResult {
     /// What its registry calls the image that is there now: by this digest the same bytes can be asked for again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// What is not as it is wanted of a container that was looked at: `old` as it is wanted, `new` as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<crate::plan::PropertyChange>,
     /// The container as it was afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<crate::inventory::ObservedContainer>>,

@@ -309,6 +309,7 @@ fn a_pull_tells_its_bytes() {
             settle: Duration::ZERO,
             health: Arc::default(),
             hold: Default::default(),
+            keeper: Arc::default(),
         };
         execute(&bed.task_now(&id).await, &place, &|step| steps.lock().unwrap().push(step)).await
     });

@@ -1,6 +1,6 @@
 //! Making, starting, stopping and removing containers.
 
-use super::{CHANGE, DockerRuntime, LOOK, is_managed, ownership::Proof, taken};
+use super::{CHANGE, DockerRuntime, LOOK, ownership::Proof, taken};
 use crate::{connection::Call, convert, error::Fault, name::checked, settings};
 use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status},
@@ -9,7 +9,7 @@ use bollard::{
         StopContainerOptionsBuilder,
     },
 };
-use graphium_core::runtime::{ContainerSpec, LiveSettings, LiveStep, RuntimeError, label};
+use graphium_core::runtime::{ContainerSpec, LiveSettings, LiveStep, RuntimeError};
 use std::time::Duration;
 
 /// What the engine gets beyond the grace period to end a container.
@@ -29,7 +29,7 @@ impl DockerRuntime {
                 outcome => return outcome.map_err(|fault| fault.about_image(&spec.container.image)),
             }
             if let Some(holder) = self.look(name).await? {
-                return self.adopt(spec, holder);
+                return self.take(spec, holder);
             }
             // Its holder went in between, or an earlier call is still at making it: the engine reserves a name
             // before it shows the container.
@@ -55,14 +55,10 @@ impl DockerRuntime {
     }
 
     /// Takes what holds the name for the one that was asked for, if it is that.
-    fn adopt(&self, spec: &ContainerSpec, holder: ContainerInspectResponse) -> Result<String, RuntimeError> {
+    fn take(&self, spec: &ContainerSpec, holder: ContainerInspectResponse) -> Result<String, RuntimeError> {
         let name = &spec.name;
-        let labels = holder.config.and_then(|config| config.labels);
-        if !is_managed(labels.as_ref()) {
-            return Err(taken(name, "a container that is not Graphium's"));
-        }
-        let hash = labels.as_ref().and_then(|labels| labels.get(label::HASH));
-        if !hash.is_some_and(|hash| spec.planned_hash().is(hash)) {
+        let Some(hash) = self.ours(&holder) else { return Err(taken(name, "a container that is not Graphium's")) };
+        if !hash.is_some_and(|hash| spec.planned_hash().is(&hash)) {
             return Err(taken(name, "another version of it"));
         }
         if matches!(holder.state.and_then(|state| state.status), Some(Status::REMOVING | Status::DEAD)) {

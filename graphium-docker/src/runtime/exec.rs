@@ -1,6 +1,6 @@
 //! Commands in containers.
 
-use super::{CHANGE, DockerRuntime, LOOK, is_managed, taken};
+use super::{CHANGE, DockerRuntime, LOOK, taken};
 use crate::{
     connection::{Call, Connection},
     error::Fault,
@@ -44,7 +44,7 @@ impl DockerRuntime {
         let name = checked(name)?;
         let absent = || RuntimeError::NotFound(format!("there is no container `{name}`"));
         let shown = self.look(name).await?.ok_or_else(absent)?;
-        if !is_managed(shown.config.and_then(|config| config.labels).as_ref()) {
+        if self.ours(&shown).is_none() {
             return Err(taken(name, "a container that is not Graphium's"));
         }
         let state = shown.state.unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What containers have written.
 
-use super::{DockerRuntime, LOOK, is_managed, taken};
+use super::{DockerRuntime, LOOK, taken};
 use crate::{
     connection::{Call, Connection},
     error::Fault,
@@ -47,10 +47,10 @@ impl DockerRuntime {
         let name = checked(name)?;
         let absent = || RuntimeError::NotFound(format!("there is no container `{name}`"));
         let shown = self.look(name).await?.ok_or_else(absent)?;
-        let config = shown.config.unwrap_or_default();
-        if !is_managed(config.labels.as_ref()) {
+        if self.ours(&shown).is_none() {
             return Err(taken(name, "a container that is not Graphium's"));
         }
+        let config = shown.config.unwrap_or_default();
         let id = shown.id.unwrap_or_default();
         let has_terminal = config.tty == Some(true);
         // The engine's own grid is a second, rounded down; what is older is left out by its own time.

@@ -1,5 +1,6 @@
 //! [`DockerRuntime`]: the trait's calls, one file per kind of object.
 
+mod adopt;
 mod arrival;
 mod container;
 mod events;
@@ -25,9 +26,9 @@ use bollard::{models::SystemInfo, query_parameters::ListContainersOptionsBuilder
 use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
-        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
-        VolumeSpec, label,
+        Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
+        Description, EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned,
+        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
     },
     stack::{HealthTest, PullPolicy},
 };
@@ -60,6 +61,8 @@ const CHANGE: Duration = Duration::from_secs(60);
 pub struct DockerRuntime {
     connection: Arc<Connection>,
     ownership: Ownership,
+    /// Containers that are ours though their labels do not say so.
+    adoptions: Mutex<Adoptions>,
     /// What the engine has said last of the limits that it holds containers to.
     enforced: Mutex<Option<Enforced>>,
     /// Held while a network is made: an engine before API 1.44 would make two of one name.
@@ -78,6 +81,7 @@ impl DockerRuntime {
         Self {
             connection: Arc::new(Connection::new(endpoint)),
             ownership: Ownership::default(),
+            adoptions: Mutex::default(),
             enforced: Mutex::default(),
             networks: tokio::sync::Mutex::new(()),
             arrivals: Arrivals::default(),
@@ -184,9 +188,25 @@ impl ContainerRuntime for DockerRuntime {
 
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
         match self.look(checked(name)?).await? {
-            Some(shown) => Ok(Some(observe::inspection(shown, self.enforced().await?))),
+            Some(shown) => {
+                let mut state = observe::inspection(shown, self.enforced().await?);
+                self.mark(&mut state.observed);
+                Ok(Some(state))
+            }
             None => Ok(None),
         }
+    }
+
+    async fn describe(&self, id: &str) -> Result<Option<Description>, RuntimeError> {
+        self.describe_container(id).await
+    }
+
+    async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError> {
+        self.adopt_container(adoption).await
+    }
+
+    fn recall(&self, adoptions: &[Adoption]) {
+        self.recall_adoptions(adoptions);
     }
 
     async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
@@ -197,7 +217,9 @@ impl ContainerRuntime for DockerRuntime {
         let call = Call::new("listing containers", "", LOOK);
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let ask = |docker: bollard::Docker| async move { docker.list_containers(Some(options)).await };
-        Ok(self.connection.call(call, ask).await?.into_iter().map(observe::summary).collect())
+        let mut all: Vec<_> = self.connection.call(call, ask).await?.into_iter().map(observe::summary).collect();
+        all.iter_mut().for_each(|state| self.mark(&mut state.observed));
+        Ok(all)
     }
 
     async fn owned(&self) -> Result<Owned, RuntimeError> {

@@ -9,7 +9,10 @@ use crate::{
     name::checked,
     observe,
 };
-use bollard::{models::Network, query_parameters::ListNetworksOptionsBuilder};
+use bollard::{
+    models::{EndpointSettings, Network, NetworkConnectRequest, NetworkDisconnectRequest},
+    query_parameters::ListNetworksOptionsBuilder,
+};
 use graphium_core::{
     runtime::{NetworkSpec, RuntimeError},
     stack::TextMap,
@@ -53,6 +56,35 @@ pub(super) async fn remove(connection: &Connection, name: &str) -> Result<(), Ru
         delete(connection, name, &network.id.unwrap_or_default()).await?;
     }
     Ok(())
+}
+
+/// Joins a container to a network, beside those that it is in.
+pub(super) async fn join(
+    connection: &Connection,
+    name: &str,
+    container: &str,
+    aliases: &[String],
+) -> Result<(), RuntimeError> {
+    let network = id_of(connection, name).await?;
+    let endpoint = EndpointSettings { aliases: Some(aliases.to_vec()), ..EndpointSettings::default() };
+    let body = NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint) };
+    let call = Call::new("joining a container to network", name, CHANGE);
+    let ask = |docker: bollard::Docker| Box::pin(async move { docker.connect_network(&network, body).await });
+    Ok(connection.call(call, ask).await?)
+}
+
+/// Takes a container out of a network.
+pub(super) async fn leave(connection: &Connection, name: &str, container: &str) -> Result<(), RuntimeError> {
+    let network = id_of(connection, name).await?;
+    let body = NetworkDisconnectRequest { container: container.to_owned(), force: None };
+    let call = Call::new("taking a container out of network", name, CHANGE);
+    Ok(connection.call(call, |docker| async move { docker.disconnect_network(&network, body).await }).await?)
+}
+
+async fn id_of(connection: &Connection, name: &str) -> Result<String, RuntimeError> {
+    let networks = named(connection, checked(name)?).await?;
+    let network = networks.into_iter().next().and_then(|network| network.id);
+    network.ok_or_else(|| RuntimeError::NotFound(format!("network `{name}` does not exist")))
 }
 
 pub(super) async fn owned(connection: &Connection) -> Result<Vec<(String, TextMap)>, RuntimeError> {

@@ -1,6 +1,6 @@
 //! Which containers are proven to be ours.
 
-use super::{CHANGE, DockerRuntime, LOOK, is_managed, taken};
+use super::{CHANGE, DockerRuntime, LOOK, taken};
 use crate::{connection::Call, error::Fault, name::checked, observe};
 use bollard::models::ContainerInspectResponse;
 use graphium_core::runtime::RuntimeError;
@@ -53,6 +53,11 @@ impl Ownership {
         self.lock().remove(name);
     }
 
+    /// Drops everything.
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     fn of(&self, name: &str) -> Option<Proof> {
         self.lock().get(name).cloned()
     }
@@ -84,10 +89,10 @@ impl DockerRuntime {
     /// Proves that the container of this name is ours; `None` when there is none.
     pub(super) async fn prove(&self, name: &str) -> Result<Option<Proof>, RuntimeError> {
         let Some(shown) = self.look(name).await? else { return Ok(None) };
-        let config = shown.config.unwrap_or_default();
-        if !is_managed(config.labels.as_ref()) {
+        if self.ours(&shown).is_none() {
             return Err(taken(name, "a container that is not Graphium's"));
         }
+        let config = shown.config.unwrap_or_default();
         let grace = config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
         let proof = Proof::new(shown.id.unwrap_or_default(), grace);
         self.ownership.remember(name, proof.clone());

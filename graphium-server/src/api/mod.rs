@@ -4,6 +4,7 @@
 //! request goes through, from the outside in: `trace` gives it an id and makes every error a problem, the gate of [`auth`](crate::auth)
 //! looks at its token, `repeat` answers a repeated `Idempotency-Key`.
 
+mod adoptions;
 mod agents;
 mod containers;
 mod deployments;

@@ -1,8 +1,8 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, agents, containers, deployments, events, exec, health, hosts, logs, orphans, plans, problem::Problem,
-    repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, orphans, plans,
+    problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -46,6 +46,8 @@ pub fn router(state: AppState) -> Router {
         .route("/hosts/{id}/maintenance", post(hosts::maintenance))
         .route("/containers", get(containers::list))
         .route("/containers/{id}", get(containers::one))
+        .route("/adoptions", post(adoptions::adopt))
+        .route("/adoptions/compare", post(adoptions::compare))
         .route("/orphans", get(orphans::list))
         .route("/orphans/{host}/{container}", delete(orphans::remove))
         .route("/containers/{id}/logs", get(logs::read))

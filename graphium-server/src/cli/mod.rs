@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod adopt;
 mod agent;
 mod apply;
 mod asked;
@@ -11,6 +12,7 @@ mod exit;
 mod fmt;
 mod follow;
 mod host;
+mod import;
 mod inventory;
 mod logging;
 mod orphans;
@@ -77,6 +79,8 @@ enum Command {
     Stack(stack::StackArgs),
     Host(host::HostArgs),
     Task(task::TaskArgs),
+    Adopt(adopt::AdoptArgs),
+    Import(import::ImportArgs),
     Orphans(orphans::OrphansArgs),
     Events(events::EventsArgs),
     Token(token::TokenArgs),
@@ -143,6 +147,8 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Agent(args) => agent::run(&args, &config()?, output),
         Command::Stack(args) => stack::run(&args, &config()?, output),
         Command::Host(args) => host::run(&args, &config()?, output),
+        Command::Import(args) => import::run(&args, output),
+        Command::Adopt(args) => adopt::run(&args, &config()?, output),
         Command::Orphans(args) => orphans::run(&args, &config()?, output),
         Command::Task(args) => task::run(&args, &config()?, output),
         Command::Events(args) => events::run(&args, &config()?, output),

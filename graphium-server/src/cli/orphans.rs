@@ -113,6 +113,9 @@ fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exi
     if orphans.iter().any(|orphan| matches!(orphan.what, OrphanKind::Volume { .. })) {
         output.say("volumes go with their data, and only with --volumes; a stack of the same name finds its own again");
     }
+    output.say(
+        "keep what runs: graphium adopt FILE takes it into a stack as it is (--container NAME=HOST/NAME names one)",
+    );
     Ok(Exit::Ok)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every call has a deadline, so nothing waits for ever; every error says what was asked and what to do.
 
+mod adoptions;
 mod call;
 mod error;
 mod estate;
@@ -14,6 +15,7 @@ mod socket;
 mod stacks;
 mod tasks;
 
+pub use adoptions::AdoptRequest;
 pub use call::Client;
 pub use error::ClientError;
 pub use exec::ExecSocket;

@@ -110,6 +110,18 @@ impl Client {
         document: Bytes,
         request: &DeployRequest,
     ) -> Result<T, ClientError> {
+        let from = from.map(|revision| ("from", revision.to_string()));
+        self.submit_asking(path, from.into_iter().collect(), document, request).await
+    }
+
+    /// The same with more to say in the address.
+    pub(super) async fn submit_asking<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        also: Vec<(&'static str, String)>,
+        document: Bytes,
+        request: &DeployRequest,
+    ) -> Result<T, ClientError> {
         let mut call = self.call(Method::POST, path).deadline(DOCUMENT_DEADLINE);
         if let Some(key) = &request.idempotency_key {
             call = call.header("idempotency-key", key);
@@ -117,7 +129,6 @@ impl Client {
         let seconds = request.timeout.map(|timeout| timeout.as_secs().max(1).to_string());
         let word = |flag: bool| flag.to_string();
         let options = [
-            ("from", from.map(|revision| revision.to_string())),
             ("timeout", seconds),
             ("rollbackOnError", request.rollback_on_error.map(word)),
             ("onDrift", request.on_drift.map(|word| word.as_str().to_owned())),
@@ -129,6 +140,9 @@ impl Client {
             if let Some(value) = value {
                 call = call.query(name, &value);
             }
+        }
+        for (name, value) in also {
+            call = call.query(name, &value);
         }
         // Values of variables may be secrets: they never stand in an address, which others log.
         let text = std::str::from_utf8(&document).unwrap_or_default();

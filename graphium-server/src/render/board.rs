@@ -235,6 +235,7 @@ fn activity(view: &TaskView) -> String {
         Action::Start { .. } => "starting",
         Action::Update { .. } => "replacing",
         Action::Adjust { .. } => "adjusting",
+        Action::Adopt { .. } => "adopting",
         Action::Check { condition: Condition::Healthy, .. } => "starting, not healthy yet",
         Action::Check { condition: Condition::Completed, .. } => "running, not completed yet",
         Action::Check { .. } => "starting",

@@ -4,6 +4,7 @@
 //! and the next one, of this agent or of its successor, resumes.
 
 mod adjust;
+mod adopt;
 mod beside;
 mod check;
 mod deploy;
@@ -15,6 +16,7 @@ mod whole;
 
 use super::{
     health::HealthMonitor,
+    keeper::Keeper,
     step::{Phase, Step},
 };
 use crate::{
@@ -64,6 +66,8 @@ pub struct Workplace {
     pub health: Arc<HealthMonitor>,
     /// Of this attempt.
     pub hold: Hold,
+    /// Keeps what was adopted.
+    pub keeper: Arc<Keeper>,
 }
 
 impl fmt::Debug for Workplace {
@@ -132,6 +136,10 @@ impl Job<'_> {
             Action::Deploy { spec } => self.deploy(spec).await,
             Action::Update { spec, order } => self.update(spec, *order).await,
             Action::Adjust { name, settings } => self.adjust(name, settings).await,
+            Action::Adopt { spec, container: id, name, was, told, aim } => {
+                let which = adopt::Which { id, name, was: was.as_deref(), told, aim: *aim };
+                self.adopt(spec, which).await
+            }
             Action::Check { name, condition } => self.check(name, *condition).await,
             Action::Stop { name } => {
                 self.tidy(name).await?;

@@ -134,7 +134,7 @@ mod tests {
         let folder = folder();
         let mut journal = FileJournal::open(&folder)?;
         assert_eq!(journal.load()?, Memory::default());
-        let memory = Memory { epoch: 7, reports: Vec::new() };
+        let memory = Memory { epoch: 7, ..Memory::default() };
         journal.save(&memory)?;
         drop(journal);
         assert_eq!(FileJournal::open(&folder)?.load()?, memory);

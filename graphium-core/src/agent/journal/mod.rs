@@ -1,13 +1,17 @@
 //! What an agent remembers over its own end.
 //!
 //! It is little, because the containers' labels say the rest: the highest epoch that it has seen, so
-//! that no store that was set back gives it an old one again, and the reports that nobody has taken yet.
+//! that no store that was set back gives it an old one again, the reports that nobody has taken yet, and what was adopted:
+//! such containers have no labels that say it.
 
 mod file;
 
 pub use file::FileJournal;
 
-use crate::task::{Lease, Outcome};
+use crate::{
+    runtime::Adoption,
+    task::{Lease, Outcome},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -26,6 +30,9 @@ pub struct Memory {
     pub epoch: u64,
     /// Reports that were not acknowledged, oldest first.
     pub reports: Vec<(Lease, Outcome)>,
+    /// Containers that others have made and that are ours. Those of which nothing is there any more go when the next is adopted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
 }
 
 impl Memory {

@@ -8,10 +8,17 @@ use super::{
 use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
-    runtime::{ContainerChange, ContainerSpec, ContainerState, LiveSettings, LiveStep, Probe, RuntimeError, label},
-    stack::{EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
+    runtime::{
+        Adoption, ContainerChange, ContainerSpec, ContainerState, Description, LiveSettings, LiveStep, Probe,
+        RuntimeError, label,
+    },
+    stack::{Container, EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
 };
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 /// The first port that is given where a document leaves the choice.
 const FIRST_FREE_PORT: u16 = 32_768;
@@ -23,6 +30,8 @@ pub(super) struct FakeContainer {
     pub(super) log: Log,
     /// What it answers when it is asked over the network.
     pub(super) answer: Health,
+    /// Networks that it has joined since it was made, with its names there.
+    pub(super) joined: BTreeMap<String, Vec<String>>,
 }
 
 impl FakeContainer {
@@ -32,6 +41,10 @@ impl FakeContainer {
 
     pub(super) fn network(&self) -> Option<&str> {
         self.spec.network.as_deref().filter(|_| self.spec.container.network_mode.is_none())
+    }
+
+    pub(super) fn is_in(&self, network: &str) -> bool {
+        self.network() == Some(network) || self.joined.contains_key(network)
     }
 
     /// Names of the volumes that it mounts.
@@ -62,7 +75,7 @@ impl Engine {
             return Err(RuntimeError::Refused(format!("variable `{}` is not resolved", variable.name)));
         }
         if let Some(holder) = self.containers.get(name) {
-            let holder = &holder.state.observed;
+            let holder = &self.shown(holder).observed;
             return match holder.label(label::HASH) {
                 _ if !is_managed(&holder.labels) => Err(foreign(Thing::Container, name)),
                 Some(held) if hash.is(held) => Ok(holder.id.clone()),
@@ -98,7 +111,8 @@ impl Engine {
             settings: Some(LiveSettings::of(&spec.container)),
         };
         let state = ContainerState { observed, started_at: None, restart_count: 0, error: None, health_output: None };
-        let container = FakeContainer { spec, state, log: Log::default(), answer: Health::Starting };
+        let container =
+            FakeContainer { spec, state, log: Log::default(), answer: Health::Starting, joined: BTreeMap::new() };
         for volume in container.volumes() {
             self.volumes.entry(volume.to_owned()).or_default();
         }
@@ -123,6 +137,60 @@ impl Engine {
         self.containers.insert(to.to_owned(), container);
         self.effect(name).renamed += 1;
         self.tell(to, "rename");
+        Ok(())
+    }
+
+    /// A container as the handle that asks sees it.
+    pub(super) fn shown(&self, container: &FakeContainer) -> ContainerState {
+        let mut state = container.state.clone();
+        self.adopted.show(&mut state.observed);
+        state
+    }
+
+    fn of_id(&self, id: &str) -> Option<&FakeContainer> {
+        self.containers.values().find(|container| container.state.observed.id == id)
+    }
+
+    pub(super) fn describe(&self, id: &str) -> Option<Description> {
+        let container = self.of_id(id)?;
+        let mut networks = container.joined.clone();
+        if let Some(network) = container.network() {
+            let names = container.spec.names().into_iter().map(str::to_owned).collect();
+            networks.insert(network.to_owned(), names);
+        }
+        let mut definition = Container::clone(&container.spec.container);
+        definition.labels.clone_from(&container.state.observed.labels);
+        definition.name.clear();
+        Some(Description {
+            name: container.spec.name.clone(),
+            container: definition,
+            settings: container.state.observed.settings.unwrap_or_default(),
+            networks,
+            ..Description::default()
+        })
+    }
+
+    pub(super) fn adopt(&mut self, adoption: &Adoption) -> Result<(), RuntimeError> {
+        let Adoption { id, name: to, network, aliases, .. } = adoption;
+        let absent = || RuntimeError::NotFound(format!("there is no container of the id `{id}`"));
+        let name = self.of_id(id).map(|container| container.spec.name.clone()).ok_or_else(absent)?;
+        if name != *to && self.containers.contains_key(to) {
+            return Err(RuntimeError::NameTaken { name: to.clone(), holder: "another container".to_owned() });
+        }
+        if let Some(network) = network.as_ref().filter(|network| !self.networks.contains_key(*network)) {
+            return Err(RuntimeError::NotFound(format!("network {network} not found")));
+        }
+        let Some(mut container) = self.containers.remove(&name) else { return Err(absent()) };
+        if let Some(network) = network.as_ref().filter(|network| !container.is_in(network)) {
+            container.joined.insert(network.clone(), aliases.clone());
+        }
+        to.clone_into(&mut container.spec.name);
+        to.clone_into(&mut container.state.observed.name);
+        self.containers.insert(to.clone(), container);
+        if name != *to {
+            self.effect(&name).renamed += 1;
+            self.tell(to, "rename");
+        }
         Ok(())
     }
 
@@ -166,6 +234,13 @@ impl Engine {
             });
         }
         Ok(bound)
+    }
+
+    /// Runs a container that somebody else starts.
+    pub(super) fn begin(&mut self, name: &str) {
+        let ports = self.containers.get(name).map(|container| container.spec.container.ports.clone());
+        let ports = self.bind(&ports.unwrap_or_default()).unwrap_or_default();
+        self.run(name, ports);
     }
 
     fn run(&mut self, name: &str, ports: Vec<ObservedPort>) {
@@ -325,7 +400,7 @@ impl Engine {
     /// Our container of that name; an error where it is somebody else's.
     pub(super) fn own(&self, name: &str) -> Result<Option<&FakeContainer>, RuntimeError> {
         match self.containers.get(name) {
-            Some(container) if !is_managed(&container.state.observed.labels) => Err(foreign(Thing::Container, name)),
+            Some(container) if !self.shown(container).is_managed() => Err(foreign(Thing::Container, name)),
             found => Ok(found),
         }
     }

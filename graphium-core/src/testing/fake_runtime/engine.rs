@@ -2,7 +2,7 @@
 
 use super::{Program, container::FakeContainer};
 use crate::{
-    runtime::{ContainerChange, NetworkSpec, RuntimeError, VolumeSpec, label},
+    runtime::{Adoptions, ContainerChange, NetworkSpec, RuntimeError, VolumeSpec, label},
     stack::TextMap,
 };
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -52,6 +52,8 @@ pub(super) struct Engine {
     /// Host ports that are held by something that is no container.
     pub(super) occupied: BTreeSet<u16>,
     pub(super) effects: BTreeMap<String, Effects>,
+    /// What was adopted by the handle that makes the present call.
+    pub(super) adopted: Adoptions,
     /// When the present call is made; absent: there is no clock.
     pub(super) now: Option<Timestamp>,
     pub(super) made: u32,
@@ -81,7 +83,7 @@ impl Engine {
         if !is_managed(labels) {
             return Err(foreign(Thing::Network, name));
         }
-        if self.containers.values().any(|container| container.is_up() && container.network() == Some(name)) {
+        if self.containers.values().any(|container| container.is_up() && container.is_in(name)) {
             return Err(RuntimeError::InUse(format!("network `{name}` has active endpoints")));
         }
         self.networks.remove(name);

@@ -83,6 +83,7 @@ impl FakeRuntime {
         let outcome = {
             let mut engine = self.engine();
             engine.now = self.shared.environment.as_ref().map(|environment| environment.now());
+            engine.adopted = self.adopted().clone();
             engine.end_what_is_stopping();
             act(&mut engine)
         };

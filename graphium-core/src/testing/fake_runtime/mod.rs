@@ -17,7 +17,7 @@ pub use call::Operation;
 pub use engine::{Effects, Thing};
 pub use program::Program;
 
-use crate::environment::Environment;
+use crate::{environment::Environment, runtime::Adoptions};
 use engine::Engine;
 use faults::Faults;
 use std::{
@@ -30,22 +30,30 @@ use std::{
 ///
 /// It is a real engine but for the processes: names, labels, ports, networks, volumes and images are kept, conflicts
 /// are refused, restart policies are followed. What a container *does* is its image's [`Program`]. Clones are handles
-/// on one engine: an agent may die and another be started while the containers run on.
+/// on one engine: an agent may die and another be started while the containers run on. What one handle has adopted another does
+/// not know.
 ///
 /// Every image can be pulled unless [`deny_image`](Self::deny_image) says otherwise; none is present at first.
 ///
 /// Of [commands](crate::runtime::ContainerRuntime::exec) it knows `cat`, `say OUT ERR CODE`, `size`, `yes` and `wait`; every container has them.
 ///
 /// * The world outside: [`write`](Self::write), [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
-///   [`make_foreign`](Self::make_foreign), [`occupy_port`](Self::occupy_port).
+///   [`make_foreign`](Self::make_foreign), [`run_foreign`](Self::run_foreign), [`occupy_port`](Self::occupy_port).
 /// * Faults: [`disconnect`](Self::disconnect), [`hang`](Self::hang), [`fail_next`](Self::fail_next),
 ///   [`lose_next_answer`](Self::lose_next_answer).
 /// * What was done to it: [`calls`](Self::calls), [`effects`](Self::effects).
 ///
 /// Needs no async runtime: without an [`Environment`] no call ever waits, but for a [`hang`](Self::hang).
-#[derive(Clone)]
 pub struct FakeRuntime {
     shared: Arc<Shared>,
+    /// Of this handle alone.
+    adopted: Mutex<Adoptions>,
+}
+
+impl Clone for FakeRuntime {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), adopted: Mutex::default() }
+    }
 }
 
 struct Shared {
@@ -67,7 +75,7 @@ impl FakeRuntime {
 
     fn with(environment: Option<Arc<dyn Environment>>) -> Self {
         let shared = Shared { environment, engine: Mutex::default(), faults: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), adopted: Mutex::default() }
     }
 
     /// Makes every call take so long; each of the steps of a pull counts as one.
@@ -116,6 +124,10 @@ impl FakeRuntime {
 
     fn engine(&self) -> MutexGuard<'_, Engine> {
         self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, Adoptions> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {

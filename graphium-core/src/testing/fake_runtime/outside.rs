@@ -69,6 +69,15 @@ impl FakeRuntime {
         }
     }
 
+    /// Runs a container that is not ours, of this definition and in that network, with these labels.
+    pub fn run_foreign(&self, spec: ContainerSpec, labels: TextMap) {
+        let mut engine = self.engine();
+        let name = spec.name.clone();
+        engine.networks.extend(spec.network.as_deref().map(|network| (network.to_owned(), TextMap::new())));
+        engine.insert(spec, labels);
+        engine.begin(&name);
+    }
+
     /// Takes something away, whosever it is.
     pub fn remove_foreign(&self, thing: Thing, name: &str) {
         match thing {

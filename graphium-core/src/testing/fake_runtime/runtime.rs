@@ -9,9 +9,9 @@ use super::{
 use crate::{
     inventory::Capabilities,
     runtime::{
-        ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, EngineInfo, ExecFeed, ExecSpec,
-        Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe, PullObserver, RuntimeError,
-        VolumeSpec,
+        Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
+        Description, EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned,
+        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
     },
     stack::{HealthTest, PullPolicy, TextMap},
 };
@@ -124,8 +124,27 @@ impl ContainerRuntime for FakeRuntime {
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<ContainerState>, RuntimeError> {
-        let found = |engine: &mut Engine| Ok(engine.containers.get(name).map(|container| container.state.clone()));
+        let found = |engine: &mut Engine| Ok(engine.containers.get(name).map(|container| engine.shown(container)));
         self.call(Operation::Inspect, name, found).await
+    }
+
+    async fn describe(&self, id: &str) -> Result<Option<Description>, RuntimeError> {
+        self.call(Operation::Describe, id, |engine| Ok(engine.describe(id))).await
+    }
+
+    async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError> {
+        let subject = format!("{} {}", adoption.id, adoption.name);
+        // Within the call: also where its answer is lost it has taken effect.
+        let adopt = |engine: &mut Engine| {
+            engine.adopt(adoption)?;
+            self.adopted().add(adoption);
+            Ok(())
+        };
+        self.call(Operation::Adopt, &subject, adopt).await
+    }
+
+    fn recall(&self, adoptions: &[Adoption]) {
+        *self.adopted() = Adoptions::of(adoptions);
     }
 
     async fn probe(&self, name: &str, test: &HealthTest, _timeout: Duration) -> Result<Probe, RuntimeError> {
@@ -134,12 +153,12 @@ impl ContainerRuntime for FakeRuntime {
 
     async fn list(&self) -> Result<Vec<ContainerState>, RuntimeError> {
         // As with real engines, settings are shown one by one only.
-        let listed = |container: &FakeContainer| {
-            let mut state = container.state.clone();
+        let listed = |engine: &Engine, container: &FakeContainer| {
+            let mut state = engine.shown(container);
             state.observed.settings = None;
             state
         };
-        let all = |engine: &mut Engine| Ok(engine.containers.values().map(listed).collect());
+        let all = |engine: &mut Engine| Ok(engine.containers.values().map(|one| listed(engine, one)).collect());
         self.call(Operation::List, "", all).await
     }
 

@@ -11,6 +11,7 @@
 //! A case makes things named `graphium-suite-<number>-…`, and takes them away before and after. Cases may run at the
 //! same time, on one engine or on several.
 
+mod adoptions;
 mod bench;
 mod containers;
 mod engine;
@@ -24,6 +25,7 @@ mod tests;
 mod volumes;
 
 use crate::runtime::ContainerRuntime;
+use adoptions::*;
 use bench::Bench;
 use containers::*;
 use engine::*;
@@ -116,6 +118,10 @@ macro_rules! __runtime_cases {
             a_container_goes_on_under_another_name
             a_name_that_is_taken_is_given_to_no_other
             only_what_is_there_and_ours_is_renamed
+            any_container_is_described_by_its_id
+            an_adopted_container_is_the_same_and_one_of_ours
+            a_container_of_another_stack_is_shown_as_that_of_its_new_one
+            what_is_not_there_and_a_name_that_is_taken_are_not_adopted
             starting_twice_starts_once
             starting_what_is_absent_is_not_found
             stopping_twice_or_what_is_absent_succeeds

@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     runtime::{
-        ContainerChange, ContainerLog, ContainerSpec, ContainerState, EngineInfo, ExecEvent, ExecFeed, ExecSpec,
-        Execution, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned, PresentImage, Probe, PullObserver,
-        RuntimeError, Tail, VolumeSpec,
+        Adoption, ContainerChange, ContainerLog, ContainerSpec, ContainerState, Description, EngineInfo, ExecEvent,
+        ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned, PresentImage, Probe,
+        PullObserver, RuntimeError, Tail, VolumeSpec,
     },
     stack::{Container, HealthTest, PullPolicy},
     testing::{FakeRuntime, Program},
@@ -37,6 +37,9 @@ enum Lie {
     AllAreWell,
     RenamesOverOthers,
     RenamesOnce,
+    AdoptsInWordsOnly,
+    NeverForgetsAdoptions,
+    AdoptsOverOthers,
     EndsInError,
     IgnoresTails,
     MixesSources,
@@ -130,6 +133,26 @@ impl ContainerRuntime for Saboteur {
                 Ok(Some(state))
             }
             outcome => outcome,
+        }
+    }
+    async fn describe(&self, id: &str) -> Result<Option<Description>, RuntimeError> {
+        self.fake.describe(id).await
+    }
+    async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError> {
+        if self.lie == Lie::AdoptsInWordsOnly {
+            return Ok(());
+        }
+        match self.fake.adopt(adoption).await {
+            Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::AdoptsOverOthers => {
+                self.fake.vanish(&adoption.name);
+                self.fake.adopt(adoption).await
+            }
+            outcome => outcome,
+        }
+    }
+    fn recall(&self, adoptions: &[Adoption]) {
+        if self.lie != Lie::NeverForgetsAdoptions {
+            self.fake.recall(adoptions);
         }
     }
     async fn probe(&self, name: &str, test: &HealthTest, timeout: Duration) -> Result<Probe, RuntimeError> {
@@ -264,6 +287,9 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::ForeignIsOurs, "a_foreign_container_is_shown_and_never_touched"),
         (Lie::RenamesOverOthers, "a_name_that_is_taken_is_given_to_no_other"),
         (Lie::RenamesOnce, "a_container_goes_on_under_another_name"),
+        (Lie::AdoptsInWordsOnly, "an_adopted_container_is_the_same_and_one_of_ours"),
+        (Lie::NeverForgetsAdoptions, "an_adopted_container_is_the_same_and_one_of_ours"),
+        (Lie::AdoptsOverOthers, "what_is_not_there_and_a_name_that_is_taken_are_not_adopted"),
         (Lie::StartsOnlyOnce, "starting_twice_starts_once"),
         (Lie::ForgetsLabels, "labels_are_seen_again"),
         (Lie::ForgetsExitCodes, "an_exit_code_and_the_last_lines_are_kept"),
