@@ -21,6 +21,7 @@ mod frozen;
 mod health;
 mod logins;
 mod logs;
+mod lost;
 mod planted;
 mod pulls;
 mod registry;
