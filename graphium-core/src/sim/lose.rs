@@ -29,7 +29,8 @@ impl World {
         let wires = Wires { to_server_cut: cut != 1, from_server_cut: cut != 2 };
         self.tell("wire", || format!("between {host} and the server: {wires:?} for long"));
         self.state().wires[number] = wires;
-        let away = self.throw(|dice| if dice.chance(300) { dice.millis(5_000, 60_000) } else { dice.millis(60_000, 240_000) });
+        let away =
+            self.throw(|dice| if dice.chance(300) { dice.millis(5_000, 60_000) } else { dice.millis(60_000, 240_000) });
         let end = self.elapsed() + away;
         // What can go has gone by then: the longest that stacks wait, and as long as a move may take.
         let is_long = away > Duration::from_secs(150);
