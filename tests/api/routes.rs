@@ -82,6 +82,29 @@ async fn a_policy_is_said_in_any_form_of_a_request() {
 }
 
 #[tokio::test]
+async fn when_what_runs_on_a_lost_host_goes_elsewhere_is_said_in_any_form_of_a_request() {
+    let bed = Bed::new().await;
+    let _host = bed.host("vm1").await;
+    let policy = async |name: &str| {
+        let shown = bed.json(Method::GET, &format!("/api/v1/stacks/{name}"), None, 200).await;
+        shown["policy"]["rescheduleAfter"].clone()
+    };
+    let text = stack("text", "vm1").to_string();
+    for (name, query, body) in [
+        ("bare", "?rescheduleAfter=60", stack("bare", "vm1")),
+        ("json", "", json!({"stackDefinition": stack("json", "vm1"), "rescheduleAfter": "1m"})),
+        ("text", "", json!({"stackDefinition": text, "rescheduleAfter": 60})),
+    ] {
+        bed.json(Method::POST, &format!("/api/v1/stacks{query}"), Some(body), 202).await;
+        assert_eq!(policy(name).await, 60, "{name}");
+    }
+    let request = DeployRequest { reschedule_after: Some(Duration::ZERO), ..DeployRequest::default() };
+    bed.admin.deploy(stack("bare", "vm1").to_string(), &request).await.unwrap();
+    assert!(policy("bare").await.is_null(), "zero is never");
+    bed.json(Method::POST, "/api/v1/stacks?rescheduleAfter=15", Some(stack("soon", "vm1")), 422).await;
+}
+
+#[tokio::test]
 async fn what_is_there_is_compared_with_what_is_wanted() {
     let bed = Bed::new().await;
     let _host = bed.host("vm1").await;

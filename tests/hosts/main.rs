@@ -22,6 +22,7 @@ mod frozen;
 mod health;
 mod logins;
 mod logs;
+mod lost;
 mod planted;
 mod pulls;
 mod registry;

@@ -2,12 +2,16 @@
 
 use super::{Control, ControlError, StackRecord, deploy::stack_event};
 use crate::{
+    diagnostic::{Diagnostic, Subject},
     event::{EventType, NewEvent},
     stack::OnDrift,
     store::{Document, Expect, Submission, Versioned},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// The longest time after which containers may be placed elsewhere.
+pub const MAX_RESCHEDULE_AFTER: Duration = Duration::from_secs(30 * 86_400);
 
 /// What an operator wants to be done about a stack without being asked. It belongs to the stack and not to its document: a
 /// deployment that says nothing of it leaves it as it is.
@@ -42,6 +46,24 @@ impl PolicyChange {
 }
 
 impl Control {
+    /// Refuses a policy that would place containers elsewhere before anybody knows that their host is away.
+    pub(super) fn refuse_policy(&self, change: PolicyChange) -> Result<(), ControlError> {
+        let Some(after) = change.reschedule_after.filter(|after| !after.is_zero()) else { return Ok(()) };
+        let offline = self.settings.offline_after;
+        if after > offline && after <= MAX_RESCHEDULE_AFTER {
+            return Ok(());
+        }
+        let message = format!(
+            "what runs on a host that is away cannot be placed elsewhere after {} s: that has to be more than {} s, after \
+             which a host counts as offline, and {} s at most",
+            after.as_secs_f64(),
+            offline.as_secs_f64(),
+            MAX_RESCHEDULE_AFTER.as_secs(),
+        );
+        let found = Diagnostic::error("reschedule-after-range", "", message).about(Subject::stack());
+        Err(ControlError::Invalid(vec![found.with_help("give a time between the two, or 0 for never")]))
+    }
+
     /// Changes the policy of a stack of which nothing else is to be changed.
     pub(super) async fn set_policy(
         &self,

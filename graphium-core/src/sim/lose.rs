@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl World {
     pub(super) async fn loses_in_calm(self: &Arc<Self>, operator: &Operator) -> Option<()> {
-        let lost = self.throw(|dice| dice.chance(500).then(|| dice.below(self.hosts.len())));
+        let lost = self.throw(|dice| dice.chance(700).then(|| dice.below(self.hosts.len())));
         let Some(number) = lost else { return Some(()) };
         let host = self.hosts[number].id.clone();
         let is_whole = |record: &StackRecord| record.status == StackStatus::Running && self.absent(record).is_empty();
@@ -29,7 +29,8 @@ impl World {
         let wires = Wires { to_server_cut: cut != 1, from_server_cut: cut != 2 };
         self.tell("wire", || format!("between {host} and the server: {wires:?} for long"));
         self.state().wires[number] = wires;
-        let away = self.throw(|dice| dice.millis(5_000, 180_000));
+        let away =
+            self.throw(|dice| if dice.chance(300) { dice.millis(5_000, 60_000) } else { dice.millis(60_000, 240_000) });
         let end = self.elapsed() + away;
         // What can go has gone by then: the longest that stacks wait, and as long as a move may take.
         let is_long = away > Duration::from_secs(150);

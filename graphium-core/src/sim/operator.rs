@@ -129,7 +129,7 @@ impl Operator {
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
         // Longer than a host may be silent, and now and then shorter than it is away in a storm.
-        let after = self.world.throw(|dice| match dice.below(3) {
+        let after = self.world.throw(|dice| match dice.below(4) {
             0 => None,
             1 => Some(Duration::ZERO),
             _ => Some(Duration::from_secs(dice.millis(9_000, 30_000).as_secs())),

@@ -302,8 +302,7 @@ fn what_is_under_way_and_can_only_wait_for_the_host_gives_way() {
     let (_one, two, three) = on_one(&world, stack("shop", vec![free("web")]), after(30));
     pass(&world, 20, &[&two, &three]);
     // It is to be made anew where it is: nobody is there to do it.
-    let host_is_down = world.run(world.control.act_on_stack("shop", DeploymentKind::Restart, None));
-    host_is_down.unwrap();
+    world.run(world.control.act_on_stack("shop", DeploymentKind::Restart, None)).unwrap();
     idle(&world, 40, &[&two, &three]);
     assert_ne!(place(&world, "web"), "vm1");
     work(&world, &[&two, &three]);

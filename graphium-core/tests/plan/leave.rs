@@ -119,6 +119,7 @@ proptest! {
         ties in proptest::collection::vec(0_u8..4, 1..6),
         closed in proptest::collection::vec(any::<bool>(), 3),
         single in any::<bool>(),
+        lost in any::<bool>(),
     ) {
         let containers = ties.iter().enumerate().map(|(number, tie)| {
             let container = container(&format!("c{number}"));
@@ -133,6 +134,9 @@ proptest! {
             stack.deployment.mode = Mode::SingleHost;
         }
         let (before, after) = left(&stack, 4, |inventory| {
+            if lost {
+                inventory.hosts[0].status = HostStatus::Offline;
+            }
             for (host, closed) in inventory.hosts[1..].iter_mut().zip(&closed) {
                 host.status = if *closed { HostStatus::Offline } else { HostStatus::Active };
             }

@@ -10,12 +10,11 @@ mod told;
 pub use told::Away;
 
 use super::{
-    Control, ControlError, DeploymentKind, DeploymentState, Leaving, PolicyChange, StackRecord, StackStatus,
+    Control, ControlError, DeploymentKind, DeploymentState, Leaving, StackRecord, StackStatus,
     forget::{self, Forgotten},
     moving::{Standing, Step, plan_leaving, standing},
 };
 use crate::{
-    diagnostic::{Diagnostic, Subject},
     id::{HostId, StackId, TaskId},
     inventory::{Host, Inventory},
     plan::Plan,
@@ -24,14 +23,12 @@ use crate::{
 };
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 /// So many stacks move at a time, be it from hosts that are away or from others.
 const AT_ONCE: usize = 16;
 /// So long what ran on a host that is back serves on while its successors come up elsewhere.
 const SERVES_ON: SignedDuration = SignedDuration::from_mins(10);
-/// The longest time after which containers may be placed elsewhere.
-pub const MAX_RESCHEDULE_AFTER: Duration = Duration::from_secs(30 * 86_400);
 
 /// When what ran on a host is placed elsewhere that has been offline since then.
 pub(super) fn due(since: Timestamp, after: Option<u64>) -> Option<Timestamp> {
@@ -53,24 +50,6 @@ pub(super) fn rest_of(one: &Forgotten) -> Forgotten {
 }
 
 impl Control {
-    /// Refuses a policy that would place containers elsewhere before anybody knows that their host is away.
-    pub(super) fn refuse_policy(&self, change: PolicyChange) -> Result<(), ControlError> {
-        let Some(after) = change.reschedule_after.filter(|after| !after.is_zero()) else { return Ok(()) };
-        let offline = self.settings.offline_after;
-        if after > offline && after <= MAX_RESCHEDULE_AFTER {
-            return Ok(());
-        }
-        let message = format!(
-            "what runs on a host that is away cannot be placed elsewhere after {} s: that has to be more than {} s, after \
-             which a host counts as offline, and {} s at most",
-            after.as_secs_f64(),
-            offline.as_secs_f64(),
-            MAX_RESCHEDULE_AFTER.as_secs(),
-        );
-        let found = Diagnostic::error("reschedule-after-range", "", message).about(Subject::stack());
-        Err(ControlError::Invalid(vec![found.with_help("give a time between the two, or 0 for never")]))
-    }
-
     /// Places elsewhere what ran on hosts that have been away for long enough.
     pub(super) async fn reschedule(&self) -> Result<(), ControlError> {
         let elapsed = self.environment.elapsed();
@@ -261,6 +240,7 @@ fn hangs(last: &DeploymentState, tasks: &[Task], lost: &BTreeSet<HostId>) -> boo
 mod tests {
     use super::*;
     use crate::action::Action;
+    use TaskStatus::{Completed, Failed, Pending, Running};
 
     fn task(id: &str, host: &str, after: &[&str], status: TaskStatus) -> Task {
         let action = Action::Delete { name: id.to_owned() };
@@ -280,7 +260,6 @@ mod tests {
         };
         let lost: BTreeSet<HostId> = ["vm1".into()].into();
         let hang = |kind, tasks: &[Task]| hangs(&state(kind), tasks, &lost);
-        use TaskStatus::{Completed, Failed, Pending, Running};
         let waits = vec![
             task("c", "vm2", &["b"], Pending),
             task("b", "vm3", &["a"], Pending),

@@ -103,6 +103,12 @@ pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exi
         call.output
             .line(format_args!("stack `{}`: what does not run is left alone (on drift: {word})", status.stack_name))?;
     }
+    if let Some(after) = status.policy.and_then(|policy| policy.reschedule_after) {
+        let line = format!(
+            "what runs on a host that is away is placed elsewhere after {after} s, as far as it is tied to nothing"
+        );
+        call.output.line(format_args!("stack `{}`: {line}", status.stack_name))?;
+    }
     for away in &status.away {
         for line in away_lines(away) {
             call.output.line(format_args!("stack `{}`: {}", status.stack_name, render::printable(&line)))?;
