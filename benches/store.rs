@@ -6,6 +6,9 @@
 //!
 //! Then what one change waits for, one at a time, against the least that a disk can be asked: a page written and synced.
 //!
+//! With `--couchdb couchdb://USER:PASSWORD@HOST:5984` the store is a CouchDB; with several, and commas in between, each has a server
+//! of its own, and they share the work.
+//!
 //! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS … [--beside PROGRAM]]`; the program is called with a database's
 //! path, submitters and seconds, and prints jobs a second (`benches/apalis` is one).
 
@@ -23,7 +26,7 @@ use graphium_core::{
     store::{ClaimRequest, SessionRequest, Submission, TaskStore},
     task::{self, Input, Outcome, Task, TaskResult},
 };
-use graphium_store::{Options, SqliteStore};
+use graphium_store::{Options, SqliteStore, open};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::{
@@ -51,6 +54,13 @@ fn main() -> Done {
     }
     let peer = env::args().skip_while(|argument| argument != "--beside").nth(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(urls) = env::args().skip_while(|argument| argument != "--couchdb").nth(1) {
+        println!("submitters    cycles a second");
+        for submitters in numbers {
+            println!("{submitters:>10}  {:>17.1}", runtime.block_on(measure_couch(&urls, submitters, time))?);
+        }
+        return Ok(());
+    }
     println!(
         "cycles a second, medians of {rounds} rounds of {} s; graphium against each of the others",
         time.as_secs()
@@ -146,8 +156,17 @@ async fn measure_store(
     time: Duration,
 ) -> Result<f64, Box<dyn Error + Send + Sync>> {
     let store = Arc::new(SqliteStore::open(path, Options::at(Timestamp::now())).await?);
+    measure_cycles(&[store], submitters, time).await
+}
+
+/// Each submitter has one of the stores.
+async fn measure_cycles(
+    stores: &[Arc<dyn TaskStore>],
+    submitters: usize,
+    time: Duration,
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
     run(submitters, time, |submitter, until| {
-        let store = Arc::clone(&store);
+        let store = Arc::clone(&stores[submitter % stores.len()]);
         async move {
             let tasks = Tasks::of(submitter)?;
             let request = SessionRequest { host: tasks.host.clone(), nonce: "bench".to_owned(), seen_epoch: 0 };
@@ -171,6 +190,16 @@ async fn measure_store(
         }
     })
     .await
+}
+
+/// A server at each of the nodes of a CouchDB, on a database of its own, which it leaves.
+async fn measure_couch(urls: &str, submitters: usize, time: Duration) -> Result<f64, Box<dyn Error + Send + Sync>> {
+    let name = format!("graphium-bench-{}-{submitters}", Timestamp::now().as_millisecond());
+    let mut stores = Vec::new();
+    for url in urls.split(',') {
+        stores.push(open(&format!("{}/{name}", url.trim_end_matches('/')), Options::at(Timestamp::now())).await?);
+    }
+    measure_cycles(&stores, submitters, time).await
 }
 
 /// Cycles a second of so many submitters together.

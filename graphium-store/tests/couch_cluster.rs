@@ -14,7 +14,10 @@ use graphium_store::{CouchStore, Options, couch::Retention, testing::FakeCluster
 use jiff::Timestamp;
 use serde_json::json;
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use trouble::{Dice, every_seed, in_virtual_time, seeds, trouble};
 
 type Checked = Result<(), Box<dyn Error>>;
@@ -144,6 +147,79 @@ fn what_was_acknowledged_is_there_once_and_in_one_order_whatever_the_cluster_doe
     let given = seeds.clone().count() * SERVERS * COMMANDS;
     let acknowledged = every_seed(seeds, round)?;
     assert!(acknowledged * 4 > given, "hardly anything was acknowledged: {acknowledged} of {given}");
+    Ok(())
+}
+
+/// The longest that a command of one of two servers takes while the third node says nothing.
+async fn beside_a_node_that_hangs(seed: u64) -> Result<Duration, StoreError> {
+    let cluster = FakeCluster::start(seed);
+    let mut servers = Vec::new();
+    for number in 0..2 {
+        servers.push(server(&cluster, number, Retention::default()).await?);
+    }
+    cluster.hang_node(2, Duration::from_secs(600));
+    let mut work = JoinSet::new();
+    for server in servers {
+        work.spawn(async move {
+            let mut longest = Duration::ZERO;
+            for step in 0..100 {
+                let begun = Instant::now();
+                let name = format!("{step}");
+                let submission = Submission { idempotency_key: Some(name), ..Submission::default() };
+                server.submit(submission, Timestamp::UNIX_EPOCH).await?;
+                longest = longest.max(begun.elapsed());
+            }
+            Ok::<_, StoreError>(longest)
+        });
+    }
+    let mut longest = Duration::ZERO;
+    while let Some(ended) = work.join_next().await {
+        longest = longest.max(ended.map_err(|error| StoreError::Unavailable(error.to_string()))??);
+    }
+    Ok(longest)
+}
+
+#[test]
+fn a_node_that_hangs_holds_two_servers_at_the_others_up_for_a_moment_only() -> Checked {
+    for seed in 0..20 {
+        let mut longest = Duration::MAX;
+        in_virtual_time(async {
+            longest = beside_a_node_that_hangs(seed).await.map_err(|error| error.to_string())?;
+            Ok(0)
+        })?;
+        assert!(longest < Duration::from_secs(5), "seed {seed}: {longest:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_at_a_node_that_is_alone_refuses_nothing_for_what_it_has_not_heard() -> Checked {
+    in_virtual_time(async {
+        let failed = |error: StoreError| error.to_string();
+        let cluster = FakeCluster::start(1);
+        let alone = server(&cluster, 0, Retention::default()).await.map_err(failed)?;
+        let well = server(&cluster, 1, Retention::default()).await.map_err(failed)?;
+        alone.submit(command("first", None), Timestamp::UNIX_EPOCH).await.map_err(failed)?;
+        cluster.cut_off(0);
+        well.submit(command("second", Some(1)), Timestamp::UNIX_EPOCH).await.map_err(failed)?;
+        // Rightly refused by whoever has heard of the second, and rightly taken.
+        for (name, seen) in [("first", Some(1)), ("third", Some(2))] {
+            let submission = Submission { idempotency_key: None, ..command(name, seen) };
+            let answer = alone.submit(submission, Timestamp::UNIX_EPOCH).await;
+            if !matches!(answer, Err(StoreError::Unavailable(_))) {
+                return Err(format!("`{name}` is answered with {answer:?}"));
+            }
+        }
+        cluster.connect();
+        sleep(Duration::from_secs(10)).await;
+        match alone
+            .submit(Submission { idempotency_key: None, ..command("first", Some(2)) }, Timestamp::UNIX_EPOCH)
+            .await
+        {
+            Err(StoreError::Conflict { .. }) => Ok(1),
+            answer => Err(format!("it is answered with {answer:?}")),
+        }
+    })?;
     Ok(())
 }
 

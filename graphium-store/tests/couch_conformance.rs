@@ -1,5 +1,5 @@
 //! The contract of the task store, on CouchDB: a fake of our own, as one node and as a cluster, well and with faults; and
-//! the server that `GRAPHIUM_TEST_COUCHDB_URL` (`couchdb://USER:PASSWORD@HOST:5984`) names.
+//! the server that `GRAPHIUM_TEST_COUCHDB_URL` (`couchdb://USER:PASSWORD@HOST:5984`) names, or the nodes, with commas in between.
 
 #![cfg(feature = "couchdb")]
 
@@ -54,6 +54,10 @@ impl Harness for Couch {
     async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
         drop(store);
         self.open(now).await
+    }
+
+    async fn second(&self, _: &Arc<dyn TaskStore>) -> Result<Arc<dyn TaskStore>, Stop> {
+        self.open(Timestamp::UNIX_EPOCH).await
     }
 
     fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
@@ -121,21 +125,25 @@ mod real_server {
             Ok(Self { runtime, database: Database::new() })
         }
 
-        async fn open(&self, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+        async fn open(&self, node: usize, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
             let database = self.database.as_ref().ok_or(Stop::Lacking("a server at GRAPHIUM_TEST_COUCHDB_URL"))?;
-            Ok(open(database.url(), Options::at(now)).await?)
+            Ok(open(database.at(node), Options::at(now)).await?)
         }
     }
 
     #[async_trait(?Send)]
     impl Harness for Real {
         async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
-            self.open(Timestamp::UNIX_EPOCH).await
+            self.open(0, Timestamp::UNIX_EPOCH).await
         }
 
         async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
             drop(store);
-            self.open(now).await
+            self.open(1, now).await
+        }
+
+        async fn second(&self, _: &Arc<dyn TaskStore>) -> Result<Arc<dyn TaskStore>, Stop> {
+            self.open(2, Timestamp::UNIX_EPOCH).await
         }
 
         fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {

@@ -322,9 +322,9 @@ async fn report(servers: &[Store], task: &Task, lease: graphium_core::task::Leas
 const TASKS: usize = 120;
 
 /// Three servers, tasks of four hosts, and the epochs of those.
-async fn prepare(url: &str) -> Result<(Vec<Store>, Vec<u64>), Box<dyn Error>> {
+async fn prepare(urls: [&str; 3]) -> Result<(Vec<Store>, Vec<u64>), Box<dyn Error>> {
     let mut servers = Vec::new();
-    for _ in 0..3 {
+    for url in urls {
         servers.push(open(url, Options::at(at(0))).await?);
     }
     let tasks = (0..TASKS).map(|number| task(&format!("task:{number:03}"), &format!("vm{}", number % 4)));
@@ -370,12 +370,13 @@ async fn check(url: &str, servers: &[Store]) -> Checked {
 
 async fn race_on_a_fake(copies: u32, faults: Faults) -> Checked {
     let fake = FakeCouch::start(copies).await?;
-    let (servers, epochs) = prepare(&fake.url()).await?;
+    let url = fake.url();
+    let (servers, epochs) = prepare([&url; 3]).await?;
     fake.set_faults(faults);
     race(&servers, &epochs).await?;
     fake.set_faults(Faults::none());
     fake.heal();
-    check(&fake.url(), &servers).await
+    check(&url, &servers).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -413,9 +414,9 @@ async fn twelve_workers_get_every_task_once_on_a_real_server() -> Checked {
         eprintln!("not tested: the race on a real server needs GRAPHIUM_TEST_COUCHDB_URL");
         return Ok(());
     };
-    let (servers, epochs) = prepare(database.url()).await?;
+    let (servers, epochs) = prepare([database.at(0), database.at(1), database.at(2)]).await?;
     race(&servers, &epochs).await?;
-    check(database.url(), &servers).await?;
+    check(database.at(0), &servers).await?;
     drop(servers);
     Ok(database.remove().await?)
 }

@@ -1,4 +1,4 @@
-//! Snapshots of the log, and what is swept away after them.
+//! Snapshots of the log, and what is swept away after them; also on the real server or cluster that `GRAPHIUM_TEST_COUCHDB_URL` names.
 
 #![cfg(feature = "couchdb")]
 
@@ -10,12 +10,15 @@ use graphium_core::{
 };
 use graphium_store::{
     CouchStore, Options,
-    couch::{CouchAddress, Retention},
+    couch::{CouchAddress, CouchClient, Retention},
     testing::{FakeCouch, Fault, Faults},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{error::Error, time::Duration};
+use std::{env, error::Error, process::Command, time::Duration};
+
+#[path = "couch/real.rs"]
+mod real;
 
 type Checked = Result<(), Box<dyn Error>>;
 
@@ -26,7 +29,11 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 async fn server(fake: &FakeCouch) -> Result<CouchStore, Box<dyn Error>> {
-    Ok(CouchStore::open_with(CouchAddress::parse(&fake.url())?, Options::at(at(0)), SMALL).await?)
+    server_at(&fake.url()).await
+}
+
+async fn server_at(url: &str) -> Result<CouchStore, Box<dyn Error>> {
+    Ok(CouchStore::open_with(CouchAddress::parse(url)?, Options::at(at(0)), SMALL).await?)
 }
 
 async fn submit(store: &CouchStore, id: &str, after: &[&str]) -> Result<(), StoreError> {
@@ -170,4 +177,72 @@ async fn a_server_that_starts_while_the_log_is_swept_misses_nothing() -> Checked
         assert_eq!(tasks, round * 11 + 11);
     }
     Ok(())
+}
+
+/// Waits until little of the log is left at every node, as their lists have it.
+async fn wait_until_swept(urls: &[String]) -> Checked {
+    for url in urls {
+        let client = CouchClient::new(CouchAddress::parse(url)?)?;
+        let mut left = 0;
+        for _ in 0..600 {
+            let names = client.names("log:", "log;", 1_000).await.unwrap_or_default();
+            left = names.len();
+            let has_first = names.first().is_some_and(|(id, _)| id == "log:0000000000000001");
+            if left > 0 && left <= 25 && !has_first {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(left > 0 && left <= 25, "{left} entries are left");
+    }
+    Ok(())
+}
+
+fn trouble(arguments: [&str; 2]) -> Checked {
+    let Ok(program) = env::var("GRAPHIUM_TEST_COUCHDB_TROUBLE") else { return Ok(()) };
+    let status = Command::new(&program).args(arguments).status()?;
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed", arguments.join(" ")).into()) }
+}
+
+/// As clients do: what was not acknowledged is asked for again.
+async fn insist(store: &CouchStore, from: usize, to: usize) -> Checked {
+    for number in from..to {
+        let mut last = Ok(());
+        for _ in 0..50 {
+            last = submit(store, &format!("t{number:03}"), &[]).await;
+            match last {
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
+                _ => break,
+            }
+        }
+        last?;
+    }
+    Ok(())
+}
+
+/// Where a program makes trouble (`couch_nodes` says how), the third node is away meanwhile, and has it all when it comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "a test says what it did not test")]
+async fn a_real_server_purges_what_a_snapshot_has_made_superfluous() -> Checked {
+    let Some(database) = real::Database::new() else {
+        eprintln!("not tested: a purge on a real server needs GRAPHIUM_TEST_COUCHDB_URL");
+        return Ok(());
+    };
+    let (store, other) = (server_at(database.at(0)).await?, server_at(database.at(1)).await?);
+    insist(&store, 0, 20).await?;
+    trouble(["kill", "3"])?;
+    for number in (20..120).step_by(10) {
+        insist(&store, number, number + 5).await?;
+        insist(&other, number + 5, number + 10).await?;
+    }
+    trouble(["start", "3"])?;
+    insist(&store, 120, 140).await?;
+    wait_until_swept(&database.urls).await?;
+    for node in 0..3 {
+        let fresh = server_at(database.at(node)).await?;
+        assert_eq!(fresh.all_tasks(TaskQuery::default()).await?.len(), 140);
+        assert_eq!(fresh.last_event().await?, 140);
+    }
+    drop((store, other));
+    Ok(database.remove().await?)
 }

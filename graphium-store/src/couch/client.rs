@@ -1,6 +1,6 @@
 //! A thin client of CouchDB, whose answers say how far a write has come.
 //!
-//! Its every call has a deadline, every answer a bound. It retries nothing: whoever asks knows what a repetition means.
+//! Its every call has a deadline, every answer a bound. It repeats no write: whoever asks knows what a repetition means.
 
 use super::{
     address::CouchAddress,
@@ -9,13 +9,18 @@ use super::{
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{fmt, time::Duration};
+use std::{fmt, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use tokio::time::timeout;
 
 /// How long a call may take, its answer included.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// When a question for a document is asked again beside those that have no answer yet. Where the nodes do not agree CouchDB waits
+/// for all of them, also for one that hangs; a moment later two of them may agree.
+const AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1_000)];
 
 /// Bytes of an answer.
 const ANSWER: usize = 64 * 1024 * 1024;
@@ -110,7 +115,7 @@ impl CouchClient {
     /// # Errors
     /// [`CallError`].
     pub async fn get(&self, id: &str) -> Result<Option<Found>, CallError> {
-        self.found(self.request(Method::GET, &[id], &[])).await
+        self.found(|| self.request(Method::GET, &[id], &[])).await
     }
 
     /// All revisions of a document that nothing was written upon, but for tombstones: one, or several in conflict. The one
@@ -124,9 +129,12 @@ impl CouchClient {
             /// Absent for one that is missing on the node that was asked.
             ok: Option<Found>,
         }
-        let request = self.request(Method::GET, &[id], &[("open_revs", "all")]);
-        // Otherwise it answers in parts of MIME.
-        let leaves: Option<Vec<Leaf>> = self.found(request.header(header::ACCEPT, "application/json")).await?;
+        let request = || {
+            // Otherwise it answers in parts of MIME.
+            let request = self.request(Method::GET, &[id], &[("open_revs", "all")]);
+            request.header(header::ACCEPT, "application/json")
+        };
+        let leaves: Option<Vec<Leaf>> = self.found(request).await?;
         let leaves = leaves.unwrap_or_default().into_iter().filter_map(|leaf| leaf.ok);
         let mut leaves: Vec<Found> = leaves.filter(|leaf| !leaf.is_deleted).collect();
         leaves.sort_by(|a, b| b.rev.rank(&a.rev));
@@ -197,7 +205,8 @@ impl CouchClient {
         let (start, end, limit) = (quoted(start), quoted(end), limit.to_string());
         let query = [("startkey", &*start), ("endkey", &*end), ("limit", &*limit)];
         let query = [&query, more].concat();
-        let rows: Option<Rows<T>> = self.found(self.request(Method::GET, &["_all_docs"], &query)).await?;
+        let (status, body) = self.send(self.request(Method::GET, &["_all_docs"], &query)).await?;
+        let rows: Option<Rows<T>> = self.found_in(status, &body)?;
         Ok(rows.map_or_else(Vec::new, |rows| rows.rows))
     }
 
@@ -257,12 +266,32 @@ impl CouchClient {
         }
     }
 
-    async fn found<T: for<'de> Deserialize<'de>>(&self, request: RequestBuilder) -> Result<Option<T>, CallError> {
-        let (status, body) = self.send(request).await?;
+    /// What is at an address, which is asked as often as no answer comes.
+    async fn found<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Option<T>, CallError> {
+        let answer = timeout(DEADLINE, self.ask(request)).await;
+        let (status, body) = answer.map_err(|_| self.unreachable("nothing was heard in time".to_owned()))??;
+        self.found_in(status, &body)
+    }
+
+    async fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let mut asked = vec![Box::pin(self.send(request()))];
+        for wait in AGAIN {
+            match timeout(wait, first_of(&mut asked)).await {
+                Ok(answer) => return answer,
+                Err(_) => asked.push(Box::pin(self.send(request()))),
+            }
+        }
+        first_of(&mut asked).await
+    }
+
+    fn found_in<T: for<'de> Deserialize<'de>>(&self, status: StatusCode, body: &[u8]) -> Result<Option<T>, CallError> {
         match status {
             // Without its database nothing is "not there": the answer would be that everything is gone.
-            StatusCode::NOT_FOUND if !is_database_missing(&body) => Ok(None),
-            status => self.read(status, &body).map(Some),
+            StatusCode::NOT_FOUND if !is_database_missing(body) => Ok(None),
+            status => self.read(status, body).map(Some),
         }
     }
 
@@ -310,7 +339,7 @@ impl CouchClient {
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
         let url = request.url();
         let call = direct.call(request.method().as_str(), url.path(), url.query().unwrap_or_default(), body);
-        let answer = tokio::time::timeout(DEADLINE, call).await.map_err(|_| silent())?;
+        let answer = timeout(DEADLINE, call).await.map_err(|_| silent())?;
         let (status, body) = answer.ok_or_else(silent)?;
         self.heard(StatusCode::from_u16(status).map_err(|error| self.unreadable(error.to_string()))?, body)
     }
@@ -326,6 +355,18 @@ impl CouchClient {
     fn refused(&self, status: StatusCode, body: &[u8]) -> CallError {
         CallError::Refused { place: self.address.to_string(), status: status.as_u16(), reason: words(body) }
     }
+}
+
+/// What the first of several that ends comes to.
+async fn first_of<F: Future + Unpin>(running: &mut [F]) -> F::Output {
+    poll_fn(|context| {
+        let ended = running.iter_mut().find_map(|future| match Pin::new(future).poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        });
+        ended.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 fn is_database_missing(body: &[u8]) -> bool {

@@ -27,7 +27,9 @@ where
     F: Fn(&mut Step<'_>) -> Result<T, StoreError> + Send,
 {
     fn decide(&mut self, step: &mut Step<'_>) {
-        self.decided = Some((self.decide)(step));
+        let decided = (self.decide)(step);
+        step.refuses |= decided.is_err();
+        self.decided = Some(decided);
     }
 
     fn is_wanted(&self) -> bool {

@@ -37,6 +37,8 @@ pub(super) struct Step<'a> {
     ended: HashSet<Work>,
     /// Somebody is promised something, be it that it was so before.
     promises: bool,
+    /// Somebody is refused something.
+    pub(super) refuses: bool,
 }
 
 /// What became of a batch.
@@ -47,6 +49,8 @@ pub(super) struct Outcome {
     pub(super) ended: HashSet<Work>,
     /// An answer says that something holds: with nothing to store, that what is in the book does.
     pub(super) promises: bool,
+    /// An answer says that something is not so: a node that is alone may only not have heard of it.
+    pub(super) refuses: bool,
 }
 
 impl<'a> Step<'a> {
@@ -63,6 +67,7 @@ impl<'a> Step<'a> {
             gone: Gone::default(),
             ended: HashSet::new(),
             promises: false,
+            refuses: false,
         }
     }
 
@@ -75,7 +80,7 @@ impl<'a> Step<'a> {
             events: self.events,
             gone: self.gone,
         };
-        Outcome { body, ended: self.ended, promises: self.promises }
+        Outcome { body, ended: self.ended, promises: self.promises, refuses: self.refuses }
     }
 
     pub(super) fn submit(&mut self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {

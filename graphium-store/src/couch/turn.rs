@@ -237,7 +237,7 @@ impl Turn {
         let (begun, begun_time) = (Instant::now(), SystemTime::now());
         self.last_term = ballot.term;
         let lease = self.lease(ballot.term, !log.is_replicated);
-        let mut rev = match client.put(ID, upon, &lease).await.map_err(unavailable)? {
+        let mut rev = match put_soon(log, upon, &lease).await? {
             Written::Quorum(rev) => rev,
             Written::Accepted(rev) => return self.stand_back(client, &rev).await,
             Written::Conflict | Written::Unknown(_) => return Ok(false),
@@ -247,7 +247,7 @@ impl Turn {
                 return Ok(false);
             }
             let lease = Lease { confirmed: true, ..lease };
-            rev = match client.put(ID, Some(&rev), &lease).await.map_err(unavailable)? {
+            rev = match put_soon(log, Some(&rev), &lease).await? {
                 Written::Quorum(rev) => rev,
                 Written::Accepted(_) => return Err(no_quorum()),
                 Written::Conflict | Written::Unknown(_) => return Ok(false),
@@ -288,6 +288,16 @@ impl Turn {
     fn lease(&self, term: u64, confirmed: bool) -> Lease {
         Lease { kind: "lease".to_owned(), term, holder: self.me.clone(), nonce: self.dice.name(), confirmed }
     }
+}
+
+/// Writes, on a cluster within the time in which it is of any use: there an answer may wait for a node that hangs.
+async fn put_soon(log: &Log, upon: Option<&Rev>, lease: &Lease) -> Result<Written, StoreError> {
+    let put = log.client.put(ID, upon, lease);
+    if !log.is_replicated {
+        return put.await.map_err(unavailable);
+    }
+    let late = |_| Ok(Written::Unknown("no answer in time".to_owned()));
+    timeout(CONFIRM, put).await.unwrap_or_else(late).map_err(unavailable)
 }
 
 /// The document's leaves; the one that CouchDB shows comes first.

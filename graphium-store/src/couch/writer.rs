@@ -36,6 +36,11 @@ const BATCH: usize = 64;
 /// How long a command may wait for its entry: longer than a turn of a server that has died.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a write may take on a cluster before the place is looked at instead, and for how many bytes more it may take a second
+/// more: its answer may wait for a node that hangs.
+const SOON: Duration = Duration::from_secs(1);
+const PACE: u32 = 500_000;
+
 /// Between two looks at a place while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -170,10 +175,18 @@ impl Writer {
             if !self.is_prepared() && self.log.catch_up().await? == Progress::Doubtful {
                 self.prepare(deadline).await?;
             }
-            let Outcome { body, ended, promises } = self.decide(jobs);
+            let Outcome { body, ended, promises, refuses } = self.decide(jobs);
             // What was read may be at a minority alone, and go. Who is told that it holds is told so upon an entry of ours.
             let is_hearsay = promises && self.log.is_replicated && self.certain < self.known;
             let is_change = body != Body::default();
+            // A node that is alone shows what is old without saying so: whoever has the turn is not at one.
+            if refuses && self.log.is_replicated && !self.is_prepared() {
+                if is_change {
+                    self.ledger = None;
+                }
+                self.prepare(deadline).await?;
+                continue;
+            }
             if is_change || is_hearsay {
                 if !self.is_prepared() {
                     if is_change {
@@ -375,7 +388,15 @@ impl Writer {
     }
 
     async fn write(&self, place: u64, rev: Option<&Rev>, slip: &Slip) -> Result<Option<Rev>, StoreError> {
-        match self.log.client.put(&entry::id(place), rev, slip).await.map_err(unavailable)? {
+        let id = entry::id(place);
+        let put = self.log.client.put(&id, rev, slip);
+        let written = if self.log.is_replicated {
+            let limit = SOON + SOON * u32::try_from(slip.body.len()).unwrap_or(u32::MAX) / PACE;
+            timeout(limit, put).await.unwrap_or_else(|_| Ok(Written::Unknown("no answer in time".to_owned())))
+        } else {
+            put.await
+        };
+        match written.map_err(unavailable)? {
             Written::Quorum(rev) => Ok(Some(rev)),
             Written::Accepted(_) => Err(no_quorum()),
             Written::Conflict | Written::Unknown(_) => Ok(None),

@@ -291,20 +291,30 @@ impl Nodes {
         }
     }
 
-    /// What two nodes say of a document, or three where two say different things; those who lack something are told it.
-    async fn read(&self, node: usize, id: &str) -> Document {
-        let mut heard: Vec<(usize, Document)> = Vec::new();
+    /// What nodes say of a document: two if the second has nothing that the first has not, all of them otherwise, however long that
+    /// takes. Those who lack something are told it.
+    async fn read(self: &Arc<Self>, node: usize, id: &str) -> Document {
+        let (tell, mut told) = mpsc::unbounded_channel();
         let others = self.state().order(node);
         for other in others {
-            if heard.len() >= QUORUM && heard.iter().all(|(_, document)| *document == heard[0].1) {
+            let (nodes, id, tell) = (Arc::clone(self), id.to_owned(), tell.clone());
+            tokio::spawn(async move {
+                let (_, delay) = nodes.send(|_| 0.0);
+                sleep(delay).await;
+                nodes.wait(other).await;
+                let state = nodes.state();
+                if state.sides[other] == state.sides[node] {
+                    let _ = tell.send((other, state.documents[other].get(&id).cloned().unwrap_or_default()));
+                }
+            });
+        }
+        drop(tell);
+        let mut heard: Vec<(usize, Document)> = Vec::new();
+        while let Some((other, document)) = told.recv().await {
+            let is_enough = heard.first().is_some_and(|(_, first)| first.covers(&document));
+            heard.push((other, document));
+            if is_enough && heard.len() == QUORUM {
                 break;
-            }
-            let (_, delay) = self.send(|_| 0.0);
-            sleep(delay).await;
-            self.wait(other).await;
-            let state = self.state();
-            if state.sides[other] == state.sides[node] {
-                heard.push((other, state.documents[other].get(id).cloned().unwrap_or_default()));
             }
         }
         let mut merged = Document::default();
@@ -318,6 +328,7 @@ impl Nodes {
         merged
     }
 
+    /// A majority that has taken it is enough; for any other answer all are waited for.
     async fn write(self: &Arc<Self>, node: usize, write: Write) -> Reply {
         let others = self.state().order(node);
         let (tell, mut told) = mpsc::unbounded_channel();
@@ -344,9 +355,6 @@ impl Nodes {
                 }
                 Some(None) => refused += 1,
                 None => {}
-            }
-            if refused >= QUORUM {
-                return Reply::conflict();
             }
         }
         match taken.first() {

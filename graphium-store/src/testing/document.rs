@@ -113,6 +113,13 @@ impl Document {
         leaves.collect()
     }
 
+    /// Whether it has all leaves of another, and as many of its own.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.nodes.keys().eq(other.nodes.keys())
+            || other.leaves().all(|leaf| self.nodes.contains_key(&leaf.rev))
+                && self.leaves().count() == other.leaves().count()
+    }
+
     /// Takes in the revisions that another node has.
     pub(super) fn merge(&mut self, other: &Self) {
         for (rev, node) in &other.nodes {

@@ -1,4 +1,5 @@
-//! A database on the server that `GRAPHIUM_TEST_COUCHDB_URL` names, if there is one.
+//! A database on the server that `GRAPHIUM_TEST_COUCHDB_URL` names, if there is one: or on the nodes of a cluster, with commas in
+//! between.
 
 use graphium_store::couch::{CallError, CouchAddress, CouchClient};
 use std::{
@@ -9,25 +10,28 @@ use std::{
 
 /// A database that nobody else has.
 pub(crate) struct Database {
-    url: String,
+    /// As each node has it.
+    pub(crate) urls: Vec<String>,
 }
 
 impl Database {
     pub(crate) fn new() -> Option<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let server = env::var("GRAPHIUM_TEST_COUCHDB_URL").ok()?;
+        let servers = env::var("GRAPHIUM_TEST_COUCHDB_URL").ok()?;
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}/graphium-test-{}-{begun}-{number}", server.trim_end_matches('/'), process::id());
-        Some(Self { url })
+        let name = format!("graphium-test-{}-{begun}-{number}", process::id());
+        let urls = servers.split(',').map(|server| format!("{}/{name}", server.trim().trim_end_matches('/')));
+        Some(Self { urls: urls.collect() })
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// As the node with a number has it, counted round.
+    pub(crate) fn at(&self, number: usize) -> &str {
+        &self.urls[number % self.urls.len()]
     }
 
     pub(crate) async fn remove(&self) -> Result<(), CallError> {
-        match CouchAddress::parse(&self.url) {
+        match CouchAddress::parse(self.at(0)) {
             Ok(address) => CouchClient::new(address)?.remove().await,
             Err(_) => Ok(()),
         }
