@@ -123,6 +123,7 @@ impl Bench {
             secrets: Arc::new(|name| Some(format!("secret of {name}"))),
             settle: Duration::ZERO,
             health: Arc::default(),
+            hold: Default::default(),
             keeper: Arc::default(),
         };
         let task = Task::new(TaskId::new("fields"), host, action.clone(), Clock.now());
