@@ -4,14 +4,17 @@ use super::{
     Control, ControlError, DeployOptions, Revision, StackRecord, StackStatus, Started,
     draft::{Aim, Draft},
     fold::under_way,
+    reserve::definition,
 };
 use crate::{
+    action::Action,
     diagnostic::{Diagnostic, Property, Subject},
     event::{EventType, NewEvent},
     id::{DeploymentId, HostId},
     plan::{self, Applied, Plan, SealedPlan, Trace},
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, Submitted, TaskQuery, TaskStoreExt, Versioned},
+    task::Task,
 };
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -172,6 +175,7 @@ impl Control {
         let open = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
         let others: BTreeSet<DeploymentId> = open.into_iter().filter_map(|task| task.deployment_id).collect();
         submission.supersedes.extend(others);
+        give_time_to_stop(&mut submission.tasks, existing.map(|existing| &existing.value), record);
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
         let _consequences = Consequences {
             control: self,
@@ -305,4 +309,30 @@ pub(super) fn deployed_record(
 /// What earlier deployments may have left somewhere.
 pub(super) fn traces_of(existing: Option<&Versioned<StackRecord>>) -> BTreeSet<Trace> {
     existing.map(|record| record.value.traces.clone()).unwrap_or_default()
+}
+
+/// Gives tasks that stop a container the time that it may take to stop, beside their own.
+fn give_time_to_stop(tasks: &mut [Task], before: Option<&StackRecord>, after: &StackRecord) {
+    let revisions = before.into_iter().chain([after]).map(|record| &record.applied);
+    let mut graces: BTreeMap<String, u64> = BTreeMap::new();
+    for applied in revisions {
+        for name in applied.placements.keys() {
+            if let Some(grace) = definition(&applied.stack, name).and_then(|found| found.stop_grace_period) {
+                let longest = graces.entry(applied.stack.engine_name(name)).or_default();
+                *longest = grace.as_secs().max(*longest);
+            }
+        }
+    }
+    if graces.is_empty() {
+        return;
+    }
+    for task in tasks {
+        let stops = matches!(
+            &*task.payload,
+            Action::Stop { .. } | Action::Restart { .. } | Action::Delete { .. } | Action::Update { .. }
+        );
+        if let Some(grace) = graces.get(task.payload.subject()).filter(|_| stops) {
+            task.timeout_seconds = task.timeout_seconds.saturating_add(*grace);
+        }
+    }
 }

@@ -24,7 +24,7 @@ use super::{
     rollout::Rollout,
     setup::Setup,
     task::{Tasks, task},
-    verdict::Verdict,
+    verdict::{Verdict, keeps_running},
     warn,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub fn plan(
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
-    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces);
+    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces, !options.leave.is_empty());
     draft.renames = placement.renames;
     let errors = never::of_updates(&draft);
     if !errors.is_empty() {
@@ -129,6 +129,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         hosts: &'p Hosts<'a>,
         seen: &'p Seen<'a>,
         traces: &'a BTreeSet<Trace>,
+        moves: bool,
     ) -> Self {
         let count = layout.members.list.len();
         let mut awaited = vec![false; count];
@@ -157,10 +158,12 @@ impl<'a, 'p> Draft<'a, 'p> {
             // Where nothing is there is nothing to compare with, and hashing can wait until the plan is sealed.
             spec.hash = there.map(|_| hasher.hash(&spec));
             let applied = || settings.get(&draft.layout, number);
+            // A move is for what runs: what has done its work is not begun once more for it.
+            let may_rest = moves && !keeps_running(draft.layout.members.list[number].definition);
             let is_half_way = draft.layout.host(number).is_some_and(|host| seen.is_half_way(host, &spec.name));
             let verdict = match is_half_way {
                 true => Verdict::half_way(),
-                false => Verdict::on(&spec, there, draft.awaited[number], applied),
+                false => Verdict::on(&spec, there, draft.awaited[number] || may_rest, applied),
             };
             let told = there.filter(|_| verdict == Verdict::Unchanged).map(|there| there.settings.unwrap_or_default());
             if told.is_some_and(|told| !told.is_complete() && !told.or(applied().unwrap_or_default()).is_complete()) {

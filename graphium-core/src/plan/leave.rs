@@ -4,9 +4,11 @@ use super::{
     layout,
     place::Placer,
     shared::{Access, Source, mounted},
+    verdict::keeps_running,
 };
 use crate::{
     id::HostId,
+    inventory::{ContainerStatus, ObservedContainer},
     stack::{Container, Mode, Stack, Strategy},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,8 @@ impl Placer<'_, '_> {
                 }
                 continue;
             };
-            match self.tie(number) {
+            let rests = || self.has_ended_at(number, host).then(|| "it has done its work there".to_owned());
+            match self.tie(number).or_else(rests) {
                 Some(tie) => {
                     self.staying.insert(number, tie);
                     self.settle(number, host, "it is tied to its host");
@@ -78,6 +81,14 @@ impl Placer<'_, '_> {
             self.staying.entry(number).or_insert(reason);
             self.settle(number, host, "no other host takes it");
         }
+    }
+
+    /// Whether a container has ended well on a host, and nobody starts it again: elsewhere it would do its work once more.
+    fn has_ended_at(&self, number: usize, host: usize) -> bool {
+        let seen = self.room.seen.named(self.name(number)).iter().map(|own| own.container);
+        let mut there = seen.filter(|seen| seen.hosted_on == *self.host_name(host));
+        let has_ended = |seen: &ObservedContainer| seen.status == ContainerStatus::Exited && seen.exit_code == Some(0);
+        !keeps_running(self.definition(number)) && there.any(has_ended)
     }
 
     /// What ties a container to the host that it is on.

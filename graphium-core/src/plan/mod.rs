@@ -158,5 +158,5 @@ pub use saved::{SavedOptions, SavedPlan, SavedPlanError};
 pub use score::Score;
 pub use slack::weight;
 pub use undo::{Undo, UndoStep};
-pub(crate) use verdict::has_done_its_work;
+pub(crate) use verdict::{has_done_its_work, keeps_running};
 pub(crate) use view::{hide, hide_in};

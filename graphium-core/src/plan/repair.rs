@@ -32,7 +32,7 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
     let members = BeforeMembers::of(&applied);
     let before = members.laid_out(&hosts);
     let traces = BTreeSet::new();
-    let mut draft = Draft::new(members.laid_out(&hosts).layout, Some(&applied), &hosts, &seen, &traces);
+    let mut draft = Draft::new(members.laid_out(&hosts).layout, Some(&applied), &hosts, &seen, &traces, false);
     draft.limit_to(|name| broken.contains(name));
     draft.before = Some(&before);
     let (unchanged, placements, endpoints) = (draft.unchanged(), draft.placements(), draft.endpoints());

@@ -93,6 +93,11 @@ impl Verdict {
     }
 }
 
+/// Whether any end of a container is one too many.
+pub(crate) fn keeps_running(definition: &Container) -> bool {
+    matches!(definition.restart_policy, RestartPolicy::Always | RestartPolicy::UnlessStopped)
+}
+
 /// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only.
 pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
     let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_));

@@ -5,6 +5,7 @@ mod company;
 mod degraded;
 mod drift;
 mod forget;
+mod grace;
 mod holdings;
 mod moods;
 mod moving;

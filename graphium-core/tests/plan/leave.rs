@@ -2,12 +2,13 @@
 
 use graphium_core::{
     action::Action,
-    inventory::HostStatus,
-    plan::{Applied, Options, Plan, fixtures::*, plan},
-    stack::{Container, Mode, Mount, MountKind, OnFailure, Stack, Volume},
+    inventory::{ContainerStatus, HostStatus},
+    plan::{Applied, Options, Plan, PlannedTask, fixtures::*, plan},
+    stack::{Container, Mode, Mount, MountKind, OnFailure, RestartPolicy, Stack, Volume},
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A stack that runs on so many hosts, and the plan that leaves the first of them.
 fn left(stack: &Stack, count: u32, change: impl FnOnce(&mut graphium_core::inventory::Inventory)) -> (Plan, Plan) {
@@ -51,6 +52,31 @@ fn what_is_free_goes_when_its_successor_is_healthy_and_the_others_stay_as_they_a
     assert_eq!(delete.host.as_str(), vm);
     assert!(delete.depends_on.iter().any(|id| id.as_str() == "check:a:healthy"), "{delete:?}");
     assert!(!after.tasks.iter().any(|task| matches!(task.action, Action::Stop { .. })));
+}
+
+#[test]
+fn what_has_done_its_work_does_it_no_second_time_because_a_host_is_left() {
+    let job = |name: &str, policy| Container { restart_policy: policy, ..container(name) };
+    let mut web = container("web");
+    web.depends_on = vec![serde_json::from_value(json!({"container": "migrate", "condition": "completed"})).unwrap()];
+    let no = RestartPolicy::No;
+    let mut jobs: Vec<Container> = ["migrate", "seed", "clean"].map(|name| job(name, no)).into();
+    jobs.extend([job("report", RestartPolicy::OnFailure(None)), job("fails", no), web]);
+    let (before, after) = left(&stack("s", jobs), 2, |inventory| {
+        for seen in inventory.containers.iter_mut().filter(|seen| seen.name != "s-web") {
+            seen.status = ContainerStatus::Exited;
+            seen.exit_code = Some(i64::from(seen.name == "s-fails"));
+        }
+    });
+    let done = ["migrate", "seed", "clean", "report"];
+    assert_eq!(done.map(|name| host_of(&before, name)).into_iter().collect::<BTreeSet<_>>().len(), 2, "on both hosts");
+    for name in done {
+        assert_eq!(host_of(&after, name), host_of(&before, name));
+        let is_begun = |task: &&PlannedTask| {
+            task.container.as_deref() == Some(name) && !matches!(task.action, Action::Check { .. })
+        };
+        assert_eq!(after.tasks.iter().find(is_begun), None);
+    }
 }
 
 #[test]

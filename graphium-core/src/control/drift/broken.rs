@@ -5,7 +5,7 @@ use crate::{
     control::{StackRecord, reserve::definition},
     id::HostId,
     inventory::{ContainerStatus, Host, HostStatus, ObservedContainer},
-    plan::has_done_its_work,
+    plan::{has_done_its_work, keeps_running},
     stack::{Condition, Container, OnDrift, RestartPolicy, Stack},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -86,9 +86,9 @@ pub(in crate::control) fn drift(
                 Turn::Never(times, within) => {
                     *repairs = repairs.given_up(now);
                     let within = span(within);
+                    let remedy = if fault == Fault::Gone { "deployed" } else { "deployed, started or restarted" };
                     format!(
-                        "{place}, {times} times within {within}; it is not started again until the stack is deployed, \
-                         started or restarted"
+                        "{place}, {times} times within {within}; it is not started again until the stack is {remedy}"
                     )
                 }
             },
@@ -134,11 +134,6 @@ fn fault(
             (!is_well).then_some(Fault::Ended(seen.exit_code))
         }
     }
-}
-
-/// Whether any end of a container is one too many.
-fn keeps_running(definition: &Container) -> bool {
-    matches!(definition.restart_policy, RestartPolicy::Always | RestartPolicy::UnlessStopped)
 }
 
 /// What an engine says of a container whose process SIGKILL or SIGTERM has ended: somebody's hand, or the end of the engine.
