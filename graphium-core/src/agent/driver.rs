@@ -213,6 +213,7 @@ impl Driver {
 
     fn start(&mut self, key: Key, task: Arc<Task>) {
         self.notify(&Notice::Began {
+            id: task.id.clone(),
             task: task.task_type,
             subject: task.payload.subject().to_owned(),
             attempt: key.attempt,
@@ -368,7 +369,7 @@ impl Driver {
 }
 
 fn ended(task: &Task, how: String) -> Notice {
-    Notice::Ended { task: task.task_type, subject: task.payload.subject().to_owned(), how }
+    Notice::Ended { id: task.id.clone(), task: task.task_type, subject: task.payload.subject().to_owned(), how }
 }
 
 fn how(outcome: &Outcome) -> String {

@@ -1,7 +1,11 @@
 //! What an agent is started with, what it tells its program, and why it ends.
 
 use super::{engine::Quit, execute::Secrets, journal::JournalError, link::LinkError};
-use crate::{action::TaskType, id::HostId, stack::TextMap};
+use crate::{
+    action::TaskType,
+    id::{HostId, TaskId},
+    stack::TextMap,
+};
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// What an agent is started with.
@@ -89,6 +93,8 @@ pub enum Notice {
     /// An attempt begins.
     #[error("{task} `{subject}` begins (attempt {attempt})")]
     Began {
+        /// The task.
+        id: TaskId,
         /// The kind of task.
         task: TaskType,
         /// What it acts on.
@@ -99,6 +105,8 @@ pub enum Notice {
     /// An attempt ended.
     #[error("{task} `{subject}`: {how}")]
     Ended {
+        /// The task.
+        id: TaskId,
         /// The kind of task.
         task: TaskType,
         /// What it acts on.

@@ -148,6 +148,12 @@ impl Control {
     /// Whatever is in flight, or was done last, is looked at.
     pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
         let stacks = self.stack_heads().await?;
+        self.look_at(stacks.into_iter());
+        Ok(())
+    }
+
+    /// Has the present deployments of these stacks settled, and followed where something is to come.
+    pub(super) fn look_at(&self, stacks: impl Iterator<Item = StackHead>) {
         let mut state = self.state();
         for StackHead { deployment_id: id, status, next_repair, .. } in stacks {
             if status.is_transitional() || next_repair.is_some() {
@@ -155,7 +161,6 @@ impl Control {
             }
             state.dirty.insert(id);
         }
-        Ok(())
     }
 }
 

@@ -105,6 +105,8 @@ impl Control {
             .await?;
             self.with_presence(host, |presence| presence.said = Said::Online);
             self.has_turned(host);
+            // Another server may have taken in what it told last, and looked at nothing any more.
+            self.state().is_to_sweep |= self.store.is_shared();
         }
         Ok(())
     }
@@ -184,7 +186,7 @@ impl Control {
             let traces = head.traces.iter().map(|trace| &trace.host);
             head.applied.placements.values().chain(traces).any(|host| turned.contains(host))
         };
-        self.state().dirty.extend(stacks.into_iter().filter(is_there).map(|head| head.deployment_id));
+        self.look_at(stacks.into_iter().filter(is_there));
         Ok(())
     }
 

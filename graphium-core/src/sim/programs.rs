@@ -131,28 +131,18 @@ impl World {
     fn noticed(&self, host: usize, notice: &Notice) {
         self.tell(self.hosts[host].id.as_str(), || notice.to_string());
         match notice {
-            Notice::Began { task, subject, attempt } => {
-                // It does not say of which task, and begins the oldest of its subject that it still holds.
-                let is_it =
-                    |grant: &&Grant| grant.kind == *task && grant.subject == *subject && grant.attempt == *attempt;
-                let alike: Vec<Grant> = self.state().desks[host].grants.iter().filter(is_it).cloned().collect();
-                let is_due = |grant: &&Grant| {
-                    !self.state().desks[host].begun.contains(grant) && self.is_held(&grant.task, grant.attempt)
-                };
-                let grant = alike.iter().find(is_due).or(alike.last()).cloned();
-                {
-                    let desk = &mut self.state().desks[host];
-                    desk.running.extend(grant.clone());
-                    desk.begun.extend(grant.clone());
-                }
+            Notice::Began { id, attempt, .. } => {
+                let is_it = |grant: &&Grant| grant.task == *id && grant.attempt == *attempt;
+                let grant = self.state().desks[host].grants.iter().rfind(is_it).cloned();
+                self.state().desks[host].running.extend(grant.clone());
                 if let Some(grant) = grant {
                     self.judge().attempt_began(&self.hosts[host].id, &grant);
                 }
             }
-            Notice::Ended { task, subject, .. } => {
+            Notice::Ended { id, .. } => {
                 let ended = {
                     let running = &mut self.state().desks[host].running;
-                    let place = running.iter().position(|grant| grant.kind == *task && grant.subject == *subject);
+                    let place = running.iter().position(|grant| grant.task == *id);
                     place.map(|place| running.remove(place))
                 };
                 if let Some(grant) = ended {

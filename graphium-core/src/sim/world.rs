@@ -87,8 +87,6 @@ pub(super) struct Wires {
 pub(super) struct AgentDesk {
     pub(super) grants: Vec<Grant>,
     pub(super) running: Vec<Grant>,
-    /// Those that were begun, whatever became of them.
-    pub(super) begun: Vec<Grant>,
     /// The end of the last call for each name: an engine does one after another.
     pub(super) tails: BTreeMap<String, Tail>,
 }

@@ -32,7 +32,7 @@ impl Job<'_> {
     /// Has the engine set them.
     pub(super) async fn set(&self, name: &str, settings: &LiveSettings) -> Result<(), Trouble> {
         self.enter(Phase::Adjusting);
-        match self.runtime().adjust(name, settings).await {
+        match self.whole(self.runtime().adjust(name, settings)).await {
             Err(RuntimeError::NotFound(_)) => Err(vanished(name)),
             Err(RuntimeError::Refused(reason)) => Err(Trouble::Task(TaskError {
                 code: "engine-refused".to_owned(),

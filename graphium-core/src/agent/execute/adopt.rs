@@ -107,7 +107,7 @@ impl Job<'_> {
             })
         })?;
         self.enter(Phase::Adjusting);
-        match self.runtime().adopt(adoption).await {
+        match self.whole(self.runtime().adopt(adoption)).await {
             Ok(()) => Ok(()),
             // Nobody knows: the next attempt looks.
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),

@@ -107,7 +107,7 @@ impl Job<'_> {
     }
 
     async fn rename(&self, name: &str, to: &str) -> Result<(), Trouble> {
-        self.runtime().rename(name, to).await?;
+        self.whole(self.runtime().rename(name, to)).await?;
         self.place.health.renamed(name, to);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Job<'_> {
         // The failure that led here is the one to be told. It has served nobody, so it is not asked to end: a stop that is cut off
         // goes on in the engine, and would end it after another attempt has found it running.
         self.enter(Phase::Removing);
-        let is_gone = self.place.hold.whole(self.runtime().remove(next)).await.is_ok();
+        let is_gone = self.whole(self.runtime().remove(next)).await.is_ok();
         let Trouble::Task(error) = trouble else { return trouble };
         let lines = if error.log.is_empty() { "it wrote nothing" } else { "its last lines say more" };
         let fate =

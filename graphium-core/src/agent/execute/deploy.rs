@@ -52,11 +52,11 @@ impl Job<'_> {
 
     /// Creates it; an image that has gone since it was pulled is pulled again.
     pub(super) async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
-        match self.runtime().create(spec).await {
+        match self.whole(self.runtime().create(spec)).await {
             Err(RuntimeError::ImageNotFound { .. }) if spec.container.pull_policy != PullPolicy::Never => {
                 self.pull(&spec.container.image, PullPolicy::IfNotPresent).await?;
                 self.enter(Phase::Creating);
-                self.runtime().create(spec).await?;
+                self.whole(self.runtime().create(spec)).await?;
             }
             outcome => {
                 outcome?;
@@ -84,7 +84,7 @@ impl Job<'_> {
     /// Starts what was created; a container that cannot be started is not left behind.
     pub(super) async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Starting);
-        match self.runtime().start(&spec.name).await {
+        match self.whole(self.runtime().start(&spec.name)).await {
             Ok(()) => self.settle(&spec.name).await,
             // Nothing is known of it: the next attempt will see.
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),
@@ -106,7 +106,7 @@ impl Job<'_> {
             && (present.status() == ContainerStatus::Created || ended && present.status() == ContainerStatus::Exited)
         {
             self.enter(Phase::Removing);
-            let _ = self.runtime().remove(name).await;
+            let _ = self.whole(self.runtime().remove(name)).await;
         }
     }
 }

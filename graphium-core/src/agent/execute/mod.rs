@@ -86,7 +86,7 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
     loop {
         match job.perform().await {
             Ok(result) => return Outcome::Completed(result),
-            Err(Trouble::Engine(error)) if is_silence(&error, &task.payload) => {
+            Err(Trouble::Engine(error @ RuntimeError::Unreachable { .. })) => {
                 tell(Step { phase: Phase::Waiting, message: error.to_string(), bytes: None });
                 place.environment.sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
@@ -97,15 +97,6 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
                 return Outcome::Failed(if is_port { job.taken(error).await } else { error });
             }
         }
-    }
-}
-
-/// Whether an engine does not answer. A pull that stands still is its registry's fault.
-fn is_silence(error: &RuntimeError, action: &Action) -> bool {
-    match error {
-        RuntimeError::Unreachable { .. } => true,
-        RuntimeError::TimedOut { .. } => !matches!(action, Action::Pull { .. }),
-        _ => false,
     }
 }
 
@@ -125,12 +116,12 @@ impl Job<'_> {
             Action::Pull { image, policy } => self.pull(image, *policy).await,
             Action::Network { spec } => {
                 self.enter(Phase::Creating);
-                runtime.create_network(spec).await?;
+                self.whole(runtime.create_network(spec)).await?;
                 Ok(done("network is there"))
             }
             Action::Volume { spec } => {
                 self.enter(Phase::Creating);
-                runtime.create_volume(spec).await?;
+                self.whole(runtime.create_volume(spec)).await?;
                 Ok(done("volume is there"))
             }
             Action::Deploy { spec } => self.deploy(spec).await,
@@ -165,12 +156,12 @@ impl Job<'_> {
             }
             Action::RemoveNetwork { name } => {
                 self.enter(Phase::Removing);
-                runtime.remove_network(name).await?;
+                self.whole(runtime.remove_network(name)).await?;
                 Ok(done("network is removed"))
             }
             Action::RemoveVolume { name } => {
                 self.enter(Phase::Removing);
-                runtime.remove_volume(name).await?;
+                self.whole(runtime.remove_volume(name)).await?;
                 Ok(done("volume is removed"))
             }
         }
@@ -184,19 +175,24 @@ impl Job<'_> {
 
     async fn stop(&self, name: &str) -> Result<(), Trouble> {
         self.enter(Phase::Stopping);
-        Ok(self.place.hold.whole(self.runtime().stop(name, None)).await?)
+        Ok(self.whole(self.runtime().stop(name, None)).await?)
     }
 
     async fn start(&self, name: &str) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Starting);
-        self.runtime().start(name).await?;
+        self.whole(self.runtime().start(name)).await?;
         self.settle(name).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), Trouble> {
         self.stop(name).await?;
         self.enter(Phase::Removing);
-        Ok(self.place.hold.whole(self.runtime().remove(name)).await?)
+        Ok(self.whole(self.runtime().remove(name)).await?)
+    }
+
+    /// Makes a call that the engine finishes, whatever becomes of this attempt.
+    async fn whole<T>(&self, call: impl Future<Output = T>) -> T {
+        self.place.hold.whole(call).await
     }
 
     fn runtime(&self) -> &dyn ContainerRuntime {

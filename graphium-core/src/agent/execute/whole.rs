@@ -1,7 +1,8 @@
 //! Engine calls that go on although nobody waits for them any more.
 //!
-//! An engine that was asked to stop a container does so, also when whoever asked has hung up. An attempt that is cut off amid such a
-//! call would let the next one find a container that runs, take it for what is wanted, and lose it a moment later.
+//! An engine that was asked for something does it, also when whoever asked has hung up. Were an attempt cut off amid such a call, the
+//! next one would find a container that runs, take it for what is wanted, and lose it a moment later; or remove all there is, and
+//! something would be made after it.
 
 use futures::future::{AbortHandle, pending};
 use std::sync::{Arc, Mutex, PoisonError};
