@@ -162,6 +162,7 @@ impl Driver {
     }
 
     fn perform(&mut self, command: Command) -> Result<(), AgentError> {
+        let is_cut_off = matches!(command, Command::CutOff(_));
         match command {
             Command::OpenSession(request) => {
                 self.call(Call::Session, ANSWER, move |link| {
@@ -182,9 +183,13 @@ impl Driver {
                 .boxed()
             }),
             Command::Start(key, task) => self.start(key, task),
-            Command::Stop(key) => {
+            Command::Stop(key) | Command::CutOff(key) => {
                 if let Some((hold, task)) = self.attempts.remove(&key) {
-                    hold.cut();
+                    if is_cut_off {
+                        hold.cut()
+                    } else {
+                        hold.end()
+                    }
                     self.notify(&ended(&task, "stopped".to_owned()));
                 }
             }

@@ -9,15 +9,17 @@ use super::{
     forget::{self, Forgotten},
 };
 use crate::{
+    action::TaskType,
     event::EventType,
     id::{DeploymentId, HostId, StackId},
-    inventory::Inventory,
+    inventory::{ContainerStatus, Inventory},
     plan::{self, SealedPlan, StackAction},
     store::{Document, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, TaskQuery, TaskStoreExt, Versioned},
-    task::TaskStatus,
+    task::{Task, TaskStatus},
 };
 use futures::FutureExt;
-use std::collections::{BTreeMap, BTreeSet};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 impl Control {
     /// Takes the removal of a stack on. Its record goes when every host has confirmed.
@@ -107,7 +109,9 @@ impl Control {
         let mut inventory = self.inventory().await?;
         let record = &existing.value;
         forget::hide(&mut inventory, &self.moved_from(&record.id).await?, record);
-        self.hide_what_is_at_work(record, &mut inventory).await?;
+        if action == StackAction::Start {
+            self.show_as_stopped(record, &mut inventory).await?;
+        }
         if record.applied.placements.is_empty() {
             return Err(ControlError::Conflict {
                 code: "nothing-deployed",
@@ -119,15 +123,25 @@ impl Control {
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
     }
 
-    /// Takes out of an inventory what tasks of a stack act on, or did when they were cut off: what was seen of it does not tell what
-    /// it does in a moment.
-    async fn hide_what_is_at_work(&self, record: &StackRecord, inventory: &mut Inventory) -> Result<(), ControlError> {
-        let last = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
-        let mut tasks = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
-        tasks.extend(self.store.all_tasks(last).await?.into_iter().filter(|task| task.status == TaskStatus::Cancelled));
-        let begun = tasks.iter().filter(|task| task.attempt > 0);
-        let at_work: BTreeSet<(&HostId, &str)> = begun.map(|task| (&task.host_id, task.payload.subject())).collect();
-        inventory.containers.retain(|seen| !at_work.contains(&(&seen.hosted_on, seen.name.as_str())));
+    /// Shows as stopped what a stop is at work on, or was when it was cut off: engines go on with it, and what was seen of it does
+    /// not tell what it does in a moment.
+    async fn show_as_stopped(&self, record: &StackRecord, inventory: &mut Inventory) -> Result<(), ControlError> {
+        let all = TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() };
+        let mut tasks = self.store.all_tasks(all).await?;
+        tasks.retain(|task| task.attempt > 0 && task.task_type != TaskType::Check);
+        // What has ended last tells of it; one that has not ended comes after all that have.
+        tasks.sort_by_key(|task| task.completed_at.unwrap_or(Timestamp::MAX));
+        let last: BTreeMap<(&HostId, &str), &Task> =
+            tasks.iter().map(|task| ((&task.host_id, task.payload.subject()), task)).collect();
+        for seen in &mut inventory.containers {
+            let last = last.get(&(&seen.hosted_on, seen.name.as_str()));
+            let is_unsure = last.is_some_and(|task| {
+                matches!(task.task_type, TaskType::Stop | TaskType::Restart) && task.status != TaskStatus::Completed
+            });
+            if is_unsure {
+                (seen.status, seen.exit_code) = (ContainerStatus::Stopped, None);
+            }
+        }
         Ok(())
     }
 

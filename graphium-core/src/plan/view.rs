@@ -24,7 +24,7 @@ impl SealedPlan {
 pub(crate) fn hide_in(action: &mut Action) {
     match action {
         Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } => {
-            hide(Arc::make_mut(&mut spec.container))
+            hide(Arc::make_mut(&mut spec.container));
         }
         Action::Network { spec } => hide_all(&mut spec.network.options),
         Action::Volume { spec } => hide_all(&mut spec.volume.driver_opts),

@@ -215,6 +215,11 @@ impl World {
         if name == next || !was.is_some_and(|was| runs(was) && !is_new(was)) {
             return;
         }
+        // The names have been changed: the successor had come so far, whatever an engine that was away has made of it since.
+        let heir = node.runtime.container(&by.subject);
+        if name == beside::old(&by.subject) && heir.as_ref().is_some_and(is_new) {
+            return;
+        }
         let others = [by.subject.clone(), next, beside::old(&by.subject)];
         let mut others = others.iter().filter(|other| *other != name);
         if !others.any(|other| node.runtime.container(other).is_some_and(|state| runs(&state))) {

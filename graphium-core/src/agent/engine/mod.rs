@@ -93,8 +93,10 @@ pub enum Command {
     Report(Key, Arc<(Lease, Outcome)>),
     /// Begin an attempt.
     Start(Key, Arc<Task>),
-    /// End an attempt at once; it will not be heard of again.
+    /// End an attempt at once: it has no right to go on. It will not be heard of again.
     Stop(Key),
+    /// End an attempt when what it asks of the engine now is done; it will not be heard of again.
+    CutOff(Key),
     /// Stop altogether. No command follows.
     Quit(Quit),
 }
@@ -325,7 +327,7 @@ impl Engine {
     fn part(&mut self, parted: Vec<Parting>, commands: &mut Vec<Command>) {
         for Parting { key, was_running, report } in parted {
             if was_running {
-                commands.push(Command::Stop(key));
+                commands.push(if report.is_some() { Command::CutOff(key) } else { Command::Stop(key) });
             }
             if let Some((lease, outcome)) = report {
                 self.outbox.add(lease, outcome);

@@ -74,7 +74,7 @@ impl Tried {
 
     fn stopped(&self) -> Vec<Key> {
         let stopped = |command: &Command| match command {
-            Command::Stop(key) => Some(key.clone()),
+            Command::Stop(key) | Command::CutOff(key) => Some(key.clone()),
             _ => None,
         };
         self.commands.iter().filter_map(stopped).collect()

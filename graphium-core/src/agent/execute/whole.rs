@@ -33,6 +33,13 @@ impl Hold {
         state.end_if_idle();
     }
 
+    /// Ends the attempt at once.
+    pub(in crate::agent) fn end(&self) {
+        if let Some(end) = &self.state().end {
+            end.abort();
+        }
+    }
+
     /// Makes such a call. Nothing is begun after it if the attempt was to end meanwhile.
     pub(super) async fn whole<T>(&self, call: impl Future<Output = T>) -> T {
         self.state().calls += 1;
