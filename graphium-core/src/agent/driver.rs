@@ -186,9 +186,9 @@ impl Driver {
             Command::Stop(key) | Command::CutOff(key) => {
                 if let Some((hold, task)) = self.attempts.remove(&key) {
                     if is_cut_off {
-                        hold.cut()
+                        hold.cut();
                     } else {
-                        hold.end()
+                        hold.end();
                     }
                     self.notify(&ended(&task, "stopped".to_owned()));
                 }
