@@ -81,7 +81,10 @@ impl World {
                 let last = state.placements.get(container).and_then(|placement| placement.status);
                 last == Some(ContainerStatus::Exited)
             };
+            let is_stopped_late = self.state().stopped_late.contains(&(place.clone(), name.clone()));
             let is_well = match (status, definition.restart_policy) {
+                // A start that overtakes an update finds it running.
+                (Some(ContainerStatus::Exited), RestartPolicy::No) if is_stopped_late => true,
                 (Some(ContainerStatus::Running | ContainerStatus::Restarting), _) => true,
                 // It is told with its exit code, and left.
                 (Some(ContainerStatus::Exited), RestartPolicy::No) => words.contains(&name),

@@ -219,11 +219,19 @@ fn perform<T: fmt::Debug>(
     }
     for effect in effects {
         let mut judge = world.judge();
-        let is_late = effect == Operation::Start && !call.by.as_ref().is_some_and(|by| judge.is_under_way(by));
+        let is_cut_off = !call.by.as_ref().is_some_and(|by| judge.is_under_way(by));
+        let is_late = effect == Operation::Start && is_cut_off;
         judge.effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
         drop(judge);
+        let mut state = world.state();
         // What was planned meanwhile knows nothing of its ports.
-        world.state().has_excuse |= is_late;
+        state.has_excuse |= is_late;
+        let place = (world.hosts[host].id.clone(), name.clone());
+        match effect {
+            Operation::Stop if is_cut_off => _ = state.stopped_late.insert(place),
+            Operation::Start | Operation::Remove => _ = state.stopped_late.remove(&place),
+            _ => {}
+        }
     }
     if *fate == Fate::Unclear {
         return Err(silent(*operation, name));

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use futures::{channel::oneshot, future::Shared};
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) foreign: BTreeMap<HostId, Vec<(String, Effects)>>,
     /// Something of others is in the way of what may be deployed.
     pub(super) has_excuse: bool,
+    /// Containers, by host, that an engine has stopped for an attempt which was cut off, and that were not started since.
+    pub(super) stopped_late: BTreeSet<(HostId, String)>,
     /// Nothing goes wrong any more.
     pub(super) is_calm: bool,
     pub(super) is_over: bool,
@@ -130,6 +132,7 @@ impl World {
             desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
             foreign: BTreeMap::new(),
             has_excuse: false,
+            stopped_late: BTreeSet::new(),
             is_calm: false,
             is_over: false,
         };

@@ -311,7 +311,7 @@ fn an_orphan_becomes_another_stacks() {
     });
     let id = place.there("old-db").observed.id;
     // Another installation, for which the container's stack is none.
-    let other = Place { engine: place.engine.clone(), ..Place::new() };
+    let other = Place { engine: place.engine, ..Place::new() };
     other.run(async {
         let orphans = async || -> Vec<String> {
             other.control.orphans().await.unwrap().into_iter().map(|orphan| orphan.id).collect()

@@ -16,7 +16,7 @@ fn enforced() -> Enforced {
 /// A container as an engine shows it that was asked for a definition, and fills in what engines do.
 fn shown(spec: &ContainerSpec, image: &Value) -> Description {
     let body = serde_json::to_value(convert::container(spec, ApiVersion(1, 45)).unwrap()).unwrap();
-    let mut config = body.clone();
+    let mut config = body;
     let mut host = config.as_object_mut().unwrap().remove("HostConfig").unwrap();
     let mut default = |key: &str, value: Value| {
         host.as_object_mut().unwrap().entry(key).or_insert(value);
