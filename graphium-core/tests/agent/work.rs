@@ -7,11 +7,11 @@ use graphium_core::{
     environment::Environment,
     id::HostId,
     inventory::{ContainerStatus, Health},
-    runtime::{ContainerRuntime, label},
+    runtime::{ContainerRuntime, RuntimeError, label},
     stack::{Condition, Container, EnvValue, EnvVar, HealthCheck, HealthTest, PullPolicy, RestartPolicy, UpdateOrder},
     store::TaskStore,
     task::{Input, Task, TaskError, TaskStatus},
-    testing::{Program, Thing},
+    testing::{Operation, Program, Thing},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -128,6 +128,26 @@ fn a_port_that_a_container_has_is_not_waited_for() {
     assert!(error.help.unwrap().contains("`db`"));
     let effects = bed.runtime.effects("web");
     assert_eq!((effects.created, effects.removed), (1, 1));
+}
+
+#[test]
+fn what_the_engine_itself_cannot_start_is_made_anew_by_the_next_attempt() {
+    let bed = Bed::new();
+    let (task, ended) = bed.serve(async {
+        let [made] = bed.submit([deploy("web")]).await.try_into().unwrap();
+        assert_eq!(bed.end_of(&made).await.status, TaskStatus::Completed);
+        bed.runtime.kill("web");
+        let stuck = RuntimeError::Failed("task 1: already exists".to_owned());
+        bed.runtime.fail_next(Operation::Start, stuck);
+        let again = |task: &mut Task| task.max_retries = 1;
+        let update = Action::Update { spec: Box::new(spec("web")), order: UpdateOrder::StopFirst };
+        let [id] = bed.submit_with([update], again).await.try_into().unwrap();
+        bed.end_of(&id).await
+    });
+    ended.unwrap();
+    assert_eq!((task.status, task.retry_count), (TaskStatus::Completed, 1), "{task:?}");
+    let effects = bed.runtime.effects("web");
+    assert_eq!((effects.created, effects.removed, effects.started), (2, 1, 2));
 }
 
 #[test]
