@@ -155,6 +155,9 @@ impl Book {
         for task in &entry.body.tasks {
             self.put_task(Arc::clone(task));
         }
+        for (host, claim) in &entry.body.claims {
+            self.remember_grant(host, claim);
+        }
         self.sessions.extend(entry.body.sessions.iter().map(|session| (session.host.clone(), session.clone())));
         let submissions = entry.body.submissions.iter();
         self.submissions.extend(submissions.map(|(key, at, keys)| (key.clone(), (*at, keys.clone()))));
@@ -184,13 +187,17 @@ impl Book {
         }
     }
 
+    fn remember_grant(&mut self, host: &HostId, claim: &ClaimId) {
+        let claims = self.claims.entry(host.clone()).or_default();
+        if !claims.contains(claim) {
+            claims.push_back(claim.clone());
+            claims.drain(..claims.len().saturating_sub(CLAIMS));
+        }
+    }
+
     fn put_task(&mut self, task: Arc<Task>) {
         if let Some(lease) = &task.lease {
-            let claims = self.claims.entry(task.host_id.clone()).or_default();
-            if !claims.contains(&lease.claim) {
-                claims.push_back(lease.claim.clone());
-                claims.drain(..claims.len().saturating_sub(CLAIMS));
-            }
+            self.remember_grant(&task.host_id, &lease.claim);
         }
         let work = Work::of(&task);
         let is_open = !task.status.is_terminal();

@@ -3,6 +3,7 @@
 use super::answer::Found;
 use graphium_core::{
     event::Event,
+    id::{ClaimId, HostId},
     store::{Key, Record, Session, StoreError, ledger::Work},
     task::Task,
 };
@@ -91,6 +92,9 @@ pub(super) struct Body {
     pub(super) tasks: Vec<Arc<Task>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sessions: Vec<Session>,
+    /// Claims that were granted something which the tasks show no longer: what was granted was taken back in the same step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) claims: Vec<(HostId, ClaimId)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) submissions: Vec<(String, Timestamp, Vec<Key>)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -6,7 +6,7 @@ use super::{
 };
 use graphium_core::{
     event::{Event, NewEvent},
-    id::{HostId, TaskId},
+    id::{ClaimId, HostId, TaskId},
     store::{
         Acted, ClaimRequest, Key, Record, RecordWrite, Session, SessionRequest, StoreError, Submission, Submitted,
         event_for, key_twice,
@@ -30,6 +30,8 @@ pub(super) struct Step<'a> {
     pub(super) records: IndexMap<Key, Written>,
     pub(super) tasks: IndexMap<TaskId, Arc<Task>>,
     sessions: IndexMap<HostId, Session>,
+    /// Claims that were granted something.
+    claims: Vec<(HostId, ClaimId)>,
     pub(super) submissions: HashMap<String, (Timestamp, Vec<Key>)>,
     events: Vec<Event>,
     pub(super) gone: Gone,
@@ -62,6 +64,7 @@ impl<'a> Step<'a> {
             records: IndexMap::new(),
             tasks: IndexMap::new(),
             sessions: IndexMap::new(),
+            claims: Vec::new(),
             submissions: HashMap::new(),
             events: Vec::new(),
             gone: Gone::default(),
@@ -72,7 +75,11 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn finish(self) -> Outcome {
+        let shown: HashSet<&ClaimId> =
+            self.tasks.values().filter_map(|task| Some(&task.lease.as_ref()?.claim)).collect();
+        let claims = self.claims.into_iter().filter(|(_, claim)| !shown.contains(claim)).collect();
         let body = Body {
+            claims,
             records: self.records.into_values().collect(),
             tasks: self.tasks.into_values().collect(),
             sessions: self.sessions.into_values().collect(),
@@ -125,6 +132,9 @@ impl<'a> Step<'a> {
         let decision = self.ledger.claim(request, now)?;
         let is_repeated = decision.changes.is_empty();
         self.promises |= !decision.reply.is_empty();
+        if !is_repeated {
+            self.claims.push((request.host.clone(), request.claim.clone()));
+        }
         let granted = self.keep(decision.reply, decision.changes, now);
         if is_repeated {
             self.keep_leases(&granted);
@@ -231,5 +241,63 @@ impl<'a> Step<'a> {
             self.book.submission(key).filter(|(at, _)| !is_gone(*at))
         };
         self.submissions.get(key).or_else(stored).map(|(_, keys)| keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::couch::entry::Entry;
+    use graphium_core::{action::Action, store::StoreError};
+    use std::error::Error;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn claim(name: &str, epoch: u64) -> ClaimRequest {
+        ClaimRequest {
+            host: "vm1".into(),
+            epoch,
+            claim: name.into(),
+            max: 10,
+            expires_at: NOW + jiff::SignedDuration::from_secs(30),
+            expect: None,
+        }
+    }
+
+    fn session(nonce: &str) -> SessionRequest {
+        SessionRequest { host: "vm1".into(), nonce: nonce.to_owned(), seen_epoch: 0 }
+    }
+
+    /// Carries out a batch, and takes it into the book.
+    fn entry<T>(
+        book: &mut Book,
+        ledger: &mut Ledger,
+        batch: impl FnOnce(&mut Step<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut ready = BTreeSet::new();
+        let mut step = Step::new(book, ledger, &mut ready);
+        let answer = batch(&mut step)?;
+        let body = step.finish().body;
+        let (place, nonce, previous) = (1, "a".to_owned(), String::new());
+        book.apply(Arc::new(Entry { place, nonce, previous, first_event: 1, body }));
+        Ok(answer)
+    }
+
+    #[test]
+    fn another_server_knows_a_claim_whose_grant_was_taken_back_in_the_same_step() -> Result<(), Box<dyn Error>> {
+        let (mut book, mut ledger) = (Book::default(), Ledger::default());
+        let task = Task::new("task:1".into(), "vm1".into(), Action::Start { name: "web".to_owned() }, NOW);
+        let submission = Submission { tasks: vec![task], ..Submission::default() };
+        let newest = entry(&mut book, &mut ledger, |step| {
+            step.submit(&submission, NOW)?;
+            let epoch = step.open_session(&session("n1"), NOW).epoch;
+            assert_eq!(step.claim(&claim("c1", epoch), NOW)?.len(), 1);
+            Ok(step.open_session(&session("n2"), NOW).epoch)
+        })?;
+        let mut another = book.ledger(NOW, NOW);
+        let again = another.claim(&claim("c1", newest), NOW)?;
+        assert!(again.reply.is_empty(), "granted anew: {:?}", again.reply);
+        assert_eq!(another.claim(&claim("c2", newest), NOW)?.reply.len(), 1);
+        Ok(())
     }
 }
