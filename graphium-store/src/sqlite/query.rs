@@ -38,6 +38,9 @@ pub(super) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Page<T
     Ok(Page::cut(tasks.into_iter(), query.page_size(), |task| task.id.as_str().to_owned()))
 }
 
+/// All tasks in the order of their ids, by an index that has their hosts and little else.
+const WALK: &str = "SELECT id AS place FROM tasks INDEXED BY tasks_in_order";
+
 fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let mut filter = Filter::new("tasks.id > ?", query.after.as_ref().map_or("", TaskId::as_str));
     filter.and("deployment = ?", query.deployment.as_ref().map(|id| id.as_str()));
@@ -47,10 +50,17 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     // What is open and what has failed lie in an index each, which together hold less than what the host ever had.
     let host = if are_mixed(&query.statuses) { "+host = ?" } else { "host = ?" };
     filter.and(host, query.host.as_ref().map(|id| id.as_str()));
+    let is_walk = !is_narrow && query.host.is_some() && are_most(&query.statuses);
+    let (source, place) = if is_walk {
+        let walk = format!("({WALK} WHERE {}) AS walk", filter.take());
+        (format!("{walk} CROSS JOIN tasks ON tasks.id = walk.place"), "walk.place")
+    } else {
+        ("tasks".to_owned(), "tasks.id")
+    };
     filter.statuses(&query.statuses, is_narrow);
     // Where an index is not in the order of the ids, they alone are sorted, and not what lies behind them.
     let sql = format!(
-        "SELECT {} FROM (SELECT id FROM tasks WHERE {} ORDER BY id LIMIT {}) AS page
+        "SELECT {} FROM (SELECT tasks.id FROM {source} WHERE {} ORDER BY {place} LIMIT {}) AS page
          CROSS JOIN tasks ON tasks.id = page.id CROSS JOIN task_bodies ON task_bodies.key = tasks.body
          ORDER BY tasks.id",
         row::TASK,
@@ -120,6 +130,11 @@ fn are_mixed(statuses: &[TaskStatus]) -> bool {
         && !statuses.contains(&TaskStatus::Completed)
 }
 
+/// Whether what has completed is wanted: the most that there is, and in no index.
+fn are_most(statuses: &[TaskStatus]) -> bool {
+    statuses.is_empty() || statuses.contains(&TaskStatus::Completed)
+}
+
 /// Conditions with their values.
 struct Filter<'a> {
     sql: String,
@@ -139,6 +154,11 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// The conditions so far, for a query of its own within the query; their values stay first.
+    fn take(&mut self) -> String {
+        std::mem::replace(&mut self.sql, "TRUE".to_owned())
+    }
+
     /// One of some statuses, in the words of an index where one holds them all; a plus keeps SQLite from an index where a
     /// narrower one serves.
     fn statuses(&mut self, statuses: &[TaskStatus], is_narrow: bool) {
@@ -150,7 +170,7 @@ impl<'a> Filter<'a> {
             let names = statuses.iter().filter(|status| wanted(status)).map(|status| format!("'{}'", status.as_str()));
             names.collect::<Vec<_>>().join(", ")
         };
-        if statuses.contains(&TaskStatus::Completed) {
+        if are_most(statuses) {
             self.sql.push_str(&format!(" AND {plus}status IN ({})", names(|_| true)));
             return;
         }
@@ -222,8 +242,12 @@ mod tests {
         let of_host = TaskQuery { host: Some("vm1".into()), ..open.clone() };
         uses(&of_host, "tasks_open (open=? AND host=?");
         let all_of_host = TaskQuery { host: Some("vm1".into()), ..TaskQuery::default() };
-        uses(&all_of_host, "tasks_by_host (host=? AND id>?");
-        uses(&TaskQuery { statuses: vec![TaskStatus::Completed], ..all_of_host }, "tasks_by_host (host=? AND id>?");
+        let completed_of_host = TaskQuery { statuses: vec![TaskStatus::Completed], ..all_of_host.clone() };
+        for query in [all_of_host, completed_of_host] {
+            uses(&query, "SEARCH tasks USING COVERING INDEX tasks_in_order (id>?)");
+            // The page is sorted once more, what it was taken from never.
+            assert_eq!(way(&query).matches("B-TREE").count(), 1, "{}", way(&query));
+        }
         uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_host.clone() }, "tasks_by_deployment");
         uses(&TaskQuery { stack: Some("stack:a".into()), ..open.clone() }, "tasks_by_stack");
         let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };
