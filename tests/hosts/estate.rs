@@ -30,6 +30,8 @@ pub struct Estate {
     agents: BTreeMap<String, Child>,
     /// By host, where its agent finds its engine, if that is not the engine's own socket.
     pub sockets: BTreeMap<String, PathBuf>,
+    /// After how long a host counts as offline for servers that are started from now on.
+    pub offline_after: &'static str,
 }
 
 impl Estate {
@@ -79,6 +81,7 @@ impl Estate {
             servers: BTreeMap::new(),
             agents: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            offline_after: "15s",
         };
         for number in estate.numbers() {
             estate.start_server_number(number).await;
@@ -117,7 +120,14 @@ impl Estate {
         let data = self.path(&data_of(number));
         let own = format!("sqlite:{}", data.join("graphium.db").display());
         let child = Command::new(BINARY)
-            .args(["server", "--listen", self.url_of(number).trim_start_matches("http://"), "--data-dir"])
+            .args([
+                "server",
+                "--offline-after",
+                self.offline_after,
+                "--listen",
+                self.url_of(number).trim_start_matches("http://"),
+                "--data-dir",
+            ])
             .arg(&data)
             .arg("--store")
             .arg(self.company.as_ref().map_or(&own, |(_, store)| store))

@@ -38,11 +38,11 @@ async fn status(estate: &Estate, name: &str) -> Value {
 }
 
 /// A stack on vm1, beside another of ours there that may not be moved and a container of nobody's.
-async fn on_vm1(estate: &Estate, name: &str) {
+async fn on_vm1(estate: &Estate, name: &str, after: &str) {
     for other in ["localhost-docker", "vm2"] {
         estate.ok(&["host", "maintenance", other]).await;
     }
-    estate.ok(&["stack", "deploy", &stack(estate, name), "--reschedule-after", "20s", "--wait"]).await;
+    estate.ok(&["stack", "deploy", &stack(estate, name), "--reschedule-after", after, "--wait"]).await;
     estate.ok(&["stack", "deploy", &stack(estate, "stays"), "--wait"]).await;
     for other in ["localhost-docker", "vm2"] {
         estate.ok(&["host", "activate", other]).await;
@@ -53,10 +53,15 @@ async fn on_vm1(estate: &Estate, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ran_on_a_host_whose_agent_is_gone_runs_elsewhere_and_is_removed_when_it_returns() {
     let mut estate = Estate::start().await;
+    let too_soon = estate.graphium(&["stack", "deploy", &stack(&estate, "shop"), "--reschedule-after", "14s"]).await;
+    assert!(String::from_utf8_lossy(&too_soon.stderr).contains("more than 15 s"), "{too_soon:?}");
+    estate.offline_after = "12s";
+    estate.kill_server().await;
+    estate.start_server().await;
     let refused = estate.graphium(&["stack", "deploy", &stack(&estate, "shop"), "--reschedule-after", "10s"]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(3) && said.contains("after which a host counts as offline"), "{said}");
-    on_vm1(&estate, "shop").await;
+    on_vm1(&estate, "shop", "14s").await;
     let names = ["shop-db", "stays-web", "stays-db", "foreign"];
     let mut before = Vec::new();
     for name in names {
@@ -118,7 +123,7 @@ async fn what_ran_on_a_host_whose_agent_is_gone_runs_elsewhere_and_is_removed_wh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_that_was_placed_elsewhere_is_removed_only_when_its_old_host_has_confirmed() {
     let mut estate = Estate::start().await;
-    on_vm1(&estate, "gone").await;
+    on_vm1(&estate, "gone", "20s").await;
     // Agent and engine are both away, as with a host that has crashed.
     estate.kill_agent("vm1").await;
     estate.host("vm1").pause_engine().await.unwrap();

@@ -13,6 +13,7 @@ use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, sta
 use std::{
     io,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,8 +31,24 @@ pub(crate) struct ServerArgs {
     /// Lets whoever has an administrator's token use the store from elsewhere, with everything that is in it
     #[arg(long, env = "GRAPHIUM_SHARE_STORE")]
     share_store: bool,
+    /// After how long without a word from its agent a host counts as offline: 10s to 1h, the same for all servers on one store
+    #[arg(long, env = "GRAPHIUM_OFFLINE_AFTER", default_value = "15s", value_name = "TIME", value_parser = offline_after)]
+    offline_after: Duration,
     #[command(flatten)]
     retention: RetentionArgs,
+}
+
+/// An agent is heard every five seconds, so a host is silent when two words of it are missing.
+const OFFLINE_AFTER: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
+
+fn offline_after(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    if OFFLINE_AFTER.contains(&time) {
+        return Ok(time);
+    }
+    Err(format!(
+        "a host counts as offline after 10s at the soonest, for its agent is heard every 5s, and after 1h at the latest; not after {text}"
+    ))
 }
 
 /// How long what is over is kept. What a stack is or did last is kept in any case.
@@ -74,6 +91,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         make_folder(data_dir)?;
         let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
         let mut options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        options.settings.offline_after = args.offline_after;
         options.settings.retention = args.retention.retention();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
@@ -135,11 +153,22 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
     use super::*;
     use clap::Parser;
+    use graphium_core::control::Settings;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
         args: RetentionArgs,
+    }
+
+    #[test]
+    fn a_host_is_offline_when_its_agent_cannot_just_be_late() {
+        assert_eq!(offline_after("15s"), Ok(Settings::default().offline_after));
+        assert_eq!(offline_after("1h"), Ok(Duration::from_secs(3600)));
+        for (text, told) in [("9999ms", "every 5s"), ("3601s", "1h at the latest"), ("soon", "no span of time")] {
+            let error = offline_after(text).unwrap_err();
+            assert!(error.contains(told) && error.contains(text), "{error}");
+        }
     }
 
     #[test]
