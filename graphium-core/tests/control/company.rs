@@ -129,6 +129,11 @@ fn two_servers_of_which_one_hesitates(hesitation: usize, is_away: &Arc<AtomicBoo
     (world, second)
 }
 
+/// A server that starts now, beside others on the store of a world.
+pub(crate) fn another(world: &World) -> Arc<Control> {
+    open(world, 1, &Arc::default())
+}
+
 fn open(world: &World, hesitation: usize, is_away: &Arc<AtomicBool>) -> Arc<Control> {
     let store = Arc::new(Shared { store: world.store.clone(), hesitation, is_away: Arc::clone(is_away) });
     let environment = Arc::new(world.environment.clone());
@@ -216,7 +221,7 @@ fn a_healthy_host_stays_online_when_another_server_starts() {
         for second_of_life in 0..60 {
             world.environment.advance(Duration::from_secs(1));
             if second_of_life == start {
-                third = Some(open(&world, 1, &Arc::default()));
+                third = Some(another(&world));
             }
             if second_of_life % 5 == 0 {
                 hear(&world, &world.control).unwrap();

@@ -1,6 +1,7 @@
 //! What does not run any more although everything was done.
 
 use crate::{
+    company::another,
     policy::on_drift,
     world::{Hand, World, container, stack},
 };
@@ -354,14 +355,16 @@ fn what_somebody_asks_of_a_stack_takes_the_place_of_a_repair() {
 
 #[test]
 fn two_servers_repair_once() {
-    let world = World::new();
+    let mut world = World::new();
+    world.control = another(&world);
     let bed = Bed::new(&world, RestartPolicy::Always, DeployOptions::default());
     let mut seen = bed.seen();
     seen.retain(|container| container.name != "shop-web");
     bed.hand.observe(&seen);
-    // Both have it before them.
-    let other = World::start(&world.environment, &world.store);
-    world.run(futures::future::join(world.control.tick(), other.tick())).0.unwrap();
+    // One that starts looks at everything. Both have it before them, and each gives way to the other before it writes.
+    let other = another(&world);
+    let (first, second) = world.run(futures::future::join(world.control.tick(), other.tick()));
+    first.and(second).unwrap();
     world.run(other.tick()).unwrap();
     let all = world.run(world.control.deployments(None)).unwrap();
     assert_eq!(all.iter().filter(|state| state.kind == DeploymentKind::Repair).count(), 1);

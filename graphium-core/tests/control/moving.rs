@@ -1,6 +1,7 @@
 //! Hosts that drain are left.
 
 use crate::{
+    company::another,
     degraded::pass,
     world::{Hand, World, stack},
 };
@@ -276,14 +277,16 @@ fn a_move_that_fails_leaves_the_old_ones_and_is_tried_again() {
 #[test]
 fn a_move_is_decided_once_whoever_looks_and_goes_on_after_a_restart() {
     let mut world = World::new();
+    world.control = another(&world);
     let (one, two) = {
         let (one, two) = shop_on_one(&world);
         (one.epoch, two.epoch)
     };
     set(&world, "vm1", HostStatus::Draining);
-    // Another server that knows of it looks at the same time.
-    let second = World::start(&world.environment, &world.store);
-    world.run(async { futures::join!(world.control.tick(), second.tick()) }).0.unwrap();
+    // Another server looks at the same time, and each gives way to the other before it writes.
+    let second = another(&world);
+    let (first, other) = world.run(async { futures::join!(world.control.tick(), second.tick()) });
+    first.and(other).unwrap();
     world.control = World::start(&world.environment, &world.store);
     let moves = || {
         let all = world.run(world.control.deployments(None)).unwrap();
