@@ -18,6 +18,9 @@ pub enum Action {
     Pull {
         /// Its reference.
         image: String,
+        /// Of which platform, as `os/architecture[/variant]`; absent: the engine's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
         /// When a registry is asked.
         policy: PullPolicy,
     },

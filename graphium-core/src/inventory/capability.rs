@@ -1,5 +1,6 @@
 //! What an engine can do that others cannot, and what containers need of it.
 
+use super::platform;
 use crate::stack::{Container, MountKind};
 use serde::{Deserialize, Serialize};
 use std::{fmt, num::ParseIntError, str::FromStr};
@@ -38,7 +39,9 @@ impl Capabilities {
 
     fn may_have(&self, need: Need<'_>) -> bool {
         match need {
-            Need::Platform(wanted) => self.platforms.is_empty() || self.platforms.iter().any(|own| runs(own, wanted)),
+            Need::Platform(wanted) => {
+                self.platforms.is_empty() || self.platforms.iter().any(|own| platform::runs(own, wanted))
+            }
             // The names of shims are no names of the engine's list: containerd looks for them by itself.
             Need::Runtime(wanted) => {
                 let is_listed = || self.runtimes.iter().any(|own| own == wanted);
@@ -99,39 +102,6 @@ pub(crate) fn needs(container: &Container) -> impl Iterator<Item = Need<'_>> {
     let gpus = container.gpus.filter(|count| *count != 0).map(|_| Need::Gpus);
     let api = subpath.then_some(Need::Api { version: SUBPATH, key: "volumeMounts" });
     [platform, runtime, gpus, api].into_iter().flatten()
-}
-
-/// Whether an engine of one platform runs images of another.
-fn runs(own: &str, wanted: &str) -> bool {
-    let (own, wanted) = (Platform::of(own), Platform::of(wanted));
-    // A variant is of one architecture, and which of them a processor runs is nothing that an engine tells.
-    own.os == wanted.os && (own.architecture == wanted.architecture || wanted.architecture.is_empty())
-}
-
-struct Platform<'a> {
-    os: &'a str,
-    architecture: &'a str,
-}
-
-impl<'a> Platform<'a> {
-    /// `linux/arm64/v8`, or an architecture alone, under the names that Go and kernels have for it.
-    fn of(text: &'a str) -> Self {
-        let mut parts = text.split('/');
-        let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-        let (os, architecture) = match second {
-            Some(architecture) => (first, architecture),
-            None if ["linux", "windows"].contains(&first) => (first, ""),
-            None => ("linux", first),
-        };
-        let architecture = match architecture {
-            "x86_64" | "x86-64" => "amd64",
-            "aarch64" => "arm64",
-            "armhf" | "armel" => "arm",
-            "i386" | "i686" => "386",
-            other => other,
-        };
-        Self { os, architecture }
-    }
 }
 
 /// Something that an engine can do and another cannot, as a change of a host names it.
@@ -229,23 +199,6 @@ mod tests {
         let told = ["the platform `linux/arm64`", "the runtime `runsc`", "GPUs", "an engine of API 1.45 or later"];
         assert_eq!(lacks(known.clone(), all), told);
         assert_eq!(lacks(known, json!({"image": "i", "gpus": 0})), [""; 0]);
-    }
-
-    #[test]
-    fn platforms_are_one_under_their_several_names() {
-        for (own, wanted, runs_it) in [
-            ("linux/amd64", "linux/amd64", true),
-            ("linux/amd64", "x86_64", true),
-            ("linux/x86_64", "linux/amd64/v2", true),
-            ("linux/arm64", "linux/arm64/v8", true),
-            ("linux/arm64", "linux/aarch64", true),
-            ("linux/amd64", "linux", true),
-            ("linux/amd64", "linux/arm64", false),
-            ("linux/amd64", "windows/amd64", false),
-            ("linux/amd64", "windows", false),
-        ] {
-            assert_eq!(runs(own, wanted), runs_it, "{own} and {wanted}");
-        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 mod capability;
 mod holdings;
+mod platform;
 mod read;
 mod words;
 
 pub use capability::{ApiVersion, Capabilities, Capability, UnknownApiVersion};
 pub(crate) use capability::{Need, needs};
 pub use holdings::{Holding, HoldingKind, Holdings};
+pub use platform::suits as platform_suits;
 pub use read::read;
 
 use crate::{

@@ -25,7 +25,7 @@ struct Needed {
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
     stack: &'a Stack,
-    pulls: Map<(&'a HostId, &'a str), (usize, PullPolicy)>,
+    pulls: Map<(&'a HostId, &'a str, Option<&'a str>), (usize, PullPolicy)>,
     networks: Map<&'a HostId, usize>,
     volumes: Map<(&'a HostId, &'a str), usize>,
     by_member: Vec<Needed>,
@@ -57,7 +57,7 @@ impl<'a> Setup<'a> {
             let definition = draft.layout.members.list[by].definition;
             let needed = &mut setup.by_member[by];
             let policy = if options.pull_images { PullPolicy::Always } else { definition.pull_policy };
-            let pull = setup.pulls.entry((host, &definition.image));
+            let pull = setup.pulls.entry((host, &definition.image, definition.platform.as_deref()));
             needed.pull = Some(pull.index());
             let (_, agreed) = pull.or_insert((by, policy));
             *agreed = eager(*agreed, policy);
@@ -84,10 +84,12 @@ impl<'a> Setup<'a> {
     pub(super) fn add(self, draft: &Draft<'_, '_>, tasks: &mut Tasks) -> Ready<'a> {
         let mut ready = Ready { setup: self, pulls: Vec::new(), networks: Vec::new(), volumes: Vec::new() };
         let setup = &ready.setup;
-        for ((host, image), (by, policy)) in &setup.pulls {
-            let action = Action::Pull { image: (*image).to_owned(), policy: *policy };
+        for ((host, image, platform), (by, policy)) in &setup.pulls {
+            let of = platform.map(|platform| format!(":{platform}")).unwrap_or_default();
+            let platform = platform.map(str::to_owned);
+            let action = Action::Pull { image: (*image).to_owned(), platform, policy: *policy };
             let why = format!("`{}` is made from it", draft.name(*by));
-            ready.pulls.push(tasks.add(task(format!("pull:{host}:{image}"), action, host, why), []));
+            ready.pulls.push(tasks.add(task(format!("pull:{host}:{image}{of}"), action, host, why), []));
         }
         for (host, by) in &setup.networks {
             let made = layout::network(setup.stack).map(|spec| {

@@ -61,7 +61,7 @@ mod tests {
 
     fn tasks(given: &[(TaskType, &[usize])]) -> Vec<PlannedTask> {
         let action = |kind: TaskType| match kind {
-            TaskType::Pull => Action::Pull { image: "x".to_owned(), policy: PullPolicy::Always },
+            TaskType::Pull => Action::Pull { image: "x".to_owned(), platform: None, policy: PullPolicy::Always },
             TaskType::Check => Action::Check { name: "x".to_owned(), condition: Condition::Healthy },
             _ => Action::Start { name: "x".to_owned() },
         };

@@ -50,13 +50,8 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Makes an image present as the policy says, telling `progress` what arrives, and says which it is.
     ///
     /// Callers that ask for one image at the same time share what arrives, and each is told of it.
-    /// With [`PullPolicy::IfNotPresent`] an image that is present asks no registry.
-    async fn pull(
-        &self,
-        image: &str,
-        policy: PullPolicy,
-        progress: &dyn PullObserver,
-    ) -> Result<PresentImage, RuntimeError>;
+    /// With [`PullPolicy::IfNotPresent`] an image that is present asks no registry; one of another platform is not present.
+    async fn pull(&self, image: ImageRequest<'_>, progress: &dyn PullObserver) -> Result<PresentImage, RuntimeError>;
 
     /// Makes a network exist. One of the same name and our labels is a success, and any of that name where the
     /// specification calls it external; an external one that is absent is [`RuntimeError::NotFound`].
@@ -189,6 +184,17 @@ pub struct EngineInfo {
     /// What it can do that others cannot.
     #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
     pub capabilities: Capabilities,
+}
+
+/// An image that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRequest<'a> {
+    /// Its reference.
+    pub image: &'a str,
+    /// Of which platform, as `os/architecture[/variant]`; absent: the engine's own.
+    pub platform: Option<&'a str>,
+    /// When a registry is asked.
+    pub policy: PullPolicy,
 }
 
 /// An image that an engine has.

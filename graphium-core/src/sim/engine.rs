@@ -8,10 +8,10 @@ use super::{
 use crate::{
     runtime::{
         Adoption, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, Description,
-        EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned, PresentImage, Probe,
-        PullObserver, RuntimeError, VolumeSpec,
+        EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec, Owned,
+        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
     },
-    stack::{HealthTest, PullPolicy},
+    stack::HealthTest,
     testing::{Effects, FakeRuntime, Operation, Thing},
 };
 use async_trait::async_trait;
@@ -282,19 +282,18 @@ impl ContainerRuntime for SimRuntime {
         self.look(Operation::Info, "", self.fake().info()).await
     }
 
-    async fn pull(
-        &self,
-        image: &str,
-        policy: PullPolicy,
-        progress: &dyn PullObserver,
-    ) -> Result<PresentImage, RuntimeError> {
+    async fn pull(&self, image: ImageRequest<'_>, progress: &dyn PullObserver) -> Result<PresentImage, RuntimeError> {
         let steps = self.world.throw(|dice| dice.below(4) as u64);
         for step in 1..=steps {
             self.world.sleep(Duration::from_millis(40)).await;
             progress.progress(step, steps + 1, "Downloading");
         }
-        let asked = image.to_owned();
-        self.change(Operation::Pull, image, async move |fake| fake.pull(&asked, policy, &Unseen).await).await
+        let (name, platform, policy) = (image.image.to_owned(), image.platform.map(str::to_owned), image.policy);
+        let pull = async move |fake: FakeRuntime| {
+            let image = ImageRequest { image: &name, platform: platform.as_deref(), policy };
+            fake.pull(image, &Unseen).await
+        };
+        self.change(Operation::Pull, image.image, pull).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {

@@ -61,7 +61,7 @@ fn a_registry_that_falls_silent_is_seen_to_have_sent_what_it_has_sent() {
     let bed = Bed::new();
     bed.runtime.set_latency(Duration::from_millis(20));
     let (progress, _) = bed.serve(async {
-        let pull = Action::Pull { image: "big:1".to_owned(), policy: PullPolicy::IfNotPresent };
+        let pull = Action::Pull { image: "big:1".to_owned(), platform: None, policy: PullPolicy::IfNotPresent };
         let ids = bed.submit([pull]).await;
         while !bed.calls().contains(&"registry big:1".to_owned()) {
             bed.sleep(1).await;

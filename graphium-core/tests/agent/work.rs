@@ -202,7 +202,7 @@ fn a_container_that_does_its_work_and_ends_well_is_a_success() {
 fn an_image_that_is_not_to_be_had_fails_at_once() {
     let bed = Bed::new();
     bed.runtime.deny_image("nix:1");
-    let pull = Action::Pull { image: "nix:1".to_owned(), policy: PullPolicy::IfNotPresent };
+    let pull = Action::Pull { image: "nix:1".to_owned(), platform: None, policy: PullPolicy::IfNotPresent };
     let (error, _) = bed.serve(failure(&bed, pull));
     assert_eq!((error.code.as_str(), error.retryable), ("image-not-found", false));
 }
@@ -318,7 +318,7 @@ fn what_is_cut_off_while_it_stops_a_container_keeps_the_next_from_it_until_the_e
 fn a_pull_tells_its_bytes() {
     let bed = Bed::new();
     let steps = std::sync::Mutex::new(Vec::<Step>::new());
-    let pull = Action::Pull { image: "big:1".to_owned(), policy: PullPolicy::IfNotPresent };
+    let pull = Action::Pull { image: "big:1".to_owned(), platform: None, policy: PullPolicy::IfNotPresent };
     bed.environment.run(async {
         let [id] = bed.submit([pull]).await.try_into().unwrap();
         let place = Workplace {

@@ -476,3 +476,19 @@ fn options_pull_what_changes_and_leave_the_rest() {
     assert!(matches!(pull, Action::Pull { policy: PullPolicy::Always, .. }));
     assert!(plan_of(&carried_out(&first, hosts(1))).is_empty());
 }
+
+#[test]
+fn one_image_for_two_platforms_is_pulled_twice() {
+    let of = |name: &str, platform: &str| Container { platform: Some(platform.to_owned()), ..container(name) };
+    let stack = stack("s", vec![of("a", "linux/amd64"), of("b", "linux/arm64"), of("c", "linux/amd64"), container("d")]);
+    let plan = plan(&stack, None, &hosts(1), &Options::default()).unwrap();
+    let pulls: Vec<_> = plan.tasks.iter().filter(|task| matches!(task.action, Action::Pull { .. })).collect();
+    let asked = |task: &&PlannedTask| match &task.action {
+        Action::Pull { platform, .. } => platform.clone(),
+        _ => None,
+    };
+    let platforms: Vec<_> = pulls.iter().map(asked).collect();
+    assert_eq!(platforms, [Some("linux/amd64".to_owned()), Some("linux/arm64".to_owned()), None]);
+    let of_b = task(&plan, "deploy:b");
+    assert!(of_b.depends_on.contains(&pulls[1].id) && !of_b.depends_on.contains(&pulls[0].id), "{of_b:?}");
+}

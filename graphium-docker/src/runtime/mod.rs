@@ -27,10 +27,10 @@ use futures::stream::BoxStream;
 use graphium_core::{
     runtime::{
         Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
-        Description, EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned,
-        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
+        Description, EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec,
+        Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
     },
-    stack::{HealthTest, PullPolicy},
+    stack::HealthTest,
 };
 use ownership::Ownership;
 use std::{
@@ -136,13 +136,8 @@ impl ContainerRuntime for DockerRuntime {
         })
     }
 
-    async fn pull(
-        &self,
-        image: &str,
-        policy: PullPolicy,
-        progress: &dyn PullObserver,
-    ) -> Result<PresentImage, RuntimeError> {
-        pull::pull(&self.connection, self.config.as_ref(), &self.arrivals, (image, policy), progress).await
+    async fn pull(&self, image: ImageRequest<'_>, progress: &dyn PullObserver) -> Result<PresentImage, RuntimeError> {
+        pull::pull(&self.connection, self.config.as_ref(), &self.arrivals, image, progress).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {

@@ -12,7 +12,8 @@ use bollard::{
 };
 use futures::StreamExt as _;
 use graphium_core::{
-    runtime::{PresentImage, PullObserver, RuntimeError},
+    inventory::platform_suits,
+    runtime::{ImageRequest, PresentImage, PullObserver, RuntimeError},
     stack::PullPolicy,
 };
 use std::{collections::HashMap, time::Duration};
@@ -24,23 +25,24 @@ pub(super) async fn pull(
     connection: &Connection,
     config: Option<&DockerConfig>,
     arrivals: &Arrivals,
-    (image, policy): (&str, PullPolicy),
+    ImageRequest { image, platform, policy }: ImageRequest<'_>,
     progress: &dyn PullObserver,
 ) -> Result<PresentImage, RuntimeError> {
     let image = Reference::new(image)?;
-    let absent = |reason: &str| RuntimeError::ImageNotFound { image: image.text.to_owned(), reason: reason.to_owned() };
-    if policy != PullPolicy::Always
-        && let Some(present) = look(connection, &image).await?
-    {
-        return Ok(present);
-    }
-    if policy == PullPolicy::Never {
-        return Err(absent("this host does not have it, and its pull policy is `never`"));
+    let absent = |reason: String| RuntimeError::ImageNotFound { image: image.text.to_owned(), reason };
+    let look = || look(connection, &image, platform);
+    let found = if policy == PullPolicy::Always { Found::Nothing } else { look().await? };
+    match found {
+        Found::Present(present) => return Ok(present),
+        found if policy == PullPolicy::Never => {
+            return Err(absent(format!("this host {}, and its pull policy is `never`", found.told(platform))));
+        }
+        Found::Nothing | Found::Other(_) => {}
     }
     // Another may be at it: what that one brings is not asked for again. What was there before it is no answer to `always`.
     let turn = arrivals.turn(image.text, progress).await;
     if (turn.has_come() || (turn.has_waited() && policy != PullPolicy::Always))
-        && let Some(present) = look(connection, &image).await?
+        && let Found::Present(present) = look().await?
     {
         return Ok(present);
     }
@@ -48,19 +50,53 @@ pub(super) async fn pull(
         turn.tell(done, total, message);
         progress.progress(done, total, message);
     };
-    from_registry(connection, config, &image, tell).await?;
+    from_registry(connection, config, (&image, platform), tell).await?;
     turn.bring();
-    look(connection, &image).await?.ok_or_else(|| absent("it went again as soon as it had come"))
+    match look().await? {
+        Found::Present(present) => Ok(present),
+        Found::Nothing => Err(absent("it went again as soon as it had come".to_owned())),
+        // A registry that has it for one platform only sends that one, whatever is asked for.
+        other => Err(absent(format!("after the pull this host {}", other.told(platform)))),
+    }
 }
 
-async fn look(connection: &Connection, image: &Reference<'_>) -> Result<Option<PresentImage>, RuntimeError> {
+/// What an engine has of a reference.
+enum Found {
+    Nothing,
+    /// One of another platform than the one that is wanted, which is told.
+    Other(String),
+    Present(PresentImage),
+}
+
+impl Found {
+    /// What is not as it should be, as a part of a sentence.
+    fn told(&self, wanted: Option<&str>) -> String {
+        match self {
+            Self::Other(own) => format!("has it for `{own}`, not for `{}`", wanted.unwrap_or_default()),
+            Self::Nothing | Self::Present(_) => "does not have it".to_owned(),
+        }
+    }
+}
+
+async fn look(connection: &Connection, image: &Reference<'_>, platform: Option<&str>) -> Result<Found, RuntimeError> {
     let call = Call::new("inspecting image", image.text, LOOK);
     let name = image.text.to_owned();
     match connection.call(call, |docker| async move { docker.inspect_image(&name).await }).await {
-        Ok(shown) => Ok(Some(present(shown, image))),
-        Err(fault) if fault.is(404) => Ok(None),
+        Ok(shown) => Ok(match platform.zip(platform_of(&shown)) {
+            Some((wanted, own)) if !platform_suits(&own, wanted) => Found::Other(own),
+            _ => Found::Present(present(shown, image)),
+        }),
+        Err(fault) if fault.is(404) => Ok(Found::Nothing),
         Err(fault) => Err(fault.into()),
     }
+}
+
+/// As `os/architecture[/variant]`, where the engine tells it.
+fn platform_of(shown: &ImageInspect) -> Option<String> {
+    let parts = [&shown.os, &shown.architecture, &shown.variant].map(|part| part.as_deref().unwrap_or_default());
+    let [os, architecture, variant] = parts;
+    let whole = [os, architecture, variant].join("/");
+    (!os.is_empty() && !architecture.is_empty()).then(|| whole.trim_end_matches('/').to_owned())
 }
 
 /// An image may have come from several repositories: its digest is that of the one that was asked for.
@@ -75,10 +111,14 @@ fn present(shown: ImageInspect, image: &Reference<'_>) -> PresentImage {
 async fn from_registry(
     connection: &Connection,
     config: Option<&DockerConfig>,
-    image: &Reference<'_>,
+    (image, platform): (&Reference<'_>, Option<&str>),
     tell: &mut (dyn FnMut(u64, u64, &str) + Send),
 ) -> Result<(), RuntimeError> {
-    let options = CreateImageOptionsBuilder::new().from_image(image.repository).tag(image.version).build();
+    let mut options = CreateImageOptionsBuilder::new().from_image(image.repository).tag(image.version);
+    if let Some(platform) = platform {
+        options = options.platform(platform);
+    }
+    let options = options.build();
     let client = connection.client().await?;
     let login = match config {
         Some(config) => config.credentials(image.text).await,

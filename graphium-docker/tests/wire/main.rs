@@ -7,7 +7,8 @@ mod stand_in;
 use futures::StreamExt as _;
 use graphium_core::{
     runtime::{
-        ContainerRuntime as _, ContainerSpec, LogQuery, LogSource, PresentImage, PullObserver, RuntimeError, Tail,
+        ContainerRuntime as _, ContainerSpec, ImageRequest, LogQuery, LogSource, PresentImage, PullObserver,
+        RuntimeError, Tail,
     },
     stack::{Container, HealthTest, PullPolicy},
 };
@@ -59,8 +60,44 @@ async fn a_container_costs_two_requests_up_and_two_down_under_the_negotiated_ver
 async fn a_present_image_asks_the_engine_once_and_no_registry() {
     let engine = StandIn::start(|_| (200, "{}"));
     let docker = engine.runtime();
-    assert!(docker.pull("a/b:1", PullPolicy::IfNotPresent, &Progress::default()).await.is_ok());
+    assert!(docker.pull(asked("a/b:1", PullPolicy::IfNotPresent), &Progress::default()).await.is_ok());
     assert_eq!(engine.requests(), ["GET /version", "GET /v1.41/images/a/b:1/json"]);
+}
+
+/// An image of the engine's own platform.
+fn asked(image: &str, policy: PullPolicy) -> ImageRequest<'_> {
+    ImageRequest { image, platform: None, policy }
+}
+
+#[tokio::test]
+async fn an_image_of_another_platform_is_pulled_anew_and_looked_at() {
+    static HAS_COME: AtomicBool = AtomicBool::new(false);
+    let engine = StandIn::start(|request| match request {
+        "POST /v1.41/images/create" => {
+            HAS_COME.store(true, Ordering::Relaxed);
+            (200, "{\"status\":\"Pulling\"}\r\n")
+        }
+        "GET /v1.41/images/web:1/json" if HAS_COME.load(Ordering::Relaxed) => {
+            (200, r#"{"Id":"sha256:2","Os":"linux","Architecture":"arm64","Variant":"v8"}"#)
+        }
+        "GET /v1.41/images/web:1/json" => (200, r#"{"Id":"sha256:1","Os":"linux","Architecture":"amd64"}"#),
+        _ => (404, "{}"),
+    });
+    let docker = engine.runtime();
+    let pull = async |platform, policy| {
+        let image = ImageRequest { platform: Some(platform), ..asked("web:1", policy) };
+        docker.pull(image, &Progress::default()).await.map(|present| present.id).map_err(|error| error.to_string())
+    };
+    assert_eq!(pull("linux/amd64", PullPolicy::Never).await.as_deref(), Ok("sha256:1"));
+    let never = pull("linux/arm64", PullPolicy::Never).await.expect_err("the engine has another");
+    assert!(never.contains("has it for `linux/amd64`, not for `linux/arm64`"), "{never}");
+    assert_eq!(pull("linux/arm64", PullPolicy::IfNotPresent).await.as_deref(), Ok("sha256:2"));
+    let queries = engine.queries();
+    let asked = queries.iter().find(|query| query.contains("fromImage")).expect("it was pulled");
+    assert!(asked.contains("platform=linux%2Farm64"), "{asked}");
+    // The registry goes on sending what it has.
+    let wrong = pull("linux/s390x", PullPolicy::IfNotPresent).await.expect_err("it is another still");
+    assert!(wrong.contains("after the pull this host has it for `linux/arm64/v8`, not for `linux/s390x`"), "{wrong}");
 }
 
 #[tokio::test]
@@ -80,7 +117,7 @@ async fn a_pull_tells_what_arrives() {
     let progress = Progress::default();
     // Two ask, and one pull serves both: the stand-in has it but once.
     let (docker, other) = (engine.runtime(), Progress::default());
-    let ask = |progress| docker.pull("nginx", PullPolicy::IfNotPresent, progress);
+    let ask = |progress| docker.pull(asked("nginx", PullPolicy::IfNotPresent), progress);
     let (first, second) = tokio::join!(ask(&progress), ask(&other));
     let expected = PresentImage { id: "sha256:1".to_owned(), digest: Some("sha256:2".to_owned()) };
     assert_eq!((first, second), (Ok(expected.clone()), Ok(expected)));
@@ -102,7 +139,7 @@ async fn a_pull_that_failed_serves_nobody_who_always_wants_the_newest() {
         _ => (200, r#"{"Id":"sha256:1","RepoDigests":[]}"#),
     });
     let (docker, progress) = (engine.runtime(), Progress::default());
-    let ask = || docker.pull("nginx", PullPolicy::Always, &progress);
+    let ask = || docker.pull(asked("nginx", PullPolicy::Always), &progress);
     let pulls = || engine.requests().iter().filter(|request| request.starts_with("POST")).count();
     // The second pulls for itself, and brings it for the third.
     let (first, second, third) = tokio::join!(ask(), ask(), ask());
@@ -120,7 +157,7 @@ async fn a_registry_that_denies_within_the_stream_is_image_not_found() {
             "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n",
         )
     });
-    let pulled = engine.runtime().pull("web:1", PullPolicy::Always, &Progress::default()).await;
+    let pulled = engine.runtime().pull(asked("web:1", PullPolicy::Always), &Progress::default()).await;
     assert!(matches!(&pulled, Err(RuntimeError::ImageNotFound { image, .. }) if image == "web:1"), "{pulled:?}");
 }
 
@@ -171,7 +208,7 @@ async fn silence_ends_with_the_deadline() {
     let timed_out = |operation: &str, seconds| RuntimeError::TimedOut { operation: operation.to_owned(), seconds };
     assert_eq!(docker.inspect("web").await, Err(timed_out("inspecting container web", 30)));
     assert_eq!(docker.create(&spec()).await, Err(timed_out("creating container shop-web", 60)));
-    let pulled = docker.pull("web:1", PullPolicy::Always, &Progress::default()).await;
+    let pulled = docker.pull(asked("web:1", PullPolicy::Always), &Progress::default()).await;
     assert_eq!(pulled, Err(timed_out("pulling image web:1", 60)));
 }
 

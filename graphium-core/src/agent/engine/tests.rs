@@ -109,7 +109,7 @@ fn stop(number: u32, name: &str) -> Task {
 }
 
 fn pull(number: u32) -> Task {
-    task(number, Action::Pull { image: "web:1".to_owned(), policy: PullPolicy::IfNotPresent })
+    task(number, Action::Pull { image: "web:1".to_owned(), platform: None, policy: PullPolicy::IfNotPresent })
 }
 
 fn task(number: u32, action: Action) -> Task {

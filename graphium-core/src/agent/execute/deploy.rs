@@ -4,7 +4,7 @@ use super::{Job, Trouble, adjust::step};
 use crate::{
     agent::step::Phase,
     inventory::ContainerStatus,
-    runtime::{ContainerSpec, ContainerState, LiveSettings, LiveStep, RuntimeError, label},
+    runtime::{ContainerSpec, ContainerState, ImageRequest, LiveSettings, LiveStep, RuntimeError, label},
     stack::{PullPolicy, UpdateOrder},
     task::TaskResult,
 };
@@ -54,7 +54,8 @@ impl Job<'_> {
     pub(super) async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
         match self.whole(self.runtime().create(spec)).await {
             Err(RuntimeError::ImageNotFound { .. }) if spec.container.pull_policy != PullPolicy::Never => {
-                self.pull(&spec.container.image, PullPolicy::IfNotPresent).await?;
+                let (image, platform) = (&spec.container.image, spec.container.platform.as_deref());
+                self.pull(ImageRequest { image, platform, policy: PullPolicy::IfNotPresent }).await?;
                 self.enter(Phase::Creating);
                 self.whole(self.runtime().create(spec)).await?;
             }

@@ -23,8 +23,7 @@ use crate::{
     action::Action,
     environment::Environment,
     id::HostId,
-    runtime::{ContainerRuntime, ContainerState, PullObserver, RuntimeError},
-    stack::PullPolicy,
+    runtime::{ContainerRuntime, ContainerState, ImageRequest, PullObserver, RuntimeError},
     task::{Outcome, Task, TaskResult},
 };
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
@@ -113,7 +112,9 @@ impl Job<'_> {
     async fn perform(&self) -> Result<TaskResult, Trouble> {
         let runtime = self.runtime();
         match self.task.payload.as_ref() {
-            Action::Pull { image, policy } => self.pull(image, *policy).await,
+            Action::Pull { image, platform, policy } => {
+                self.pull(ImageRequest { image, platform: platform.as_deref(), policy: *policy }).await
+            }
             Action::Network { spec } => {
                 self.enter(Phase::Creating);
                 self.whole(runtime.create_network(spec)).await?;
@@ -167,9 +168,9 @@ impl Job<'_> {
         }
     }
 
-    async fn pull(&self, image: &str, policy: PullPolicy) -> Result<TaskResult, Trouble> {
+    async fn pull(&self, image: ImageRequest<'_>) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Pulling);
-        let present = self.runtime().pull(image, policy, &Arrival(self.tell)).await?;
+        let present = self.runtime().pull(image, &Arrival(self.tell)).await?;
         Ok(TaskResult { digest: present.digest, ..done("image is there") })
     }
 

@@ -82,7 +82,7 @@ impl Engine {
                 _ => Err(RuntimeError::NameTaken { name: name.clone(), holder: "another version of it".to_owned() }),
             };
         }
-        if !self.images.contains(&spec.container.image) {
+        if !self.has_image(&spec.container.image, spec.container.platform.as_deref()) {
             let image = spec.container.image.clone();
             return Err(RuntimeError::ImageNotFound { reason: format!("No such image: {image}"), image });
         }

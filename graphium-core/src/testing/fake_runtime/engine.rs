@@ -1,7 +1,8 @@
 //! The state of the engine, and what is no container.
 
-use super::{Program, container::FakeContainer};
+use super::{Program, container::FakeContainer, faults::PLATFORM};
 use crate::{
+    inventory::platform_suits,
     runtime::{Adoptions, ContainerChange, NetworkSpec, RuntimeError, VolumeSpec, label},
     stack::TextMap,
 };
@@ -46,7 +47,8 @@ pub(super) struct Engine {
     pub(super) containers: BTreeMap<String, FakeContainer>,
     pub(super) networks: BTreeMap<String, TextMap>,
     pub(super) volumes: BTreeMap<String, TextMap>,
-    pub(super) images: BTreeSet<String>,
+    /// The platform of each: an engine has one image of a reference.
+    images: BTreeMap<String, String>,
     pub(super) denied: BTreeSet<String>,
     pub(super) programs: BTreeMap<String, Program>,
     /// Host ports that are held by something that is no container.
@@ -63,6 +65,15 @@ pub(super) struct Engine {
 }
 
 impl Engine {
+    pub(super) fn has_image(&self, image: &str, platform: Option<&str>) -> bool {
+        let is_wanted = |present: &String| platform.is_none_or(|wanted| platform_suits(present, wanted));
+        self.images.get(image).is_some_and(is_wanted)
+    }
+
+    pub(super) fn put_image(&mut self, image: &str, platform: Option<&str>) {
+        self.images.insert(image.to_owned(), platform.unwrap_or(PLATFORM).to_owned());
+    }
+
     pub(super) fn create_network(&mut self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
         match self.networks.get(&spec.name) {
             Some(_) if spec.network.external => Ok(()),

@@ -11,6 +11,9 @@ use std::{
 /// What the fake says is its address.
 pub(super) const ENDPOINT: &str = "fake://";
 
+/// What it runs.
+pub(super) const PLATFORM: &str = "linux/amd64";
+
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) latency: Duration,

@@ -91,7 +91,7 @@ impl FakeRuntime {
     /// Makes an image present, whose containers behave as `program` says.
     pub fn put_image(&self, image: &str, program: Program) {
         self.set_program(image, program);
-        self.engine().images.insert(image.to_owned());
+        self.engine().put_image(image, None);
     }
 
     /// Says what containers of an image do, without making it present.

@@ -4,14 +4,14 @@ use super::{
     FakeRuntime, Operation,
     container::FakeContainer,
     engine::{Engine, is_managed},
-    faults::ENDPOINT,
+    faults::{ENDPOINT, PLATFORM},
 };
 use crate::{
     inventory::Capabilities,
     runtime::{
         Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
-        Description, EngineInfo, ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, NetworkSpec, Owned,
-        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
+        Description, EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec,
+        Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
     },
     stack::{HealthTest, PullPolicy, TextMap},
 };
@@ -41,7 +41,7 @@ impl ContainerRuntime for FakeRuntime {
                 engine_id: "fake".to_owned(),
                 cpus: 4.0,
                 memory: 8 << 30,
-                platform: "linux/amd64".to_owned(),
+                platform: PLATFORM.to_owned(),
                 capabilities: Capabilities::default(),
             })
         })
@@ -50,13 +50,12 @@ impl ContainerRuntime for FakeRuntime {
 
     async fn pull(
         &self,
-        image: &str,
-        policy: PullPolicy,
+        ImageRequest { image, platform, policy }: ImageRequest<'_>,
         progress: &dyn PullObserver,
     ) -> Result<PresentImage, RuntimeError> {
         let not_found =
             |reason: &str| Err(RuntimeError::ImageNotFound { image: image.to_owned(), reason: reason.to_owned() });
-        let present = self.call(Operation::Pull, image, |engine| Ok(engine.images.contains(image))).await?;
+        let present = self.call(Operation::Pull, image, |engine| Ok(engine.has_image(image, platform))).await?;
         match policy {
             PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(present_as(image)),
             PullPolicy::Never => return not_found("this host does not have it, and its pull policy is `never`"),
@@ -72,7 +71,7 @@ impl ContainerRuntime for FakeRuntime {
             }
             progress.progress(IMAGE_SIZE * step / PULL_STEPS, IMAGE_SIZE, "Downloading");
         }
-        self.engine().images.insert(image.to_owned());
+        self.engine().put_image(image, platform);
         Ok(present_as(image))
     }
 

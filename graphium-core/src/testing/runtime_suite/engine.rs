@@ -5,7 +5,7 @@ use super::{
     bench::{Bench, fails_as, ok},
 };
 use crate::{
-    runtime::{ContainerRuntime, LiveSettings, LogQuery, PullObserver},
+    runtime::{ContainerRuntime, ImageRequest, LiveSettings, LogQuery, PullObserver},
     stack::{HealthTest, PullPolicy},
 };
 use futures::StreamExt as _;
@@ -28,18 +28,35 @@ impl PullObserver for Told {
     }
 }
 
+/// An image of the engine's own platform.
+fn asked(image: &str, policy: PullPolicy) -> ImageRequest<'_> {
+    ImageRequest { image, platform: None, policy }
+}
+
 pub(super) async fn a_present_image_asks_no_registry(bench: &Bench<'_>) {
     let (image, _) = bench.harness.workload(Workload::Runs);
     let told = Told::default();
-    let first = ok(bench.runtime.pull(&image, PullPolicy::IfNotPresent, &told).await);
-    let second = ok(bench.runtime.pull(&image, PullPolicy::Never, &told).await);
+    let first = ok(bench.runtime.pull(asked(&image, PullPolicy::IfNotPresent), &told).await);
+    let second = ok(bench.runtime.pull(asked(&image, PullPolicy::Never), &told).await);
     assert!(!first.id.is_empty() && first == second, "{first:?} and {second:?}");
     assert_eq!(told.0.into_inner(), 0, "nothing has arrived");
 }
 
 pub(super) async fn an_absent_image_is_not_pulled_by_never(bench: &Bench<'_>) {
     let image = bench.harness.absent_image();
-    fails_as!(bench.runtime.pull(&image, PullPolicy::Never, &Told::default()).await, ImageNotFound);
+    fails_as!(bench.runtime.pull(asked(&image, PullPolicy::Never), &Told::default()).await, ImageNotFound);
+}
+
+pub(super) async fn a_present_image_of_another_platform_is_absent(bench: &Bench<'_>) {
+    let (image, _) = bench.harness.workload(Workload::Runs);
+    let own = ok(bench.runtime.info().await).platform;
+    let never = |platform| ImageRequest { platform: Some(platform), ..asked(&image, PullPolicy::Never) };
+    ok(bench.runtime.pull(never(&own), &Told::default()).await);
+    let other = if own.contains("s390x") { "linux/ppc64le" } else { "linux/s390x" };
+    fails_as!(bench.runtime.pull(never(other), &Told::default()).await, ImageNotFound);
+    let mut spec = bench.spec("p", Workload::Runs);
+    Arc::make_mut(&mut spec.container).platform = Some(other.to_owned());
+    fails_as!(bench.runtime.create(&spec.sealed()).await, ImageNotFound);
 }
 
 pub(super) async fn an_engine_says_what_it_is_and_what_it_can_do(bench: &Bench<'_>) {
@@ -90,6 +107,6 @@ pub(super) async fn an_engine_that_does_not_answer_is_unreachable(away: &dyn Con
     fails_as!(away.remove_volume(name).await, Unreachable);
     fails_as!(away.last_lines(name, 1).await, Unreachable);
     fails_as!(away.logs(name, LogQuery::default()).await, Unreachable);
-    fails_as!(away.pull("graphium-suite", PullPolicy::IfNotPresent, &Told::default()).await, Unreachable);
+    fails_as!(away.pull(asked("graphium-suite", PullPolicy::IfNotPresent), &Told::default()).await, Unreachable);
     assert!(away.watch().await.is_err());
 }

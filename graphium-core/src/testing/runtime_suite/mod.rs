@@ -158,6 +158,7 @@ macro_rules! __runtime_cases {
             an_external_volume_must_exist
             a_present_image_asks_no_registry
             an_absent_image_is_not_pulled_by_never
+            a_present_image_of_another_platform_is_absent
             an_engine_says_what_it_is_and_what_it_can_do
             changes_since_the_watch_are_told
         }

@@ -4,10 +4,10 @@ use super::*;
 use crate::{
     runtime::{
         Adoption, ContainerChange, ContainerLog, ContainerSpec, ContainerState, Description, EngineInfo, ExecEvent,
-        ExecFeed, ExecSpec, Execution, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned, PresentImage, Probe,
-        PullObserver, RuntimeError, Tail, VolumeSpec,
+        ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned,
+        PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec,
     },
-    stack::{Container, HealthTest, PullPolicy},
+    stack::{Container, HealthTest},
     testing::{FakeRuntime, Program},
 };
 use async_trait::async_trait;
@@ -47,6 +47,7 @@ enum Lie {
     ExecsInForeign,
     ForgetsCodes,
     LosesInput,
+    TakesAnyPlatform,
 }
 
 /// A runtime that lies.
@@ -61,13 +62,9 @@ impl ContainerRuntime for Saboteur {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         self.fake.info().await
     }
-    async fn pull(
-        &self,
-        image: &str,
-        policy: PullPolicy,
-        progress: &dyn PullObserver,
-    ) -> Result<PresentImage, RuntimeError> {
-        self.fake.pull(image, policy, progress).await
+    async fn pull(&self, image: ImageRequest<'_>, progress: &dyn PullObserver) -> Result<PresentImage, RuntimeError> {
+        let platform = image.platform.filter(|_| self.lie != Lie::TakesAnyPlatform);
+        self.fake.pull(ImageRequest { platform, ..image }, progress).await
     }
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {
         self.fake.create_network(spec).await
@@ -305,6 +302,7 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::ExecsInForeign, "a_command_runs_only_in_what_runs_and_is_ours"),
         (Lie::ForgetsCodes, "a_command_writes_to_both_and_ends_with_its_code"),
         (Lie::LosesInput, "a_command_reads_to_the_end_of_its_input"),
+        (Lie::TakesAnyPlatform, "a_present_image_of_another_platform_is_absent"),
         (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {
         let noticed = noticed_by(lie);

@@ -93,7 +93,11 @@ pub(super) async fn what_changes_nothing_tells_nothing(trial: Trial<'_>) -> Verd
 
 pub(super) async fn no_event_holds_a_secret(trial: Trial<'_>) -> Verdict {
     let secret = "hunter2";
-    let pull = Action::Pull { image: format!("registry/{secret}"), policy: crate::stack::PullPolicy::default() };
+    let pull = Action::Pull {
+        image: format!("registry/{secret}"),
+        platform: None,
+        policy: crate::stack::PullPolicy::default(),
+    };
     let task = Task { container_id: None, undo: Some(Arc::new(pull.clone())), ..task("a", pull) };
     let environment = json!({"@id": "s", "name": "shop", "environment": {"PASSWORD": secret}, "containers": [secret]});
     let submission = Submission {
