@@ -11,6 +11,7 @@
 //! number: both come in through [`Environment`](environment::Environment).
 
 pub mod action;
+pub mod admission;
 pub mod agent;
 pub mod control;
 pub mod diagnostic;

@@ -11,6 +11,7 @@ use crate::{
     render,
 };
 use graphium_core::{
+    admission::Admission,
     agent::{AgentSettings, FileJournal},
     control::StackStatus,
     id::HostId,
@@ -199,9 +200,12 @@ impl Machine {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut options = ServerOptions::new(SocketAddr::new(loopback, FIRST_PORT), default_store(data_dir), data_dir);
         options.port = PortChoice::NextFree;
+        // Whoever runs this has the engine anyway, as with `docker run`.
+        options.settings.admission = Admission::of_everything();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         let mut settings = AgentSettings::new(args.host_id.clone(), default_concurrency());
         settings.address = Some(loopback);
+        settings.admission = Arc::new(Admission::of_everything());
         let link = Arc::clone(server.control());
         let mut agent = LocalAgent::start(link, Arc::new(runtime), Box::new(journal), settings);
         agent.ready(PATIENCE).await?;

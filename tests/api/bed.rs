@@ -1,6 +1,7 @@
 //! A server of each test's own, and the ways to talk to it.
 
 use graphium_core::{
+    admission::Admission,
     agent::{AgentLink, HostReport, SessionGrant},
     control::{Role, Settings, Started},
     store::SessionRequest,
@@ -35,9 +36,14 @@ impl Bed {
 
     /// One that keeps its data in the given store.
     pub(crate) async fn over(store: &str, limits: Limits) -> Self {
+        Self::allowing(store, limits, Admission::default()).await
+    }
+
+    /// One that allows stacks more than others do.
+    pub(crate) async fn allowing(store: &str, limits: Limits, admission: Admission) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
-            settings: Settings { tick: Duration::from_millis(200), ..Settings::default() },
+            settings: Settings { tick: Duration::from_millis(200), admission, ..Settings::default() },
             notes: Some(folder.path().join("notes")),
             limits,
             ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, folder.path().join("data"))

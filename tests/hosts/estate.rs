@@ -108,6 +108,11 @@ impl Estate {
         urls.join(",")
     }
 
+    /// Containers may have what tests leave for them.
+    fn allowed(&self) -> String {
+        format!("bind={}", self.folder.path().display())
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -122,6 +127,8 @@ impl Estate {
         let child = Command::new(BINARY)
             .args([
                 "server",
+                "--allow",
+                &self.allowed(),
                 "--offline-after",
                 self.offline_after,
                 "--listen",
@@ -183,7 +190,15 @@ impl Estate {
         // Some begin with one server, some with another.
         let first = HOSTS.iter().position(|known| *known == host).and_then(|place| u16::try_from(place).ok());
         bed.command(BINARY)
-            .args(["agent", "--host-id", host, "--server", &self.urls_from(first.unwrap_or_default())])
+            .args([
+                "agent",
+                "--allow",
+                &self.allowed(),
+                "--host-id",
+                host,
+                "--server",
+                &self.urls_from(first.unwrap_or_default()),
+            ])
             .arg("--docker")
             .arg(format!("unix://{}", socket.display()))
             .args(["--address", &bed.address().to_string(), "--state-dir"])

@@ -260,6 +260,7 @@ impl Driver {
             environment: Arc::clone(&self.agent.environment),
             facts: HostFacts { name: settings.host.clone(), address: settings.address },
             secrets: Arc::clone(&settings.secrets),
+            admission: Arc::clone(&settings.admission),
             settle: settings.settle,
             health: Arc::clone(&self.agent.health),
             hold: Hold::default(),

@@ -3,6 +3,7 @@
 use super::{engine::Quit, execute::Secrets, journal::JournalError, link::LinkError};
 use crate::{
     action::TaskType,
+    admission::Admission,
     id::{HostId, TaskId},
     stack::TextMap,
 };
@@ -29,6 +30,8 @@ pub struct AgentSettings {
     pub grace: Duration,
     /// Looks up secrets by name.
     pub secrets: Secrets,
+    /// What the host allows, whatever the control plane does.
+    pub admission: Arc<Admission>,
     /// Takes what a log should say.
     pub notify: Arc<dyn Fn(&Notice) + Send + Sync>,
 }
@@ -46,6 +49,7 @@ impl AgentSettings {
             settle: Duration::from_millis(100),
             grace: Duration::from_secs(10),
             secrets: Arc::new(|_| None),
+            admission: Arc::default(),
             notify: Arc::new(|_| {}),
         }
     }

@@ -139,6 +139,7 @@ impl Control {
                 message: format!("the stack `{name}` is {status}; adopt when that has ended"),
             });
         }
+        self.admit(stack)?;
         let inventory = self.planning_inventory(&stack.id).await?;
         let chosen = Chosen { options, free: self.free().await?, known: existing.as_ref().map(|record| &record.value) };
         let found = matching::find(stack, &inventory, &chosen).map_err(ControlError::Invalid)?;

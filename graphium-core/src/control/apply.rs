@@ -19,6 +19,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::Invalid`] with every reason why it cannot be.
     pub async fn save(&self, stack: Stack, options: &DeployOptions) -> Result<SavedPlan, ControlError> {
+        self.admit(&stack)?;
         // Between stack and inventory nothing is deployed.
         let _planning = self.planning.lock().await;
         let existing = self.existing(&stack).await?;
@@ -54,6 +55,7 @@ impl Control {
 
     async fn apply_alone(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
         self.refuse_policy(options.policy)?;
+        self.admit(&saved.stack)?;
         let existing = self.existing(&saved.stack).await?;
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;

@@ -11,6 +11,12 @@ pub const CODES: &[Explanation] = &[
         fix: "rename this one, or remove the other first",
     },
     Explanation {
+        code: "not-allowed",
+        severity: Error,
+        meaning: "the stack reaches out of its containers in a way that the server, or the agent of a host, does not allow",
+        fix: "leave it out, or allow it: `--allow` of `graphium server` and `graphium agent`; docs/admission.md lists what there is",
+    },
+    Explanation {
         code: "reschedule-after-range",
         severity: Error,
         meaning: "containers would be placed elsewhere before their host counts as offline, or not within 30 days",

@@ -130,6 +130,7 @@ impl Control {
         existing: Option<&Versioned<StackRecord>>,
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
+        self.admit(stack)?;
         let inventory = self.planning_inventory(&stack.id).await?;
         let options = plan::Options {
             pull_images: options.pull_images,

@@ -61,6 +61,7 @@ pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 
 use crate::{
+    admission::Admission,
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId, StackId},
@@ -74,7 +75,7 @@ use std::{
     time::Duration,
 };
 
-/// The times that the control plane keeps to.
+/// The times that the control plane keeps to, and what it allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long a lease lasts from its grant or renewal.
@@ -85,6 +86,8 @@ pub struct Settings {
     pub offline_after: Duration,
     /// How long what is over is kept.
     pub retention: Retention,
+    /// What stacks may ask of their hosts.
+    pub admission: Admission,
 }
 
 impl Default for Settings {
@@ -94,6 +97,7 @@ impl Default for Settings {
             tick: Duration::from_secs(10),
             offline_after: Duration::from_secs(15),
             retention: Retention::default(),
+            admission: Admission::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Control, ControlError, StackRecord, deploy::stack_event};
 use crate::{
     diagnostic::{Diagnostic, Subject},
     event::{EventType, NewEvent},
-    stack::OnDrift,
+    stack::{OnDrift, Stack},
     store::{Document, Expect, Submission, Versioned},
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,12 @@ impl Control {
         );
         let found = Diagnostic::error("reschedule-after-range", "", message).about(Subject::stack());
         Err(ControlError::Invalid(vec![found.with_help("give a time between the two, or 0 for never")]))
+    }
+
+    /// Refuses a stack that asks more of its hosts than is allowed.
+    pub(super) fn admit(&self, stack: &Stack) -> Result<(), ControlError> {
+        let denied = self.settings.admission.stack(stack);
+        if denied.is_empty() { Ok(()) } else { Err(ControlError::Invalid(denied)) }
     }
 
     /// Changes the policy of a stack of which nothing else is to be changed.

@@ -1,6 +1,7 @@
 //! The agent over a fake engine and a real store, in virtual time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admission;
 mod adopt;
 mod bed;
 mod beside;

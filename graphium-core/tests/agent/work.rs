@@ -325,6 +325,7 @@ fn a_pull_tells_its_bytes() {
             runtime: Arc::new(bed.runtime.clone()),
             environment: Arc::new(bed.environment.clone()),
             facts: HostFacts { name: HostId::new("vm1"), address: None },
+            admission: Arc::default(),
             secrets: Arc::new(|_| None),
             settle: Duration::ZERO,
             health: Arc::default(),

@@ -480,7 +480,8 @@ fn options_pull_what_changes_and_leave_the_rest() {
 #[test]
 fn one_image_for_two_platforms_is_pulled_twice() {
     let of = |name: &str, platform: &str| Container { platform: Some(platform.to_owned()), ..container(name) };
-    let stack = stack("s", vec![of("a", "linux/amd64"), of("b", "linux/arm64"), of("c", "linux/amd64"), container("d")]);
+    let stack =
+        stack("s", vec![of("a", "linux/amd64"), of("b", "linux/arm64"), of("c", "linux/amd64"), container("d")]);
     let plan = plan(&stack, None, &hosts(1), &Options::default()).unwrap();
     let pulls: Vec<_> = plan.tasks.iter().filter(|task| matches!(task.action, Action::Pull { .. })).collect();
     let asked = |task: &&PlannedTask| match &task.action {

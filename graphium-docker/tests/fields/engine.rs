@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bollard::{Docker, query_parameters::TagImageOptionsBuilder};
 use graphium_core::{
     action::Action,
+    admission::Admission,
     agent::{HostFacts, Workplace, execute},
     document::{ReadContext, read},
     environment::Environment,
@@ -120,6 +121,7 @@ impl Bench {
             runtime: Arc::clone(&self.runtime),
             environment: Arc::new(Clock),
             facts: HostFacts { name: host.clone(), address: None },
+            admission: Arc::new(Admission::of_everything()),
             secrets: Arc::new(|name| Some(format!("secret of {name}"))),
             settle: Duration::ZERO,
             health: Arc::default(),

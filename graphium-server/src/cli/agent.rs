@@ -1,6 +1,7 @@
 //! `graphium agent`: does the work of one host.
 
 use super::{
+    allow::AllowArgs,
     connect,
     exit::{Exit, Failure},
     logging,
@@ -47,6 +48,8 @@ pub(crate) struct AgentArgs {
     /// A label of this host, matched by constraints; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
+    #[command(flatten)]
+    allow: AllowArgs,
     /// The datacenter of this host
     #[arg(long, value_name = "DATACENTER")]
     location: Option<String>,
@@ -84,6 +87,7 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     settings.address = args.address.or_else(|| address_towards(client.base_url()));
     settings.labels = args.labels.iter().cloned().collect();
     settings.location.clone_from(&args.location);
+    settings.admission = Arc::new(args.allow.admission());
     let name = host.to_string();
     settings.notify = Arc::new(move |notice| logging::notice(&name, notice));
 

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod agent;
+mod allow;
 mod apply;
 mod asked;
 pub(crate) mod connect;

@@ -1,6 +1,7 @@
 //! `graphium server`: the control plane.
 
 use super::{
+    allow::AllowArgs,
     connect, duration,
     exit::{Exit, Failure},
     logging,
@@ -34,6 +35,8 @@ pub(crate) struct ServerArgs {
     /// After how long without a word from its agent a host counts as offline: 10s to 1h, the same for all servers on one store
     #[arg(long, env = "GRAPHIUM_OFFLINE_AFTER", default_value = "15s", value_name = "TIME", value_parser = offline_after)]
     offline_after: Duration,
+    #[command(flatten)]
+    allow: AllowArgs,
     #[command(flatten)]
     retention: RetentionArgs,
 }
@@ -92,6 +95,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
         let mut options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
         options.settings.offline_after = args.offline_after;
+        options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);

@@ -4,6 +4,7 @@
 //! and the next one, of this agent or of its successor, resumes.
 
 mod adjust;
+mod admit;
 mod adopt;
 mod beside;
 mod check;
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::{
     action::Action,
+    admission::Admission,
     environment::Environment,
     id::HostId,
     runtime::{ContainerRuntime, ContainerState, ImageRequest, PullObserver, RuntimeError},
@@ -59,6 +61,8 @@ pub struct Workplace {
     pub facts: HostFacts,
     /// For variables that name a secret.
     pub secrets: Secrets,
+    /// What this host allows.
+    pub admission: Arc<Admission>,
     /// How long a container that was just started is watched.
     pub settle: Duration,
     /// Makes the health checks that no engine makes.
@@ -111,6 +115,11 @@ struct Job<'a> {
 impl Job<'_> {
     async fn perform(&self) -> Result<TaskResult, Trouble> {
         let runtime = self.runtime();
+        if let Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } =
+            self.task.payload.as_ref()
+        {
+            self.admit(spec).await?;
+        }
         match self.task.payload.as_ref() {
             Action::Pull { image, platform, policy } => {
                 self.pull(ImageRequest { image, platform: platform.as_deref(), policy: *policy }).await
@@ -121,6 +130,7 @@ impl Job<'_> {
                 Ok(done("network is there"))
             }
             Action::Volume { spec } => {
+                self.admit_volume(spec)?;
                 self.enter(Phase::Creating);
                 self.whole(runtime.create_volume(spec)).await?;
                 Ok(done("volume is there"))
