@@ -27,5 +27,6 @@ mod planted;
 mod pulls;
 mod registry;
 mod rollback;
+mod silent;
 mod start_first;
 mod waits;

@@ -23,6 +23,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 /// How often everything is told, whether it changed or not.
 const PERIOD: Duration = Duration::from_secs(30);
+/// For how long one stream of changes is relied upon. A connection may be forgotten by whoever stands in between, who tells neither
+/// side: then no change comes, and no end.
+const LISTEN: Duration = Duration::from_secs(300);
+/// A stream that is at least so old, and has not told of what a look shows, is one of these.
+const SUSPECT: Duration = Duration::from_secs(20);
 /// How often an engine is asked that does not say by itself when something changes.
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// Pause after a failure, and before a second look after a change.
@@ -76,6 +81,7 @@ impl Watchman {
     /// Watches until the control plane no longer wants to hear of it from this session.
     pub(super) async fn watch(self) -> LinkError {
         let mut changes: Option<Changes> = None;
+        let mut listening_since = Duration::ZERO;
         let mut engine: Option<EngineInfo> = None;
         let mut told: Option<Vec<ObservedContainer>> = None;
         let mut held: Option<Vec<Holding>> = None;
@@ -85,9 +91,11 @@ impl Watchman {
         let mut reason = Reason::Period;
         loop {
             // Watching begins before looking, so that nothing falls in between.
-            if changes.is_none() {
+            let is_old = self.environment.elapsed() - listening_since >= LISTEN;
+            if changes.is_none() || is_old && reason == Reason::Period {
                 inspected.clear();
                 changes = self.runtime.watch().await.ok();
+                listening_since = self.environment.elapsed();
             }
             // So is that of the health of containers.
             let health = self.health.change();
@@ -115,6 +123,12 @@ impl Watchman {
                             version: engine.version.clone(),
                             endpoint: engine.endpoint.clone(),
                         });
+                    }
+                    // Nobody has told of that: the next look listens anew.
+                    let is_suspect = reason == Reason::Period && begin - listening_since >= SUSPECT;
+                    if is_suspect && told.as_ref().is_some_and(|told| *told != sight.containers) {
+                        changes = None;
+                        (pause, next) = (AGAIN, Reason::Period);
                     }
                     engine = Some(sight.engine.clone());
                     let is_other = sight.holdings.is_some() && sight.holdings != held;

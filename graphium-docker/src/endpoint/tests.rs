@@ -52,7 +52,8 @@ fn ssh_is_called_with_words_that_say_one_thing_alone() {
         let Ok(Endpoint::Ssh(target)) = text.parse() else { panic!("{text}") };
         target.arguments().join(" ")
     };
-    let options = "-T -o ConnectTimeout=10 -o BatchMode=yes -o LogLevel=ERROR";
+    let alive = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3";
+    let options = format!("-T -o ConnectTimeout=10 {alive} -o BatchMode=yes -o LogLevel=ERROR");
     assert_eq!(words("ssh://engine"), format!("{options} -- engine docker system dial-stdio"));
     assert_eq!(
         words("ssh://me@engine:22/run/d.sock"),
