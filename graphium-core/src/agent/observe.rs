@@ -88,6 +88,7 @@ impl Watchman {
         let mut held_at: Option<Duration> = None;
         let mut inspected = Inspected::default();
         let mut is_lost = false;
+        let mut rejected: Option<LinkError> = None;
         let mut reason = Reason::Period;
         loop {
             // Watching begins before looking, so that nothing falls in between.
@@ -147,15 +148,21 @@ impl Watchman {
             if let Some(report) = report {
                 match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
                     Ok(()) => {
+                        rejected = None;
                         held_at = report.holdings.is_some().then_some(begin).or(held_at);
                         (told, held) = (report.containers.or(told), report.holdings.or(held));
                     }
                     Err(end @ (LinkError::SessionLost(_) | LinkError::SessionUnknown(_) | LinkError::Denied(_))) => {
                         return end;
                     }
-                    Err(_) => {
+                    Err(error) => {
                         told = None;
                         pause = AGAIN;
+                        // Silence the other calls tell of; that it is not understood only this one.
+                        if matches!(error, LinkError::Rejected(_)) && rejected.as_ref() != Some(&error) {
+                            self.notify(&Notice::LinkLost(error.clone()));
+                            rejected = Some(error);
+                        }
                     }
                 }
             }
