@@ -23,6 +23,7 @@ mod health;
 mod logins;
 mod logs;
 mod lost;
+mod paused;
 mod planted;
 mod pulls;
 mod registry;
