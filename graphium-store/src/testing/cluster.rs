@@ -77,6 +77,7 @@ struct State {
     sides: [usize; NODES],
     hung: [Option<Instant>; NODES],
     stopped: HashMap<usize, Instant>,
+    requests: u64,
 }
 
 /// The way of one server to its node.
@@ -97,6 +98,7 @@ impl FakeCluster {
             sides: [0; NODES],
             hung: [None; NODES],
             stopped: HashMap::new(),
+            requests: 0,
         };
         let nodes = Arc::new(Nodes { state: Mutex::new(state) });
         let gossip = tokio::spawn(gossip(Arc::clone(&nodes)));
@@ -158,6 +160,11 @@ impl FakeCluster {
         self.state().stopped.insert(server, Instant::now() + time);
     }
 
+    /// How many requests servers have sent.
+    pub fn requests(&self) -> u64 {
+        self.state().requests
+    }
+
     /// Ids of documents of which some node has several live leaves.
     pub fn conflicted(&self) -> Vec<String> {
         let state = self.state();
@@ -183,6 +190,7 @@ impl Drop for FakeCluster {
 impl Direct for Link {
     async fn call(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         self.wait().await;
+        self.nodes.state().requests += 1;
         let (is_lost, delay) = self.nodes.send(|network| network.late);
         if is_lost {
             return None;
