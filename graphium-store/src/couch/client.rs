@@ -139,6 +139,11 @@ impl CouchClient {
     /// # Errors
     /// [`CallError`].
     pub async fn leaves(&self, id: &str) -> Result<Vec<Found>, CallError> {
+        Ok(self.leaves_and_tombstones(id).await?.0)
+    }
+
+    /// The same, and the tombstones beside them: CouchDB keeps those of branches that have lost for ever.
+    pub(super) async fn leaves_and_tombstones(&self, id: &str) -> Result<(Vec<Found>, Vec<Rev>), CallError> {
         #[derive(Deserialize)]
         struct Leaf {
             /// Absent for one that is missing on the node that was asked.
@@ -151,9 +156,9 @@ impl CouchClient {
         };
         let leaves: Option<Vec<Leaf>> = self.found(request).await?;
         let leaves = leaves.unwrap_or_default().into_iter().filter_map(|leaf| leaf.ok);
-        let mut leaves: Vec<Found> = leaves.filter(|leaf| !leaf.is_deleted).collect();
+        let (deleted, mut leaves): (Vec<Found>, Vec<Found>) = leaves.partition(|leaf| leaf.is_deleted);
         leaves.sort_by(|a, b| b.rev.rank(&a.rev));
-        Ok(leaves)
+        Ok((leaves, deleted.into_iter().map(|leaf| leaf.rev).collect()))
     }
 
     /// Writes a document: a new one, or the next revision of one.
