@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod book;
 mod client;
+mod clock;
 mod dice;
 #[cfg(feature = "testing")]
 mod direct;
@@ -30,6 +31,10 @@ pub(crate) use address::decoded;
 pub use address::{AddressError, CouchAddress};
 pub use answer::{CallError, Cluster, Created, DatabaseInfo, Found, Rev, Written};
 pub use client::CouchClient;
+#[cfg(feature = "testing")]
+pub(crate) use clock::Clock;
+#[cfg(not(feature = "testing"))]
+use clock::Clock;
 #[cfg(not(feature = "testing"))]
 use dice::Dice;
 #[cfg(feature = "testing")]
@@ -110,7 +115,7 @@ impl CouchStore {
         let place = address.to_string();
         let failed = |source: StoreError| OpenError::Couch { place: place.clone(), source };
         let client = CouchClient::new(address).map_err(log::unavailable).map_err(failed)?;
-        Self::open_on(client, options, retention, Dice::system()).await.map_err(failed)
+        Self::open_on(client, options, retention, Dice::system(), Clock::system()).await.map_err(failed)
     }
 
     pub(crate) async fn open_on(
@@ -118,9 +123,10 @@ impl CouchStore {
         options: Options,
         retention: Retention,
         dice: Dice,
+        clock: Clock,
     ) -> Result<Self, StoreError> {
         let info = found_or_made(&client).await?;
-        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention, dice.clone()));
+        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention, dice.clone(), clock));
         log.catch_up().await?;
         let grace = options.now.saturating_add(options.grace).unwrap_or(Timestamp::MAX);
         let writer = Writer::new(Arc::clone(&log), dice.name(), options.now, grace);

@@ -7,6 +7,7 @@
 use super::{
     answer::{CallError, Found, Rev, Written},
     client::CouchClient,
+    clock::Clock,
     dice::Dice,
     log::{Log, no_quorum, unavailable},
 };
@@ -91,8 +92,8 @@ struct Held {
 }
 
 impl Held {
-    fn is_valid(&self) -> bool {
-        Instant::now() < self.until && SystemTime::now() < self.until_time
+    fn is_valid(&self, time: SystemTime) -> bool {
+        Instant::now() < self.until && time < self.until_time
     }
 }
 
@@ -101,6 +102,7 @@ impl Held {
 pub(super) struct Turn {
     me: String,
     dice: Dice,
+    clock: Clock,
     held: Option<Held>,
     /// Leaves of the document, and since when each has been there without changing.
     seen: HashMap<Rev, Instant>,
@@ -112,14 +114,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub(super) fn new(me: String, dice: Dice) -> Self {
+    pub(super) fn new(me: String, dice: Dice, clock: Clock) -> Self {
         let seen = HashMap::new();
-        Self { me, dice, held: None, seen, company: None, given_back: None, last_term: 0, swept: None }
+        Self { me, dice, clock, held: None, seen, company: None, given_back: None, last_term: 0, swept: None }
     }
 
     /// Which it is, while it is ours for certain.
     pub(super) fn held(&self) -> Option<&Ballot> {
-        self.held.as_ref().filter(|held| held.is_valid()).map(|held| &held.ballot)
+        self.held.as_ref().filter(|held| held.is_valid(self.clock.now())).map(|held| &held.ballot)
     }
 
     /// Somebody else wrote: whatever we thought, it is not ours.
@@ -151,7 +153,8 @@ impl Turn {
         }
         // What another has written since is a conflict: our own revision is all that needs to be known. One that has run out
         // is taken anew: others may have had theirs since, on another branch.
-        if let Some(held) = self.held.take().filter(Held::is_valid)
+        let time = self.clock.now();
+        if let Some(held) = self.held.take().filter(|held| held.is_valid(time))
             && self.write(log, held.ballot, Some(&held.rev)).await?
         {
             return Ok(());
@@ -242,7 +245,7 @@ impl Turn {
     /// Writes, confirms, and looks whether anybody else has done the same. `false`: it is not ours.
     async fn write(&mut self, log: &Log, ballot: Ballot, upon: Option<&Rev>) -> Result<bool, StoreError> {
         let client = &log.client;
-        let (begun, begun_time) = (Instant::now(), SystemTime::now());
+        let (begun, begun_time) = (Instant::now(), self.clock.now());
         self.last_term = ballot.term;
         let lease = self.lease(ballot.term, !log.is_replicated);
         let mut rev = match put_soon(log, upon, &lease).await? {

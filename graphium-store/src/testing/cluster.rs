@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     CouchStore, Options,
-    couch::{CouchAddress, CouchClient, Dice, Direct, Retention},
+    couch::{Clock, CouchAddress, CouchClient, Dice, Direct, Retention},
 };
 use async_trait::async_trait;
 use graphium_core::store::StoreError;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -59,6 +59,7 @@ pub struct Network {
 pub struct FakeCluster {
     nodes: Arc<Nodes>,
     gossip: JoinHandle<()>,
+    begun: Instant,
 }
 
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl FakeCluster {
         };
         let nodes = Arc::new(Nodes { state: Mutex::new(state) });
         let gossip = tokio::spawn(gossip(Arc::clone(&nodes)));
-        Self { nodes, gossip }
+        Self { nodes, gossip, begun: Instant::now() }
     }
 
     /// A store of the server with a number, which talks to the node of this number, counted round.
@@ -116,7 +117,7 @@ impl FakeCluster {
         let client = CouchClient::new(address).map_err(|error| broken(error.to_string()))?;
         let link = Link { nodes: Arc::clone(&self.nodes), server, node: server % NODES };
         let dice = dice(split_mix(&mut self.state().seed));
-        CouchStore::open_on(client.on(Arc::new(link)), options, retention, dice).await
+        CouchStore::open_on(client.on(Arc::new(link)), options, retention, dice, clock(self.begun)).await
     }
 
     /// From now on messages go wrong so often.
@@ -435,6 +436,11 @@ async fn gossip(nodes: Arc<Nodes>) {
             }
         }
     }
+}
+
+/// The time of day of all servers: it goes as the clock of the run does, however long that takes.
+fn clock(begun: Instant) -> Clock {
+    Clock::telling(move || SystemTime::UNIX_EPOCH + begun.elapsed())
 }
 
 /// The same random bytes from the same seed.
