@@ -109,6 +109,11 @@ impl ClientError {
         }
     }
 
+    /// Whether the server that was asked does not reach its store.
+    pub(super) fn is_store_away(&self) -> bool {
+        matches!(self, Self::Problem { problem, .. } if problem.status == 503 && problem.code == "store-unavailable")
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn may_pass(&self) -> bool {
         match self {
