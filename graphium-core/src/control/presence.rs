@@ -268,6 +268,10 @@ impl Control {
         let elapsed = self.environment.elapsed();
         if host.offline_since.is_some() {
             host.status = HostStatus::Offline;
+                if before.engine_error.is_some() && host.engine_error.is_none() {
+                    // What waits for the engine is to be had again.
+                    self.signal(&host.id).notify(usize::MAX);
+                }
         } else if let Some(presence) = self.state().presence.get(&host.id) {
             let silence = jiff::SignedDuration::try_from(elapsed.saturating_sub(presence.heard)).unwrap_or_default();
             host.last_seen = self.environment.now().checked_sub(silence).ok().or(host.last_seen);

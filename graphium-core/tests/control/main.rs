@@ -4,6 +4,7 @@
 mod company;
 mod degraded;
 mod drift;
+mod engine;
 mod forget;
 mod grace;
 mod holdings;
