@@ -15,9 +15,7 @@ use crate::{
     inventory::{ContainerStatus, Host, Inventory},
     plan::{Plan, Trace},
     runtime::beside,
-    store::{
-        Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
-    },
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskStoreExt, Versioned},
     task::{Gate, Task, TaskStatus},
 };
 use futures::FutureExt;
@@ -269,8 +267,7 @@ impl Control {
         let mut submission = Submission { records: self.planned()?.into_iter().collect(), ..Submission::default() };
         let expect = Expect::Version(version);
         if let Some(deployment) = &one.deployment_id {
-            let query = TaskQuery { deployment: Some(deployment.clone()), ..TaskQuery::default() };
-            let tasks = self.store.all_tasks(query).await?;
+            let tasks = self.tasks_for(&one, deployment).await?;
             if tasks.iter().any(|task| !task.status.is_terminal()) {
                 return Ok(());
             }
@@ -332,8 +329,9 @@ fn fenced(one: &Forgotten) -> Option<NewEvent> {
     })
 }
 
-/// The tasks that remove what was forgotten, but for what a stack wants that lives.
-fn tasks_of(
+/// The tasks that remove what was forgotten, but for what its own stack wants again where it lives: that takes it for its own. One
+/// of another `@id` under the same name waits until it is gone.
+pub(super) fn tasks_of(
     one: &Forgotten,
     stacks: &[Versioned<StackRecord>],
     deployment: &DeploymentId,
@@ -341,15 +339,16 @@ fn tasks_of(
     now: Timestamp,
 ) -> Vec<Task> {
     let is_wanted = |engine_name: &str| {
-        stacks.iter().map(|stack| &stack.value.applied).any(|applied| {
+        own().map(|stack| &stack.applied).any(|applied| {
+    let own = || stacks.iter().map(|stack| &stack.value).filter(|stack| stack.id == one.stack_id);
             let mut there = applied.placements.iter().filter(|(_, host)| **host == one.host_id);
             there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
         })
     };
     // Its networks and volumes are called after the stack: one that has been deployed again needs them where it is.
-    let is_there_again = stacks.iter().map(|stack| &stack.value).any(|stack| {
+    let is_there_again = own().any(|stack| {
         let mut hosts = stack.applied.placements.values().chain(stack.traces.iter().map(|trace| &trace.host));
-        (stack.id == one.stack_id || stack.name == one.stack_name) && hosts.any(|host| *host == one.host_id)
+        hosts.any(|host| *host == one.host_id)
     });
     let containers = one.containers.iter().filter(|container| !is_wanted(&container.name));
     let containers =

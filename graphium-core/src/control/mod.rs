@@ -39,6 +39,7 @@ mod stacks;
 mod status;
 mod tasks;
 mod tokens;
+mod vacate;
 mod view;
 
 pub use adopt::{AdoptOptions, Comparison, MOST_ADOPTED};
