@@ -246,7 +246,9 @@ impl Control {
             let host = self.store.document::<Host>(one.host_id.as_str()).await?;
             let is_there =
                 host.is_some_and(|host| host.value.offline_since.is_none() && host.value.engine_error.is_none());
-            let is_early = one.not_before.is_some_and(|moment| moment > self.environment.now());
+            // One that is later than it can have been put off was noted before the clock went back.
+            let now = self.environment.now();
+            let is_early = one.not_before.is_some_and(|moment| moment > now && moment.duration_since(now) <= AGAIN);
             if !is_there || is_early || self.is_still_moving(&one).await? {
                 continue;
             }
@@ -338,9 +340,9 @@ pub(super) fn tasks_of(
     uuid: &str,
     now: Timestamp,
 ) -> Vec<Task> {
+    let own = || stacks.iter().map(|stack| &stack.value).filter(|stack| stack.id == one.stack_id);
     let is_wanted = |engine_name: &str| {
         own().map(|stack| &stack.applied).any(|applied| {
-    let own = || stacks.iter().map(|stack| &stack.value).filter(|stack| stack.id == one.stack_id);
             let mut there = applied.placements.iter().filter(|(_, host)| **host == one.host_id);
             there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
         })

@@ -1,6 +1,7 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod clocks;
 mod company;
 mod degraded;
 mod drift;
@@ -8,6 +9,7 @@ mod engine;
 mod forget;
 mod grace;
 mod holdings;
+mod many;
 mod moods;
 mod moving;
 mod order;
@@ -18,6 +20,7 @@ mod retention;
 mod rollback;
 mod saved;
 mod traces;
+mod tries;
 mod world;
 
 use graphium_core::{
