@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod environment;
 pub mod events;
+pub mod notify;
 pub mod protocol;
 pub mod serve;
 pub mod start;
@@ -16,7 +17,7 @@ pub mod stop;
 pub mod testbed;
 
 pub use api::{AppState, router};
-pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start};
+pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start, start_with};
 
 /// The README's example runs.
 #[cfg(doctest)]

@@ -3,14 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod agent;
+mod answers;
 mod bed;
+mod documents;
 mod exec;
 mod full;
 mod limits;
 mod logs;
+mod metrics;
 mod plans;
 mod roles;
 mod routes;
+mod schemas;
 mod servers;
 mod streams;
 mod versions;

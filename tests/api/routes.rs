@@ -15,7 +15,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn health_needs_no_token() {
     let bed = Bed::new().await;
-    for path in ["/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz"] {
+    for path in ["/healthz", "/livez", "/readyz", "/api/v1/healthz", "/api/v1/livez", "/api/v1/readyz"] {
         let response = bed.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert!(response.headers().contains_key("x-request-id"));
