@@ -264,6 +264,30 @@ async fn a_repeated_key_is_one_deployment() {
 }
 
 #[tokio::test]
+async fn a_key_is_of_one_request() {
+    let bed = Bed::new().await;
+    let ask = async |body: Value| {
+        let request = bed.request(Method::POST, "/api/v1/tokens").bearer_auth(&bed.token);
+        let answer = request.header("idempotency-key", "one").json(&body).send().await.unwrap();
+        let replayed = answer.headers().contains_key("idempotency-replayed");
+        (answer.status().as_u16(), replayed, answer.json::<Value>().await.unwrap())
+    };
+    let (status, replayed, first) = ask(json!({"role": "viewer"})).await;
+    assert_eq!((status, replayed), (201, false));
+    assert_eq!(ask(json!({"role": "viewer"})).await, (201, true, first.clone()));
+    // Nobody gets the token of another request, and nobody takes that for an answer to this one.
+    let (status, _, refused) = ask(json!({"role": "admin"})).await;
+    assert_eq!((status, &refused["code"]), (422, &json!("idempotency-key-reused")));
+    assert_eq!(bed.admin.tokens().await.unwrap().len(), 2, "the administrator's and the one");
+    // What reads no body has none to compare.
+    let _host = bed.host("vm1").await;
+    for _ in 0..2 {
+        let request = bed.request(Method::POST, "/api/v1/hosts/vm1/maintenance").bearer_auth(&bed.token);
+        assert_eq!(request.header("idempotency-key", "two").send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn stacks_stop_start_restart_and_go_back() {
     let bed = Bed::new().await;
     let _host = bed.host("vm1").await;

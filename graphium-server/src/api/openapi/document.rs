@@ -72,8 +72,8 @@ fn describe(operation: &Operation, sets: &Value) -> Value {
     if operation.is_repeatable {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
-            "description": "Asked again with the same key, the answer is the first one.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            "description": "Asked again with the same key, the answer is the first one. Plain characters.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }));
     }
     let needs = operation.needs();
@@ -128,7 +128,10 @@ fn body(body: Body) -> Option<Value> {
             });
             json!({"application/json": {"schema": forms}, "application/ld+json": {"schema": any}})
         }
-        Body::SavedPlan => json!({"application/json": {"schema": reference("SavedPlan")}}),
+        Body::SavedPlan => json!({"application/json": {"schema": {
+            "type": "object",
+            "description": "What `POST /api/v1/stacks/plan/save` has answered, as it was: it is carried out only unchanged.",
+        }}}),
         Body::Frames => json!({"application/x-ndjson": {"schema": {"type": "string"}}}),
         Body::StoreCall => json!({"application/json": {"schema": {}}}),
     };

@@ -1,6 +1,6 @@
 //! The description of the API: OpenAPI 3.1, and the same as a page for people.
 //!
-//! It is put together from three things, so that nothing stands twice: the table of [`operations`], the policy of
+//! It is put together from three things, so that nothing stands twice: the table of [`operations()`], the policy of
 //! [`auth`](crate::auth) (who may), and `schemas.json`, which a test writes from the types themselves and their comments. Tests
 //! compare the table with the router, and every answer that the API's tests get with the schemas.
 

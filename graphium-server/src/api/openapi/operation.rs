@@ -162,6 +162,9 @@ impl Operation {
         }
         if self.is_repeatable && is_of_api {
             all.push((400, &["bad-idempotency-key"]));
+            if self.body != Body::None {
+                all.push((422, &["idempotency-key-reused"]));
+            }
         }
         match self.body {
             Body::None | Body::Frames => {}
