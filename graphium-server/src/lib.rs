@@ -23,3 +23,18 @@ pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAcces
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The guides' examples run.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/guides/embed.md")]
+    struct Embed;
+    #[doc = include_str!("../../docs/guides/store.md")]
+    struct Store;
+    #[doc = include_str!("../../docs/guides/runtime.md")]
+    struct Runtime;
+    #[doc = include_str!("../../docs/guides/agent.md")]
+    struct Agent;
+    #[doc = include_str!("../../docs/guides/sink.md")]
+    struct Sink;
+}

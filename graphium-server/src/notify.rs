@@ -81,11 +81,10 @@ impl Manager {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match is_alive().await {
-                true => self.say("WATCHDOG=1"),
-                false => {
-                    tracing::error!("the program does not go round: the service manager is not told that it lives")
-                }
+            if is_alive().await {
+                self.say("WATCHDOG=1");
+            } else {
+                tracing::error!("the program does not go round: the service manager is not told that it lives");
             }
         }
     }

@@ -96,7 +96,7 @@ fn closed(schema: &Value) -> Value {
         for (key, value) in object.iter_mut() {
             match (key.as_str(), value) {
                 ("properties", Value::Object(properties)) => {
-                    properties.values_mut().for_each(|inner| walk(inner, false))
+                    properties.values_mut().for_each(|inner| walk(inner, false));
                 }
                 ("oneOf" | "allOf", Value::Array(all)) => all.iter_mut().for_each(|inner| walk(inner, true)),
                 ("anyOf", Value::Array(all)) => all.iter_mut().for_each(|inner| walk(inner, false)),

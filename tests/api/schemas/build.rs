@@ -157,7 +157,7 @@ impl<'s> Builder<'s> {
             0 => {}
             1 => object["oneOf"] = choices.remove(0),
             _ => {
-                object["allOf"] = choices.into_iter().map(|choice| json!({"oneOf": choice})).collect::<Vec<_>>().into()
+                object["allOf"] = choices.into_iter().map(|choice| json!({"oneOf": choice})).collect::<Vec<_>>().into();
             }
         }
         if told.closed {
