@@ -80,11 +80,6 @@ impl RuntimeHarness for Own {
     }
 }
 
-#[cfg(test)]
-mod conformance {
-    graphium_core::runtime_conformance!(super::Own::new());
-}
-
 fn main() {
     for name in names() {
         run(name, &Own::new());
@@ -92,4 +87,9 @@ fn main() {
     }
     run_unreachable(&Own::new());
     println!("holds  an engine that does not answer is unreachable");
+}
+
+#[cfg(test)]
+mod conformance {
+    graphium_core::runtime_conformance!(super::Own::new());
 }
