@@ -1,7 +1,7 @@
 //! The program as a service: what it tells systemd, and what it brings for shells and `man`.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "cli_home.rs"]
 mod home;
