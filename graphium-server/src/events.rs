@@ -5,8 +5,14 @@
 
 use axum::extract::ws::Utf8Bytes;
 use graphium_core::{
-    event::{Event, EventSink},
+    event::{Event, EventSink, EventType},
     store::{StoreError, TaskStore},
+    task::TaskStatus,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::ConstGauge},
+    registry::Registry,
 };
 use std::{
     collections::VecDeque,
@@ -41,11 +47,22 @@ impl Frame {
 pub struct Broadcast {
     recent: Mutex<VecDeque<Frame>>,
     latest: watch::Sender<u64>,
+    /// Tasks that have ended since the server began.
+    ended: Family<Ended, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    status: &'static str,
 }
 
 impl Default for Broadcast {
     fn default() -> Self {
-        Self { recent: Mutex::default(), latest: watch::Sender::new(0) }
+        let ended = Family::default();
+        for status in TaskStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
+            ended.get_or_create_owned(&Ended { status: status.as_str() });
+        }
+        Self { recent: Mutex::default(), latest: watch::Sender::new(0), ended }
     }
 }
 
@@ -53,6 +70,26 @@ impl Broadcast {
     /// A reader that has seen everything up to the number `after`.
     pub fn follow(self: &Arc<Self>, store: Arc<dyn TaskStore>, after: u64) -> Follower {
         Follower { latest: self.latest.subscribe(), broadcast: Arc::clone(self), store, after }
+    }
+
+    /// What it counts.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "graphium_tasks_ended",
+            "Tasks that have ended since the server began, by status",
+            self.ended.clone(),
+        );
+        let watchers = i64::try_from(self.latest.receiver_count()).unwrap_or(i64::MAX);
+        registry.register("graphium_event_watchers", "Streams of events that are read", ConstGauge::new(watchers));
+    }
+
+    fn count(&self, event: &Event) {
+        let status = event.data.get("status").and_then(serde_json::Value::as_str);
+        let ended = TaskStatus::ALL.into_iter().filter(|status| status.is_terminal());
+        let ended = ended.map(TaskStatus::as_str).find(|word| Some(*word) == status);
+        if let (EventType::TaskUpdated, Some(status)) = (event.kind, ended) {
+            self.ended.get_or_create(&Ended { status }).inc();
+        }
     }
 
     fn recent(&self) -> MutexGuard<'_, VecDeque<Frame>> {
@@ -70,6 +107,8 @@ impl Broadcast {
 
 impl EventSink for Broadcast {
     fn publish(&self, events: &[Event]) {
+        let counted = *self.latest.borrow();
+        events.iter().filter(|event| event.seq > counted).for_each(|event| self.count(event));
         let mut recent = self.recent();
         for event in events {
             match recent.back().map(|last| last.seq) {

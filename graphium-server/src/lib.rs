@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod environment;
 pub mod events;
+pub mod notify;
 pub mod protocol;
 pub mod serve;
 pub mod start;
@@ -16,9 +17,24 @@ pub mod stop;
 pub mod testbed;
 
 pub use api::{AppState, router};
-pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start};
+pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start, start_with};
 
 /// The README's example runs.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The guides' examples run.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/guides/embed.md")]
+    struct Embed;
+    #[doc = include_str!("../../docs/guides/store.md")]
+    struct Store;
+    #[doc = include_str!("../../docs/guides/runtime.md")]
+    struct Runtime;
+    #[doc = include_str!("../../docs/guides/agent.md")]
+    struct Agent;
+    #[doc = include_str!("../../docs/guides/sink.md")]
+    struct Sink;
+}

@@ -8,6 +8,7 @@ use crate::{
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
 };
+use axum::Router;
 use graphium_core::{
     control::{Control, ControlError, Settings},
     environment::Environment,
@@ -18,6 +19,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -149,6 +151,13 @@ impl RunningServer {
         &self.control
     }
 
+    /// Whether it goes round: connections are taken, and the monitor runs. It has so long to answer.
+    ///
+    /// Cancellation: dropping the future changes nothing.
+    pub async fn is_alive(&self, patience: Duration) -> bool {
+        !self.monitor.is_finished() && self.handle.is_accepting(patience).await
+    }
+
     /// The file with its administrator's token.
     pub fn admin_token_file(&self) -> &Path {
         &self.admin_token_file
@@ -167,6 +176,17 @@ impl RunningServer {
 /// # Errors
 /// [`StartError`]; nothing is left running.
 pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> {
+    start_with(options, |router| router).await
+}
+
+/// The same with the router as the caller wraps it: in layers of its own, or beside routes of its own.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(
+    options: ServerOptions,
+    wrap: impl FnOnce(Router) -> Router,
+) -> Result<RunningServer, StartError> {
     // The port first: when it is taken, another server is likely to have the store as well.
     let listener = listen(options.listen, options.port).await?;
     let environment: Arc<dyn Environment> = Arc::new(TokioEnvironment::new());
@@ -190,7 +210,7 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     if options.store_access == StoreAccess::Shared {
         state = state.sharing(Arc::clone(control.store()));
     }
-    let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
+    let handle = serve(listener, wrap(router(state)), stopper, options.limits).map_err(listen_error)?;
     let monitor = tokio::spawn(Arc::clone(&control).run());
     if !addr.ip().is_loopback() {
         tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");

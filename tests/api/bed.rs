@@ -1,5 +1,6 @@
 //! A server of each test's own, and the ways to talk to it.
 
+use crate::answers;
 use graphium_core::{
     admission::Admission,
     agent::{AgentLink, HostReport, SessionGrant},
@@ -11,7 +12,7 @@ use graphium_server::{
     api::wire::TokenRequest,
     client::{Client, DeployRequest},
     serve::Limits,
-    start,
+    start_with,
 };
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -48,7 +49,8 @@ impl Bed {
             limits,
             ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, folder.path().join("data"))
         };
-        let server = start(options).await.unwrap();
+        let checked = |router: axum::Router| router.layer(axum::middleware::from_fn(answers::check));
+        let server = start_with(options, checked).await.unwrap();
         let token = std::fs::read_to_string(server.admin_token_file()).unwrap().trim().to_owned();
         let admin = Client::new(&server.url(), Some(token.clone())).unwrap();
         Self { server, admin, token, folder }

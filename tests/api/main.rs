@@ -4,14 +4,18 @@
 
 mod admission;
 mod agent;
+mod answers;
 mod bed;
+mod documents;
 mod exec;
 mod full;
 mod limits;
 mod logs;
+mod metrics;
 mod plans;
 mod roles;
 mod routes;
+mod schemas;
 mod servers;
 mod streams;
 mod versions;

@@ -15,7 +15,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn health_needs_no_token() {
     let bed = Bed::new().await;
-    for path in ["/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz"] {
+    for path in ["/healthz", "/livez", "/readyz", "/api/v1/healthz", "/api/v1/livez", "/api/v1/readyz"] {
         let response = bed.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert!(response.headers().contains_key("x-request-id"));
@@ -261,6 +261,30 @@ async fn a_repeated_key_is_one_deployment() {
     assert_eq!(ask().await, ask().await);
     let viewers = bed.admin.tokens().await.unwrap().into_iter().filter(|token| token.role == Role::Viewer).count();
     assert_eq!(viewers, 1);
+}
+
+#[tokio::test]
+async fn a_key_is_of_one_request() {
+    let bed = Bed::new().await;
+    let ask = async |body: Value| {
+        let request = bed.request(Method::POST, "/api/v1/tokens").bearer_auth(&bed.token);
+        let answer = request.header("idempotency-key", "one").json(&body).send().await.unwrap();
+        let replayed = answer.headers().contains_key("idempotency-replayed");
+        (answer.status().as_u16(), replayed, answer.json::<Value>().await.unwrap())
+    };
+    let (status, replayed, first) = ask(json!({"role": "viewer"})).await;
+    assert_eq!((status, replayed), (201, false));
+    assert_eq!(ask(json!({"role": "viewer"})).await, (201, true, first.clone()));
+    // Nobody gets the token of another request, and nobody takes that for an answer to this one.
+    let (status, _, refused) = ask(json!({"role": "admin"})).await;
+    assert_eq!((status, &refused["code"]), (422, &json!("idempotency-key-reused")));
+    assert_eq!(bed.admin.tokens().await.unwrap().len(), 2, "the administrator's and the one");
+    // What reads no body has none to compare.
+    let _host = bed.host("vm1").await;
+    for _ in 0..2 {
+        let request = bed.request(Method::POST, "/api/v1/hosts/vm1/maintenance").bearer_auth(&bed.token);
+        assert_eq!(request.header("idempotency-key", "two").send().await.unwrap().status(), 200);
+    }
 }
 
 #[tokio::test]

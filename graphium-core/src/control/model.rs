@@ -46,6 +46,21 @@ impl DeploymentKind {
 }
 
 impl StackStatus {
+    /// Every status.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Deploying,
+        Self::Running,
+        Self::Degraded,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Updating,
+        Self::RollingBack,
+        Self::Deleting,
+        Self::Deleted,
+        Self::Error,
+    ];
+
     /// Whether something is under way.
     pub fn is_transitional(self) -> bool {
         matches!(

@@ -233,6 +233,14 @@ impl Control {
         Ok(records.iter().map(Record::read).collect::<Result<_, _>>()?)
     }
 
+    /// Where each stack stands, in no order: for counting.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stack_statuses(&self) -> Result<Vec<StackStatus>, ControlError> {
+        Ok(self.stack_heads().await?.into_iter().map(|head| head.status).collect())
+    }
+
     /// One stack, by name or id.
     ///
     /// # Errors

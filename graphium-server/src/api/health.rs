@@ -8,22 +8,27 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+    Router::new().route("/healthz", get(livez)).route("/livez", get(livez)).route("/readyz", get(readyz))
 }
 
-async fn healthz() -> Json<Health> {
+/// The process serves. That says nothing of its store: a server that waits for one is not helped by a restart.
+async fn livez() -> Json<Health> {
     Json(Health { status: "ok".into(), version: env!("CARGO_PKG_VERSION").into() })
 }
 
+/// The store answers. A full disk does not take the server away from those who look at what is there: it refuses what is new by
+/// name (`store-full`).
 async fn readyz(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     if state.stop.is_stopped() {
         return Err(stopping());
     }
+    let unready = |why: String| Problem::new(503, "store-unavailable", why);
     match tokio::time::timeout(PATIENCE, state.control.store().last_event()).await {
-        Ok(answer) => answer?,
-        Err(_) => return Err(Problem::new(503, "store-unavailable", "the store has not answered for 2 s")),
-    };
-    Ok(healthz().await)
+        Ok(Ok(_)) => Ok(livez().await),
+        // Whatever it is that is wrong, it is the store, and may pass.
+        Ok(Err(error)) => Err(unready(error.to_string())),
+        Err(_) => Err(unready("the store has not answered for 2 s".to_owned())),
+    }
 }
 
 /// The answer to whoever waits when the server ends.

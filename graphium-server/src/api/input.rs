@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 
 const MIB: usize = 1024 * 1024;
 
+/// The most that any body may have: a saved plan.
+pub(super) const LARGEST: usize = 64 * MIB;
+
 /// A JSON body of at most 1 MiB.
 pub(super) struct Input<T>(pub(super) T);
 
@@ -55,7 +58,7 @@ impl<S: Sync> FromRequest<S> for SavedText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        Ok(Self(read(request, 64 * MIB).await?))
+        Ok(Self(read(request, LARGEST).await?))
     }
 }
 
@@ -83,7 +86,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
-async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
+/// A body of at most so many bytes, in the time that its peer has for it.
+pub(super) async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let deadline = request.extensions().get::<Limits>().copied().unwrap_or_default().body;
     let too_large = || Problem::new(413, "too-large", format!("the body is larger than {} MiB", limit / MIB));
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());

@@ -15,6 +15,8 @@ mod health;
 mod hosts;
 mod input;
 mod logs;
+mod metrics;
+pub mod openapi;
 mod orphans;
 mod page;
 mod plans;

@@ -1,9 +1,9 @@
 //! `Idempotency-Key`: a POST that comes again gets the answer of the first.
 //!
 //! Answers lie in memory for ten minutes, which covers a caller that lost the connection and asks again. A deployment's key is
-//! in the store besides, with the deployment, and outlives the server.
+//! in the store besides, with the deployment, and outlives the server. A key is of one request: with another body it is refused.
 
-use super::{AppState, problem::Problem};
+use super::{AppState, input, problem::Problem};
 use crate::auth::Identity;
 use axum::{
     body::Body,
@@ -13,6 +13,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     fmt,
@@ -42,6 +44,15 @@ struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// SHA-256 of what was asked; none: the body was not read.
+    asked: Option<[u8; 32]>,
+}
+
+/// A body as it is read.
+#[derive(Default)]
+struct Seen {
+    hash: Sha256,
+    is_whole: bool,
 }
 
 impl fmt::Debug for Answers {
@@ -87,15 +98,24 @@ pub(super) async fn answer(State(state): State<AppState>, request: Request, next
     let slot = state.answers.slot(format!("{caller} {} {key}", request.uri()));
     let mut kept = slot.answer.lock().await;
     if let Some(answer) = kept.as_ref() {
-        return answer.again();
+        return answer.again(request).await;
     }
-    let (response, answer) = keep(next.run(request).await).await;
+    let (request, seen) = watched(request);
+    let (response, answer) = keep(next.run(request).await, &seen).await;
     *kept = answer;
     response
 }
 
 impl Answer {
-    fn again(&self) -> Response {
+    async fn again(&self, request: Request) -> Response {
+        if let Some(asked) = self.asked {
+            // As much as any handler would take.
+            match input::read(request, input::LARGEST).await {
+                Ok(body) if Sha256::digest(&body)[..] == asked => {}
+                Ok(_) => return reused().into_response(),
+                Err(problem) => return problem.into_response(),
+            }
+        }
         let mut response = (self.status, Body::from(self.body.clone())).into_response();
         *response.headers_mut() = self.headers.clone();
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
@@ -103,15 +123,49 @@ impl Answer {
     }
 }
 
+fn reused() -> Problem {
+    Problem::new(
+        422,
+        "idempotency-key-reused",
+        "this `Idempotency-Key` came with another body before, and that was done; choose another key for another request",
+    )
+}
+
+/// The request, and what is read of its body.
+fn watched(request: Request) -> (Request, Arc<Mutex<Seen>>) {
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let (parts, body) = request.into_parts();
+    let stream = stream::unfold((body.into_data_stream(), Arc::clone(&seen)), |(mut body, seen)| async move {
+        let next = body.next().await;
+        {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match &next {
+                Some(Ok(bytes)) => seen.hash.update(bytes),
+                Some(Err(_)) => {}
+                None => seen.is_whole = true,
+            }
+        }
+        Some((next?, (body, seen)))
+    });
+    (Request::from_parts(parts, Body::from_stream(stream)), seen)
+}
+
+impl Seen {
+    fn content(&self) -> Option<[u8; 32]> {
+        self.is_whole.then(|| self.hash.clone().finalize().into())
+    }
+}
+
 /// Success is kept. After a refusal the caller may mend the cause and ask with the same key.
-async fn keep(response: Response) -> (Response, Option<Answer>) {
+async fn keep(response: Response, seen: &Mutex<Seen>) -> (Response, Option<Answer>) {
     if !response.status().is_success() {
         return (response, None);
     }
     let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(body) => {
-            let answer = Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone() };
+            let asked = seen.lock().unwrap_or_else(PoisonError::into_inner).content();
+            let answer = Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone(), asked };
             let answer = (body.len() <= LARGEST).then_some(answer);
             (Response::from_parts(parts, Body::from(body)), answer)
         }

@@ -1,17 +1,18 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, orphans, plans,
-    problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, metrics, openapi, orphans,
+    plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{Method, Uri},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{delete, get, post, put},
 };
+use std::sync::Arc;
 
 /// The API as an axum router, complete with authentication.
 pub fn router(state: AppState) -> Router {
@@ -59,16 +60,19 @@ pub fn router(state: AppState) -> Router {
         .route("/ws/graph", get(socket::events))
         .route_layer(from_fn_with_state(state.clone(), repeat::answer))
         .merge(agents())
-        .route("/store", post(store::call));
+        .route("/store", post(store::call))
+        .route("/openapi.json", get(openapi::json));
     Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())
+        .merge(openapi::pages())
+        .route("/metrics", get(metrics::show))
         .route_layer(from_fn_with_state(state.clone(), auth::gate))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         // Bodies have a limit and a deadline each (see `input`).
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(trace::trace))
+        .layer(from_fn_with_state(Arc::clone(&state.metrics), trace::trace))
         .with_state(state)
 }
 

@@ -1,6 +1,6 @@
 //! What every handler has.
 
-use super::repeat::Answers;
+use super::{metrics::Metrics, repeat::Answers};
 use crate::{events::Broadcast, stop::Stop};
 use graphium_core::{control::Control, environment::Environment, store::TaskStore};
 use std::{net::SocketAddr, sync::Arc};
@@ -16,6 +16,7 @@ pub struct AppState {
     /// Moves when a token is revoked.
     pub(crate) revoked: Arc<watch::Sender<u64>>,
     pub(crate) answers: Arc<Answers>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The store that other programs may use through this server.
     pub(crate) shared: Option<Arc<dyn TaskStore>>,
 }
@@ -29,7 +30,8 @@ impl AppState {
         stop: Stop,
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
-        Self { control, broadcast, environment, stop, revoked, answers: Arc::default(), shared: None }
+        let (answers, metrics) = Default::default();
+        Self { control, broadcast, environment, stop, revoked, answers, metrics, shared: None }
     }
 
     /// The same, with a store that administrators may use from elsewhere, with all that is in it.

@@ -56,6 +56,7 @@ pub(super) async fn asked(
         .map_err(|_| Problem::new(422, "wrong-shape", "`waitSeconds` is a number of seconds, 0 or more"))?;
     let call = StreamCall { host: HostId::new(id), epoch: body.epoch, wait, can: body.can };
     let mut lifeline = Lifeline::new(&state, &caller);
+    let _parked = state.metrics.stream();
     tokio::select! {
         biased;
         cut = lifeline.cut() => Err(ended(cut)),

@@ -1,13 +1,13 @@
 //! The outermost layer: every request has an id, every error is a problem, and the log says what took how long.
 
-use super::problem::Problem;
+use super::{metrics::Metrics, problem::Problem};
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -16,8 +16,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ENOUGH: usize = 4096;
 
 /// Neither the query nor a header is logged: both may hold a token.
-pub(super) async fn trace(request: Request, next: Next) -> Response {
+pub(super) async fn trace(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    let in_flight = metrics.begin();
     let id = request.headers().get(REQUEST_ID).filter(|id| is_sound(id)).cloned().unwrap_or_else(new_id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -27,6 +28,8 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         // Boxed: a parked request should not carry it.
         response = Box::pin(as_problem(response, &id)).await;
     }
+    drop(in_flight);
+    metrics.answered(&method, route.as_ref(), status, begun.elapsed());
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let (status, millis, id_text) = (status.as_u16(), begun.elapsed().as_millis(), id.to_str().unwrap_or_default());
     tracing::debug!(%method, route, status, millis, request_id = id_text, "answered");

@@ -24,7 +24,9 @@ pub fn needs(method: &Method, route: &str) -> Needs {
     let route = route.strip_prefix("/api/v1").unwrap_or(route);
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match route {
-        "/healthz" | "/readyz" => Needs::Nobody,
+        "/healthz" | "/livez" | "/readyz" => Needs::Nobody,
+        // What the API is like is no secret.
+        "/docs" | "/docs/style.css" | "/openapi.json" | "/api/openapi.json" => Needs::Nobody,
         // Names of credentials are nobody's business but the administrator's.
         _ if route.starts_with("/tokens") => Needs::Admin,
         "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,

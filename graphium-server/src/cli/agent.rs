@@ -6,24 +6,32 @@ use super::{
     exit::{Exit, Failure},
     logging,
     output::Output,
-    server::make_folder,
+    server::{make_folder, watched},
     signals,
 };
 use crate::{config::Config, engine};
 use graphium_core::{
-    agent::{Agent, AgentError, AgentSettings, FileJournal, JournalError},
+    agent::{Agent, AgentError, AgentSettings, FileJournal, JournalError, Notice},
     id::HostId,
 };
-use graphium_server::{client::HttpLink, environment::TokioEnvironment};
+use graphium_server::{
+    client::{HttpLink, PulseLink},
+    environment::TokioEnvironment,
+    notify::Manager,
+};
 use std::{
     net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 use tracing_subscriber::filter::LevelFilter;
 
 /// More at a time gains nothing on most engines.
 const MOST_AT_A_TIME: usize = 8;
+
+/// An agent that has not called its server for so long is stuck: it renews its leases every few seconds, answered or not.
+const STUCK: Duration = Duration::from_secs(45);
 
 /// Does the work of one host: pulls its tasks from the server and runs them on the local Docker engine
 ///
@@ -89,7 +97,14 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     settings.location.clone_from(&args.location);
     settings.admission = Arc::new(args.allow.admission());
     let name = host.to_string();
-    settings.notify = Arc::new(move |notice| logging::notice(&name, notice));
+    let manager = Manager::find().map(Arc::new);
+    let told = manager.clone();
+    settings.notify = Arc::new(move |notice| {
+        logging::notice(&name, notice);
+        if let (Some(manager), Notice::Connected { .. } | Notice::LinkLost(_) | Notice::LinkBack) = (&told, notice) {
+            manager.status(&notice.to_string());
+        }
+    });
 
     let address = settings.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
     output.say(format_args!("graphium {} serves host `{host}` for {servers}", env!("CARGO_PKG_VERSION")));
@@ -104,9 +119,23 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     runtime.block_on(async {
         let stop = signals::stop_requested();
         let environment = Arc::new(TokioEnvironment::new());
-        let link = Arc::new(HttpLink::new(client));
+        let link = Arc::new(PulseLink::new(HttpLink::new(client)));
+        let calls = Arc::clone(&link);
         let agent = Agent::new(link, Arc::new(engine.runtime()), environment, Box::new(journal), settings);
-        agent.run(stop).await.map(|()| Exit::Ok).map_err(|error| ended(host, error))
+        if let Some(manager) = &manager {
+            manager.ready(&format!("serves host {host}"));
+        }
+        let told = manager.clone();
+        let is_asked_to_end = async move {
+            stop.await;
+            if let Some(manager) = &told {
+                manager.stopping();
+            }
+        };
+        tokio::select! {
+            ended_so = agent.run(is_asked_to_end) => ended_so.map(|()| Exit::Ok).map_err(|error| ended(host, error)),
+            () = watched(manager.as_deref(), async || calls.silence() < STUCK) => Ok(Exit::Failed),
+        }
     })
 }
 

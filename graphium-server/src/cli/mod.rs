@@ -5,6 +5,7 @@ mod agent;
 mod allow;
 mod apply;
 mod asked;
+mod completions;
 pub(crate) mod connect;
 mod duration;
 mod env_file;
@@ -16,6 +17,7 @@ mod host;
 mod import;
 mod inventory;
 mod logging;
+mod man;
 mod orphans;
 mod output;
 mod plan;
@@ -88,6 +90,8 @@ enum Command {
     Store(store::StoreArgs),
     Doctor(doctor::DoctorArgs),
     Config(settings::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Says which version this is
     Version,
 }
@@ -156,6 +160,8 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Token(args) => token::run(&args, &config()?, output),
         Command::Store(args) => store::run(&args, &config()?, output),
         Command::Config(args) => settings::run(&args, &config()?, output),
+        Command::Completions(args) => completions::run(&args, Cli::command(), output),
+        Command::Man(args) => man::run(&args, Cli::command(), output),
         Command::Version => {
             output.line(format_args!("graphium {}", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Ok)

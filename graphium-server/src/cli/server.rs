@@ -10,7 +10,7 @@ use super::{
 };
 use crate::config::Config;
 use graphium_core::control::Retention;
-use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, start};
+use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, notify::Manager, start};
 use std::{
     io,
     net::SocketAddr,
@@ -19,6 +19,9 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::filter::LevelFilter;
+
+/// How long the server may take to say that it goes round.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Runs the server
 #[derive(Debug, clap::Args)]
@@ -99,11 +102,29 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         options.settings.retention = args.retention.retention();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
-        stop.await;
+        let manager = Manager::find();
+        if let Some(manager) = &manager {
+            manager.ready(&format!("listens on {}", server.url()));
+        }
+        tokio::select! {
+            () = stop => {}
+            () = watched(manager.as_ref(), async || server.is_alive(ANSWER).await) => {}
+        }
+        if let Some(manager) = &manager {
+            manager.stopping();
+        }
         output.say("stopping; once more Ctrl-C ends it at once");
         server.shutdown().await;
         Ok(Exit::Ok)
     })
+}
+
+/// Tells the service manager, where there is one, that the program lives. Never returns.
+pub(crate) async fn watched(manager: Option<&Manager>, is_alive: impl AsyncFnMut() -> bool) {
+    match manager {
+        Some(manager) => manager.feed(is_alive).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The store of a data directory.

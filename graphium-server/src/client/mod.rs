@@ -10,6 +10,7 @@ mod events;
 mod exec;
 mod link;
 mod logs;
+mod pulse;
 mod servers;
 mod socket;
 mod stacks;
@@ -21,6 +22,7 @@ pub use error::ClientError;
 pub use exec::ExecSocket;
 pub use link::HttpLink;
 pub use logs::{LogFrames, LogOptions};
+pub use pulse::PulseLink;
 pub use stacks::DeployRequest;
 pub use tasks::TaskFilter;
 

@@ -14,7 +14,7 @@ use axum::Router;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    sync::Semaphore,
+    sync::{Semaphore, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 
@@ -27,12 +27,25 @@ pub struct ServerHandle {
     addr: SocketAddr,
     stopper: Stopper,
     accepting: JoinHandle<()>,
+    asked: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 impl ServerHandle {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Whether the loop that takes connections goes round: it is asked, and has so long to answer. It answers also while there is
+    /// no room for more connections.
+    ///
+    /// Cancellation: dropping the future changes nothing.
+    pub async fn is_accepting(&self, patience: Duration) -> bool {
+        let answered = async {
+            let (answer, answered) = oneshot::channel();
+            self.asked.send(answer).await.is_ok() && answered.await.is_ok()
+        };
+        tokio::time::timeout(patience, answered).await.unwrap_or(false)
     }
 
     /// Ends it within two seconds, also with streams open.
@@ -62,11 +75,18 @@ impl Drop for ServerHandle {
 /// When the listener does not say where it listens.
 pub fn serve(listener: TcpListener, router: Router, stopper: Stopper, limits: Limits) -> io::Result<ServerHandle> {
     let addr = listener.local_addr()?;
-    let accepting = tokio::spawn(accept(listener, router, stopper.hear(), limits));
-    Ok(ServerHandle { addr, stopper, accepting })
+    let (asked, questions) = mpsc::channel(1);
+    let accepting = tokio::spawn(accept(listener, router, stopper.hear(), limits, questions));
+    Ok(ServerHandle { addr, stopper, accepting, asked })
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stop: Stop, limits: Limits) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    mut stop: Stop,
+    limits: Limits,
+    mut questions: mpsc::Receiver<oneshot::Sender<()>>,
+) {
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -78,6 +98,8 @@ async fn accept(listener: TcpListener, router: Router, mut stop: Stop, limits: L
         tokio::select! {
             () = stop.stopped() => break,
             Some(_) = connections.join_next() => {}
+            // Nobody may wait for the answer any more.
+            Some(question) = questions.recv() => drop(question.send(())),
             (permit, accepted) = connection => match accepted {
                 Ok((stream, peer)) => {
                     let served = connection::serve(stream, peer, router.clone(), stop.clone(), limits);

@@ -1,0 +1,74 @@
+//! Credentials, events, the server itself.
+
+use super::Operation as Op;
+use crate::api::openapi::operation::{
+    Answer::{self, At, Empty, Json, Opaque, Text, WebSocket},
+    Body, Codes,
+};
+
+const K: &str = "Credentials";
+const E: &str = "Events";
+const V: &str = "The server";
+
+const PRUNED: Codes = (410, &["events-pruned"]);
+const NO_UPGRADE: [Codes; 2] = [(400, &["bad-request"]), (426, &["upgrade-required"])];
+const HEALTHY: &[Answer] = &[Json(200, "Health")];
+const UNREADY: &[Codes] = &[(503, &["store-unavailable", "stopping"])];
+
+pub(super) const OTHERS: &[Op] = &[
+    Op::get("/api/v1/tokens", "listTokens", "Lists credentials, without what is secret of them")
+        .of(K)
+        .query(&["page.Paging"])
+        .answers(&[Json(200, "TokenList")])
+        .fails(&[(410, &["cursor-gone"])]),
+    Op::post("/api/v1/tokens", "createToken", "Makes a token; this answer alone holds it")
+        .of(K)
+        .takes(Body::Json("TokenRequest"))
+        .answers(&[At(201, "IssuedToken")])
+        .fails(&[(409, &["changed-meanwhile"]), (422, &["host-missing", "host-not-meant"])]),
+    Op::delete("/api/v1/tokens/{id}", "revokeToken", "Revokes a token; its streams end with it")
+        .of(K)
+        .answers(&[Empty(204)])
+        .fails(&[(404, &["not-found"]), (409, &["changed-meanwhile"])]),
+    Op::get("/api/v1/events", "readEvents", "Events: as Server-Sent Events, or as a list")
+        .of(E)
+        .about(
+            "A list with `Accept: application/json` or `follow=false`, else a stream without an end, which a `Last-Event-ID` \
+             resumes. Numbers have no gaps.",
+        )
+        .query(&["events.EventQuery"])
+        .answers(&[Json(200, "EventList"), Text(200, "text/event-stream")])
+        .fails(&[PRUNED]),
+    Op::get("/api/v1/ws", "followEvents", "Events over a WebSocket, one JSON object per frame")
+        .of(E)
+        .query(&["events.EventQuery"])
+        .answers(&[WebSocket])
+        .fails(&[NO_UPGRADE[0], PRUNED, NO_UPGRADE[1]]),
+    Op::get("/api/v1/ws/graph", "followEventsGraph", "The same under its older name")
+        .of(E)
+        .query(&["events.EventQuery"])
+        .answers(&[WebSocket])
+        .fails(&[NO_UPGRADE[0], PRUNED, NO_UPGRADE[1]]),
+    Op::call("/api/v1/store", "callStore", "The store itself, for a control plane elsewhere")
+        .of(V)
+        .about("A method of the store as JSON, answered with `Ok` or `Err`. Only where the server shares its store.")
+        .takes(Body::StoreCall)
+        .answers(&[Opaque(200)])
+        .fails(&[(403, &["store-not-shared"]), (500, &["unwritable"])]),
+    Op::get("/healthz", "getHealth", "The same as `/livez` under its older name").of(V).answers(HEALTHY),
+    Op::get("/livez", "getLiveness", "Whether the server lives").of(V).answers(HEALTHY),
+    Op::get("/readyz", "getReadiness", "Whether the server can work: its store answers within 2 s")
+        .of(V)
+        .answers(HEALTHY)
+        .fails(UNREADY),
+    Op::get("/api/v1/healthz", "getHealthBelow", "The same as `/livez`").of(V).answers(HEALTHY),
+    Op::get("/api/v1/livez", "getLivenessBelow", "The same as `/livez`").of(V).answers(HEALTHY),
+    Op::get("/api/v1/readyz", "getReadinessBelow", "The same as `/readyz`").of(V).answers(HEALTHY).fails(UNREADY),
+    Op::get("/metrics", "getMetrics", "Metrics for Prometheus, in the OpenMetrics text format")
+        .of(V)
+        .answers(&[Text(200, "application/openmetrics-text")]),
+    Op::get("/api/v1/openapi.json", "getDescription", "This description, as OpenAPI 3.1").of(V).answers(&[Opaque(200)]),
+    Op::get("/api/openapi.json", "getDescriptionAbove", "The same at its older place").of(V).answers(&[Opaque(200)]),
+    Op::get("/docs", "getDocs", "This description, for people").of(V).answers(&[Text(200, "text/html")]),
+    Op::get("/docs/style.css", "getDocsStyle", "How it looks").of(V).answers(&[Text(200, "text/css")]),
+];
