@@ -125,6 +125,7 @@ pub struct RunningServer {
     monitor: JoinHandle<()>,
     control: Arc<Control>,
     admin_token_file: PathBuf,
+    setup_code: Option<Token>,
     _registration: Option<local::Registration>,
 }
 
@@ -154,6 +155,11 @@ impl RunningServer {
         &self.admin_token_file
     }
 
+    /// The page that makes the first administrator, where nobody may log in yet. It is good once, for an hour.
+    pub fn setup_link(&self) -> Option<String> {
+        self.setup_code.as_ref().map(|code| format!("{}/web/setup/{}", self.url(), code.reveal()))
+    }
+
     /// Ends it within two seconds, also with streams open. What is under way goes on with the next start.
     pub async fn shutdown(self) {
         self.handle.shutdown().await;
@@ -176,6 +182,7 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     let sink: Arc<dyn EventSink> = broadcast.clone();
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
+    let setup_code = auth::setup_code(&control, now).await?;
 
     let listen_error = |source| StartError::Listen { addr: options.listen, source };
     let addr = listener.local_addr().map_err(listen_error)?;
@@ -195,7 +202,7 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     if !addr.ip().is_loopback() {
         tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
     }
-    Ok(RunningServer { handle, monitor, control, admin_token_file, _registration: registration })
+    Ok(RunningServer { handle, monitor, control, admin_token_file, setup_code, _registration: registration })
 }
 
 async fn listen(wanted: SocketAddr, choice: PortChoice) -> Result<TcpListener, StartError> {

@@ -69,7 +69,7 @@ impl Bed {
 
     /// A token of a role.
     pub(crate) async fn token(&self, role: Role, host: Option<&str>) -> String {
-        let request = TokenRequest { role, host: host.map(Into::into), name: None };
+        let request = TokenRequest { host: host.map(Into::into), ..TokenRequest::new(role) };
         self.admin.create_token(&request).await.unwrap().token
     }
 

@@ -17,6 +17,7 @@ mod input;
 mod logs;
 mod orphans;
 mod page;
+pub(crate) mod people;
 mod plans;
 pub mod problem;
 mod pump;
@@ -35,5 +36,6 @@ mod tokens;
 mod trace;
 pub mod wire;
 
+pub(crate) use containers::find as container_of;
 pub use router::router;
 pub use state::{AppState, Peer};

@@ -1,10 +1,10 @@
 //! What every handler has.
 
 use super::repeat::Answers;
-use crate::{events::Broadcast, stop::Stop};
+use crate::{auth::throttle::Throttle, events::Broadcast, stop::Stop};
 use graphium_core::{control::Control, environment::Environment, store::TaskStore};
 use std::{net::SocketAddr, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// What the router works with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +16,9 @@ pub struct AppState {
     /// Moves when a token is revoked.
     pub(crate) revoked: Arc<watch::Sender<u64>>,
     pub(crate) answers: Arc<Answers>,
+    pub(crate) throttle: Arc<Throttle>,
+    /// Taken by those who note that a token is used.
+    pub(crate) noting: Arc<Semaphore>,
     /// The store that other programs may use through this server.
     pub(crate) shared: Option<Arc<dyn TaskStore>>,
 }
@@ -29,7 +32,17 @@ impl AppState {
         stop: Stop,
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
-        Self { control, broadcast, environment, stop, revoked, answers: Arc::default(), shared: None }
+        Self {
+            control,
+            broadcast,
+            environment,
+            stop,
+            revoked,
+            answers: Arc::default(),
+            throttle: Arc::default(),
+            noting: Arc::new(Semaphore::new(4)),
+            shared: None,
+        }
     }
 
     /// The same, with a store that administrators may use from elsewhere, with all that is in it.

@@ -130,8 +130,10 @@ fn greet(server: &RunningServer, store: &str, output: &Output) {
     output.say(format_args!("graphium {} listens on {}", env!("CARGO_PKG_VERSION"), style.bold(&url)));
     output.say(format_args!("  store        {}", graphium_store::without_password(store)));
     output.say(format_args!("  admin token  {} (commands on this machine find it by themselves)", token.display()));
-    output.say("  add a host   graphium token create --role agent --host vm1");
-    output.say(format_args!("               TOKEN=… graphium agent --host-id vm1 --server {url}      (on that host)"));
+    output.say("  add a host   graphium host add vm1      (prints the command to run there)");
+    if let Some(link) = server.setup_link() {
+        output.say(format_args!("  first login  {link}      (makes the first administrator; good once, for an hour)"));
+    }
     if server.addr().ip().is_loopback() {
         output.say("  only this machine reaches it; `--listen ADDRESS:8095` lets other hosts in");
     }

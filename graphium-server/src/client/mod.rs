@@ -10,6 +10,7 @@ mod events;
 mod exec;
 mod link;
 mod logs;
+mod people;
 mod servers;
 mod socket;
 mod stacks;
