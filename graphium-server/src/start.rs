@@ -44,6 +44,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Whether other programs may use its store through it.
     pub store_access: StoreAccess,
+    /// With what connections are encrypted; absent: they are not.
+    pub certificate: Option<Certificate>,
 }
 
 impl fmt::Debug for ServerOptions {
@@ -70,6 +72,7 @@ impl ServerOptions {
             notes: local::folder(),
             limits: Limits::default(),
             store_access: StoreAccess::default(),
+            certificate: None,
         }
     }
 }
@@ -126,6 +129,7 @@ pub struct RunningServer {
     control: Arc<Control>,
     admin_token_file: PathBuf,
     setup_code: Option<Token>,
+    certificate: Option<Certificate>,
     _registration: Option<local::Registration>,
 }
 
@@ -137,12 +141,12 @@ impl RunningServer {
 
     /// Its address for clients on this machine.
     pub fn url(&self) -> String {
-        let addr = self.addr();
-        match (addr.ip().is_unspecified(), addr.is_ipv4()) {
-            (true, true) => format!("http://127.0.0.1:{}", addr.port()),
-            (true, false) => format!("http://[::1]:{}", addr.port()),
-            (false, _) => format!("http://{addr}"),
-        }
+        url(self.addr(), self.certificate.is_some())
+    }
+
+    /// With what its connections are encrypted.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// Its control plane, for an agent within the same program.
@@ -188,21 +192,47 @@ pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> 
     let addr = listener.local_addr().map_err(listen_error)?;
     // The note first: who hears that the server is ready finds its token.
     let registration = options.notes.and_then(|folder| {
-        local::register(&folder, addr, &options.data_dir)
-            .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
-            .ok()
+        local::register(
+            &folder,
+            &url(addr, options.certificate.is_some()),
+            options.certificate.as_ref().map(Certificate::pin),
+            &options.data_dir,
+        )
+        .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
+        .ok()
     });
     let stopper = Stopper::default();
     let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    // One that others have signed is known by its name.
+    state.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
     if options.store_access == StoreAccess::Shared {
         state = state.sharing(Arc::clone(control.store()));
     }
-    let handle = serve(listener, router(state), stopper, options.limits).map_err(listen_error)?;
+    let handle =
+        serve(listener, router(state), stopper, options.limits, options.certificate.as_ref()).map_err(listen_error)?;
     let monitor = tokio::spawn(Arc::clone(&control).run());
-    if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
+    if !addr.ip().is_loopback() && options.certificate.is_none() {
+        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; start it with `--tls`, put TLS before it, or use a private network");
     }
-    Ok(RunningServer { handle, monitor, control, admin_token_file, setup_code, _registration: registration })
+    Ok(RunningServer {
+        handle,
+        monitor,
+        control,
+        admin_token_file,
+        setup_code,
+        certificate: options.certificate,
+        _registration: registration,
+    })
+}
+
+/// Its address for clients on this machine.
+fn url(addr: SocketAddr, is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    match (addr.ip().is_unspecified(), addr.is_ipv4()) {
+        (true, true) => format!("{scheme}://127.0.0.1:{}", addr.port()),
+        (true, false) => format!("{scheme}://[::1]:{}", addr.port()),
+        (false, _) => format!("{scheme}://{addr}"),
+    }
 }
 
 async fn listen(wanted: SocketAddr, choice: PortChoice) -> Result<TcpListener, StartError> {

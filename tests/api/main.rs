@@ -16,4 +16,5 @@ mod roles;
 mod routes;
 mod servers;
 mod streams;
+mod tls;
 mod versions;

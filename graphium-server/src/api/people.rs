@@ -66,7 +66,7 @@ pub(crate) async fn open_session(
     };
     state.control.issue_token(record.clone()).await?;
     tracing::info!(%address, user = user.name, "somebody logged in");
-    Ok(IssuedToken { token: token.reveal().to_owned(), view: record.into() })
+    Ok(state.issued(&token, record))
 }
 
 pub(super) async fn logout(
@@ -150,7 +150,7 @@ pub(super) async fn join(
         ..TokenRecord::new(hash, Role::Agent, state.environment.now())
     };
     redeemed(state.control.redeem(&code, Purpose::Join, Redeemed::Token(record.clone())).await)?;
-    Ok(issued(IssuedToken { token: token.reveal().to_owned(), view: record.into() }))
+    Ok(issued(state.issued(&token, record)))
 }
 
 fn code_hash(code: &str) -> Result<String, Problem> {

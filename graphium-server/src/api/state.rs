@@ -1,8 +1,17 @@
 //! What every handler has.
 
-use super::repeat::Answers;
-use crate::{auth::throttle::Throttle, events::Broadcast, stop::Stop};
-use graphium_core::{control::Control, environment::Environment, store::TaskStore};
+use super::{repeat::Answers, wire::IssuedToken};
+use crate::{
+    auth::{Token, throttle::Throttle},
+    events::Broadcast,
+    stop::Stop,
+    tls::Pin,
+};
+use graphium_core::{
+    control::{Control, TokenRecord},
+    environment::Environment,
+    store::TaskStore,
+};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::{Semaphore, watch};
 
@@ -17,6 +26,8 @@ pub struct AppState {
     pub(crate) revoked: Arc<watch::Sender<u64>>,
     pub(crate) answers: Arc<Answers>,
     pub(crate) throttle: Arc<Throttle>,
+    /// The fingerprint of the server's certificate, where clients know it by nothing else.
+    pub(crate) pin: Option<Pin>,
     /// Taken by those who note that a token is used.
     pub(crate) noting: Arc<Semaphore>,
     /// The store that other programs may use through this server.
@@ -40,9 +51,16 @@ impl AppState {
             revoked,
             answers: Arc::default(),
             throttle: Arc::default(),
+            pin: None,
             noting: Arc::new(Semaphore::new(4)),
             shared: None,
         }
+    }
+
+    /// A token that was just made, for its owner alone.
+    pub(crate) fn issued(&self, token: &Token, record: TokenRecord) -> IssuedToken {
+        let server_pin = self.pin.map(|pin| pin.to_string());
+        IssuedToken { token: token.reveal().to_owned(), server_pin, view: record.into() }
     }
 
     /// The same, with a store that administrators may use from elsewhere, with all that is in it.

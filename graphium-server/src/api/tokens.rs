@@ -6,7 +6,7 @@ use super::{
     page::Paging,
     people::{fresh, issued},
     problem::Problem,
-    wire::{IssuedToken, Listing, TokenList, TokenRequest, TokenView},
+    wire::{Listing, TokenList, TokenRequest, TokenView},
 };
 use axum::{
     Json,
@@ -63,7 +63,7 @@ pub(super) async fn create(
         ..TokenRecord::new(hash, role, now)
     };
     state.control.issue_token(record.clone()).await?;
-    Ok(issued(IssuedToken { token: token.reveal().to_owned(), view: record.into() }))
+    Ok(issued(state.issued(&token, record)))
 }
 
 /// The stacks that are granted to somebody of a role.

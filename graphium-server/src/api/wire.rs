@@ -301,9 +301,22 @@ impl TokenRequest {
 pub struct IssuedToken {
     /// The token.
     pub token: String,
+    /// The fingerprint of the server's certificate, where it is known by nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_pin: Option<String>,
     /// What is kept of it.
     #[serde(flatten)]
     pub view: TokenView,
+}
+
+impl IssuedToken {
+    /// The token with the fingerprint of the server behind a dot: what an agent needs to join, and to know whom.
+    pub fn code(&self) -> String {
+        match &self.server_pin {
+            Some(pin) => format!("{}.{pin}", self.token),
+            None => self.token.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for IssuedToken {

@@ -86,8 +86,8 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
         None => config.data_dir()?.join("agents").join(host.as_str()),
     };
     make_folder(&state_dir)?;
-    let token = credential::find(args.join.as_deref(), config, host, &state_dir)?;
-    let client = Client::of_several(servers.urls().map(|url| (url, Some(token.clone()))))?;
+    let access = credential::find(args.join.as_deref(), config, host, &state_dir)?;
+    let client = Client::of_several(servers.urls().map(|url| (url, access.clone())))?;
     let journal = FileJournal::open(&state_dir).map_err(|error| journal_failed(host, &error))?;
 
     let concurrency = args.concurrency.map_or_else(default_concurrency, usize::from);

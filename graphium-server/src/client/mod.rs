@@ -22,6 +22,7 @@ pub use error::ClientError;
 pub use exec::ExecSocket;
 pub use link::HttpLink;
 pub use logs::{LogFrames, LogOptions};
+pub use servers::Access;
 pub use stacks::DeployRequest;
 pub use tasks::TaskFilter;
 

@@ -110,7 +110,7 @@ async fn add(client: &Client, host: &str, format: Format, output: &mut Output) -
     };
     let code = client.create_token(&request).await?;
     let server = client.base_url();
-    let command = format!("graphium agent --host-id {id} --server {server} --join {}", code.token);
+    let command = format!("graphium agent --host-id {id} --server {server} --join {}", code.code());
     if format == Format::Json {
         output.json(&json!({"@id": id, "command": command, "expires": code.view.expires}))?;
         return Ok(Exit::Ok);
