@@ -2,11 +2,12 @@
 
 use crate::{
     api::{AppState, router},
-    auth::{self, AdminTokenError, local},
+    auth::{self, AdminTokenError, Token, local},
     environment::TokioEnvironment,
     events::Broadcast,
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
+    tls::Certificate,
 };
 use graphium_core::{
     control::{Control, ControlError, Settings},

@@ -64,7 +64,9 @@ impl Control {
             let record = TokenRecord { last_used: Some(now), ..kept.value };
             self.write_all(vec![record.write(Expect::Version(kept.version))?]).await
         };
-        let _another_did = noted.await.ok::<()>();
+        let noted: Result<(), ControlError> = noted.await;
+        // Another has written it meanwhile, or the store does not answer: it is noted with the next use.
+        drop(noted);
     }
 
     /// Uses up a credential of that purpose and writes what it was for, both or neither: it is good once.

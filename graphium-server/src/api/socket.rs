@@ -65,7 +65,8 @@ impl Session {
     /// Sends events until something ends it; says what.
     async fn run(&mut self, mut frames: Vec<Frame>) -> (u16, &'static str) {
         loop {
-            for frame in frames.into_iter().filter(|frame| self.reach.includes(frame.stack.as_deref())) {
+            let reach = self.reach.clone();
+            for frame in frames.into_iter().filter(|frame| reach.includes(frame.stack.as_deref())) {
                 if let Err(end) = self.send(Message::Text(frame.json)).await {
                     return end;
                 }
