@@ -37,6 +37,7 @@ pub(crate) struct ServerArgs {
     offline_after: Duration,
     #[command(flatten)]
     allow: AllowArgs,
+    #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
     retention: RetentionArgs,
