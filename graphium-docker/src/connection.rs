@@ -148,7 +148,12 @@ impl Connection {
         let newest: &ClientVersion = API_DEFAULT_VERSION;
         match &self.endpoint {
             Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), NEVER, newest),
-            Endpoint::Http(authority) => Docker::connect_with_http(authority, NEVER, newest),
+            Endpoint::Http(authority) => Docker::connect_with_custom_transport(
+                dial::over_tcp(authority),
+                Some(format!("http://{authority}")),
+                NEVER,
+                newest,
+            ),
             // What is on the other side has no name here, and what comes out of TLS is HTTP.
             Endpoint::Ssh(target) => {
                 Docker::connect_with_custom_transport(dial::over_ssh(target.clone()), Some(ENGINE), NEVER, newest)

@@ -1,5 +1,6 @@
-//! Connections to an engine behind SSH or TLS. Of SSH each is a process of `ssh`, whose standard input and output are the connection.
+//! Connections to an engine that is not reached by a socket of this machine. Of SSH each is a process of `ssh`, whose standard input and output are the connection.
 
+pub(crate) mod tcp;
 pub(crate) mod tls;
 
 use crate::endpoint::{SshTarget, TlsTarget};
@@ -34,21 +35,27 @@ const IDLE: (Duration, usize) = (Duration::from_secs(30), 4);
 
 /// The requests of one client over SSH, over as many connections as are in use at once.
 pub(crate) fn over_ssh(target: SshTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
-    transport(Dialer(target))
+    transport(Dialer(target), IDLE.1)
 }
 
 /// The same over TLS.
 pub(crate) fn over_tls(target: TlsTarget) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
-    transport(tls::Dialer(target))
+    transport(tls::Dialer(target), IDLE.1)
+}
+
+/// The same over TCP alone. A connection costs little there: each request has its own.
+pub(crate) fn over_tcp(authority: &str) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
+    transport(tcp::Dialer(authority.into()), 0)
 }
 
 fn transport<D: Connect + Clone + Send + Sync + 'static>(
     dialer: D,
+    most_idle: usize,
 ) -> impl Fn(BollardRequest) -> Answer + Send + Sync + 'static {
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE.0)
-        .pool_max_idle_per_host(IDLE.1)
+        .pool_max_idle_per_host(most_idle)
         .build(dialer);
     move |request| {
         let client = client.clone();

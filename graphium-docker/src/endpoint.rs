@@ -92,7 +92,9 @@ impl Endpoint {
             // As `docker` has it: set at all, whatever to.
             let endpoint = match (said("DOCKER_TLS_VERIFY"), said("DOCKER_TLS")) {
                 (Some(_), _) => with_tls(&text, certificates.as_deref()),
-                (None, Some(_)) if text.starts_with("tcp://") => Err(EndpointError::unverified(&text)),
+                (None, Some(_)) if ["tcp://", "http://"].iter().any(|scheme| text.starts_with(scheme)) => {
+                    Err(EndpointError::unverified(&text))
+                }
                 _ if text.starts_with("https://") => with_tls(&text, certificates.as_deref()),
                 _ => text.parse(),
             };
@@ -144,13 +146,17 @@ fn is_this_machine(authority: &str) -> bool {
         || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
-/// Reads an endpoint that is reached with TLS, if it is one that can be.
+/// Reads an endpoint that is reached with TLS, if it is one that can be. One that says the opposite is not taken at its word: what is
+/// meant to be hidden would be sent in the open.
 fn with_tls(text: &str, certificates: Option<&Path>) -> Result<Endpoint, EndpointError> {
+    let wrong = |reason| EndpointError::Wrong { text: text.to_owned(), reason, origin: None };
+    if text.starts_with("http://") {
+        return Err(wrong("it says that there is no TLS, and TLS is asked for; write tcp:// or https://"));
+    }
     let Some(rest) = ["tcp://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
         return text.parse();
     };
-    let wrong = EndpointError::Wrong { text: text.to_owned(), reason: "expected host:port", origin: None };
-    let authority = authority(rest, DEFAULT_TLS_PORT).ok_or(wrong)?;
+    let authority = authority(rest, DEFAULT_TLS_PORT).ok_or_else(|| wrong("expected host:port"))?;
     let certificates = certificates.ok_or_else(|| EndpointError::needs_certificates(text))?.to_owned();
     Ok(Endpoint::Tls(TlsTarget { authority, certificates }))
 }

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::UnixStream,
     task::JoinHandle,
 };
 
@@ -185,7 +185,7 @@ impl Demultiplexer {
 async fn road(endpoint: &Endpoint) -> io::Result<Box<dyn Road>> {
     Ok(match endpoint {
         Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-        Endpoint::Http(authority) => Box::new(TcpStream::connect(authority).await?),
+        Endpoint::Http(authority) => Box::new(dial::tcp::line(authority).await?),
         Endpoint::Tls(target) => Box::new(dial::tls::line(target).await?),
         Endpoint::Ssh(target) => Box::new(dial::ssh_line(target)?),
     })

@@ -37,6 +37,11 @@ fn not_found(error: &EndpointError) -> Failure {
         }
         EndpointError::NoFolder { .. } => failure.hint("set one of them, or say where it listens: `--docker`"),
         EndpointError::Wrong { .. } => failure.hint("write it like unix:///var/run/docker.sock or ssh://me@host"),
+        EndpointError::NeedsCertificates { origin, .. } | EndpointError::Unverified { origin, .. }
+            if origin.as_ref().is_some_and(|origin| origin.contains("docker context")) =>
+        {
+            failure.hint("give the context its certificates: `docker context update NAME --docker host=…,ca=ca.pem,cert=cert.pem,key=key.pem`")
+        }
         EndpointError::NeedsCertificates { .. } => {
             failure.hint("set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem")
         }
@@ -91,6 +96,11 @@ mod tests {
         assert_eq!(hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS_VERIFY", "1")]), tls);
         let unverified = hints(None, &[("DOCKER_HOST", "tcp://x:2376"), ("DOCKER_TLS", "1")]);
         assert!(unverified[0].starts_with("set DOCKER_TLS_VERIFY=1"), "{unverified:?}");
+        let loose = EndpointError::Unverified {
+            text: "tcp://x".to_owned(),
+            origin: Some("the docker context `loose`".to_owned()),
+        };
+        assert!(not_found(&loose).hints[0].contains("docker context update"), "no variable helps a context");
         let context = hints(None, &[("DOCKER_CONTEXT", "far")]);
         assert_eq!(context, ["set one of them, or say where it listens: `--docker`"]);
     }

@@ -58,13 +58,17 @@ fn command(name: &str, seen: Option<u64>) -> Submission {
     Submission { records: vec![own, counted], idempotency_key, ..Submission::default() }
 }
 
-/// Gives commands, and answers with the names of those that were acknowledged. Some are asked for again, with their keys.
+/// Gives commands, and answers with the names of those that were acknowledged. Some are asked for again, with their keys: a moment
+/// later, for a server whose node says nothing refuses at once.
 async fn client(number: usize, store: Arc<CouchStore>, dice: Dice) -> Result<Vec<String>, String> {
     let mut acknowledged = Vec::new();
     for step in 0..COMMANDS {
         sleep(dice.milliseconds(1_500)).await;
         let name = format!("{number}.{step}");
-        for _ in 0..=dice.below(3) {
+        for attempt in 0..=dice.below(3) {
+            if attempt > 0 {
+                sleep(dice.milliseconds(4_000)).await;
+            }
             let read = store.record(&Key::new(Kind::Stack, "count")).await;
             let seen = match read {
                 Ok(record) => record.map(|record| record.version),

@@ -83,6 +83,7 @@ async fn in_force(store: &Store, nonces: &[&str]) -> Result<Vec<bool>, StoreErro
     Ok(repeated)
 }
 
+const LEASE: &str = "lease:writer";
 const FIRST: &str = "log:0000000000000001";
 const SECOND: &str = "log:0000000000000002";
 const THIRD: &str = "log:0000000000000003";
@@ -100,6 +101,31 @@ async fn a_holder_that_a_split_has_put_in_the_shade_keeps_its_turn() -> Checked 
     let taken = fake.document("lease:writer").ok_or("no lease")?;
     assert!(taken["term"].as_u64() > Some(7), "{taken}");
     assert!(fake.conflicted().is_empty(), "{:?}", fake.conflicted());
+    Ok(())
+}
+
+/// Every look at the turn reads them all, and CouchDB keeps them for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tombstones_of_turns_that_were_lost_do_not_pile_up() -> Checked {
+    let fake = FakeCouch::start(3).await?;
+    let store = server(&fake).await?;
+    for round in 0..5 {
+        for loser in 0..30 {
+            let nonce = format!("{round}.{loser}");
+            fake.branch(LEASE, [json!({"type": "lease", "term": 1, "holder": "", "nonce": nonce, "confirmed": false})]);
+        }
+        // Longer than a turn is kept without being used.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        submit(store.as_ref(), &format!("t{round}")).await?;
+    }
+    let begun = Instant::now();
+    while fake.leaves(LEASE) > 20 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} leaves are left", fake.leaves(LEASE));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        submit(store.as_ref(), &format!("{:?}", begun.elapsed())).await?;
+    }
+    let taken = fake.document(LEASE).ok_or("the turn is gone")?;
+    assert!(taken["term"].as_u64() > Some(5), "{taken}");
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! What concurrent clients of CouchDB are answered could have been answered to one after the other: by one server, and by three
 //! that share a database.
+//!
+//! On the server or cluster that `GRAPHIUM_TEST_COUCHDB_URL` names there are as many histories as `GRAPHIUM_TEST_COUCHDB_HISTORIES`
+//! says: by default 20, or 10 on several nodes, where a call takes the turns of three servers and a history five to twenty seconds.
 
 #![cfg(feature = "couchdb")]
 
@@ -13,7 +16,12 @@ use graphium_store::{
 };
 use jiff::Timestamp;
 use spread::Spread;
-use tokio::runtime::Runtime;
+use std::{
+    env,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Runtime, time::timeout};
 
 #[path = "couch/real.rs"]
 mod real;
@@ -23,8 +31,12 @@ mod spread;
 /// Histories that have one database.
 const STAGE: u64 = 50;
 
-/// Histories on a real server, which waits for its disks.
+/// Histories on a real server, which waits for its disks, and on several nodes, which wait for each other.
 const REAL: u64 = 20;
+const REAL_NODES: u64 = 10;
+
+/// How long one of those may take: a call of it every half a second.
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn runtime() -> Result<Runtime, Stop> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
@@ -73,16 +85,42 @@ fn histories_of_three_servers_are_linearizable() -> Verdict {
     check(3, 3, |_| Faults::none(), 50)
 }
 
+/// One history on a real server, with what it tells and how long it took.
+fn history(store: &Spread, runtime: &Runtime, seed: u64) -> Result<(Tally, Duration), Stop> {
+    let begun = Instant::now();
+    let late = AtomicUsize::new(0);
+    let checked = check_histories(store, Settings::default(), seed..seed + 1, &|work| {
+        let rest = LIMIT.saturating_sub(begun.elapsed());
+        if runtime.block_on(async { timeout(rest, work).await }).is_err() {
+            late.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    match late.into_inner() {
+        0 => Ok((checked?, begun.elapsed())),
+        late => Err(Stop::Broken(format!(
+            "history {seed}: {late} of its clients had not made their calls after {LIMIT:?}. No call waits longer than 30 s, so it is \
+             slow and does not hang: give the nodes more of the machine"
+        ))),
+    }
+}
+
 #[test]
-#[expect(clippy::print_stderr, reason = "a test says what it did not test")]
+#[expect(clippy::print_stderr, reason = "a test says what it did not test, and how far it has come")]
 fn histories_of_a_real_server_are_linearizable() -> Verdict {
     let Some(database) = real::Database::new() else {
         eprintln!("not tested: histories of a real server need GRAPHIUM_TEST_COUCHDB_URL");
         return Ok(());
     };
+    let named = env::var("GRAPHIUM_TEST_COUCHDB_HISTORIES").ok().and_then(|number| number.parse().ok());
+    let number = named.unwrap_or(if database.urls.len() > 1 { REAL_NODES } else { REAL });
     let runtime = runtime()?;
     let store = runtime.block_on(servers(&[database.at(0), database.at(1), database.at(2)]))?;
-    let tally = check_histories(&store, Settings::default(), 0..REAL, &|work| runtime.block_on(work))?;
+    let mut tally = Tally::default();
+    for seed in 0..number {
+        let (history, taken) = history(&store, &runtime, seed)?;
+        eprintln!("history {} of {number}: linearizable, {} calls looked at, {taken:.1?}", seed + 1, history.calls);
+        tally += history;
+    }
     drop(store);
     runtime.block_on(database.remove())?;
     tally.verdict()

@@ -114,18 +114,19 @@ async fn call(program: &str, arguments: &[&str]) -> Checked {
 struct Heard {
     stored: usize,
     refused: usize,
-    /// Of those, how many took more than a second.
+    /// Of each, how many took more than a second.
     slow: usize,
+    slowly_refused: usize,
     slowest_stored: Duration,
     slowest_refused: Duration,
 }
 
 impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, refused, slow, slowest_stored, slowest_refused } = self;
+        let Self { stored, refused, slow, slowly_refused, slowest_stored, slowest_refused } = self;
         write!(
             f,
-            "{stored} stored ({slow} slowly, at most {slowest_stored:.1?}), {refused} not ({slowest_refused:.1?})"
+            "{stored} stored ({slow} slowly, at most {slowest_stored:.1?}), {refused} not ({slowly_refused} slowly, at most {slowest_refused:.1?})"
         )
     }
 }
@@ -159,6 +160,7 @@ async fn listen(server: Arc<CouchStore>, name: String, time: Duration) -> Result
             heard.slowest_stored = heard.slowest_stored.max(taken);
         } else {
             heard.refused += 1;
+            heard.slowly_refused += usize::from(taken > Duration::from_secs(1));
             heard.slowest_refused = heard.slowest_refused.max(taken);
         }
         sleep(Duration::from_millis(100)).await;

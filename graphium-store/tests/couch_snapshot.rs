@@ -15,7 +15,12 @@ use graphium_store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{env, error::Error, process::Command, time::Duration};
+use std::{
+    env,
+    error::Error,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 #[path = "couch/real.rs"]
 mod real;
@@ -179,23 +184,47 @@ async fn a_server_that_starts_while_the_log_is_swept_misses_nothing() -> Checked
     Ok(())
 }
 
-/// Waits until little of the log is left at every node, as their lists have it.
-async fn wait_until_swept(urls: &[String]) -> Checked {
-    for url in urls {
+/// How long it may take until little of the log is left.
+const SWEPT: Duration = Duration::from_secs(90);
+
+/// What a node's list shows of the log and of the snapshot, in words; whether little of the log is left.
+async fn left_at(url: &str) -> (bool, String) {
+    let look = async {
         let client = CouchClient::new(CouchAddress::parse(url)?)?;
-        let mut left = 0;
-        for _ in 0..600 {
-            let names = client.names("log:", "log;", 1_000).await.unwrap_or_default();
-            left = names.len();
-            let has_first = names.first().is_some_and(|(id, _)| id == "log:0000000000000001");
-            if left > 0 && left <= 25 && !has_first {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let names = client.names("log:", "log;", 1_000).await?;
+        let head = client.get("snapshot:head").await?.map(|found| found.body);
+        let head = head.unwrap_or_default();
+        let (place, floor) = (&head["place"], &head["floor"]);
+        let span = names.first().zip(names.last()).map(|((first, _), (last, _))| format!("{first} to {last}"));
+        let few = (1..=25).contains(&names.len()) && names.iter().all(|(id, _)| id != "log:0000000000000001");
+        let span = span.unwrap_or_default();
+        let words = format!("{} entries, {span}; the snapshot has place {place} and floor {floor}", names.len());
+        Ok::<_, Box<dyn Error>>((few, words))
+    };
+    look.await.unwrap_or_else(|error| (false, error.to_string()))
+}
+
+/// Waits until little of the log is left at every node, as their lists have it. Meanwhile commands go on, as they do: each snapshot
+/// sweeps what the one before it has left. Answers with how many commands there are then.
+async fn wait_until_swept(store: &CouchStore, urls: &[String], mut number: usize) -> Result<usize, Box<dyn Error>> {
+    let begun = Instant::now();
+    loop {
+        let mut all = Vec::new();
+        for url in urls {
+            all.push(left_at(url).await);
         }
-        assert!(left > 0 && left <= 25, "{left} entries are left");
+        if all.iter().all(|(few, _)| *few) {
+            return Ok(number);
+        }
+        if begun.elapsed() > SWEPT {
+            let words: Vec<String> =
+                (1..).zip(all).map(|(node, (_, words))| format!("\n  node {node}: {words}")).collect();
+            return Err(format!("{SWEPT:?} after the last trouble much of the log is left:{}", words.concat()).into());
+        }
+        insist(store, number, number + 1).await?;
+        number += 1;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    Ok(())
 }
 
 fn trouble(arguments: [&str; 2]) -> Checked {
@@ -204,18 +233,27 @@ fn trouble(arguments: [&str; 2]) -> Checked {
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed", arguments.join(" ")).into()) }
 }
 
+/// How long a command is asked for again. A node that was killed is looked for every forty seconds after it is back.
+const INSISTENCE: Duration = Duration::from_secs(90);
+
 /// As clients do: what was not acknowledged is asked for again.
 async fn insist(store: &CouchStore, from: usize, to: usize) -> Checked {
     for number in from..to {
-        let mut last = Ok(());
-        for _ in 0..50 {
-            last = submit(store, &format!("t{number:03}"), &[]).await;
-            match last {
-                Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
-                _ => break,
+        let begun = Instant::now();
+        for attempt in 1.. {
+            match submit(store, &format!("t{number:03}"), &[]).await {
+                Ok(()) => break,
+                Err(StoreError::Unavailable(_)) if begun.elapsed() < INSISTENCE => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(error) => {
+                    let taken = begun.elapsed();
+                    return Err(
+                        format!("command {number} was not stored: {attempt} attempts, {taken:.1?}: {error}").into()
+                    );
+                }
             }
         }
-        last?;
     }
     Ok(())
 }
@@ -237,11 +275,11 @@ async fn a_real_server_purges_what_a_snapshot_has_made_superfluous() -> Checked 
     }
     trouble(["start", "3"])?;
     insist(&store, 120, 140).await?;
-    wait_until_swept(&database.urls).await?;
+    let number = wait_until_swept(&store, &database.urls, 140).await?;
     for node in 0..3 {
         let fresh = server_at(database.at(node)).await?;
-        assert_eq!(fresh.all_tasks(TaskQuery::default()).await?.len(), 140);
-        assert_eq!(fresh.last_event().await?, 140);
+        assert_eq!(fresh.all_tasks(TaskQuery::default()).await?.len(), number, "tasks by way of node {}", node + 1);
+        assert_eq!(fresh.last_event().await?, number as u64, "events by way of node {}", node + 1);
     }
     drop((store, other));
     Ok(database.remove().await?)

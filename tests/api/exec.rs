@@ -11,7 +11,7 @@ use graphium_core::{
     log::EndReason,
     runtime::{ContainerRuntime as _, ExecSpec, LogSource, TerminalSize},
     stream::{StreamCall, StreamLink as _, StreamRequest},
-    testing::Thing,
+    testing::{Operation, Thing},
 };
 use graphium_server::client::{Client, ClientError, ExecSocket};
 use reqwest::Method;
@@ -227,4 +227,81 @@ async fn nothing_of_a_command_but_its_program_is_told() {
         .exec(&"vm9".into(), graphium_core::stream::ExecWanted { container: "a".to_owned(), id: None, exec: spec });
     let told = streams.asked(&StreamCall::new("vm9".into(), 1, Duration::ZERO)).await.unwrap();
     assert!(matches!(&told[..], [StreamRequest::Exec(_)]) && !format!("{told:?}").contains("s3cret"), "{told:?}");
+}
+
+/// Sends bytes one by one, and the end.
+async fn type_in(socket: &mut ExecSocket, sent: &[u8]) {
+    for byte in sent {
+        within("its way", socket.input.send(ExecInput::Stdin(vec![*byte]))).await.unwrap();
+    }
+    within("its way", socket.input.send(ExecInput::Close {})).await.unwrap();
+}
+
+/// What comes before the command begins: for whom it is waited.
+async fn waits(socket: &mut ExecSocket) -> Vec<String> {
+    let mut waits = Vec::new();
+    loop {
+        let frame = tokio::time::timeout(Duration::from_secs(90), socket.frames.next()).await;
+        match frame.expect("it does not wait for ever") {
+            Some(Ok(ExecFrame::Waiting(wait))) => waits.push(wait.detail),
+            Some(Ok(ExecFrame::Begin(_))) => return waits,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_before_there_is_an_agent_waits_for_it_and_breaks_no_line() {
+    let (bed, engine, agent) = world().await;
+    agent.abort();
+    let _gone = agent.await;
+    let wait = Some(Duration::from_secs(80));
+    let mut socket = bed.admin.exec("vm1/shop-web", &command(&["cat"]), wait).await.unwrap();
+    let sent: Vec<u8> = (0..1000_u32).map(|number| (number % 251) as u8).collect();
+    type_in(&mut socket, &sent).await;
+    // Longer than a line may be blocked.
+    tokio::time::sleep(Duration::from_secs(33)).await;
+    let _again = crate::logs::agent(&bed, &engine).await;
+    assert!(!waits(&mut socket).await.is_empty());
+    let (out, _, end) = rest(&mut socket).await;
+    assert!(out == sent && end.exit_code == Some(0), "{} of {}, {end:?}", out.len(), sent.len());
+}
+
+#[tokio::test]
+async fn an_engine_that_takes_longer_than_a_line_may_be_silent_breaks_none_and_is_named() {
+    let (bed, engine, _agent) = world().await;
+    engine.hang(Operation::Exec);
+    let mut socket = exec(&bed.admin, &command(&["cat"])).await;
+    let sent: Vec<u8> = (0..1000_u32).map(|number| (number % 251) as u8).collect();
+    type_in(&mut socket, &sent).await;
+    let waiting = tokio::spawn(async move {
+        let told = waits(&mut socket).await;
+        (socket, told)
+    });
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert!(!waiting.is_finished(), "{:?}", waiting.await);
+    engine.release();
+    let (mut socket, told) = waiting.await.unwrap();
+    assert!(matches!(&told[..], [told] if told.contains("the engine of host `vm1` takes its time")), "{told:?}");
+    let (out, _, end) = rest(&mut socket).await;
+    assert!(out == sent && end.exit_code == Some(0), "{} of {}, {end:?}", out.len(), sent.len());
+}
+
+#[tokio::test]
+async fn a_command_ends_with_the_token_of_its_agent() {
+    let (bed, engine, agent) = world().await;
+    agent.abort();
+    let _gone = agent.await;
+    let before: Vec<_> = bed.admin.tokens().await.unwrap().into_iter().map(|token| token.id).collect();
+    let _again = crate::logs::agent(&bed, &engine).await;
+    let mut socket = begun(&bed.admin, &command(&["wait"])).await;
+    let tokens = bed.admin.tokens().await.unwrap();
+    let newest = tokens.iter().find(|token| !before.contains(&token.id)).unwrap();
+    bed.admin.revoke_token(&newest.id).await.unwrap();
+    let (_, _, end) = rest(&mut socket).await;
+    assert!(end.reason == EndReason::AgentLost && end.exit_code.is_none(), "{end:?}");
+    // Nobody who serves the host is left, and whoever asks is told so.
+    let wait = Some(Duration::from_millis(300));
+    let mut away = bed.admin.exec("vm1/shop-web", &command(&["cat"]), wait).await.unwrap();
+    assert_eq!(self::end(&mut away).await, EndReason::HostAway);
 }

@@ -3,16 +3,21 @@
 use crate::bed::Bed;
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    http::StatusCode,
     routing::{post, put},
 };
 use graphium_core::{
-    agent::{AgentLink, ClaimCall, LinkError},
+    agent::{Agent, AgentLink, AgentSettings, ClaimCall, LinkError, MemoryJournal},
     control::Role,
     id::{ClaimId, TaskId},
     task::Task,
+    testing::FakeRuntime,
 };
-use graphium_server::client::{Client, HttpLink};
+use graphium_server::{
+    client::{Client, HttpLink},
+    environment::TokioEnvironment,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
@@ -44,6 +49,122 @@ async fn a_session_takes_the_version_that_both_speak_and_says_who_is_too_old() {
     assert!(told.contains("vm1") && told.contains("2-3") && told.contains("update the server"), "{told}");
     assert_eq!(open(Some("0")).await.2["code"], "agent-too-old");
     assert_eq!(open(Some("new")).await.2["code"], "wrong-header");
+}
+
+#[tokio::test]
+async fn every_call_of_an_agent_is_looked_at_for_the_session_may_be_of_another_server() {
+    let bed = Bed::new().await;
+    let token = bed.token(Role::Agent, Some("vm1")).await;
+    let ask = async |method: Method, path: &str, versions: &str| {
+        let request = bed.request(method, path).bearer_auth(&token).header("graphium-protocol", versions);
+        let answer = request.json(&json!({})).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    let agents = |call: &str| format!("/api/v1/agents/vm1/{call}");
+    for (method, path) in [
+        (Method::POST, agents("session")),
+        (Method::POST, agents("claim")),
+        (Method::POST, agents("renew")),
+        (Method::PUT, agents("observation")),
+        (Method::POST, agents("streams")),
+        (Method::POST, agents("streams/any")),
+        (Method::GET, agents("streams/any")),
+    ] {
+        for (versions, code, help) in
+            [("0", "agent-too-old", "update the agent"), ("2-3", "server-too-old", "update the server")]
+        {
+            let (status, told) = ask(method.clone(), &path, versions).await;
+            assert_eq!((status, &told["code"]), (426, &json!(code)), "{method} {path}: {told}");
+            let words = told["detail"].as_str().unwrap();
+            assert!(words.contains(help) && words.contains("vm1"), "{words}");
+        }
+        let (status, told) = ask(method.clone(), &path, "1-2").await;
+        assert_ne!(status, 426, "{method} {path}: {told}");
+    }
+}
+
+/// A server that is replaced while a session lasts.
+#[derive(Default)]
+struct Replaced {
+    /// What it answers by now, but to the first call, instead of its own answer.
+    answer: Mutex<Option<(u16, Value)>>,
+    calls: Mutex<Vec<String>>,
+}
+
+#[tokio::test]
+async fn an_agent_says_who_is_to_be_updated_once_and_goes_on_when_that_is_done() {
+    let replaced = Arc::new(Replaced::default());
+    let answer = async |State(replaced): State<Arc<Replaced>>, request: Request| {
+        let call = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        assert_eq!(request.headers()["graphium-protocol"], "1", "{call}");
+        replaced.calls.lock().unwrap().push(call.clone());
+        let other = replaced.answer.lock().unwrap().clone();
+        let (status, body) = other.unwrap_or_else(|| match &*call {
+            "session" => {
+                let session = json!({"host": "vm1", "epoch": 1, "nonce": "n"});
+                (200, json!({"session": session, "leaseSeconds": 30, "serverVersion": "1"}))
+            }
+            "renew" => (200, json!({"held": []})),
+            "observation" => (204, json!(null)),
+            _ => (200, json!({"tasks": [], "requests": []})),
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (StatusCode::from_u16(status).unwrap(), Json(body))
+    };
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&replaced));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let notices: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = Arc::clone(&notices);
+    let settings = AgentSettings {
+        notify: Arc::new(move |notice| told.lock().unwrap().push(notice.to_string())),
+        ..AgentSettings::new("vm1".into(), 2)
+    };
+    let environment = Arc::new(TokioEnvironment::new());
+    let engine = FakeRuntime::with_environment(Arc::new(TokioEnvironment::new()));
+    let link = Arc::new(HttpLink::new(Client::new(&url, None).unwrap()));
+    let agent = Agent::new(link, Arc::new(engine), environment, Box::new(MemoryJournal::default()), settings);
+    let agent = tokio::spawn(agent.run(std::future::pending()));
+    let asked = async |wanted: &[&str]| {
+        replaced.calls.lock().unwrap().clear();
+        // Ever longer pauses lie between calls that fail.
+        let has_asked = || {
+            let calls = replaced.calls.lock().unwrap();
+            wanted.iter().all(|wanted| calls.iter().any(|call| call == wanted))
+        };
+        for _ in 0..400 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if has_asked() {
+                return tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
+        panic!("{wanted:?} is not asked any more");
+    };
+    asked(&["claim"]).await;
+    let problem = |code: &str, detail: &str| json!({"code": code, "detail": detail});
+    for (status, answer, words) in [
+        (426, problem("agent-too-old", "update the agent"), "update the agent"),
+        (404, problem("no-such-route", "there is nothing at `/x`"), "a server that is older is to be updated"),
+        (422, problem("wrong-shape", "`x` is missing"), "update the older of the two"),
+    ] {
+        notices.lock().unwrap().clear();
+        *replaced.answer.lock().unwrap() = Some((status, answer));
+        for _ in 0..2 {
+            asked(&["claim"]).await;
+        }
+        let told: Vec<String> =
+            notices.lock().unwrap().iter().filter(|told| told.contains("rejects")).cloned().collect();
+        assert!(!told.is_empty() && told.iter().all(|told| told.contains(words)), "{told:?}");
+        for call in ["/claim", "/observation"] {
+            assert!(told.iter().filter(|told| told.contains(call)).count() <= 1, "each is told once: {told:?}");
+        }
+    }
+    *replaced.answer.lock().unwrap() = None;
+    asked(&["claim"]).await;
+    assert!(!agent.is_finished(), "it waits for who fits it");
+    agent.abort();
 }
 
 /// What a server of the next version grants, and what it is told.

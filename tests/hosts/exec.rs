@@ -86,7 +86,10 @@ async fn commands_run_in_containers_of_any_host_and_every_byte_gets_through() {
     let estate = world().await;
     outputs_and_codes(&estate).await;
     pipes(&estate).await;
+    much_input(&estate).await;
+    closed_outputs(&estate).await;
     a_terminal(&estate).await;
+    a_signal_on_a_terminal(&estate).await;
     a_slow_reader(&estate).await;
     // Nothing but the program is told of what was run.
     for log in ["server.log", "agent-vm1.log", "agent-vm2.log"] {
@@ -147,6 +150,74 @@ async fn pipes(estate: &Estate) {
     writing.unwrap();
     let output = output.unwrap();
     assert!(output.status.success() && output.stdout == sent, "{} bytes: {:?}", output.stdout.len(), output.stderr);
+}
+
+/// Five megabytes that the command reads to the last byte, also where its engine takes its time to begin it.
+async fn much_input(estate: &Estate) {
+    let sent: Vec<u8> = (0..5_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let wanted = sha256_of(&sent);
+    for is_slow in [false, true] {
+        if is_slow {
+            estate.host("vm1").pause_engine().await.unwrap();
+        }
+        let mut child =
+            command(estate, &["-c", "a", "-i"], &["sh", "-c", "cat | busybox sha256sum; exit 5"]).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let bytes = sent.clone();
+        let writing = async move { stdin.write_all(&bytes).await };
+        let resuming = async {
+            if is_slow {
+                tokio::time::sleep(Duration::from_secs(12)).await;
+                estate.host("vm1").resume_engine().await.unwrap();
+            }
+        };
+        let all = async { futures::join!(writing, resuming, child.wait_with_output()) };
+        let (written, (), output) = within("five megabytes", all).await;
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(written.is_ok() && output.status.code() == Some(5), "{written:?} {output:?}");
+        assert!(output.stdout.starts_with(wanted.as_bytes()), "{wanted}: {output:?}");
+        assert_eq!(told.contains("the engine of host `vm1` takes its time"), is_slow, "{told}");
+    }
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    let mut child =
+        std::process::Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+/// As with `docker exec`, it has ended when it has ended, whatever it still says.
+async fn closed_outputs(estate: &Estate) {
+    let begun = std::time::Instant::now();
+    let output = exec(estate, &["-c", "a"], &["sh", "-c", "echo out; exec >&- 2>&-; sleep 12; exit 3"]).await;
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(3), &b"out\n"[..]), "{output:?}");
+    assert!(begun.elapsed() >= Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+/// The terminal is as it was before, and the code says by which signal it ended.
+async fn a_signal_on_a_terminal(estate: &Estate) {
+    let pid = estate.path("exec.pid");
+    let inner = format!(
+        "sh -c 'echo $$ >{}; exec {} stack exec shop -c a -- sleep 1000'; echo \"code $?\"; stty -a",
+        pid.display(),
+        env!("CARGO_BIN_EXE_graphium")
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &inner, "/dev/null"]).envs(estate.environment()).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = child.stdout.take().unwrap();
+    estate.until("it runs", async |estate| runs(estate, "sleep 1000").await).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let pid = std::fs::read_to_string(&pid).unwrap();
+    assert!(Command::new("kill").args(["-TERM", pid.trim()]).status().await.unwrap().success());
+    let mut text = String::new();
+    within("its end", async { futures::join!(shown.read_to_string(&mut text), child.wait()) }).await.0.unwrap();
+    assert!(text.contains("code 143") && text.contains(" icanon") && !text.contains("-icanon"), "{text}");
+    // And the command is told as a terminal tells it.
+    estate.until("it has ended there", async |estate| !runs(estate, "sleep 1000").await).await;
 }
 
 /// In a terminal of its own, by `script`: what is typed goes to the command, also Ctrl-C, and the terminal is as it was after it.
@@ -240,9 +311,15 @@ async fn a_command_ends_in_words_when_somebody_goes_away() {
     // Its server.
     let mut child = going(&estate, &["sh", "-c", "echo ready; sleep 1000"]);
     ready(&mut child).await;
+    let mut unread = going(&estate, &["sh", "-c", "echo ready; busybox head -c 50000000 /dev/zero"]);
+    ready(&mut unread).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     estate.kill_server().await;
     let (code, told) = ended(child).await;
     assert_eq!(code, Some(125), "{told}");
+    // It does not wait for whoever reads what came before.
+    let status = within("its end, unread", unread.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(125), "{status:?}");
     estate.start_server().await;
     estate.ok(&["stack", "remove", "shop", "--wait"]).await;
     estate.end().await;

@@ -22,7 +22,7 @@ fn stack(estate: &Estate, name: &str, check: Value) -> String {
 }
 
 /// What the server tells of every container.
-async fn containers(estate: &Estate) -> Value {
+pub async fn containers(estate: &Estate) -> Value {
     let token = estate.ok(&["token", "create", "--role", "viewer"]).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/api/v1/containers?limit=100", estate.url_of(0));

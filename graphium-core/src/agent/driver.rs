@@ -26,7 +26,13 @@ use futures::{
     select_biased,
     stream::FuturesUnordered,
 };
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    mem::{Discriminant, discriminant},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long the control plane may take to answer, beyond the time that it was told to wait.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -128,6 +134,8 @@ struct Driver {
     /// What goes on beside the work for the present session: the watch over the host, and the reading of logs.
     beside: Vec<AbortHandle>,
     is_offline: bool,
+    /// Which calls the control plane rejects at present, and with which words.
+    rejected: Vec<(Discriminant<Call>, String)>,
 }
 
 impl Driver {
@@ -144,6 +152,7 @@ impl Driver {
             steps,
             beside: Vec::new(),
             is_offline: false,
+            rejected: Vec::new(),
         }
     }
 
@@ -273,13 +282,19 @@ impl Driver {
         match input {
             Input::SessionOpened(grant) => {
                 self.is_offline = false;
+                self.rejected.clear();
                 let epoch = grant.session.epoch;
                 self.notify(&Notice::Connected { epoch, server_version: grant.server_version.clone() });
                 self.watch(epoch);
                 Some(Reason::Session)
             }
             Input::LinkFailed(call, error) => {
-                if matches!(error, LinkError::Unreachable(_)) && !std::mem::replace(&mut self.is_offline, true) {
+                let is_news = match error {
+                    LinkError::Unreachable(_) => !std::mem::replace(&mut self.is_offline, true),
+                    LinkError::Rejected(words) => self.is_other_rejection(call, words),
+                    _ => false,
+                };
+                if is_news {
                     self.notify(&Notice::LinkLost(error.clone()));
                 }
                 matches!(call, Call::Report(_)).then_some(Reason::ReportFailed)
@@ -288,6 +303,12 @@ impl Driver {
                 if std::mem::replace(&mut self.is_offline, false) {
                     self.notify(&Notice::LinkBack);
                 }
+                let taken = match input {
+                    Input::Granted(_) => Call::Claim,
+                    Input::Acknowledged(key) => Call::Report(key.clone()),
+                    _ => Call::Renew,
+                };
+                self.rejected.retain(|(call, _)| *call != discriminant(&taken));
                 matches!(input, Input::Acknowledged(_)).then_some(Reason::ReportTaken)
             }
             Input::Ended(key, outcome) => {
@@ -298,6 +319,18 @@ impl Driver {
             }
             Input::Stepped(..) | Input::Tick | Input::Closing => None,
         }
+    }
+
+    /// Notes that a call was rejected, which repeats itself until one of the two sides is another; and whether that is news. What keeps
+    /// a session from being opened is told by the end of the agent.
+    fn is_other_rejection(&mut self, call: &Call, words: &str) -> bool {
+        let kind = discriminant(call);
+        if *call == Call::Session || self.rejected.iter().any(|(known, said)| *known == kind && said == words) {
+            return false;
+        }
+        self.rejected.retain(|(known, _)| *known != kind);
+        self.rejected.push((kind, words.to_owned()));
+        true
     }
 
     /// Makes health checks for as long as the agent runs, whether the control plane answers or not.

@@ -10,17 +10,18 @@ use crate::{
     environment::Environment,
     exec::{ExecBegin, ExecEnd, ExecFrame, ExecInput, ExecRequest, LARGEST, WINDOW},
     id::HostId,
-    log::EndReason,
+    log::{EndReason, LogWait},
     runtime::{ContainerRuntime, ExecEvent, ExecFeed, Execution, RuntimeError},
-    stream::{ExecLine, StreamLink},
+    stream::{ExecLine, InputRefused, StreamLink},
 };
 use futures::{
     FutureExt as _, Sink, SinkExt as _, StreamExt as _,
-    future::{ready, select},
+    future::{Fuse, ready, select},
     select_biased,
     stream::BoxStream,
 };
 use inbox::Inbox;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::VecDeque,
     pin::{Pin, pin},
@@ -30,6 +31,9 @@ use std::{
 
 /// How long the way to whoever asked may take to come about, and to take a message: it is always read.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long the engine may take to begin it, and after how long whoever asked is told that it takes its time.
+const BEGIN: Duration = Duration::from_secs(180);
+const SOON: Duration = Duration::from_secs(2);
 /// After how long it is over when nothing is sent and nothing is written.
 pub(super) const IDLE: Duration = Duration::from_secs(3600);
 /// How long whoever asked may take to hear of the end.
@@ -74,55 +78,98 @@ impl Exec {
             let _ = output.say(ExecFrame::end(EndReason::TooMany, detail)).await;
             return output.close(input).await;
         }
-        // What comes before the command runs lies in the buffers of the way.
-        let mut execution = match self.begin(&mut output).await {
-            Ok(Some(begun)) => begun,
-            Ok(None) => return output.close(input).await,
-            Err(_) => return,
-        };
-        let (inbox, execution) = &mut execution;
+        let inbox = Inbox::new(Arc::clone(&self.environment));
         let left = {
-            let mut work = pin!(self.work(inbox, execution, &mut output).fuse());
-            let mut hearing = pin!(hear(&mut input, inbox).fuse());
-            let mut idle = pin!(self.idle(inbox).fuse());
-            select_biased! {
-                ended = work => ended.map_or(Left::Gone, |()| Left::Ended),
-                left = hearing => left,
-                () = idle => Left::Told(
-                    EndReason::Idle,
-                    format!("nothing was sent and nothing was written for {} minutes", IDLE.as_secs() / 60),
-                ),
+            // From the first moment on: what is sent before the command runs lies in its inbox, and signs of life are answered.
+            let mut hearing = pin!(hear(&mut input, &inbox).fuse());
+            let (begun, early) = self.begin(&inbox, &mut output, hearing.as_mut()).await;
+            match (begun, early) {
+                (None, _) => None,
+                (Some(execution), Some(left)) => Some((execution, left)),
+                (Some(mut execution), None) => {
+                    let left = self.go_on(&inbox, &mut execution, &mut output, hearing).await;
+                    Some((execution, left))
+                }
             }
         };
-        if let Left::Told(reason, detail) = &left {
-            let _ = output.say(ExecFrame::end(*reason, detail.clone())).await;
-        }
-        if !matches!(left, Left::Ended) {
-            self.hang_up(inbox, &mut execution.events).await;
+        if let Some((mut execution, left)) = left {
+            if let Left::Told(reason, detail) = &left {
+                let _ = output.say(ExecFrame::end(*reason, detail.clone())).await;
+            }
+            if !matches!(left, Left::Ended) {
+                self.hang_up(&inbox, &mut execution.events).await;
+            }
         }
         output.close(input).await;
     }
 
-    /// Begins it; `None`: it could not be begun, which was said.
-    async fn begin(&self, output: &mut Output) -> Result<Option<(Inbox, Execution)>, LinkError> {
-        let inbox = Inbox::new(Arc::clone(&self.environment));
+    /// Lets it run until it has ended, or is left alone.
+    async fn go_on(
+        &self,
+        inbox: &Inbox,
+        execution: &mut Execution,
+        output: &mut Output,
+        mut hearing: Pin<&mut Fuse<impl Future<Output = Left>>>,
+    ) -> Left {
+        let mut work = pin!(self.work(inbox, execution, output).fuse());
+        let mut idle = pin!(self.idle(inbox).fuse());
+        select_biased! {
+            ended = work => ended.map_or(Left::Gone, |()| Left::Ended),
+            left = hearing => left,
+            () = idle => Left::Told(
+                EndReason::Idle,
+                format!("nothing was sent and nothing was written for {} minutes", IDLE.as_secs() / 60),
+            ),
+        }
+    }
+
+    /// Begins it. `None`: it could not be begun, which was said, or nobody is there to be told. With it what was heard meanwhile that ends
+    /// it: one that was asked of the engine is begun all the same, and only then it can be told to end.
+    async fn begin(
+        &self,
+        inbox: &Inbox,
+        output: &mut Output,
+        mut hearing: Pin<&mut Fuse<impl Future<Output = Left>>>,
+    ) -> (Option<Execution>, Option<Left>) {
         let feed = ExecFeed { stdin: inbox.stdin(), sizes: inbox.sizes() };
         let container = &self.request.container;
-        let begun = match self.same().await {
-            Ok(()) => self.runtime.exec(container, &self.request.exec, feed).await,
-            Err(error) => Err(error),
+        let mut begin = pin!(
+            async {
+                self.same().await?;
+                self.runtime.exec(container, &self.request.exec, feed).await
+            }
+            .fuse()
+        );
+        let mut soon = pin!(self.environment.sleep(SOON).fuse());
+        let mut late = pin!(self.environment.sleep(BEGIN).fuse());
+        let mut early = None;
+        let begun = loop {
+            select_biased! {
+                begun = begin => break begun,
+                left = hearing => early = Some(left),
+                () = soon => {
+                    let rest = SignedDuration::try_from(BEGIN - SOON).unwrap_or_default();
+                    let until = self.environment.now().saturating_add(rest).unwrap_or(Timestamp::MAX);
+                    let detail = format!("the engine of host `{}` takes its time: waiting until {until:.0}", self.host);
+                    // Who is gone is found to be in the end.
+                    let _ = output.say(ExecFrame::Waiting(LogWait { detail, until })).await;
+                }
+                () = late => break Err(RuntimeError::TimedOut {
+                    operation: format!("beginning a command in container {container} on host `{}`", self.host),
+                    seconds: BEGIN.as_secs(),
+                }),
+            }
         };
-        match begun {
-            Ok(execution) => {
+        let said = match (&begun, &early) {
+            (Ok(execution), None) => {
                 let container_id = execution.container_id.clone();
-                output.say(ExecFrame::Begin(ExecBegin { container_id })).await?;
-                Ok(Some((inbox, execution)))
+                output.say(ExecFrame::Begin(ExecBegin { container_id })).await
             }
-            Err(error) => {
-                output.say(failed(&error)).await?;
-                Ok(None)
-            }
-        }
+            (Ok(_), Some(_)) => Ok(()),
+            (Err(error), _) => output.say(failed(error)).await,
+        };
+        let early = early.or(said.is_err().then_some(Left::Gone));
+        (begun.ok(), early)
     }
 
     /// Whether the container is still the one that is meant. A name is given anew, and a command may change something.
@@ -210,8 +257,7 @@ async fn hear(input: &mut BoxStream<'static, ExecInput>, inbox: &Inbox) -> Left 
         match heard {
             ExecInput::Stdin(bytes) => {
                 if inbox.put(&bytes).is_err() {
-                    let detail = "more was sent than the command has room for: wait until it says that it has taken it";
-                    return Left::Told(EndReason::Breach, detail.to_owned());
+                    return Left::Told(EndReason::Breach, InputRefused::Overflow.to_string());
                 }
             }
             ExecInput::Close {} => inbox.close(),

@@ -23,6 +23,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 /// How often everything is told, whether it changed or not.
 const PERIOD: Duration = Duration::from_secs(30);
+/// For how long one stream of changes is relied upon. A connection may be forgotten by whoever stands in between, who tells neither
+/// side: then no change comes, and no end.
+const LISTEN: Duration = Duration::from_secs(300);
+/// A stream that is at least so old, and has not told of what a look shows, is one of these.
+const SUSPECT: Duration = Duration::from_secs(20);
 /// How often an engine is asked that does not say by itself when something changes.
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// Pause after a failure, and before a second look after a change.
@@ -76,18 +81,22 @@ impl Watchman {
     /// Watches until the control plane no longer wants to hear of it from this session.
     pub(super) async fn watch(self) -> LinkError {
         let mut changes: Option<Changes> = None;
+        let mut listening_since = Duration::ZERO;
         let mut engine: Option<EngineInfo> = None;
         let mut told: Option<Vec<ObservedContainer>> = None;
         let mut held: Option<Vec<Holding>> = None;
         let mut held_at: Option<Duration> = None;
         let mut inspected = Inspected::default();
         let mut is_lost = false;
+        let mut rejected: Option<LinkError> = None;
         let mut reason = Reason::Period;
         loop {
             // Watching begins before looking, so that nothing falls in between.
-            if changes.is_none() {
+            let is_old = self.environment.elapsed() - listening_since >= LISTEN;
+            if changes.is_none() || is_old && reason == Reason::Period {
                 inspected.clear();
                 changes = self.runtime.watch().await.ok();
+                listening_since = self.environment.elapsed();
             }
             // So is that of the health of containers.
             let health = self.health.change();
@@ -116,6 +125,12 @@ impl Watchman {
                             endpoint: engine.endpoint.clone(),
                         });
                     }
+                    // Nobody has told of that: the next look listens anew.
+                    let is_suspect = reason == Reason::Period && begin - listening_since >= SUSPECT;
+                    if is_suspect && told.as_ref().is_some_and(|told| *told != sight.containers) {
+                        changes = None;
+                        (pause, next) = (AGAIN, Reason::Period);
+                    }
                     engine = Some(sight.engine.clone());
                     let is_other = sight.holdings.is_some() && sight.holdings != held;
                     let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers) || is_other;
@@ -133,15 +148,21 @@ impl Watchman {
             if let Some(report) = report {
                 match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
                     Ok(()) => {
+                        rejected = None;
                         held_at = report.holdings.is_some().then_some(begin).or(held_at);
                         (told, held) = (report.containers.or(told), report.holdings.or(held));
                     }
                     Err(end @ (LinkError::SessionLost(_) | LinkError::SessionUnknown(_) | LinkError::Denied(_))) => {
                         return end;
                     }
-                    Err(_) => {
+                    Err(error) => {
                         told = None;
                         pause = AGAIN;
+                        // Silence the other calls tell of; that it is not understood only this one.
+                        if matches!(error, LinkError::Rejected(_)) && rejected.as_ref() != Some(&error) {
+                            self.notify(&Notice::LinkLost(error.clone()));
+                            rejected = Some(error);
+                        }
                     }
                 }
             }

@@ -30,8 +30,10 @@ pub enum Phase {
     Stopping,
     /// The engine removes something.
     Removing,
-    /// The engine does not answer.
+    /// An earlier attempt is still at the same container.
     Waiting,
+    /// The engine does not answer.
+    Away,
 }
 
 impl Phase {
@@ -46,13 +48,13 @@ impl Phase {
             Self::Checking => "checking",
             Self::Stopping => "stopping",
             Self::Removing => "removing",
-            Self::Waiting => "waiting",
+            Self::Waiting | Self::Away => "waiting",
         }
     }
 
     /// Whether it keeps the engine busy. A phase that merely waits holds no slot.
     pub fn is_work(self) -> bool {
-        !matches!(self, Self::Settling | Self::Checking | Self::Waiting)
+        !matches!(self, Self::Settling | Self::Checking | Self::Waiting | Self::Away)
     }
 }
 

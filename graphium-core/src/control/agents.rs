@@ -124,8 +124,8 @@ impl AgentLink for Control {
 }
 
 impl Control {
-    /// A host in maintenance begins nothing new; whoever asks again for what it has gets it. Nobody changes that between the
-    /// look and the grant, be it at another server.
+    /// A host in maintenance begins nothing new, nor does one whose engine does not answer; whoever asks again for what it has
+    /// gets it. Nobody changes that between the look and the grant, be it at another server.
     async fn grant(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, ControlError> {
         let key = Key::new(Kind::Host, request.host.as_str());
         let mut looks = 0;
@@ -133,8 +133,9 @@ impl Control {
             let host = self.store.record(&key).await?;
             let expect = host.as_ref().map_or(Expect::Absent, |host| Expect::Version(host.version));
             let mood: Option<Mood> = host.as_ref().map(Record::read).transpose()?;
-            let is_in_maintenance = mood.is_some_and(|mood| mood.status == HostStatus::Maintenance);
-            let max = if is_in_maintenance { 0 } else { request.max };
+            let begins_nothing =
+                mood.is_some_and(|mood| mood.status == HostStatus::Maintenance || mood.engine_error.is_some());
+            let max = if begins_nothing { 0 } else { request.max };
             let expect = Some((key.clone(), expect));
             looks += 1;
             match self.store.claim(ClaimRequest { max, expect, ..request.clone() }, now).await {
@@ -188,9 +189,12 @@ impl Control {
 
 /// Of a [`Host`](crate::inventory::Host) whether it takes work.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Mood {
     #[serde(default)]
     status: HostStatus,
+    #[serde(default)]
+    engine_error: Option<String>,
 }
 
 /// A container on the host that reported it, whatever the report says.

@@ -26,7 +26,7 @@ impl Control {
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;
         }
-        let inventory = self.planning_inventory(&stack.id).await?;
+        let inventory = self.inventory_for(&stack).await?;
         let planning = plan::Options {
             pull_images: options.pull_images,
             explain: options.explain,
@@ -60,7 +60,7 @@ impl Control {
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;
         }
-        let inventory = self.planning_inventory(&saved.stack.id).await?;
+        let inventory = self.inventory_for(&saved.stack).await?;
         let present = Facts::of(&saved.plan, &saved.stack, &inventory, applied_fact(existing.as_ref()));
         let outdated = |changes| ControlError::Outdated { stack: saved.stack.name.clone(), changes };
         let changes = saved.facts.changes(&present, &saved.stack.name);

@@ -102,12 +102,21 @@ impl Control {
     fn learn_what_others_heard(&self, others: &[Versioned<ServerRecord>], now: Timestamp) {
         let elapsed = self.environment.elapsed();
         let mut state = self.state();
-        for (host, at) in others.iter().flat_map(|server| &server.value.heard) {
+        let mut told = BTreeMap::new();
+        let each = others.iter().flat_map(|server| server.value.heard.iter().map(move |(host, at)| (server, host, at)));
+        for (server, host, at) in each {
+            // Clocks differ, and go back: what is told of a time to come is as old as we know it.
+            let key = (server.value.id.clone(), host.clone());
+            let known =
+                state.company.told.get(&key).filter(|(said, _)| said == at).map_or(elapsed, |(_, since)| *since);
+            told.insert(key, (*at, known));
             let silence = Duration::try_from(now.duration_since(*at)).unwrap_or_default();
+            let silence = silence.max(elapsed.saturating_sub(known));
             if let Some(presence) = state.presence.get_mut(host) {
                 presence.heard = presence.heard.max(elapsed.saturating_sub(silence));
             }
         }
+        state.company.told = told;
     }
 
     /// Hosts that this server has heard not long ago, and when.
@@ -152,4 +161,6 @@ pub(super) struct Company {
     last: Option<Duration>,
     /// When we last saw something.
     looked: Option<Duration>,
+    /// When which server heard which host, as it says, and since when we know it by that.
+    told: BTreeMap<(String, HostId), (Timestamp, Duration)>,
 }

@@ -131,7 +131,7 @@ impl Control {
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
         self.admit(stack)?;
-        let inventory = self.planning_inventory(&stack.id).await?;
+        let inventory = self.inventory_for(stack).await?;
         let options = plan::Options {
             pull_images: options.pull_images,
             explain: options.explain,
@@ -176,6 +176,7 @@ impl Control {
         let open = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
         let others: BTreeSet<DeploymentId> = open.into_iter().filter_map(|task| task.deployment_id).collect();
         submission.supersedes.extend(others);
+        self.wait_for_forgotten(&mut submission, record).await?;
         give_time_to_stop(&mut submission.tasks, existing.map(|existing| &existing.value), record);
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
         let _consequences = Consequences {

@@ -15,9 +15,7 @@ use crate::{
     inventory::{ContainerStatus, Host, Inventory},
     plan::{Plan, Trace},
     runtime::beside,
-    store::{
-        Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
-    },
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, Submission, TaskStoreExt, Versioned},
     task::{Gate, Task, TaskStatus},
 };
 use futures::FutureExt;
@@ -248,7 +246,9 @@ impl Control {
             let host = self.store.document::<Host>(one.host_id.as_str()).await?;
             let is_there =
                 host.is_some_and(|host| host.value.offline_since.is_none() && host.value.engine_error.is_none());
-            let is_early = one.not_before.is_some_and(|moment| moment > self.environment.now());
+            // One that is later than it can have been put off was noted before the clock went back.
+            let now = self.environment.now();
+            let is_early = one.not_before.is_some_and(|moment| moment > now && moment.duration_since(now) <= AGAIN);
             if !is_there || is_early || self.is_still_moving(&one).await? {
                 continue;
             }
@@ -269,8 +269,7 @@ impl Control {
         let mut submission = Submission { records: self.planned()?.into_iter().collect(), ..Submission::default() };
         let expect = Expect::Version(version);
         if let Some(deployment) = &one.deployment_id {
-            let query = TaskQuery { deployment: Some(deployment.clone()), ..TaskQuery::default() };
-            let tasks = self.store.all_tasks(query).await?;
+            let tasks = self.tasks_for(&one, deployment).await?;
             if tasks.iter().any(|task| !task.status.is_terminal()) {
                 return Ok(());
             }
@@ -332,24 +331,26 @@ fn fenced(one: &Forgotten) -> Option<NewEvent> {
     })
 }
 
-/// The tasks that remove what was forgotten, but for what a stack wants that lives.
-fn tasks_of(
+/// The tasks that remove what was forgotten, but for what its own stack wants again where it lives: that takes it for its own. One
+/// of another `@id` under the same name waits until it is gone.
+pub(super) fn tasks_of(
     one: &Forgotten,
     stacks: &[Versioned<StackRecord>],
     deployment: &DeploymentId,
     uuid: &str,
     now: Timestamp,
 ) -> Vec<Task> {
+    let own = || stacks.iter().map(|stack| &stack.value).filter(|stack| stack.id == one.stack_id);
     let is_wanted = |engine_name: &str| {
-        stacks.iter().map(|stack| &stack.value.applied).any(|applied| {
+        own().map(|stack| &stack.applied).any(|applied| {
             let mut there = applied.placements.iter().filter(|(_, host)| **host == one.host_id);
             there.any(|(name, _)| applied.stack.engine_name(name) == engine_name)
         })
     };
     // Its networks and volumes are called after the stack: one that has been deployed again needs them where it is.
-    let is_there_again = stacks.iter().map(|stack| &stack.value).any(|stack| {
+    let is_there_again = own().any(|stack| {
         let mut hosts = stack.applied.placements.values().chain(stack.traces.iter().map(|trace| &trace.host));
-        (stack.id == one.stack_id || stack.name == one.stack_name) && hosts.any(|host| *host == one.host_id)
+        hosts.any(|host| *host == one.host_id)
     });
     let containers = one.containers.iter().filter(|container| !is_wanted(&container.name));
     let containers =

@@ -40,6 +40,7 @@ mod status;
 mod tasks;
 mod tokens;
 mod users;
+mod vacate;
 mod view;
 
 pub use adopt::{AdoptOptions, Comparison, MOST_ADOPTED};
@@ -52,7 +53,7 @@ pub use forget::{Forgotten, ForgottenContainer};
 pub use history::{DifferenceView, LiveDifferenceView, RevisionView, Sighting};
 use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
-pub use moving::{Drain, Leaving, Remaining, RemainingState};
+pub use moving::{Drain, Leaving, Remaining, RemainingState, Tried};
 pub use orphans::{Orphan, OrphanKind, OrphanReason};
 pub use policy::{MAX_RESCHEDULE_AFTER, PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
@@ -70,6 +71,7 @@ use crate::{
     store::{Expect, TaskStore},
     stream::StreamExchange,
 };
+use jiff::Timestamp;
 use presence::Presence;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -152,6 +154,8 @@ struct State {
     lost: moving::Moves,
     /// When what was forgotten is looked at next.
     forgotten_due: Duration,
+    /// The time of the last tick: a clock that has gone back shows by it.
+    clock: Option<Timestamp>,
     /// When the store is to be pruned next, in time since the start; absent: at once.
     prune_at: Option<Duration>,
 }

@@ -1,15 +1,15 @@
 //! The monitor: finishes what is in flight.
 
-use super::{Control, ControlError, StackHead};
+use super::{Control, ControlError, DeploymentKind, StackHead};
 use crate::{
-    id::DeploymentId,
+    id::{DeploymentId, TaskId},
     store::{Key, Kind, StoreError, TaskQuery, TaskStoreExt},
     task::{Input, Task},
 };
 use futures::future::select;
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 /// Between two looks while something is under way: attempts wait for their time, leases run out.
 const BUSY_TICK: Duration = Duration::from_secs(1);
@@ -61,6 +61,7 @@ impl Control {
         if !acted.ready.is_empty() {
             self.work_is_ready(&acted.ready);
         }
+        self.mend_times(now).await?;
         self.keep_company().await?;
         self.mark_absent().await?;
         self.sweep().await?;
@@ -112,9 +113,9 @@ impl Control {
     async fn enforce_deadline(&self, id: &DeploymentId) -> Result<(), ControlError> {
         let now = self.environment.now();
         let Some(record) = self.store.record(&Key::new(Kind::Deployment, id.as_str())).await? else { return Ok(()) };
-        let Limit { deadline } = record.read()?;
+        let Limit { deadline, kind } = record.read()?;
         if deadline.is_none_or(|deadline| deadline > now) {
-            return Ok(());
+            return if kind == DeploymentKind::Move { self.give_up_targets(id).await } else { Ok(()) };
         }
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
@@ -122,17 +123,45 @@ impl Control {
     }
 
     /// Asks those of some tasks to end that have not ended and were not asked; whether there was one.
+    ///
+    /// What waits for one that ends by it ends in the same step: of a large deployment few are asked one by one.
     pub(super) async fn cancel_open(&self, tasks: &[Task], reason: &str) -> Result<bool, ControlError> {
         let now = self.environment.now();
         let mut asked = false;
+        let mut ended: BTreeSet<TaskId> = BTreeSet::new();
         for task in tasks.iter().filter(|task| !task.status.is_terminal() && task.cancel_requested.is_none()) {
+            if ended.contains(&task.id) {
+                continue;
+            }
             asked = true;
             match self.store.act(&task.id, Input::Cancel { reason: reason.to_owned() }, now).await {
-                Ok(_) | Err(StoreError::Refused { .. }) => {}
+                Ok(acted) => {
+                    ended.extend(acted.tasks.into_iter().filter(|task| task.status.is_terminal()).map(|task| task.id));
+                }
+                Err(StoreError::Refused { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(asked)
+    }
+
+    /// A clock that has gone back leaves hosts that are away since a time to come: what counts from then counts from now.
+    async fn mend_times(&self, now: Timestamp) -> Result<(), ControlError> {
+        let last = self.state().clock;
+        if last.is_none_or(|last| last > now) {
+            for host in self.known_hosts().await? {
+                let is_ahead = |time: &Option<Timestamp>| time.is_some_and(|time| time > now);
+                if is_ahead(&host.offline_since) || is_ahead(&host.engine_away_since) {
+                    self.change_host(&host.id, |host| {
+                        host.offline_since = host.offline_since.map(|since| since.min(now));
+                        host.engine_away_since = host.engine_away_since.map(|since| since.min(now));
+                    })
+                    .await?;
+                }
+            }
+        }
+        self.state().clock = Some(now);
+        Ok(())
     }
 
     async fn sweep(&self) -> Result<(), ControlError> {
@@ -164,9 +193,10 @@ impl Control {
     }
 }
 
-/// Of a [`DeploymentState`](super::DeploymentState) that by which it is to have ended.
+/// Of a [`DeploymentState`](super::DeploymentState) what says when it is given up.
 #[derive(Deserialize)]
 struct Limit {
     #[serde(default)]
     deadline: Option<Timestamp>,
+    kind: DeploymentKind,
 }

@@ -49,6 +49,7 @@ impl Control {
             host.offline_since = None;
             host.agent_version = Some(report.agent_version.clone());
             host.engine_error.clone_from(&report.engine_error);
+            host.engine_away_since = report.engine_error.as_ref().map(|_| host.engine_away_since.unwrap_or(now));
             if let Some(engine) = &report.engine {
                 host.cpu = engine.cpus;
                 host.memory = engine.memory;

@@ -2,7 +2,7 @@
 
 use super::{Control, ControlError, StackHead};
 use crate::{
-    id::HostId,
+    id::{HostId, StackId},
     inventory::{Host, HostStatus},
     store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskStoreExt, Versioned},
 };
@@ -145,9 +145,8 @@ impl Control {
     pub(super) fn has_turned(&self, host: &HostId) {
         let mut state = self.state();
         state.turned.insert(host.clone());
-        // There may be more room now.
-        state.moves.hurry();
-        state.lost.hurry();
+        state.moves.look_soon();
+        state.lost.look_soon();
         state.forgotten_due = Duration::ZERO;
         drop(state);
         self.wake.notify(usize::MAX);
@@ -186,7 +185,21 @@ impl Control {
             let traces = head.traces.iter().map(|trace| &trace.host);
             head.applied.placements.values().chain(traces).any(|host| turned.contains(host))
         };
-        self.look_at(stacks.into_iter().filter(is_there));
+        let concerned: Vec<StackHead> = stacks.into_iter().filter(is_there).collect();
+        {
+            let mut state = self.state();
+            let is_back = |host| state.presence.get(host).is_none_or(|presence| presence.said != Said::Offline);
+            if turned.iter().any(is_back) {
+                // There may be more room now.
+                state.moves.hurry();
+                state.lost.hurry();
+            } else {
+                let is_concerned = |id: &StackId| concerned.iter().any(|head| head.id == *id);
+                state.moves.hurry_for(is_concerned);
+                state.lost.hurry_for(is_concerned);
+            }
+        }
+        self.look_at(concerned.into_iter());
         Ok(())
     }
 
@@ -254,6 +267,10 @@ impl Control {
                 if !takes_work(&before) && takes_work(&host) {
                     // What could not be brought back there can be now.
                     self.state().turned.insert(host.id.clone());
+                }
+                if before.engine_error.is_some() && host.engine_error.is_none() {
+                    // What waits for the engine is to be had again.
+                    self.signal(&host.id).notify(usize::MAX);
                 }
                 self.wake.notify(usize::MAX);
                 Ok(Some(host))

@@ -7,10 +7,24 @@ use crate::{
     inventory::{ContainerStatus, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Reservations, Stack},
-    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
+    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
     task::{Task, TaskStatus},
 };
 use std::collections::BTreeMap;
+
+/// All that plans are made with.
+#[derive(Debug)]
+pub(super) struct Estate {
+    inventory: Inventory,
+    pub(super) stacks: Vec<StackRecord>,
+    fences: Vec<forget::Forgotten>,
+}
+
+impl Estate {
+    pub(super) fn hosts(&self) -> &[Host] {
+        &self.inventory.hosts
+    }
+}
 
 impl Control {
     /// Hosts and the containers that were seen on them.
@@ -28,6 +42,12 @@ impl Control {
 
     /// The inventory with what other stacks have placed and reserved: a place-holder where nobody has seen the container yet.
     pub(super) async fn planning_inventory(&self, planned: &StackId) -> Result<Inventory, ControlError> {
+        let estate = self.estate().await?;
+        self.inventory_of(&estate, planned).await
+    }
+
+    /// All that plans of whatever stack are made with, read once.
+    pub(super) async fn estate(&self) -> Result<Estate, ControlError> {
         let mut inventory = self.inventory().await?;
         let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
         let fences = self.forgotten().await?;
@@ -38,11 +58,19 @@ impl Control {
                 host.offline_since.get_or_insert(fence.forgotten_at);
             }
         }
-        if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned) {
-            forget::hide(&mut inventory, &fences, &own.value);
-        }
         for host in &mut inventory.hosts {
             host.reserved = Reservations::default();
+        }
+        Ok(Estate { inventory, stacks: stacks.into_iter().map(|stack| stack.value).collect(), fences })
+    }
+
+    /// What one stack is planned with.
+    pub(super) async fn inventory_of(&self, estate: &Estate, planned: &StackId) -> Result<Inventory, ControlError> {
+        let Estate { inventory, stacks, fences } = estate;
+        let mut inventory = inventory.clone();
+        let own = stacks.iter().find(|stack| stack.id == *planned);
+        if let Some(own) = own {
+            forget::hide(&mut inventory, fences, own);
         }
         let by_id: BTreeMap<HostId, usize> =
             inventory.hosts.iter().enumerate().map(|(index, host)| (host.id.clone(), index)).collect();
@@ -52,10 +80,8 @@ impl Control {
         }
         // What removes orphans of it is of no deployment that there is a record of.
         let mut tasks = self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?;
-        if let Some(own) = stacks.iter().find(|stack| stack.value.id == *planned)
-            && !own.value.status.is_up()
-        {
-            let query = TaskQuery { deployment: Some(own.value.deployment_id.clone()), ..TaskQuery::default() };
+        if let Some(own) = own.filter(|own| !own.status.is_up()) {
+            let query = TaskQuery { deployment: Some(own.deployment_id.clone()), ..TaskQuery::default() };
             tasks.extend(self.store.all_tasks(query).await?);
         }
         for task in tasks {
@@ -63,7 +89,7 @@ impl Control {
                 doubt(&mut inventory.containers[*index], &task);
             }
         }
-        for Versioned { value: stack, .. } in stacks.iter().filter(|stack| stack.value.id != *planned) {
+        for stack in stacks.iter().filter(|stack| stack.id != *planned) {
             for (definition, taken) in reserved(stack) {
                 if let Some(&host) = by_id.get(&taken.hosted_on) {
                     inventory.hosts[host].reserved.add(&definition.resources.reservations);

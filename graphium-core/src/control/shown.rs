@@ -130,7 +130,7 @@ pub struct TaskView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
-    /// `task`, `host`, `retry`, `slot`, `agent`.
+    /// `task`, `host`, `engine`, `retry`, `slot`, `agent`.
     pub reason: String,
     /// For people: `host vm2, offline since …`.
     pub on: String,

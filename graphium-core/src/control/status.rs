@@ -105,6 +105,10 @@ impl Control {
             Some(_) => (format!("host {}, offline since {since}", task.host_id), since),
             None => (format!("host {}, whose agent has never connected", task.host_id), since),
         });
+        let engine = host.and_then(|host| {
+            let on = format!("host {}, whose engine does not answer: {}", task.host_id, host.engine_error.as_ref()?);
+            Some((on, host.engine_away_since.unwrap_or(task.date_created)))
+        });
         let wait =
             |reason: &str, on: String, since, until| Some(Waiting { reason: reason.to_owned(), on, since, until });
         match task.status {
@@ -112,9 +116,10 @@ impl Control {
             TaskStatus::Assigned | TaskStatus::Running => {
                 let lease = task.lease.as_ref().map(|lease| lease.expires_at);
                 let since = task.started_at.or(task.assigned_at).unwrap_or(task.date_created);
-                match absent {
-                    Some((on, since)) => wait("host", on, since, lease),
-                    None => wait(
+                match (absent, engine) {
+                    (Some((on, since)), _) => wait("host", on, since, lease),
+                    (None, Some((on, since))) => wait("engine", on, since, lease),
+                    (None, None) => wait(
                         "agent",
                         format!("host {}: {}", task.host_id, progress_line(task.progress.as_ref())),
                         since,
@@ -130,6 +135,9 @@ impl Control {
                 if host.is_some_and(|host| host.status == HostStatus::Maintenance) {
                     let on = format!("host {}, which is in maintenance", task.host_id);
                     return wait("host", on, task.date_created, None);
+                }
+                if let Some((on, since)) = engine {
+                    return wait("engine", on, since, None);
                 }
                 let open = |id: &&TaskId| others.get(id).is_some_and(|other| !other.status.is_terminal());
                 if let Some(first) = task.depends_on.iter().find(open) {

@@ -106,6 +106,9 @@ pub struct Host {
     /// Why its engine does not answer, in its own words; absent: it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_error: Option<String>,
+    /// Since when it does not; absent: it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_away_since: Option<Timestamp>,
 }
 
 impl Host {
@@ -133,6 +136,7 @@ impl Host {
             docker_version: None,
             engine: Capabilities::default(),
             engine_error: None,
+            engine_away_since: None,
         }
     }
 }

@@ -66,6 +66,7 @@ pub(super) static HOST: Form = Form {
         ("dockerVersion", Text),
         ("engine", Takes::Object(&ENGINE)),
         ("engineError", Text),
+        ("engineAwaySince", Time),
     ],
     needed: &["@id"],
 };

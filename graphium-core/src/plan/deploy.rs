@@ -72,7 +72,7 @@ pub fn plan(
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
-    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces, !options.leave.is_empty());
+    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces, options.is_move());
     draft.renames = placement.renames;
     let errors = never::of_updates(&draft);
     if !errors.is_empty() {

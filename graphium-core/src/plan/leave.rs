@@ -15,12 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Placer<'_, '_> {
     /// Places what is on these hosts elsewhere, where that is possible; the others stay. Nobody is without a place after it who
-    /// had one.
-    pub(super) fn leave(&mut self, hosts: &BTreeSet<HostId>) {
+    /// had one. What has failed on some hosts goes to others, too, and stays only where none takes it.
+    pub(super) fn leave(&mut self, hosts: &BTreeSet<HostId>, avoid: &BTreeMap<String, BTreeSet<HostId>>) {
+        self.avoid(avoid);
         let current: Vec<Option<usize>> = (0..self.placed.len()).map(|number| self.current(number)).collect();
         let mut free = Vec::new();
         for (number, &at) in current.iter().enumerate() {
-            let Some(host) = at.filter(|&host| hosts.contains(self.host_name(host))) else {
+            let leaves = |&host: &usize| hosts.contains(self.host_name(host)) || self.room.was_tried(number, host);
+            let Some(host) = at.filter(leaves) else {
                 match at {
                     Some(host) => self.settle(number, host, "its host is not left"),
                     // It was nowhere, or its host is not known any more.
@@ -56,6 +58,20 @@ impl Placer<'_, '_> {
             (Mode::MultiHost, _) => self.spread(&free),
         }
         self.settle_unplaced(&free, &current);
+    }
+
+    /// Notes on which hosts who has failed; of a stack that is on one host, all of it.
+    fn avoid(&mut self, avoid: &BTreeMap<String, BTreeSet<HostId>>) {
+        let is_one = self.room.stack.deployment.mode == Mode::SingleHost;
+        for (name, hosts) in avoid {
+            for host in hosts.iter().filter_map(|host| self.room.hosts.find(host)) {
+                for number in 0..self.placed.len() {
+                    if is_one || self.name(number) == name {
+                        self.room.avoid(number, host);
+                    }
+                }
+            }
+        }
     }
 
     /// Whoever finds no other place stays.

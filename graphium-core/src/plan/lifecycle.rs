@@ -1,22 +1,23 @@
 //! Stopping and starting a whole stack as it stands.
 
 use super::{
-    Applied, Plan,
+    Applied, Plan, PlannedTask,
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
     lasting::{LastingKind, is_running},
     leftover::{Leftover, leftovers},
+    repair::plan_repair,
     task::{Tasks, check_id, task},
     verdict::has_done_its_work,
 };
 use crate::{
     action::Action,
-    id::StackId,
+    id::{HostId, PlanTaskId, StackId},
     inventory::{ContainerStatus, Inventory},
     stack::Condition,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What can be done to a stack as a whole without changing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,7 +34,8 @@ pub enum StackAction {
 /// Plans to stop, start or restart what a stack consists of.
 ///
 /// A container that is as asked already has no task and is listed as unchanged; so is one that has
-/// ended well and is awaited by others: it is not run again.
+/// ended well and is awaited by others: it is not run again. One that is to run and is gone from a host that tells what it has
+/// is made again, as the applied revision has it, with the image that its host has.
 pub fn plan_action(
     action: StackAction,
     stack: &StackId,
@@ -47,6 +49,9 @@ pub fn plan_action(
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
     let parts = leftovers(&seen, applied, [], |_, _, _| false);
     let mut sequence = Sequence::new(before.as_ref(), &parts);
+    if let Some(applied) = applied.filter(|_| action != StackAction::Stop) {
+        sequence.make_again(applied, observed, &seen);
+    }
     match action {
         StackAction::Stop => sequence.stop(false),
         StackAction::Start => sequence.start(),
@@ -83,6 +88,8 @@ struct Sequence<'a, 'p> {
     stops: BTreeMap<usize, usize>,
     starts: BTreeMap<usize, usize>,
     checks: BTreeMap<(usize, Condition), usize>,
+    /// The tasks that make parts again which are gone, and what each waits for beside other parts.
+    again: BTreeMap<usize, (PlannedTask, Vec<usize>)>,
     tasks: Tasks,
 }
 
@@ -107,7 +114,46 @@ impl<'a, 'p> Sequence<'a, 'p> {
             stops: BTreeMap::new(),
             starts: BTreeMap::new(),
             checks: BTreeMap::new(),
+            again: BTreeMap::new(),
             tasks: Tasks::default(),
+        }
+    }
+
+    /// Plans what makes those anew that are gone, with what their hosts need for them.
+    fn make_again(&mut self, applied: &Applied, observed: &Inventory, seen: &Seen<'_>) {
+        let tells = |host: &HostId| {
+            observed.host(host).is_some_and(|host| host.offline_since.is_none() && host.engine_error.is_none())
+        };
+        let is_gone = |part: &&Leftover<'_>| {
+            part.seen.is_none()
+                && applied.placements.get(part.name) == Some(part.host)
+                && tells(part.host)
+                && !seen.is_half_way(part.host, &part.engine_name)
+        };
+        let gone: BTreeSet<String> =
+            self.parts.iter().copied().filter(is_gone).map(|part| part.name.to_owned()).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let mut prepared: BTreeMap<PlanTaskId, usize> = BTreeMap::new();
+        for task in plan_repair(applied, &gone, observed).tasks {
+            let first = task.depends_on.iter().filter_map(|id| prepared.get(id).copied()).collect();
+            match &task.action {
+                Action::Deploy { .. } => {
+                    let is_it =
+                        |part: &&Leftover<'_>| *part.host == task.host && part.engine_name == task.action.subject();
+                    if let Some(number) = self.parts.iter().position(|part| is_it(&part)) {
+                        self.again.insert(number, (PlannedTask { depends_on: Vec::new(), ..task }, first));
+                    }
+                }
+                Action::Pull { .. } | Action::Network { .. } | Action::Volume { .. } => {
+                    let id = task.id.clone();
+                    let number = self.tasks.add(PlannedTask { depends_on: Vec::new(), ..task }, first);
+                    prepared.insert(id, number);
+                }
+                // Who waits for whom is for the start to say.
+                _ => {}
+            }
         }
     }
 
@@ -135,7 +181,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
                         | ContainerStatus::Dead
                 )
             });
-            if !runs {
+            if !runs || self.again.contains_key(&number) {
                 continue;
             }
             let dependants = self.before.into_iter().flat_map(|before| before.dependants(part.name));
@@ -156,6 +202,11 @@ impl<'a, 'p> Sequence<'a, 'p> {
 
     fn start(&mut self) {
         for number in 0..self.parts.len() {
+            if let Some((task, mut first)) = self.again.remove(&number) {
+                first.extend(self.gates(number));
+                self.starts.insert(number, self.tasks.add(task, first));
+                continue;
+            }
             let part = self.parts[number];
             let stopped = self.stops.get(&number).copied();
             let runs = matches!(self.status(number), Some(ContainerStatus::Running | ContainerStatus::Restarting));

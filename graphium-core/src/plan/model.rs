@@ -161,6 +161,9 @@ pub struct Options {
     /// something ties it to its host, as [`Plan::staying`] tells. Where there are such hosts, all else stays where it is,
     /// whatever its host takes.
     pub leave: BTreeSet<HostId>,
+    /// Where hosts are left: hosts on which containers (by name within the stack) have failed to come up. Each goes to another
+    /// that takes it, and only where there is none it stays where it is.
+    pub avoid: BTreeMap<String, BTreeSet<HostId>>,
     /// Where plans that did not come to their end may have left containers, whether anybody has seen these or not: what is
     /// not wanted there is taken away.
     pub traces: BTreeSet<Trace>,
@@ -168,6 +171,13 @@ pub struct Options {
     pub on_failure: Option<OnFailure>,
     /// For [`plan_removal`](super::plan_removal): remove the volumes and their data too.
     pub remove_volumes: bool,
+}
+
+impl Options {
+    /// Whether what is planned is to run on, and only elsewhere.
+    pub(super) fn is_move(&self) -> bool {
+        !self.leave.is_empty() || !self.avoid.is_empty()
+    }
 }
 
 impl Plan {

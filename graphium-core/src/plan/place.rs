@@ -91,10 +91,10 @@ pub(super) fn place<'a>(
         refused: BTreeMap::new(),
         staying: BTreeMap::new(),
     };
-    if options.leave.is_empty() {
-        placer.place_all();
+    if options.is_move() {
+        placer.leave(&options.leave, &options.avoid);
     } else {
-        placer.leave(&options.leave);
+        placer.place_all();
     }
     for Wanting { error, members: numbers, plight, .. } in &placer.wanting {
         placer.errors[*error].message = plight.told_of(members, numbers);

@@ -204,6 +204,8 @@ impl Asking<'_, '_, '_> {
                 FixStep::MinMemory { container: name(), from: wanted, to: plain(found) }
             }
             Refusal::Engine { need, .. } => FixStep::Equip { host: id(), with: need.capability() },
+            // It may be mended there, and by nothing that a document says.
+            Refusal::Tried => return None,
             Refusal::Port { holder: Holder::Planned(other), .. }
                 if Arc::ptr_eq(self.definition(other), definition) && other != number =>
             {

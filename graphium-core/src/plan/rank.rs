@@ -110,7 +110,7 @@ impl<'a> Ranks<'a> {
             match room.refusal(number, host, within) {
                 None => break Some(host),
                 // Of this container alone.
-                Some(Refusal::Port { .. } | Refusal::Name) => aside.push(PeekMut::pop(first)),
+                Some(Refusal::Port { .. } | Refusal::Name | Refusal::Tried) => aside.push(PeekMut::pop(first)),
                 Some(_) => drop(PeekMut::pop(first)),
             }
         };

@@ -30,6 +30,7 @@ pub(super) enum Refusal<'a> {
     FewProcessors { wanted: f64, found: f64 },
     LittleMemory { wanted: u64, found: u64 },
     Engine { need: Need<'a>, engine: &'a Capabilities },
+    Tried,
     Port { port: HostPort, holder: Holder },
     Name,
     Instances { most: u32, there: u32 },
@@ -47,6 +48,7 @@ impl Refusal<'_> {
             Self::FewProcessors { .. } => "have too few processors",
             Self::LittleMemory { .. } => "have too little memory",
             Self::Engine { .. } => "have an engine that cannot do it",
+            Self::Tried => "were tried, and it failed there",
             Self::Port { .. } => "have the port taken",
             Self::Name => "have a container of the same name",
             Self::Instances { .. } => "have as many containers of this stack as they may",
@@ -82,6 +84,8 @@ pub(super) struct Room<'a, 'p> {
     pub(super) constraints: Constraints<'a>,
     /// Names within this stack that others have taken on the engine.
     names: BTreeSet<(usize, &'a str)>,
+    /// Members and hosts on which they have failed.
+    tried: BTreeSet<(usize, usize)>,
     ports: Ports<Holder>,
     loads: Vec<Load>,
 }
@@ -95,6 +99,7 @@ impl<'a, 'p> Room<'a, 'p> {
             seen,
             constraints: Constraints::of(stack),
             names: BTreeSet::new(),
+            tried: BTreeSet::new(),
             ports: Ports::new(),
             loads: hosts.list.iter().map(|site| Load::of_others(&site.host.reserved)).collect(),
         };
@@ -111,6 +116,16 @@ impl<'a, 'p> Room<'a, 'p> {
             }
         }
         room
+    }
+
+    /// A member is not placed on a host on which it has failed.
+    pub(super) fn avoid(&mut self, number: usize, host: usize) {
+        self.tried.insert((number, host));
+    }
+
+    /// Whether a member has failed on a host.
+    pub(super) fn was_tried(&self, number: usize, host: usize) -> bool {
+        self.tried.contains(&(number, host))
     }
 
     /// The datacenter that a container prefers, or the stack.
@@ -204,6 +219,9 @@ impl<'a, 'p> Room<'a, 'p> {
         let member = &self.members.list[number];
         let site = &self.hosts.list[host];
         self.unsuitable(member, site, within, &mut found)?;
+        if self.was_tried(number, host) {
+            found(Refusal::Tried)?;
+        }
         self.occupied(member, host, site, &mut found)
     }
 
@@ -323,6 +341,7 @@ impl<'a, 'p> Room<'a, 'p> {
             Refusal::Port { port, holder } => {
                 format!("has port {}/{} taken by {}", port.number, port.protocol.as_str(), self.holder(holder))
             }
+            Refusal::Tried => "has been tried, and it failed there".to_owned(),
             Refusal::Name => "has a container of the same name that is not this stack's".to_owned(),
             Refusal::Instances { there, .. } => {
                 format!("has {} of this stack already (maxInstancesPerHost)", count(there, "container"))

@@ -24,7 +24,7 @@ pub(super) fn dependency(on: &str) -> Property {
 /// What of the document a host cannot give; nothing, where it is not for the document that it takes nothing.
 pub(super) fn of_refusal(refusal: &Refusal<'_>) -> Option<Property> {
     match *refusal {
-        Refusal::Status(_) => None,
+        Refusal::Status(_) | Refusal::Tried => None,
         Refusal::Label { key, .. } => Some(Property::HostLabel { key: key.to_owned() }),
         Refusal::Engine { need, .. } => Some(Property::Setting { key: need.key().to_owned() }),
         Refusal::Datacenter { strategy: true, .. } => Some(Property::TargetDatacenter),

@@ -1,6 +1,6 @@
 //! Where readers and agents meet.
 
-use super::{Ability, ExecLine, StreamCall, StreamLink, StreamRequest};
+use super::{Ability, ExecLine, InputRefused, InputSender, StreamCall, StreamLink, StreamRequest, input::input};
 use crate::{
     agent::LinkError,
     environment::Environment,
@@ -15,10 +15,11 @@ use futures::{
     channel::{mpsc, oneshot},
     future::{Either, select},
     select_biased,
-    stream::BoxStream,
+    stream::{self, BoxStream},
 };
 use std::{
     collections::BTreeMap,
+    fmt,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -67,6 +68,15 @@ struct Asked {
     way: Option<Way>,
 }
 
+/// What goes to a command.
+struct Input(BoxStream<'static, ExecInput>);
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 enum Way {
     Log {
@@ -77,7 +87,7 @@ enum Way {
     Exec {
         frames: mpsc::Sender<ExecFrame>,
         /// Ends with the reader.
-        input: mpsc::Receiver<ExecInput>,
+        input: Input,
     },
 }
 
@@ -144,13 +154,27 @@ impl LogReader {
 }
 
 /// One who has a command run. Dropping it tells the agent that nobody is there any more.
-#[derive(Debug)]
 pub struct ExecSession {
     /// What comes from the command; the end without [`ExecFrame::End`]: the agent was lost.
-    pub frames: mpsc::Receiver<ExecFrame>,
+    pub frames: BoxStream<'static, ExecFrame>,
     /// Where to what goes to it is put. It fails once the agent is gone.
-    pub input: mpsc::Sender<ExecInput>,
-    _place: Place,
+    pub input: InputSender,
+    place: Place,
+}
+
+impl fmt::Debug for ExecSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecSession").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl ExecSession {
+    /// Whether the agent has come for it: from then on whatever there is to say comes from there.
+    pub fn is_served(&self) -> bool {
+        let hosts = self.place.exchange.hosts();
+        let asked = hosts.get(&self.place.host).and_then(|desk| desk.asked.get(&self.place.stream));
+        asked.is_some_and(|asked| asked.way.is_none())
+    }
 }
 
 impl StreamExchange {
@@ -177,10 +201,11 @@ impl StreamExchange {
         let ExecWanted { container, id, exec } = wanted;
         let request = ExecRequest { stream: stream.clone(), container, id, exec };
         let (sender, frames) = mpsc::channel(AHEAD);
-        let (input, receiver) = mpsc::channel(AHEAD);
-        let way = Way::Exec { frames: sender, input: receiver };
+        let (input, inputs) = input();
+        let frames = until_overflow(frames, input.overflow());
+        let way = Way::Exec { frames: sender, input: Input(inputs.boxed()) };
         let place = self.ask(host, stream, StreamRequest::Exec(request), way)?;
-        Some(ExecSession { frames, input, _place: place })
+        Some(ExecSession { frames, input, place })
     }
 
     fn name(&self) -> StreamId {
@@ -309,8 +334,25 @@ impl StreamLink for StreamExchange {
     async fn attach(&self, host: &HostId, stream: &StreamId) -> Result<Option<ExecLine>, LinkError> {
         let Some(Way::Exec { frames, input }) = self.take(host, stream) else { return Ok(None) };
         let gone = |_| LinkError::Rejected("nobody waits for it any more".to_owned());
-        Ok(Some(ExecLine { input: input.boxed(), output: Box::pin(frames.sink_map_err(gone)) }))
+        Ok(Some(ExecLine { input: input.0, output: Box::pin(frames.sink_map_err(gone)) }))
     }
+}
+
+/// What comes, unless whoever asked sends more than there is room for: that is the end of it.
+fn until_overflow(
+    frames: mpsc::Receiver<ExecFrame>,
+    overflow: impl Future<Output = ()> + Send + 'static,
+) -> BoxStream<'static, ExecFrame> {
+    stream::unfold(Some((frames, Box::pin(overflow))), |state| async move {
+        let (mut frames, mut overflow) = state?;
+        let frame = select_biased! {
+            () = overflow.as_mut().fuse() => ExecFrame::end(EndReason::Breach, InputRefused::Overflow.to_string()),
+            frame = frames.next().fuse() => frame?,
+        };
+        let is_last = matches!(frame, ExecFrame::End(_));
+        Some((frame, (!is_last).then_some((frames, overflow))))
+    })
+    .boxed()
 }
 
 impl From<&crate::runtime::RuntimeError> for EndReason {

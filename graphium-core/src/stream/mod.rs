@@ -4,7 +4,9 @@
 //! for each request dials out once ([`StreamLink`]): a [log](crate::log) goes one way, a [command](crate::exec) both ways.
 
 mod exchange;
+mod input;
 mod link;
 
 pub use exchange::{ExecSession, ExecWanted, LogReader, StreamExchange, Wanted};
+pub use input::{InputRefused, InputSender};
 pub use link::{Ability, ExecLine, StreamCall, StreamLink, StreamRequest};

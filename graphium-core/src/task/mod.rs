@@ -7,7 +7,7 @@ mod transition;
 
 pub use summary::{Summary, summary};
 pub(crate) use transition::advance;
-pub use transition::{DEADLINE_MARGIN, Input, MAX_LOST, Outcome, Refusal, back_off, deadline, transition};
+pub use transition::{DEADLINE_MARGIN, ENGINE_AWAY, Input, MAX_LOST, Outcome, Refusal, back_off, deadline, transition};
 
 use crate::{
     action::{Action, TaskType},

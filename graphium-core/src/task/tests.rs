@@ -1,6 +1,6 @@
 use super::{
-    Gate, Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus, advance,
-    back_off,
+    ENGINE_AWAY, Gate, Input, Lease, MAX_LOST, Outcome, Progress, Refusal, Task, TaskError, TaskResult, TaskStatus,
+    advance, back_off,
 };
 use crate::{
     action::Action,
@@ -329,6 +329,34 @@ fn a_failure_is_tried_again_as_often_as_the_task_may_and_where_that_may_help() -
     assert_eq!(attempts(true, false)?, (TaskStatus::Failed, 3));
     assert_eq!(attempts(false, false)?, (TaskStatus::Failed, 1));
     assert_eq!(attempts(true, true)?, (TaskStatus::Failed, 1));
+    Ok(())
+}
+
+#[test]
+fn an_attempt_that_the_engine_did_not_answer_is_given_back_so_often_and_uses_up_no_retry() -> Result<(), Refusal> {
+    let away = || {
+        let message = "it does not answer".to_owned();
+        TaskError { code: ENGINE_AWAY.to_owned(), message, help: None, log: Vec::new(), retryable: true }
+    };
+    let report = |task: &mut Task, now: i64| -> Result<(), Refusal> {
+        let Some(lease) = task.lease.clone() else { return Err(Refusal::NotExpired) };
+        advance(task, &Input::Report { lease, outcome: Outcome::Failed(away()) }, at(now))
+    };
+    let claim = |now: i64| Input::Claim { epoch: 1, claim: "c".into(), expires_at: at(now + 60) };
+    let mut task = Task { max_retries: 0, ..task() };
+    for lost in 1..=MAX_LOST {
+        let now = i64::from(lost) * 100;
+        assert_eq!(task.status, TaskStatus::Pending);
+        advance(&mut task, &claim(now), at(now))?;
+        report(&mut task, now + 50)?;
+        assert_eq!((task.retry_count, task.lost_count, task.error.as_ref()), (0, lost, Some(&away())));
+    }
+    assert_eq!(task.status, TaskStatus::Failed, "in the end it is the task that is to blame");
+    let mut cancelled = self::task();
+    advance(&mut cancelled, &claim(0), at(0))?;
+    advance(&mut cancelled, &Input::Cancel { reason: "enough".to_owned() }, at(1))?;
+    report(&mut cancelled, 2)?;
+    assert_eq!(cancelled.status, TaskStatus::Cancelled);
     Ok(())
 }
 

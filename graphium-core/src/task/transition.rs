@@ -4,7 +4,7 @@
 //!            claim             start             report
 //! pending ─────────→ assigned ──────→ running ──────────→ completed | failed | cancelled
 //!    ↑                  │                │
-//!    └── retry: report of a retryable failure, or a lease that ran out, while retries are left
+//!    └── retry: report of a retryable failure while retries are left, or an attempt that was lost with its agent or engine
 //! ```
 
 use super::{Lease, Progress, Task, TaskError, TaskResult, TaskStatus};
@@ -13,8 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How often a task may be lost with its agent before it counts as the one that kills it.
+/// How often a task may be lost with its agent, or its engine, before it counts as the one that kills it.
 pub const MAX_LOST: u32 = 10;
+
+/// The code of the error of an attempt that the engine gave no answer: it is given back, and counts as lost and not as failed.
+pub const ENGINE_AWAY: &str = "engine-away";
 
 /// How long after an attempt's deadline the store waits for the agent's own word on it.
 pub const DEADLINE_MARGIN: SignedDuration = SignedDuration::from_secs(15);
@@ -177,6 +180,7 @@ pub(crate) fn advance(task: &mut Task, input: &Input, now: Timestamp) -> Result<
                     task.result = Some(result.clone());
                     end(task, TaskStatus::Completed, now);
                 }
+                Outcome::Failed(error) if error.code == ENGINE_AWAY => lose(task, error.clone(), now),
                 Outcome::Failed(error) => fail(task, error.clone(), now),
                 Outcome::Cancelled => {
                     let reason = task.cancel_requested.as_deref().unwrap_or("by its agent");
@@ -217,7 +221,7 @@ pub(crate) fn advance(task: &mut Task, input: &Input, now: Timestamp) -> Result<
         Input::Expire => match &task.lease {
             Some(lease) if task.status.is_leased() && lease.expires_at <= now => {
                 let message = format!("its agent ({}) was not heard in time", task.agent_id.as_deref().unwrap_or("?"));
-                lose(task, "lease-expired", &message, now);
+                lose(task, plain_error("lease-expired", &message), now);
             }
             Some(_) if deadline(task).is_some_and(|deadline| deadline <= now) => {
                 let last = task.progress.as_ref().map_or("nothing", |progress| progress.phase.as_str());
@@ -228,7 +232,7 @@ pub(crate) fn advance(task: &mut Task, input: &Input, now: Timestamp) -> Result<
         },
         Input::Supersede { epoch } => match &task.lease {
             Some(lease) if task.status.is_leased() && lease.epoch < *epoch => {
-                lose(task, "superseded", "its agent was started anew", now);
+                lose(task, plain_error("superseded", "its agent was started anew"), now);
             }
             _ => return Err(Refusal::NotExpired),
         },
@@ -286,17 +290,17 @@ fn fail(task: &mut Task, error: TaskError, now: Timestamp) {
     }
 }
 
-/// An attempt whose agent was lost: what it did is unknown, so the task is handed out again at once.
+/// An attempt whose agent or engine was lost: what it did is unknown, so the task is handed out again at once.
 ///
-/// It does not count as a retry (an agent that went away is no fault of the task) until it has happened [`MAX_LOST`] times.
-fn lose(task: &mut Task, code: &str, message: &str, now: Timestamp) {
+/// It does not count as a retry (one that went away is no fault of the task) until it has happened [`MAX_LOST`] times.
+fn lose(task: &mut Task, error: TaskError, now: Timestamp) {
     if let Some(reason) = task.cancel_requested.take() {
         task.error = Some(plain_error("cancelled", &reason));
         end(task, TaskStatus::Cancelled, now);
         return;
     }
     task.lost_count = task.lost_count.saturating_add(1);
-    task.error = Some(TaskError { retryable: true, ..plain_error(code, message) });
+    task.error = Some(TaskError { retryable: true, ..error });
     if task.lost_count >= MAX_LOST {
         end(task, TaskStatus::Failed, now);
     } else {

@@ -8,6 +8,7 @@ use graphium_core::{
     log::EndReason,
     runtime::{ContainerRuntime as _, ExecSpec, LogSource, TerminalSize},
     stream::{Ability, ExecSession, ExecWanted, StreamCall, StreamLink},
+    testing::Operation,
 };
 use std::time::Duration;
 
@@ -228,5 +229,92 @@ fn an_agent_that_cannot_run_commands_is_told_of_none() {
         let new = StreamCall::new("vm1".into(), 1, Duration::from_secs(1));
         assert_eq!(streams.asked(&new).await.unwrap().len(), 1);
         assert!(!streams.is_unable(&"vm1".into(), Ability::Exec));
+    });
+}
+
+/// What it takes in without waiting.
+fn put(session: &mut ExecSession, input: ExecInput) {
+    session.input.send(input).now_or_never().expect("it never waits").unwrap();
+}
+
+#[test]
+fn what_is_sent_before_the_command_runs_waits_for_it_in_however_small_pieces() {
+    let house = House::new();
+    house.run(async {
+        house.container("web").await;
+        house.environment.sleep(Duration::from_secs(1)).await;
+        house.kill_agent();
+        let mut session = exec(&house, &["cat"], |exec| exec.stdin = true);
+        let sent: Vec<u8> = (0..WINDOW).map(|number| (number % 251) as u8).collect();
+        // Some before there is an agent, some before the engine does what it is asked.
+        let (early, late) = sent.split_at(WINDOW / 2);
+        early.chunks(7).for_each(|piece| put(&mut session, ExecInput::Stdin(piece.to_vec())));
+        house.engine.hang(Operation::Exec);
+        house.environment.sleep(Duration::from_secs(20)).await;
+        assert!(session.is_served());
+        for piece in late.chunks(7) {
+            put(&mut session, ExecInput::Stdin(piece.to_vec()));
+            if piece[0] == 0 {
+                house.environment.sleep(Duration::from_millis(1)).await;
+            }
+        }
+        put(&mut session, ExecInput::Close {});
+        house.environment.sleep(Duration::from_secs(50)).await;
+        house.engine.release();
+        loop {
+            match session.frames.next().await {
+                Some(ExecFrame::Waiting(wait)) => assert!(wait.detail.contains("engine of host `vm1`"), "{wait:?}"),
+                Some(ExecFrame::Begin(_)) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let (out, _, end) = rest(&mut session).await;
+        assert!(out == sent && end == exited(0), "{} of {}, {end:?}", out.len(), sent.len());
+    });
+}
+
+#[test]
+fn more_than_a_window_before_the_command_runs_is_told() {
+    let house = House::new();
+    house.run(async {
+        house.container("web").await;
+        house.environment.sleep(Duration::from_secs(1)).await;
+        house.kill_agent();
+        let mut session = exec(&house, &["cat"], |exec| exec.stdin = true);
+        put(&mut session, ExecInput::Stdin(vec![0; WINDOW]));
+        let _told = session.input.send(ExecInput::Stdin(vec![0])).await;
+        let (_, _, end) = rest(&mut session).await;
+        assert_eq!(end.unwrap().reason, EndReason::Breach);
+    });
+}
+
+#[test]
+fn an_engine_that_takes_its_time_is_named_and_given_up_in_the_end() {
+    let house = House::new();
+    house.run(async {
+        house.container("web").await;
+        house.engine.hang(Operation::Exec);
+        let mut session = exec(&house, &["wait"], |exec| exec.stdin = true);
+        let since = house.environment.elapsed();
+        let waiting = session.frames.next().await;
+        let Some(ExecFrame::Waiting(wait)) = waiting else { panic!("{waiting:?}") };
+        assert!(wait.detail.contains("the engine of host `vm1` takes its time"), "{wait:?}");
+        let end = rest(&mut session).await.2.unwrap();
+        assert_eq!((house.environment.elapsed() - since).as_secs(), 180);
+        assert!(end.reason == EndReason::EngineAway && end.detail.contains("vm1"), "{end:?}");
+        // Whoever leaves meanwhile leaves no command behind that waits for them.
+        for _ in 0..16 {
+            let session = exec(&house, &["wait"], |exec| exec.stdin = true);
+            house.environment.sleep(Duration::from_secs(1)).await;
+            drop(session);
+        }
+        house.engine.release();
+        house.environment.sleep(Duration::from_secs(8)).await;
+        let mut all = Vec::new();
+        for _ in 0..16 {
+            let mut session = exec(&house, &["wait"], |exec| exec.stdin = true);
+            begun(&mut session).await;
+            all.push(session);
+        }
     });
 }

@@ -1,7 +1,13 @@
 //! Engines that hang or go away, and deadlines.
 
 use crate::bed::{Bed, deploy};
-use graphium_core::{action::Action, runtime::RuntimeError, stack::PullPolicy, task::TaskStatus, testing::Operation};
+use graphium_core::{
+    action::Action,
+    runtime::RuntimeError,
+    stack::PullPolicy,
+    task::{Task, TaskStatus},
+    testing::Operation,
+};
 use std::time::Duration;
 
 #[test]
@@ -89,6 +95,51 @@ fn an_engine_that_is_away_is_waited_for() {
     });
     assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
     assert_eq!(task.attempt, 1);
+}
+
+#[test]
+fn an_engine_that_hangs_for_longer_than_a_task_may_take_uses_up_no_retry() {
+    let bed = Bed::new();
+    for operation in [Operation::Info, Operation::List, Operation::Inspect, Operation::Stop, Operation::Create] {
+        bed.runtime.hang(operation);
+    }
+    let (tasks, _) = bed.serve(async {
+        let limit = |task: &mut Task| task.timeout_seconds = 60;
+        let ids = bed.submit_with([Action::Stop { name: "old".to_owned() }, deploy("web")], limit).await;
+        bed.sleep(200_000).await;
+        let now = bed.task_now(&ids[0]).await;
+        let error = now.error.as_ref().map(|error| (error.code.as_str(), error.message.as_str()));
+        let words = "not done within 60 s: the engine gives no sign of life within 3 s";
+        assert_eq!(error, Some(("engine-away", words)), "{now:?}");
+        bed.runtime.release();
+        let mut tasks = Vec::new();
+        for id in &ids {
+            tasks.push(bed.end_of(id).await);
+        }
+        tasks
+    });
+    for task in tasks {
+        assert_eq!((task.status, task.retry_count), (TaskStatus::Completed, 0), "{task:?}");
+        assert!((1..=5).contains(&task.lost_count), "{task:?}");
+    }
+    assert_eq!(bed.runtime.effects("web").created, 1);
+}
+
+#[test]
+fn a_call_without_an_answer_is_made_again_by_the_same_attempt_when_it_is_the_engine_that_does_not_answer() {
+    let bed = Bed::new();
+    bed.runtime.lose_next_answer(Operation::Create);
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.runtime.hang(Operation::Info);
+        bed.phase_of(&ids[0], "waiting").await;
+        bed.sleep(20_000).await;
+        bed.runtime.release();
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 1), "{task:?}");
+    let effects = bed.runtime.effects("web");
+    assert_eq!((effects.created, effects.started), (1, 1));
 }
 
 #[test]

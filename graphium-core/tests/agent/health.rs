@@ -6,7 +6,7 @@ use graphium_core::{
     id::TaskId,
     inventory::{Health, ObservedContainer},
     runtime::{ContainerSpec, label},
-    stack::{Condition, Container, HealthCheck, HealthTest, TextMap},
+    stack::{Condition, Container, HealthCheck, HealthTest, TextMap, UpdateOrder},
     task::{Task, TaskStatus},
     testing::{Operation, Program},
 };
@@ -176,4 +176,38 @@ fn the_next_agent_goes_on_with_a_container_that_it_has_not_made() {
         last_seen(&bed).into_iter().find(|container| container.name == "shop-web").unwrap()
     });
     assert_eq!(seen.health, Some(Health::Unhealthy));
+}
+
+#[test]
+fn a_successor_that_takes_over_a_name_is_checked_on_under_it() {
+    let bed = bed(Health::Healthy);
+    bed.runtime.put_image("checked:2", Program::runs().found(Health::Healthy));
+    let (seen, _) = bed.serve(async {
+        let id = gated(&bed, None).await;
+        bed.end_of(&id).await;
+        let first = spec(None);
+        let container = Container { image: "checked:2".to_owned(), ..(*first.container).clone() };
+        let next = ContainerSpec { labels: Arc::clone(&first.labels), ..ContainerSpec::new("shop-web", container) };
+        let update = Action::Update { spec: Box::new(next.sealed()), order: UpdateOrder::StartFirst };
+        let updated = bed.end_of(&bed.submit([update]).await[0]).await;
+        assert_eq!(updated.status, TaskStatus::Completed, "{:?}", updated.error);
+        assert!(bed.calls().iter().any(|call| call.starts_with("rename shop-web.NEXT")), "{:?}", bed.calls());
+        bed.runtime.clear_calls();
+        let mut seen = Vec::new();
+        for health in [Health::Healthy, Health::Unhealthy, Health::Healthy] {
+            bed.runtime.set_health("shop-web", health);
+            bed.sleep(8_000).await;
+            let told = last_seen(&bed);
+            let names: Vec<&str> = told.iter().map(|container| container.name.as_str()).collect();
+            assert_eq!(names, ["shop-web"]);
+            seen.push((told[0].image.clone(), told[0].health));
+        }
+        let asked = bed.runtime.calls().iter().filter(|call| call.starts_with("probe")).count();
+        assert!((11..=13).contains(&asked), "every two seconds, and no other: {asked}");
+        assert!(!bed.runtime.calls().iter().any(|call| call.contains(".NEXT") || call.contains(".OLD")));
+        seen
+    });
+    let image = || "checked:2".to_owned();
+    let expected = [Health::Healthy, Health::Unhealthy, Health::Healthy].map(|health| (image(), Some(health)));
+    assert_eq!(seen, expected);
 }

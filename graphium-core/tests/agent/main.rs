@@ -13,4 +13,5 @@ mod link;
 mod logs;
 mod sessions;
 mod settings;
+mod watch;
 mod work;

@@ -6,8 +6,11 @@ use crate::{
 };
 use graphium_core::{
     control::{ControlError, DeployOptions, OrphanReason, RemoveOptions, StackStatus, Started},
+    inventory::ObservedContainer,
+    stack::Stack,
     task::{Outcome, Task, TaskError},
 };
+use serde_json::json;
 
 /// `shop` runs, with `db` on vm1 and `web` on vm2, which is away then.
 fn away(world: &World) -> Hand<'_> {
@@ -216,4 +219,110 @@ fn where_every_host_is_there_to_forget_is_to_remove() {
     while one.work() + two.work() > 0 {}
     world.tick();
     assert!(is_gone(&world));
+}
+
+/// Another stack by the name of the one that was forgotten.
+fn heir() -> Stack {
+    Stack { id: "stack:heir".into(), ..shop() }
+}
+
+/// What vm2 shows of the stack that was forgotten.
+fn left_there() -> ObservedContainer {
+    serde_json::from_value(json!({
+        "@id": "id-shop-web", "executableName": "nginx:alpine", "name": "shop-web", "status": "running", "hostedOn": "vm2",
+        "labels": {
+            "graphium.managed": "true", "graphium.stack": "stack:shop", "graphium.stack.name": "shop",
+            "graphium.container": "web",
+        },
+    }))
+    .unwrap()
+}
+
+/// The forgotten stack is gone, with its container still on vm2, which is away.
+fn forgotten(world: &World) -> Hand<'_> {
+    let one = away(world);
+    remove(world, true);
+    work(&one);
+    world.tick();
+    assert!(is_gone(world));
+    one
+}
+
+#[test]
+fn what_was_forgotten_goes_before_a_stack_of_another_id_comes_under_its_name() {
+    let world = World::new();
+    let one = forgotten(&world);
+    world.run(world.control.deploy(heir(), DeployOptions::default())).unwrap();
+    work(&one);
+    let two = world.agent("vm2");
+    two.observe(&[left_there()]);
+    let mut done = Vec::new();
+    for _ in 0..10 {
+        pass(&world, 1, &[]);
+        done.extend(work(&two));
+        done.extend(work(&one));
+    }
+    assert_eq!(done.iter().filter(|id| id.starts_with("delete:")).count(), 1, "{done:?}");
+    let place = |id: &str| done.iter().position(|done| done == id);
+    let order = ["delete:shop-web@vm2", "remove-network:shop@vm2", "network:vm2", "deploy:web"].map(place);
+    assert!(order.is_sorted() && order[0].is_some(), "{done:?}");
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+#[test]
+fn a_stack_of_another_id_waits_for_what_is_just_being_removed() {
+    let world = World::new();
+    let one = forgotten(&world);
+    let two = world.agent("vm2");
+    two.observe(&[left_there()]);
+    pass(&world, 1, &[&one]);
+    let going = two.claim();
+    assert_eq!(going[0].plan_id, "delete:shop-web@vm2");
+    world.run(world.control.deploy(heir(), DeployOptions::default())).unwrap();
+    work(&one);
+    let again = two.claim();
+    let ids: Vec<&str> = again.iter().map(|task| task.plan_id.as_str()).collect();
+    assert!(ids.contains(&"delete:shop-web@vm2") && !ids.iter().any(|id| id.starts_with("network:")), "{ids:?}");
+    going.iter().chain(&again).for_each(|task| two.succeed(task));
+    let done = work(&two);
+    assert!(done.contains(&"deploy:web".to_owned()), "{done:?}");
+    pass(&world, 6, &[&one, &two]);
+    assert_eq!((world.status("shop"), world.run(world.control.forgotten()).unwrap()), (StackStatus::Running, vec![]));
+}
+
+#[test]
+fn a_stack_whose_predecessor_cannot_be_removed_says_so_and_comes_when_it_can() {
+    let world = World::new();
+    let one = forgotten(&world);
+    world.run(world.control.deploy(heir(), DeployOptions::default())).unwrap();
+    work(&one);
+    let two = world.agent("vm2");
+    two.observe(&[left_there()]);
+    let going = two.claim();
+    let error = TaskError {
+        code: "stuck".into(),
+        message: "it is stuck".into(),
+        help: None,
+        log: Vec::new(),
+        retryable: false,
+    };
+    two.report(&going[0], &Outcome::Failed(error));
+    going[1..].iter().for_each(|task| two.succeed(task));
+    work(&two);
+    work(&one);
+    pass(&world, 6, &[&one, &two]);
+    let shown = world.run(world.control.stack("shop")).unwrap();
+    let words = shown.error_message.unwrap();
+    assert!(shown.status == StackStatus::Error && words.contains("delete:shop-web@vm2"), "{words}");
+    // Asked for again it is tried again, whenever that was to be.
+    world.run(world.control.deploy(heir(), DeployOptions::default())).unwrap();
+    let mut done = Vec::new();
+    for _ in 0..10 {
+        pass(&world, 1, &[]);
+        done.extend(work(&two));
+        done.extend(work(&one));
+    }
+    assert_eq!(world.status("shop"), StackStatus::Running, "{done:?}");
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
 }

@@ -1,12 +1,15 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod clocks;
 mod company;
 mod degraded;
 mod drift;
+mod engine;
 mod forget;
 mod grace;
 mod holdings;
+mod many;
 mod moods;
 mod moving;
 mod order;
@@ -17,6 +20,7 @@ mod retention;
 mod rollback;
 mod saved;
 mod traces;
+mod tries;
 mod world;
 
 use graphium_core::{
@@ -340,6 +344,34 @@ fn stop_and_start_are_tasks() {
     while one.work() > 0 {}
     world.tick();
     assert_eq!(world.status("s"), StackStatus::Running);
+}
+
+#[test]
+fn a_container_that_was_removed_by_hand_while_its_stack_was_stopped_is_made_again_by_a_start() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let wanted = stack("s", vec![container("db", "vm1", None, &[]), container("web", "vm1", None, &["db"])]);
+    world.run(world.control.deploy(wanted, DeployOptions::default())).unwrap();
+    while one.work() > 0 {}
+    world.tick();
+    world.run(world.control.act_on_stack("s", DeploymentKind::Stop, None)).unwrap();
+    while one.work() > 0 {}
+    one.observe(&[]);
+    world.tick();
+    assert_eq!(world.status("s"), StackStatus::Stopped);
+    world.run(world.control.act_on_stack("s", DeploymentKind::Start, None)).unwrap();
+    let mut done = Vec::new();
+    loop {
+        let tasks = one.claim();
+        if tasks.is_empty() {
+            break;
+        }
+        tasks.iter().for_each(|task| one.succeed(task));
+        done.extend(tasks.into_iter().map(|task| task.plan_id));
+    }
+    world.tick();
+    assert_eq!(done.iter().filter(|id| id.starts_with("deploy:")).collect::<Vec<_>>(), ["deploy:db", "deploy:web"]);
+    assert_eq!(world.status("s"), StackStatus::Running, "{done:?}");
 }
 
 #[test]

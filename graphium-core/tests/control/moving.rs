@@ -16,43 +16,43 @@ use graphium_core::{
 use serde_json::json;
 
 /// A container that may run anywhere.
-fn free(name: &str) -> Container {
+pub(crate) fn free(name: &str) -> Container {
     serde_json::from_value(json!({"@id": format!("container:{name}"), "name": name, "image": "nginx:alpine"})).unwrap()
 }
 
-fn on(name: &str, host: &str) -> Container {
+pub(crate) fn on(name: &str, host: &str) -> Container {
     Container { host: Some(host.into()), ..free(name) }
 }
 
 /// Has a stack deployed while only these hosts take work, and carried out.
-fn deploy(world: &World, stack: Stack, hands: &[&Hand<'_>]) {
+pub(crate) fn deploy(world: &World, stack: Stack, hands: &[&Hand<'_>]) {
     world.run(world.control.deploy(stack, DeployOptions::default())).unwrap();
     while hands.iter().map(|hand| hand.work()).sum::<usize>() > 0 {}
     world.tick();
 }
 
-fn set(world: &World, host: &str, status: HostStatus) {
+pub(crate) fn set(world: &World, host: &str, status: HostStatus) {
     world.run(world.control.set_host_status(&host.into(), status)).unwrap();
 }
 
-fn remaining(control: &Control, world: &World, host: &str) -> Vec<Remaining> {
+pub(crate) fn remaining(control: &Control, world: &World, host: &str) -> Vec<Remaining> {
     world.run(control.drain(&host.into())).unwrap().remaining
 }
 
-fn said(world: &World, host: &str) -> Vec<(String, RemainingState, String)> {
+pub(crate) fn said(world: &World, host: &str) -> Vec<(String, RemainingState, String)> {
     let lines = remaining(&world.control, world, host);
     lines.into_iter().map(|line| (format!("{}/{}", line.stack, line.container), line.state, line.why)).collect()
 }
 
-fn place(world: &World, stack: &str, container: &str) -> String {
+pub(crate) fn place(world: &World, stack: &str, container: &str) -> String {
     world.run(world.control.stack(stack)).unwrap().placements[container].to_string()
 }
 
-fn plan_ids(tasks: &[Task]) -> Vec<&str> {
+pub(crate) fn plan_ids(tasks: &[Task]) -> Vec<&str> {
     tasks.iter().map(|task| task.plan_id.as_str()).collect()
 }
 
-fn fail(hand: &Hand<'_>, task: &Task) {
+pub(crate) fn fail(hand: &Hand<'_>, task: &Task) {
     let error = TaskError {
         code: "no-such-image".into(),
         message: "it is not there".into(),
@@ -64,7 +64,7 @@ fn fail(hand: &Hand<'_>, task: &Task) {
 }
 
 /// `shop` on vm1, a container of which is bound to it; vm2 is empty.
-fn shop_on_one(world: &World) -> (Hand<'_>, Hand<'_>) {
+pub(crate) fn shop_on_one(world: &World) -> (Hand<'_>, Hand<'_>) {
     let one = world.agent("vm1");
     deploy(world, stack("shop", vec![on("db", "vm1"), free("web")]), &[&one]);
     assert_eq!(place(world, "shop", "web"), "vm1");

@@ -35,7 +35,7 @@ fn with_data(name: &str) -> Container {
     container
 }
 
-fn after(seconds: u64) -> DeployOptions {
+pub(crate) fn after(seconds: u64) -> DeployOptions {
     let policy = PolicyChange { reschedule_after: Some(Duration::from_secs(seconds)), ..PolicyChange::default() };
     DeployOptions { policy, ..DeployOptions::default() }
 }
@@ -61,7 +61,7 @@ fn work(world: &World, hands: &[&Hand<'_>]) -> Vec<String> {
 }
 
 /// `stack` runs on vm1, and is placed elsewhere after a minute; vm2 and vm3 are empty.
-fn on_one<'w>(world: &'w World, stack: Stack, options: DeployOptions) -> (Hand<'w>, Hand<'w>, Hand<'w>) {
+pub(crate) fn on_one<'w>(world: &'w World, stack: Stack, options: DeployOptions) -> (Hand<'w>, Hand<'w>, Hand<'w>) {
     let one = world.agent("vm1");
     world.run(world.control.deploy(stack, options)).unwrap();
     work(world, &[&one]);
@@ -73,7 +73,7 @@ fn shop() -> Stack {
     stack("shop", vec![on("db", "vm1"), with_data("log"), free("web")])
 }
 
-fn place(world: &World, container: &str) -> String {
+pub(crate) fn place(world: &World, container: &str) -> String {
     world.run(world.control.stack("shop")).unwrap().placements[container].to_string()
 }
 

@@ -154,7 +154,7 @@ impl Hand<'_> {
         self.world.run(self.world.control.observe(&report)).unwrap();
     }
 
-    fn seen(&self, containers: &[ObservedContainer], age: u64) -> HostReport {
+    pub(crate) fn seen(&self, containers: &[ObservedContainer], age: u64) -> HostReport {
         HostReport {
             host: self.host.clone(),
             epoch: self.epoch,

@@ -380,3 +380,29 @@ fn the_network_of_a_stack_never_has_the_name_of_one_of_the_engines_own() {
         assert_eq!(made, [network, network], "{name}");
     }
 }
+
+#[test]
+fn what_is_gone_is_made_again_by_a_start_in_the_order_of_the_stack() {
+    let healthy = Dependency { container: "db".to_owned(), condition: Condition::Healthy };
+    let web = Container { depends_on: vec![healthy], ..pinned("web", "vm1") };
+    let log = Container { depends_on: vec![on("web")], ..pinned("log", "vm1") };
+    let stack = stack("s", vec![checked(pinned("db", "vm1")), web, log]);
+    let (mut stopped, applied) = deployed(&stack, hosts(1));
+    stopped.containers.iter_mut().for_each(|seen| (seen.status, seen.exit_code) = (ContainerStatus::Exited, Some(143)));
+    stopped.containers.retain(|seen| seen.name != "s-web");
+    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let start = act(StackAction::Start, &stopped);
+    let waits = |id: &str| task(&start, id).depends_on.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(waits("check:db:healthy@vm1"), ["start:db@vm1"]);
+    let first = waits("deploy:web");
+    assert!(first.contains(&"pull:vm1:nginx:alpine".to_owned()), "{first:?}");
+    assert!(first.contains(&"check:db:healthy@vm1".to_owned()), "{first:?}");
+    assert_eq!(waits("start:log@vm1"), ["deploy:web"]);
+    assert!(!ids(&start).contains(&"start:web@vm1"));
+    // Nothing is stopped that is not there.
+    let again = act(StackAction::Restart, &stopped);
+    assert!(ids(&again).contains(&"deploy:web") && !ids(&again).contains(&"stop:web@vm1"), "{:?}", ids(&again));
+    // Of a host that does not tell what it has nobody knows what is gone.
+    stopped.hosts[0].offline_since = Some(jiff::Timestamp::UNIX_EPOCH);
+    assert!(ids(&act(StackAction::Start, &stopped)).contains(&"start:web@vm1"));
+}

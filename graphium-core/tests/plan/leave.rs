@@ -189,3 +189,40 @@ proptest! {
         }
     }
 }
+
+/// The plan of a stack that was to leave the first host and has failed on these: it was placed on the last of them.
+fn again(stack: &Stack, count: u32, failed: &[(&str, usize)]) -> Plan {
+    let first = plan(stack, None, &hosts(1), &Options::default()).unwrap();
+    let mut inventory = carried_out(&first, hosts(1));
+    inventory.hosts = hosts(count).hosts;
+    inventory.hosts[0].status = HostStatus::Draining;
+    let host = |number: usize| inventory.hosts[number].id.clone();
+    let mut keep = first.placements.clone();
+    let mut avoid: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+    for &(name, number) in failed {
+        keep.insert(name.to_owned(), host(number));
+        avoid.entry(name.to_owned()).or_default().insert(host(number));
+    }
+    let applied = Applied { stack: stack.clone(), placements: keep.clone() };
+    let options = Options { leave: [host(0)].into(), keep, avoid, ..Options::default() };
+    plan(stack, Some(&applied), &inventory, &options).unwrap()
+}
+
+#[test]
+fn what_has_failed_on_a_host_goes_to_another_and_back_to_it_only_where_there_is_none() {
+    for strategy in [None, Some(graphium_core::stack::Strategy::Auto)] {
+        let mut one = stack("s", vec![container("a")]);
+        one.deployment.placement_strategy = strategy;
+        let vm = hosts(4).hosts;
+        let placed = |count, failed: &[(&str, usize)]| again(&one, count, failed).placements["a"].clone();
+        assert_eq!(placed(2, &[("a", 1)]), vm[1].id, "there is no other");
+        assert_eq!(placed(3, &[("a", 1)]), vm[2].id);
+        assert_eq!(placed(3, &[("a", 1), ("a", 2)]), vm[2].id, "all have failed");
+        assert_eq!(placed(4, &[("a", 1), ("a", 2)]), vm[3].id);
+    }
+    let two = stack("s", vec![container("a"), container("b")]);
+    let after = again(&two, 2, &[("a", 1)]);
+    assert_eq!(after.placements["b"], hosts(2).hosts[1].id, "where another has failed it has not");
+    let why = &after.staying["a"];
+    assert!(why.contains("has been tried, and it failed there"), "{why}");
+}

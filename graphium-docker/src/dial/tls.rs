@@ -49,7 +49,7 @@ impl Service<Uri> for Dialer {
 pub(crate) async fn line(target: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
     let config = config(&target.certificates)?;
     let name = ServerName::try_from(target.host().to_owned()).map_err(|error| io::Error::other(error.to_string()))?;
-    let stream = TcpStream::connect(&target.authority).await?;
+    let stream = super::tcp::line(&target.authority).await?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 

@@ -74,10 +74,16 @@ pub(super) fn endpoint(config: &DockerConfig, name: &str) -> Result<Endpoint, En
         Some(_) => with_tls(&host, certificates),
         None => host.parse(),
     };
-    match endpoint {
-        Ok(Endpoint::Tls(_)) if skips_verification => Err(EndpointError::unverified(&host).of_context(name)),
-        other => other.map_err(|error| error.of_context(name)),
-    }
+    let endpoint = match endpoint {
+        // `docker` speaks TLS to it then, also where no certificates are kept. A socket and `ssh` have none.
+        Ok(Endpoint::Tls(_) | Endpoint::Http(_)) | Err(EndpointError::NeedsCertificates { .. })
+            if skips_verification =>
+        {
+            Err(EndpointError::unverified(&host))
+        }
+        other => other,
+    };
+    endpoint.map_err(|error| error.of_context(name))
 }
 
 /// The names of the contexts that there are.

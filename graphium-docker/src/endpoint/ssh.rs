@@ -43,11 +43,13 @@ impl SshTarget {
     }
 
     /// What `ssh` is called with: it makes its standard input and output a connection to the engine. It gives up before whoever
-    /// waits for the first answer does, so that its own words are told.
+    /// waits for the first answer does, so that its own words are told; and it ends when the other side has not been heard for 45 s,
+    /// which who only listens would not notice.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let mut words: Vec<String> = ["-T", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
-            .map(str::to_owned)
-            .to_vec();
+        let options =
+            ["ConnectTimeout=10", "ServerAliveInterval=15", "ServerAliveCountMax=3", "BatchMode=yes", "LogLevel=ERROR"];
+        let options = options.into_iter().flat_map(|option| ["-o", option]);
+        let mut words: Vec<String> = std::iter::once("-T").chain(options).map(str::to_owned).collect();
         if let Some(user) = &self.user {
             words.extend(["-l".to_owned(), user.clone()]);
         }

@@ -52,7 +52,8 @@ fn ssh_is_called_with_words_that_say_one_thing_alone() {
         let Ok(Endpoint::Ssh(target)) = text.parse() else { panic!("{text}") };
         target.arguments().join(" ")
     };
-    let options = "-T -o ConnectTimeout=10 -o BatchMode=yes -o LogLevel=ERROR";
+    let alive = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3";
+    let options = format!("-T -o ConnectTimeout=10 {alive} -o BatchMode=yes -o LogLevel=ERROR");
     assert_eq!(words("ssh://engine"), format!("{options} -- engine docker system dial-stdio"));
     assert_eq!(
         words("ssh://me@engine:22/run/d.sock"),
@@ -204,6 +205,11 @@ fn tls_is_used_where_it_is_asked_for_with_the_certificates_that_docker_would_tak
     let folder = home.0.join(".docker/contexts/tls").join(id).join("docker");
     fs::create_dir_all(&folder).unwrap();
     assert_eq!(target(None, &secure), Some(("x:2376".to_owned(), folder)));
+    home.context("secure", "http://x:2376");
+    for asking in [&secure[..], &[("DOCKER_HOST", "http://x:2376"), verify]] {
+        let told = home.discover(None, asking).unwrap_err();
+        assert!(told.contains("TLS is asked for; write tcp:// or https://"), "{told}");
+    }
 }
 
 #[test]
@@ -219,6 +225,24 @@ fn tls_without_a_look_at_the_certificate_is_refused() {
     fs::write(&meta, text).unwrap();
     let told = home.discover(None, &[("DOCKER_CONTEXT", "loose")]).unwrap_err();
     assert_eq!(told, format!("`tcp://x:2376` (the docker context `loose`) {words}"));
+    // Without certificates `docker` speaks TLS all the same, and so nothing is sent in the open here.
+    for host in ["tcp://y:2376", "https://y:2376", "http://y:2376"] {
+        let id = home.context("bare", host);
+        let meta = home.0.join(".docker/contexts/meta").join(id).join("meta.json");
+        let text = fs::read_to_string(&meta).unwrap();
+        fs::write(&meta, text.replace("\"SkipTLSVerify\":false", "\"SkipTLSVerify\":true")).unwrap();
+        let told = home.discover(None, &[("DOCKER_CONTEXT", "bare")]).unwrap_err();
+        assert_eq!(told, format!("`{host}` (the docker context `bare`) {words}"));
+    }
+    for (host, is_taken) in [("unix:///run/d.sock", true), ("ssh://far", true), ("ftp://z", false)] {
+        let id = home.context("other", host);
+        let meta = home.0.join(".docker/contexts/meta").join(id).join("meta.json");
+        let text = fs::read_to_string(&meta).unwrap();
+        fs::write(&meta, text.replace("\"SkipTLSVerify\":false", "\"SkipTLSVerify\":true")).unwrap();
+        assert_eq!(home.discover(None, &[("DOCKER_CONTEXT", "other")]).is_ok(), is_taken, "{host}: there is no TLS");
+    }
+    let told = home.discover(None, &[("DOCKER_HOST", "http://x:2376"), ("DOCKER_TLS", "1")]).unwrap_err();
+    assert_eq!(told, format!("`http://x:2376` (from DOCKER_HOST) {words}"));
     let nowhere = Endpoint::discover(Some("https://x"), &|_| None).unwrap_err().to_string();
     assert_eq!(nowhere, "`https://x` asks for TLS, and nothing says where its certificates are");
 }

@@ -26,9 +26,9 @@ use tokio::{
 const PIECE: usize = 16 * 1024;
 /// What the engine takes for "leave me" on a terminal: by default Ctrl-P and Ctrl-Q, which shells have a use for. Nobody types this.
 const DETACH: &str = "ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@";
-/// How often, and how far apart, the engine is asked for the end of a command that has written its last.
-const LOOKS: u32 = 200;
+/// How far apart the engine is asked for the end of a command that has written its last: at first, and in the end.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_RARELY: Duration = Duration::from_secs(1);
 /// How often the first size of a terminal is set anew: an engine before API 1.42 has it only after the start.
 const RESIZES: u32 = 5;
 /// What a command ends with that is killed with its container.
@@ -168,21 +168,24 @@ impl Command {
         self.connection.call(call, ask).await
     }
 
-    /// The code that it ended with. The engine may learn of it after its last words.
+    /// The code that it ended with. The engine may learn of it after its last words; and a command that has closed its outputs
+    /// runs on as long as it likes. It is waited for while the engine answers, and for whoever asked to leave.
     async fn exit_code(&self) -> Result<i64, RuntimeError> {
-        for _ in 0..LOOKS {
+        let mut pause = LOOK_AGAIN;
+        loop {
             let call = Call::new("asking how a command ended in container", &self.container, LOOK);
             let ask = |docker: bollard::Docker| async move { docker.inspect_exec(&self.id).await };
             match self.connection.call(call, ask).await {
-                Ok(shown) if shown.running == Some(true) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(shown) if shown.running == Some(true) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 5 / 4).min(LOOK_RARELY);
+                }
                 Ok(shown) => return Ok(shown.exit_code.unwrap_or(KILLED)),
                 // It went with its container, or with the run of that.
                 Err(fault) if fault.is(404) || fault.is(409) => return self.is_there().await.map(|()| KILLED),
                 Err(fault) => return Err(fault.into()),
             }
         }
-        let container = &self.container;
-        Err(RuntimeError::Failed(format!("the engine does not say how the command in container `{container}` ended")))
     }
 
     async fn is_there(&self) -> Result<(), RuntimeError> {

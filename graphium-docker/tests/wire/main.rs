@@ -4,11 +4,11 @@
 
 mod stand_in;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 use graphium_core::{
     runtime::{
-        ContainerRuntime as _, ContainerSpec, ImageRequest, LogQuery, LogSource, PresentImage, PullObserver,
-        RuntimeError, Tail,
+        ContainerRuntime as _, ContainerSpec, ExecEvent, ExecFeed, ExecSpec, ImageRequest, LogQuery, LogSource,
+        PresentImage, PullObserver, RuntimeError, Tail,
     },
     stack::{Container, HealthTest, PullPolicy},
 };
@@ -275,4 +275,34 @@ async fn an_engine_that_refuses_the_log_of_a_terminal_is_heard() {
         other => panic!("{other:?}"),
     }
     assert!(log.entries.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_command_that_has_closed_its_outputs_is_waited_for() {
+    static ASKED: Mutex<Option<Instant>> = Mutex::new(None);
+    const LONG: Duration = Duration::from_secs(12);
+    let engine = StandIn::start(|request| match request {
+        "GET /v1.41/containers/shop-web/json" => (
+            200,
+            r#"{"Id":"c0ffee","Name":"/shop-web","State":{"Running":true},"Config":{"Labels":{"graphium.managed":"true"}}}"#,
+        ),
+        "POST /v1.41/containers/c0ffee/exec" => (201, r#"{"Id":"e1"}"#),
+        "POST /v1.41/exec/e1/start" => (stand_in::HANDED_OVER, "\x01\0\0\0\0\0\0\x02hi"),
+        "GET /v1.41/exec/e1/json" => {
+            let first = *ASKED.lock().expect("no panic").get_or_insert_with(Instant::now);
+            match first.elapsed() < LONG {
+                true => (200, r#"{"Running":true,"ExitCode":null}"#),
+                false => (200, r#"{"Running":false,"ExitCode":3}"#),
+            }
+        }
+        _ => (404, "{}"),
+    });
+    let spec = ExecSpec { command: vec!["sleep".to_owned()], ..ExecSpec::default() };
+    let nothing = ExecFeed { stdin: stream::empty().boxed(), sizes: stream::pending().boxed() };
+    let mut execution = engine.runtime().exec("shop-web", &spec, nothing).await.expect("it begins");
+    let said = execution.events.next().await;
+    assert!(matches!(&said, Some(Ok(ExecEvent::Wrote(LogSource::Stdout, bytes))) if bytes == b"hi"), "{said:?}");
+    assert_eq!(execution.events.next().await, Some(Ok(ExecEvent::Exited(3))));
+    let looks = engine.requests().iter().filter(|request| *request == "GET /v1.41/exec/e1/json").count();
+    assert!(looks < 60, "the engine has better things to do than to be asked {looks} times");
 }

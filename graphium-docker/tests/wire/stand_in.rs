@@ -13,6 +13,8 @@ use std::{
 pub(crate) const BREAK_OFF: u16 = 0;
 /// Keeps the connection open and never answers.
 pub(crate) const SILENCE: u16 = 1;
+/// Hands the connection over, with the text on it, and closes it.
+pub(crate) const HANDED_OVER: u16 = 101;
 
 type Answer = fn(&str) -> (u16, &'static str);
 
@@ -88,6 +90,8 @@ fn serve(stream: TcpStream, answer: Answer, log: &Mutex<Vec<(String, String)>>) 
     match status {
         BREAK_OFF => {}
         SILENCE => thread::sleep(Duration::from_secs(600)),
+        HANDED_OVER => write!(reader.get_mut(), "HTTP/1.1 101 x\r\nconnection: Upgrade\r\nupgrade: tcp\r\n\r\n{text}")
+            .expect("a client"),
         _ => {
             let length = if status == 204 { String::new() } else { format!("content-length: {}\r\n", text.len()) };
             write!(reader.get_mut(), "HTTP/1.1 {status} x\r\nconnection: close\r\n{length}\r\n{text}")

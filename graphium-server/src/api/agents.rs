@@ -15,8 +15,10 @@ use crate::{
 };
 use axum::{
     Extension, Json,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
 };
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, RenewCall, Renewal, SessionGrant},
@@ -30,16 +32,26 @@ use std::time::Duration;
 pub(super) async fn session(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     Input(request): Input<SessionRequest>,
-) -> Result<([(&'static str, String); 1], Json<SessionGrant>), Problem> {
+) -> Result<Json<SessionGrant>, Problem> {
     same(&id, &request.host)?;
-    let version = common_version(&request.host, &headers)?;
-    Ok(([(protocol::HEADER, version.to_string())], Json(state.control.open_session(&request).await?)))
+    Ok(Json(state.control.open_session(&request).await?))
+}
+
+/// Lets a call of the agents' protocol pass if both sides speak a common version of it, which the answer says. Each call is looked at: this
+/// server may have taken the place of another with which the session was opened.
+pub(super) async fn fit(Extension(caller): Extension<Identity>, request: Request, next: Next) -> Response {
+    let version = match common_version(&caller, request.headers()) {
+        Ok(version) => version,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(protocol::HEADER, version.into());
+    response
 }
 
 /// The version of the protocol that an agent is spoken to in.
-fn common_version(host: &HostId, headers: &HeaderMap) -> Result<u32, Problem> {
+fn common_version(caller: &Identity, headers: &HeaderMap) -> Result<u32, Problem> {
     let agent = match headers.get(protocol::HEADER) {
         None => protocol::UNSAID,
         Some(value) => String::from_utf8_lossy(value.as_bytes())
@@ -47,16 +59,16 @@ fn common_version(host: &HostId, headers: &HeaderMap) -> Result<u32, Problem> {
             .map_err(|error: String| Problem::new(400, "wrong-header", error))?,
     };
     protocol::SPOKEN.with_agent(agent).map_err(|mismatch| {
-        tracing::warn!(%host, "an agent is turned away: {mismatch}");
+        let who = match &caller.host {
+            Some(host) => format!("host `{host}`"),
+            None => format!("`{}`", caller.name),
+        };
+        tracing::warn!("an agent of {who} is turned away: {mismatch}");
         let code = match mismatch {
             Mismatch::AgentTooOld { .. } => "agent-too-old",
             Mismatch::ServerTooOld { .. } => "server-too-old",
         };
-        Problem::new(
-            426,
-            code,
-            format!("host `{host}`: {mismatch} (this server is graphium {})", env!("CARGO_PKG_VERSION")),
-        )
+        Problem::new(426, code, format!("{who}: {mismatch} (this server is graphium {})", env!("CARGO_PKG_VERSION")))
     })
 }
 

@@ -171,6 +171,15 @@ impl Teller {
     }
 
     async fn frame(&mut self) -> ExecFrame {
+        loop {
+            if let Some(frame) = self.heard().await {
+                return frame;
+            }
+        }
+    }
+
+    /// What comes next; `None`: the agent has come by now, and whatever there is to say comes from there.
+    async fn heard(&mut self) -> Option<ExecFrame> {
         let soon = self.waiting.map(|until| match self.was_told {
             true => until,
             false => until.min(Instant::now() + SOON),
@@ -183,18 +192,22 @@ impl Teller {
         };
         tokio::select! {
             biased;
-            cut = self.run.lifeline.cut() => match cut {
+            cut = self.run.lifeline.cut() => Some(match cut {
                 Cut::Revoked => ExecFrame::end(EndReason::Revoked, "the token was revoked"),
                 Cut::Stopping => ExecFrame::end(EndReason::Stopping, "the server is ending"),
-            },
+            }),
             frame = self.session.frames.next() => {
                 self.waiting = None;
-                frame.unwrap_or_else(|| ExecFrame::end(
+                Some(frame.unwrap_or_else(|| ExecFrame::end(
                     EndReason::AgentLost,
                     "the agent's session ended before the command did, which may go on in its container",
-                ))
+                )))
             }
-            () = late => self.absent().await,
+            // It asks its engine, and says so itself where that takes its time.
+            () = late => match self.session.is_served() {
+                true => { self.waiting = None; None }
+                false => Some(self.absent().await),
+            },
         }
     }
 

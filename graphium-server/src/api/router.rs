@@ -68,16 +68,7 @@ pub fn router(state: AppState) -> Router {
         .route("/auth/password", put(people::change_password))
         .route("/auth/setup", post(people::setup))
         .route("/auth/join", post(people::join))
-        // The agents' protocol repeats by its own ids: it needs no answers kept.
-        .route("/tasks/{id}/renew", post(agents::renew_task))
-        .route("/tasks/{id}/status", put(agents::report))
-        .route("/agents/{id}/session", post(agents::session))
-        .route("/agents/{id}/claim", post(agents::claim))
-        .route("/agents/{id}/renew", post(agents::renew))
-        .route("/agents/{id}/observation", put(agents::observe))
-        .route("/agents/{id}/tasks", get(agents::tasks))
-        .route("/agents/{id}/streams", post(streams::asked))
-        .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
+        .merge(agents())
         .route("/store", post(store::call));
     Router::new()
         .nest("/api/v1", api)
@@ -89,6 +80,21 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(trace::trace))
         .with_state(state)
+}
+
+/// The agents' protocol. It repeats by its own ids: it needs no answers kept.
+fn agents() -> Router<AppState> {
+    Router::new()
+        .route("/tasks/{id}/renew", post(agents::renew_task))
+        .route("/tasks/{id}/status", put(agents::report))
+        .route("/agents/{id}/session", post(agents::session))
+        .route("/agents/{id}/claim", post(agents::claim))
+        .route("/agents/{id}/renew", post(agents::renew))
+        .route("/agents/{id}/observation", put(agents::observe))
+        .route("/agents/{id}/tasks", get(agents::tasks))
+        .route("/agents/{id}/streams", post(streams::asked))
+        .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
+        .route_layer(from_fn(agents::fit))
 }
 
 async fn unknown_route(uri: Uri) -> Problem {

@@ -75,6 +75,15 @@ impl From<ClientError> for Failure {
             ClientError::Invalid { detail, diagnostics } => {
                 Self { what: detail, diagnostics: diagnostics.into(), ..Self::quiet(Exit::Invalid) }
             }
+            ClientError::NoSuchCall { url, detail } => {
+                Self::new(Exit::Failed, format!("{url} does not know what it is asked: {detail}"))
+                    .coded("no-such-route")
+                    .hint(format!(
+                        "this is graphium {}: update the server if it is older, or use a command of its version",
+                        env!("CARGO_PKG_VERSION")
+                    ))
+                    .hint("is the address that of a server, without a path of its own (`--server`)?")
+            }
             ClientError::NotFound { detail, .. } => Self::new(Exit::Failed, detail).coded("not-found"),
             ClientError::Outdated { detail, changes } if changes.is_empty() => {
                 Self::new(Exit::Failed, detail).coded("plan-outdated")

@@ -21,6 +21,7 @@ pub(crate) struct Output {
     stderr_is_terminal: bool,
     /// Whether programs have got a result already.
     has_result: bool,
+    is_handed_over: bool,
 }
 
 /// The size of the terminal in characters.
@@ -39,6 +40,7 @@ impl Output {
             stdout_is_terminal: io::stdout().is_terminal() && !dumb,
             stderr_is_terminal: io::stderr().is_terminal() && !dumb,
             has_result: false,
+            is_handed_over: false,
         }
     }
 
@@ -71,13 +73,18 @@ impl Output {
         self.line("")
     }
 
-    /// Standard output is somebody else's from now on: no failure of ours is written there.
-    pub(crate) fn hand_over(&mut self) {
-        self.has_result = true;
+    /// Standard output is somebody else's from now on: no failure of ours is written there, and none waits for what is.
+    pub(crate) fn hand_over(&mut self) -> Result<(), Failure> {
+        self.flush()?;
+        (self.has_result, self.is_handed_over) = (true, true);
+        Ok(())
     }
 
     /// Hands over what was written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if self.is_handed_over {
+            return Ok(());
+        }
         self.stdout.flush().map_err(refused)
     }
 

@@ -17,8 +17,9 @@ const PAGE: usize = 500;
 
 /// The API of a server, or of several on one store, as a client sees it. Cheap to clone.
 ///
-/// Of several it asks the same until that one does not answer, then the next. Only what cannot have been heard is asked again at
-/// once; of any other failure the caller learns, and whoever asks again asks the next server.
+/// Of several it asks the same until that one does not answer, then the next. What cannot have been heard is asked again at once,
+/// and so is what may be asked twice (a question, a removal, a document with an idempotency key) where a server says that its store
+/// is away: another may have another way to it. Of any other failure the caller learns, and whoever asks again asks the next server.
 #[derive(Clone)]
 pub struct Client {
     servers: Arc<Servers>,
@@ -57,6 +58,10 @@ impl Client {
         self.servers.present().base_url()
     }
 
+    pub(super) fn has_several(&self) -> bool {
+        self.servers.all().nth(1).is_some()
+    }
+
     /// A client of each server alone, in their order.
     pub(super) fn apart(&self) -> impl Iterator<Item = Self> {
         self.servers.apart().map(|servers| Self { servers: Arc::new(servers) })
@@ -66,6 +71,7 @@ impl Client {
     pub(super) fn call(&self, method: Method, path: &[&str]) -> Call {
         let Server { http, base, .. } = self.servers.present();
         Call {
+            may_repeat: matches!(method, Method::GET | Method::DELETE),
             request: http.request(method, base.clone()).timeout(DEADLINE),
             servers: Arc::clone(&self.servers),
             path: path.iter().map(|part| (*part).to_owned()).collect(),
@@ -115,6 +121,8 @@ pub(super) struct Call {
     servers: Arc<Servers>,
     path: Vec<String>,
     query: Vec<(String, String)>,
+    /// Asked twice it does no more than once.
+    may_repeat: bool,
 }
 
 /// Why there is no good answer.
@@ -140,6 +148,13 @@ impl Call {
         self
     }
 
+    /// Asked twice with the same key it is done once.
+    #[must_use]
+    pub(super) fn key(mut self, key: &str) -> Self {
+        self.may_repeat = true;
+        self.header("idempotency-key", key)
+    }
+
     #[must_use]
     pub(super) fn deadline(mut self, deadline: Duration) -> Self {
         self.request = self.request.timeout(deadline);
@@ -161,6 +176,7 @@ impl Call {
     /// Sends it; an answer that says no is an error.
     pub(super) async fn send(&self) -> Result<Response, ClientError> {
         let mut unheard = Vec::new();
+        let mut away = None;
         for attempt in self.servers.attempts() {
             match self.send_to(attempt.server(), None).await {
                 Ok(response) => {
@@ -168,6 +184,9 @@ impl Call {
                     return Ok(response);
                 }
                 Err(Failed::Unheard { url, reason }) => unheard.push((url, reason)),
+                Err(Failed::Answered(error)) if self.may_repeat && error.is_store_away() => {
+                    away.get_or_insert(error);
+                }
                 Err(Failed::Answered(error)) => {
                     if !error.may_pass() {
                         attempt.answered();
@@ -175,6 +194,9 @@ impl Call {
                     return Err(error);
                 }
             }
+        }
+        if let Some(error) = away {
+            return Err(error);
         }
         let mut unheard = unheard.into_iter();
         let (url, mut reason) = unheard.next().unwrap_or_default();

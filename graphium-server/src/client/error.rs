@@ -35,6 +35,17 @@ pub enum ClientError {
         /// Why, and what to do.
         detail: String,
     },
+    /// The server knows nothing of such a call: it is older than this program, or something else answers there.
+    #[error(
+        "{url} does not know what it is asked: {detail}; this is graphium {}, and a server that is older is to be updated",
+        env!("CARGO_PKG_VERSION")
+    )]
+    NoSuchCall {
+        /// What was asked.
+        url: String,
+        /// The server's words.
+        detail: String,
+    },
     /// There is no such stack, task, host.
     #[error("{detail}")]
     NotFound {
@@ -82,6 +93,9 @@ impl ClientError {
     pub(super) fn from_problem(url: String, problem: Problem) -> Self {
         match problem.status {
             status @ (401 | 403) => Self::Denied { url, status, detail: problem.detail },
+            404 | 405 if matches!(&*problem.code, "no-such-route" | "method-not-allowed") => {
+                Self::NoSuchCall { url, detail: problem.detail }
+            }
             404 => Self::NotFound { url, detail: problem.detail },
             409 if problem.code == "plan-outdated" => Self::Outdated {
                 detail: problem.detail,
@@ -93,6 +107,11 @@ impl ClientError {
             }
             _ => Self::Problem { url, problem: Box::new(problem) },
         }
+    }
+
+    /// Whether the server that was asked does not reach its store.
+    pub(super) fn is_store_away(&self) -> bool {
+        matches!(self, Self::Problem { problem, .. } if problem.status == 503 && problem.code == "store-unavailable")
     }
 
     /// Whether the same call may succeed later without anybody doing anything.

@@ -59,7 +59,7 @@ impl Client {
 
 impl HttpStreamLink {
     pub(super) async fn attached(&self, host: &HostId, stream: &StreamId) -> Result<Option<ExecLine>, LinkError> {
-        let call = self.client.call(Method::GET, &["agents", host.as_str(), "streams", stream.as_str()]);
+        let call = self.client.agents_call(Method::GET, &["agents", host.as_str(), "streams", stream.as_str()]);
         let url = format!("{}/api/v1/agents/{host}/streams/{stream}", self.client.base_url());
         let (sender, receiver) = match socket::open(call, &url).await {
             Ok(opened) => opened,

@@ -1,6 +1,6 @@
 //! The agent's way to the control plane over HTTP.
 
-use super::{Client, ClientError, logs::HttpStreamLink};
+use super::{Client, ClientError, call::Call, logs::HttpStreamLink};
 use crate::{
     api::wire::{ClaimBody, Renewed, StatusReport},
     protocol,
@@ -20,6 +20,9 @@ use std::{sync::Arc, time::Duration};
 
 /// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
 const CLAIM_MARGIN: Duration = Duration::from_secs(8);
+
+/// What a server answers that speaks no version of the agents' protocol which the agent does.
+const UPGRADE_REQUIRED: u16 = 426;
 
 /// How long the other calls may take: well under a lease.
 const CALL: Duration = Duration::from_secs(8);
@@ -43,6 +46,14 @@ struct Granted {
     tasks: Vec<Value>,
 }
 
+impl Client {
+    /// A call of the agents' protocol. Each says which versions the agent speaks: the server may be another one than that which the
+    /// session was opened with.
+    pub(super) fn agents_call(&self, method: Method, path: &[&str]) -> Call {
+        self.call(method, path).header(protocol::HEADER, &protocol::SPOKEN.to_string())
+    }
+}
+
 impl HttpLink {
     /// Reports a task that this agent does not understand as failed.
     async fn turn_down(&self, host: &HostId, task: &Value, reason: &str) -> Result<(), LinkError> {
@@ -63,8 +74,8 @@ impl HttpLink {
 #[async_trait]
 impl AgentLink for HttpLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
-        let call = self.client.call(Method::POST, &["agents", request.host.as_str(), "session"]);
-        Ok(call.deadline(CALL).header(protocol::HEADER, &protocol::SPOKEN.to_string()).body(request).json().await?)
+        let call = self.client.agents_call(Method::POST, &["agents", request.host.as_str(), "session"]);
+        Ok(call.deadline(CALL).body(request).json().await?)
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
@@ -74,7 +85,7 @@ impl AgentLink for HttpLink {
             max: Some(call.max),
             wait_seconds: Some(call.wait.as_secs_f64()),
         };
-        let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "claim"]);
+        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "claim"]);
         let answer: Granted = request.deadline(call.wait + CLAIM_MARGIN).body(&body).json().await?;
         let mut tasks = Vec::with_capacity(answer.tasks.len());
         for granted in answer.tasks {
@@ -87,13 +98,13 @@ impl AgentLink for HttpLink {
     }
 
     async fn renew(&self, call: &RenewCall) -> Result<Vec<Held>, LinkError> {
-        let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "renew"]);
+        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "renew"]);
         let answer: Renewed = request.deadline(CALL).body(call).json().await?;
         Ok(answer.held)
     }
 
     async fn report(&self, lease: &Lease, outcome: &Outcome) -> Result<(), LinkError> {
-        let request = self.client.call(Method::PUT, &["tasks", lease.task.as_str(), "status"]);
+        let request = self.client.agents_call(Method::PUT, &["tasks", lease.task.as_str(), "status"]);
         let report = StatusReport::new(lease.clone(), outcome.clone());
         match request.deadline(CALL).body(&report).done().await {
             // The task went with its stack: nobody waits for this any more.
@@ -103,7 +114,7 @@ impl AgentLink for HttpLink {
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
-        let request = self.client.call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
+        let request = self.client.agents_call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
         Ok(request.deadline(CALL).body(report).done().await?)
     }
 
@@ -120,7 +131,13 @@ impl From<ClientError> for LinkError {
             ClientError::Conflict { code, .. } if code == "lease-lost" => Self::LeaseLost(message),
             ClientError::Denied { .. } => Self::Denied(message),
             error if error.may_pass() => Self::Unreachable(message),
-            _ => Self::Rejected(message),
+            // Their own words say who is to be updated.
+            ClientError::NoSuchCall { .. } => Self::Rejected(message),
+            ClientError::Problem { problem, .. } if problem.status == UPGRADE_REQUIRED => Self::Rejected(message),
+            _ => Self::Rejected(format!(
+                "{message} (this agent is graphium {}: where the server is of another version, update the older of the two)",
+                env!("CARGO_PKG_VERSION")
+            )),
         }
     }
 }

@@ -129,7 +129,7 @@ impl HttpStreamLink {
 impl StreamLink for HttpStreamLink {
     async fn asked(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
         let body = StreamCallBody { epoch: call.epoch, wait_seconds: call.wait.as_secs_f64(), can: call.can.clone() };
-        let request = self.client.call(Method::POST, &["agents", call.host.as_str(), "streams"]);
+        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "streams"]);
         let answer: StreamRequests = request.deadline(call.wait + MARGIN).body(&body).json().await?;
         Ok(answer.into())
     }
@@ -142,7 +142,7 @@ impl StreamLink for HttpStreamLink {
     ) -> Result<(), LinkError> {
         // Held until the server has answered, or nobody waits for that any more: then nothing more is read.
         let (over, is_over) = oneshot::channel::<()>();
-        let call = self.client.call(Method::POST, &["agents", host.as_str(), "streams", stream.as_str()]);
+        let call = self.client.agents_call(Method::POST, &["agents", host.as_str(), "streams", stream.as_str()]);
         let body = Body::wrap_stream(written(frames).take_until(is_over.fuse()));
         let call = call.header("content-type", "application/x-ndjson").deadline(LIFE);
         let answer = call.stream(body).await;

@@ -1,10 +1,14 @@
 //! Stacks and deployments.
 
 use super::{Client, ClientError};
-use crate::api::wire::{DeploymentList, Envelope, Listing, RevisionList, StackList, Validation};
+use crate::{
+    api::wire::{DeploymentList, Envelope, Listing, RevisionList, StackList, Validation},
+    environment::TokioEnvironment,
+};
 use bytes::Bytes;
 use graphium_core::{
     control::{DeploymentState, DifferenceView, LiveDifferenceView, RevisionView, StackView, Started, StatusView},
+    environment::Environment as _,
     plan::{SavedPlan, SealedPlan},
     stack::OnDrift,
 };
@@ -123,8 +127,11 @@ impl Client {
         request: &DeployRequest,
     ) -> Result<T, ClientError> {
         let mut call = self.call(Method::POST, path).deadline(DOCUMENT_DEADLINE);
-        if let Some(key) = &request.idempotency_key {
-            call = call.header("idempotency-key", key);
+        match &request.idempotency_key {
+            Some(key) => call = call.key(key),
+            // Then another server can be asked when the store of one is away.
+            None if self.has_several() => call = call.key(&format!("{:032x}", TokioEnvironment::new().random())),
+            None => {}
         }
         let seconds = request.timeout.map(|timeout| timeout.as_secs().max(1).to_string());
         let word = |flag: bool| flag.to_string();

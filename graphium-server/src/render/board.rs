@@ -190,7 +190,7 @@ impl Maker<'_> {
         for _ in 0..self.by_id.len() {
             match (root.task.status, &root.waiting, self.first_open(root)) {
                 (TaskStatus::Pending, Some(waiting), Some(next)) if waiting.reason == "task" => root = next,
-                (TaskStatus::Pending, Some(waiting), _) if waiting.reason == "host" => {
+                (TaskStatus::Pending, Some(waiting), _) if matches!(waiting.reason.as_str(), "host" | "engine") => {
                     return self.waiting(root, waiting);
                 }
                 (TaskStatus::Pending, Some(waiting), _) if waiting.reason == "retry" => {

@@ -5,11 +5,13 @@
 use super::{
     address::CouchAddress,
     answer::{CallError, Created, DatabaseInfo, Found, Rev, Written},
+    pulse::{Asked, Pulse},
 };
+use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{fmt, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 /// How long a call may take, its answer included.
@@ -20,7 +22,13 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// When a question for a document is asked again beside those that have no answer yet. Where the nodes do not agree CouchDB waits
 /// for all of them, also for one that hangs; a moment later two of them may agree.
-const AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1_000)];
+const AGAIN: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1_000),
+    Duration::from_millis(1_000),
+    Duration::from_millis(1_000),
+];
 
 /// Bytes of an answer.
 const ANSWER: usize = 64 * 1024 * 1024;
@@ -30,9 +38,10 @@ const ANSWER: usize = 64 * 1024 * 1024;
 pub struct CouchClient {
     http: reqwest::Client,
     address: CouchAddress,
+    pulse: Arc<Pulse>,
     /// Takes the place of the network.
     #[cfg(feature = "testing")]
-    direct: Option<std::sync::Arc<dyn super::direct::Direct>>,
+    direct: Option<Arc<dyn super::direct::Direct>>,
 }
 
 impl fmt::Debug for CouchClient {
@@ -60,6 +69,7 @@ impl CouchClient {
         Ok(Self {
             http,
             address,
+            pulse: Arc::default(),
             #[cfg(feature = "testing")]
             direct: None,
         })
@@ -67,13 +77,18 @@ impl CouchClient {
 
     /// The same, without a network.
     #[cfg(feature = "testing")]
-    pub(crate) fn on(self, direct: std::sync::Arc<dyn super::direct::Direct>) -> Self {
+    pub(crate) fn on(self, direct: Arc<dyn super::direct::Direct>) -> Self {
         Self { direct: Some(direct), ..self }
     }
 
     /// Where the database is, without credentials.
     pub fn address(&self) -> &CouchAddress {
         &self.address
+    }
+
+    /// Whether the database says anything at all.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// What the database says of itself; nothing where there is none.
@@ -124,6 +139,11 @@ impl CouchClient {
     /// # Errors
     /// [`CallError`].
     pub async fn leaves(&self, id: &str) -> Result<Vec<Found>, CallError> {
+        Ok(self.leaves_and_tombstones(id).await?.0)
+    }
+
+    /// The same, and the tombstones beside them: CouchDB keeps those of branches that have lost for ever.
+    pub(super) async fn leaves_and_tombstones(&self, id: &str) -> Result<(Vec<Found>, Vec<Rev>), CallError> {
         #[derive(Deserialize)]
         struct Leaf {
             /// Absent for one that is missing on the node that was asked.
@@ -136,9 +156,9 @@ impl CouchClient {
         };
         let leaves: Option<Vec<Leaf>> = self.found(request).await?;
         let leaves = leaves.unwrap_or_default().into_iter().filter_map(|leaf| leaf.ok);
-        let mut leaves: Vec<Found> = leaves.filter(|leaf| !leaf.is_deleted).collect();
+        let (deleted, mut leaves): (Vec<Found>, Vec<Found>) = leaves.partition(|leaf| leaf.is_deleted);
         leaves.sort_by(|a, b| b.rev.rank(&a.rev));
-        Ok(leaves)
+        Ok((leaves, deleted.into_iter().map(|leaf| leaf.rev).collect()))
     }
 
     /// Writes a document: a new one, or the next revision of one.
@@ -271,8 +291,9 @@ impl CouchClient {
         &self,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Option<T>, CallError> {
+        let asked = self.pulse.asked(Timestamp::now());
         let answer = timeout(DEADLINE, self.ask(request)).await;
-        let (status, body) = answer.map_err(|_| self.unreachable("nothing was heard in time".to_owned()))??;
+        let (status, body) = answer.map_err(|_| self.given_up(asked))??;
         self.found_in(status, &body)
     }
 
@@ -304,12 +325,16 @@ impl CouchClient {
 
     /// An answer, if one came in time that is not the failure of a server.
     async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let asked = self.pulse.asked(Timestamp::now());
         #[cfg(feature = "testing")]
         if let Some(direct) = &self.direct {
-            return self.send_on(direct.as_ref(), request).await;
+            return self.send_on(direct.as_ref(), request, asked).await;
         }
-        let broken = |error: reqwest::Error| self.unreachable(reason(&error));
+        let broken =
+            |error: reqwest::Error| if error.is_timeout() { self.given_up(asked) } else { self.broke(reason(&error)) };
         let mut response = request.send().await.map_err(broken)?;
+        // The rest of an answer may be long, and fail: silent it is not.
+        self.pulse.answered(Timestamp::now());
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -333,15 +358,26 @@ impl CouchClient {
         &self,
         direct: &dyn super::direct::Direct,
         request: RequestBuilder,
+        asked: Asked,
     ) -> Result<(StatusCode, Vec<u8>), CallError> {
         let request = request.build().map_err(|error| self.unreachable(reason(&error)))?;
-        let silent = || self.unreachable("nothing was heard in time".to_owned());
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
         let url = request.url();
         let call = direct.call(request.method().as_str(), url.path(), url.query().unwrap_or_default(), body);
-        let answer = timeout(DEADLINE, call).await.map_err(|_| silent())?;
-        let (status, body) = answer.ok_or_else(silent)?;
+        let answer = timeout(DEADLINE, call).await.map_err(|_| self.given_up(asked))?;
+        let (status, body) = answer.ok_or_else(|| self.broke("the connection broke".to_owned()))?;
+        self.pulse.answered(Timestamp::now());
         self.heard(StatusCode::from_u16(status).map_err(|error| self.unreadable(error.to_string()))?, body)
+    }
+
+    fn given_up(&self, asked: Asked) -> CallError {
+        self.pulse.given_up(asked);
+        self.unreachable("nothing was heard in time".to_owned())
+    }
+
+    fn broke(&self, reason: String) -> CallError {
+        self.pulse.broke();
+        self.unreachable(reason)
     }
 
     fn unreachable(&self, reason: String) -> CallError {
@@ -391,9 +427,6 @@ fn words(body: &[u8]) -> String {
 
 /// The innermost cause: the others only say that something was sent.
 fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "nothing was heard in time".to_owned();
-    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -4,6 +4,7 @@ use super::{
     answer::{CallError, Written},
     book::Book,
     client::CouchClient,
+    clock::Clock,
     dice::Dice,
     entry::{self, Entry, Part, Slip},
     place::{Leaf, Place},
@@ -38,6 +39,7 @@ pub(super) struct Log {
     /// A document is kept on more than one node: nobody is sure of a place before it is confirmed.
     pub(super) is_replicated: bool,
     pub(super) dice: Dice,
+    pub(super) clock: Clock,
     book: RwLock<Book>,
     /// Numbers of those who asked that the book be brought up to date.
     asked: AtomicU64,
@@ -63,8 +65,9 @@ struct Served {
 
 impl Served {
     /// Whether the next place may have been swept away since: then it looks as if it were free.
-    fn is_old(&self) -> bool {
-        self.at.is_none_or(|(at, time)| at.elapsed() > OLD || time.elapsed().is_ok_and(|elapsed| elapsed > OLD))
+    fn is_old(&self, now: SystemTime) -> bool {
+        let is_long = |time: SystemTime| now.duration_since(time).is_ok_and(|elapsed| elapsed > OLD);
+        self.at.is_none_or(|(at, time)| at.elapsed() > OLD || is_long(time))
     }
 }
 
@@ -84,11 +87,18 @@ enum Ending {
 }
 
 impl Log {
-    pub(super) fn new(client: CouchClient, is_replicated: bool, retention: Retention, dice: Dice) -> Self {
+    pub(super) fn new(
+        client: CouchClient,
+        is_replicated: bool,
+        retention: Retention,
+        dice: Dice,
+        clock: Clock,
+    ) -> Self {
         Self {
             client,
             is_replicated,
             dice,
+            clock,
             book: RwLock::default(),
             asked: AtomicU64::new(0),
             served: tokio::sync::Mutex::default(),
@@ -132,7 +142,7 @@ impl Log {
         served.told = None;
         let told = self.bring_up(&served).await;
         if told.is_ok() {
-            served.at = Some((Instant::now(), SystemTime::now()));
+            served.at = Some((Instant::now(), self.clock.now()));
         }
         served.told = Some(told.clone());
         told
@@ -141,7 +151,7 @@ impl Log {
     async fn bring_up(&self, served: &Served) -> Result<Progress, StoreError> {
         let progress = if served.at.is_none() { self.begin_anew().await? } else { self.follow().await? };
         // Afterwards: what is swept away is so only once a head says it.
-        if served.is_old() { Ok(self.check_floor().await?.unwrap_or(progress)) } else { Ok(progress) }
+        if served.is_old(self.clock.now()) { Ok(self.check_floor().await?.unwrap_or(progress)) } else { Ok(progress) }
     }
 
     /// Begins anew where the entries that come next are gone: what is left tells nothing of them.

@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod book;
 mod client;
+mod clock;
 mod dice;
 #[cfg(feature = "testing")]
 mod direct;
@@ -19,6 +20,7 @@ mod marks;
 mod older;
 mod place;
 mod prune;
+mod pulse;
 mod snapshot;
 mod step;
 mod turn;
@@ -29,6 +31,10 @@ pub(crate) use address::decoded;
 pub use address::{AddressError, CouchAddress};
 pub use answer::{CallError, Cluster, Created, DatabaseInfo, Found, Rev, Written};
 pub use client::CouchClient;
+#[cfg(feature = "testing")]
+pub(crate) use clock::Clock;
+#[cfg(not(feature = "testing"))]
+use clock::Clock;
 #[cfg(not(feature = "testing"))]
 use dice::Dice;
 #[cfg(feature = "testing")]
@@ -52,9 +58,10 @@ use graphium_core::{
 use jiff::Timestamp;
 use job::Job;
 use log::{Log, Progress};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::{
     sync::mpsc,
+    task::AbortHandle,
     time::{sleep, timeout},
 };
 use writer::Writer;
@@ -68,6 +75,9 @@ const COMMAND: Duration = Duration::from_secs(20);
 /// How long it may take to bring the book up to date.
 const QUESTION: Duration = Duration::from_secs(10);
 
+/// Between two questions to a database that says nothing.
+const PROBE: Duration = Duration::from_millis(250);
+
 /// How often a database that was made is looked for, and how long to wait in between.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,10 +90,12 @@ const OLDER: usize = 200;
 
 /// A [`TaskStore`] on a CouchDB or its cluster. Any number of them may be open on one database, on as many machines.
 ///
-/// It needs Tokio: a task of its own writes, and ends when the store is dropped.
+/// It needs Tokio: a task of its own writes, another looks whether a database that says nothing answers again; both end when
+/// the store is dropped.
 pub struct CouchStore {
     log: Arc<Log>,
     jobs: mpsc::Sender<Box<dyn Job>>,
+    prober: AbortHandle,
 }
 
 impl CouchStore {
@@ -103,7 +115,7 @@ impl CouchStore {
         let place = address.to_string();
         let failed = |source: StoreError| OpenError::Couch { place: place.clone(), source };
         let client = CouchClient::new(address).map_err(log::unavailable).map_err(failed)?;
-        Self::open_on(client, options, retention, Dice::system()).await.map_err(failed)
+        Self::open_on(client, options, retention, Dice::system(), Clock::system()).await.map_err(failed)
     }
 
     pub(crate) async fn open_on(
@@ -111,15 +123,17 @@ impl CouchStore {
         options: Options,
         retention: Retention,
         dice: Dice,
+        clock: Clock,
     ) -> Result<Self, StoreError> {
         let info = found_or_made(&client).await?;
-        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention, dice.clone()));
+        let log = Arc::new(Log::new(client, info.cluster.n > 1, retention, dice.clone(), clock));
         log.catch_up().await?;
         let grace = options.now.saturating_add(options.grace).unwrap_or(Timestamp::MAX);
         let writer = Writer::new(Arc::clone(&log), dice.name(), options.now, grace);
         let (jobs, queue) = mpsc::channel(QUEUE);
         tokio::spawn(writer.run(queue));
-        let store = Self { log, jobs };
+        let prober = tokio::spawn(probe(Arc::clone(&log))).abort_handle();
+        let store = Self { log, jobs, prober };
         if store.log.book().next == 1 {
             store.upgrade(options.now).await?;
         }
@@ -175,22 +189,73 @@ impl CouchStore {
             self.jobs.send(job).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         };
-        timeout(COMMAND, answered).await.unwrap_or_else(|_| {
-            let reason = format!("CouchDB did not take it within {COMMAND:?}: it may be in force later");
-            Err(StoreError::Unavailable(reason))
-        })
+        let answered = async {
+            timeout(COMMAND, answered).await.unwrap_or_else(|_| {
+                let reason = format!("CouchDB did not take it within {COMMAND:?}: it may be in force later");
+                Err(StoreError::Unavailable(reason))
+            })
+        };
+        self.unless_silent(answered).await
+    }
+
+    /// What comes of something that the database is needed for. While it says nothing, that is said at once: to who asks, and to
+    /// who waits.
+    async fn unless_silent<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let client = &self.log.client;
+        let refusal = || {
+            let silence = client.pulse().silence()?;
+            let place = client.address();
+            let next = "It is asked until it answers: look after that node, or ask another server";
+            Some(StoreError::Unavailable(format!("`{place}` {silence}. {next}")))
+        };
+        if let Some(refusal) = refusal() {
+            return Err(refusal);
+        }
+        let mut work = pin!(work);
+        loop {
+            let mut falls_silent = pin!(client.pulse().falls_silent());
+            let first = poll_fn(|context| match work.as_mut().poll(context) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => falls_silent.as_mut().poll(context).map(|()| None),
+            });
+            if let Some(answer) = first.await {
+                return answer;
+            }
+            // It may have answered in this moment: then there is nothing to refuse.
+            if let Some(refusal) = refusal() {
+                return Err(refusal);
+            }
+        }
     }
 
     /// Brings the book up to what was in force when this was called.
     async fn catch_up(&self) -> Result<(), StoreError> {
-        let read = timeout(QUESTION, self.log.catch_up())
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("CouchDB did not answer within {QUESTION:?}"))));
-        match read? {
+        let read = async {
+            timeout(QUESTION, self.log.catch_up())
+                .await
+                .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("CouchDB did not answer within {QUESTION:?}"))))
+        };
+        match self.unless_silent(read).await? {
             Progress::UpToDate => Ok(()),
             // Whatever the writer is asked, it makes sure of what came before.
             Progress::Doubtful => self.ask(|_| Ok(())).await,
         }
+    }
+}
+
+impl Drop for CouchStore {
+    fn drop(&mut self) {
+        self.prober.abort();
+    }
+}
+
+/// Asks a database that says nothing, one question at a time, until it answers: the first answer ends the silence.
+async fn probe(log: Arc<Log>) {
+    loop {
+        log.client.pulse().falls_silent().await;
+        sleep(PROBE).await;
+        // What it comes to is seen by all who ask then.
+        let _ = timeout(QUESTION, log.catch_up()).await;
     }
 }
 
@@ -272,7 +337,7 @@ impl TaskStore for CouchStore {
 
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.catch_up().await?;
-        journal::events(&self.log, after, limit).await
+        self.unless_silent(journal::events(&self.log, after, limit)).await
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {

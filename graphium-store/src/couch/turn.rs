@@ -7,6 +7,7 @@
 use super::{
     answer::{CallError, Found, Rev, Written},
     client::CouchClient,
+    clock::Clock,
     dice::Dice,
     log::{Log, no_quorum, unavailable},
 };
@@ -51,6 +52,13 @@ const IDLE: Duration = Duration::from_millis(300);
 /// The longest turn while there are others.
 const LONGEST: Duration = Duration::from_millis(200);
 
+/// Tombstones of the document that are taken away together: as many as are left at least, and at most at once. Whoever looks reads
+/// them all.
+const TOMBSTONES: (usize, usize) = (16, 100);
+
+/// Between two times that they are.
+const SWEEP: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Lease {
     #[serde(rename = "type")]
@@ -84,8 +92,8 @@ struct Held {
 }
 
 impl Held {
-    fn is_valid(&self) -> bool {
-        Instant::now() < self.until && SystemTime::now() < self.until_time
+    fn is_valid(&self, time: SystemTime) -> bool {
+        Instant::now() < self.until && time < self.until_time
     }
 }
 
@@ -94,6 +102,7 @@ impl Held {
 pub(super) struct Turn {
     me: String,
     dice: Dice,
+    clock: Clock,
     held: Option<Held>,
     /// Leaves of the document, and since when each has been there without changing.
     seen: HashMap<Rev, Instant>,
@@ -101,17 +110,18 @@ pub(super) struct Turn {
     given_back: Option<Instant>,
     /// Of our own last turn.
     last_term: u64,
+    swept: Option<Instant>,
 }
 
 impl Turn {
-    pub(super) fn new(me: String, dice: Dice) -> Self {
+    pub(super) fn new(me: String, dice: Dice, clock: Clock) -> Self {
         let seen = HashMap::new();
-        Self { me, dice, held: None, seen, company: None, given_back: None, last_term: 0 }
+        Self { me, dice, clock, held: None, seen, company: None, given_back: None, last_term: 0, swept: None }
     }
 
     /// Which it is, while it is ours for certain.
     pub(super) fn held(&self) -> Option<&Ballot> {
-        self.held.as_ref().filter(|held| held.is_valid()).map(|held| &held.ballot)
+        self.held.as_ref().filter(|held| held.is_valid(self.clock.now())).map(|held| &held.ballot)
     }
 
     /// Somebody else wrote: whatever we thought, it is not ours.
@@ -143,7 +153,8 @@ impl Turn {
         }
         // What another has written since is a conflict: our own revision is all that needs to be known. One that has run out
         // is taken anew: others may have had theirs since, on another branch.
-        if let Some(held) = self.held.take().filter(Held::is_valid)
+        let time = self.clock.now();
+        if let Some(held) = self.held.take().filter(|held| held.is_valid(time))
             && self.write(log, held.ballot, Some(&held.rev)).await?
         {
             return Ok(());
@@ -234,7 +245,7 @@ impl Turn {
     /// Writes, confirms, and looks whether anybody else has done the same. `false`: it is not ours.
     async fn write(&mut self, log: &Log, ballot: Ballot, upon: Option<&Rev>) -> Result<bool, StoreError> {
         let client = &log.client;
-        let (begun, begun_time) = (Instant::now(), SystemTime::now());
+        let (begun, begun_time) = (Instant::now(), self.clock.now());
         self.last_term = ballot.term;
         let lease = self.lease(ballot.term, !log.is_replicated);
         let mut rev = match put_soon(log, upon, &lease).await? {
@@ -252,7 +263,7 @@ impl Turn {
                 Written::Accepted(_) => return Err(no_quorum()),
                 Written::Conflict | Written::Unknown(_) => return Ok(false),
             };
-            let leaves = leaves(client).await?;
+            let (leaves, tombstones) = leaves_and_tombstones(client).await?;
             self.see(&leaves);
             let is_rival = |(other, lease): &(Rev, Lease)| {
                 *other != rev && lease.confirmed && (lease.term >= ballot.term || !self.is_free(other, lease))
@@ -269,11 +280,25 @@ impl Turn {
             for (loser, _) in leaves.iter().filter(|(other, _)| *other != rev) {
                 let _ = client.delete(ID, loser).await;
             }
+            self.sweep(client, tombstones);
         }
         let until = begun + TERM - MARGIN;
         let until_time = begun_time + TERM - MARGIN;
         self.held = Some(Held { rev, ballot, since: Instant::now(), until, until_time });
         Ok(self.held().is_some())
+    }
+
+    /// Lets tombstones be taken away, beside everything else. Should a node that was away bring back what lies under one, it is a leaf
+    /// that has lost once more.
+    fn sweep(&mut self, client: &CouchClient, mut tombstones: Vec<Rev>) {
+        if tombstones.len() < TOMBSTONES.0 || self.swept.is_some_and(|swept| swept.elapsed() < SWEEP) {
+            return;
+        }
+        self.swept = Some(Instant::now());
+        tombstones.truncate(TOMBSTONES.1);
+        let client = client.clone();
+        // Where that fails, or a server knows no purge, they stay until the next time.
+        tokio::spawn(async move { client.purge(&[(ID.to_owned(), tombstones)]).await });
     }
 
     /// What to do when only a minority took our write: either another's was faster, or there is no quorum.
@@ -302,8 +327,14 @@ async fn put_soon(log: &Log, upon: Option<&Rev>, lease: &Lease) -> Result<Writte
 
 /// The document's leaves; the one that CouchDB shows comes first.
 async fn leaves(client: &CouchClient) -> Result<Vec<(Rev, Lease)>, StoreError> {
-    let found = client.leaves(ID).await.map_err(unavailable)?;
-    found.into_iter().map(|found| Ok((found.rev.clone(), read(found)?))).collect()
+    Ok(leaves_and_tombstones(client).await?.0)
+}
+
+/// The same, and the tombstones beside them.
+async fn leaves_and_tombstones(client: &CouchClient) -> Result<(Vec<(Rev, Lease)>, Vec<Rev>), StoreError> {
+    let (found, tombstones) = client.leaves_and_tombstones(ID).await.map_err(unavailable)?;
+    let leaves = found.into_iter().map(|found| Ok((found.rev.clone(), read(found)?)));
+    Ok((leaves.collect::<Result<_, StoreError>>()?, tombstones))
 }
 
 fn read(found: Found) -> Result<Lease, StoreError> {

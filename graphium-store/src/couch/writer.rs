@@ -90,7 +90,7 @@ impl Writer {
         Self {
             next_snapshot: Arc::new(AtomicU64::new(log.retention.snapshot_every)),
             snapshot: None,
-            turn: Turn::new(me, log.dice.clone()),
+            turn: Turn::new(me, log.dice.clone(), log.clock.clone()),
             prepared: None,
             log,
             ledger: None,

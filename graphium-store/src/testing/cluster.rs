@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     CouchStore, Options,
-    couch::{CouchAddress, CouchClient, Dice, Direct, Retention},
+    couch::{Clock, CouchAddress, CouchClient, Dice, Direct, Retention},
 };
 use async_trait::async_trait;
 use graphium_core::store::StoreError;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -59,6 +59,7 @@ pub struct Network {
 pub struct FakeCluster {
     nodes: Arc<Nodes>,
     gossip: JoinHandle<()>,
+    begun: Instant,
 }
 
 #[derive(Debug)]
@@ -77,6 +78,7 @@ struct State {
     sides: [usize; NODES],
     hung: [Option<Instant>; NODES],
     stopped: HashMap<usize, Instant>,
+    requests: u64,
 }
 
 /// The way of one server to its node.
@@ -97,10 +99,11 @@ impl FakeCluster {
             sides: [0; NODES],
             hung: [None; NODES],
             stopped: HashMap::new(),
+            requests: 0,
         };
         let nodes = Arc::new(Nodes { state: Mutex::new(state) });
         let gossip = tokio::spawn(gossip(Arc::clone(&nodes)));
-        Self { nodes, gossip }
+        Self { nodes, gossip, begun: Instant::now() }
     }
 
     /// A store of the server with a number, which talks to the node of this number, counted round.
@@ -114,7 +117,7 @@ impl FakeCluster {
         let client = CouchClient::new(address).map_err(|error| broken(error.to_string()))?;
         let link = Link { nodes: Arc::clone(&self.nodes), server, node: server % NODES };
         let dice = dice(split_mix(&mut self.state().seed));
-        CouchStore::open_on(client.on(Arc::new(link)), options, retention, dice).await
+        CouchStore::open_on(client.on(Arc::new(link)), options, retention, dice, clock(self.begun)).await
     }
 
     /// From now on messages go wrong so often.
@@ -158,6 +161,11 @@ impl FakeCluster {
         self.state().stopped.insert(server, Instant::now() + time);
     }
 
+    /// How many requests servers have sent.
+    pub fn requests(&self) -> u64 {
+        self.state().requests
+    }
+
     /// Ids of documents of which some node has several live leaves.
     pub fn conflicted(&self) -> Vec<String> {
         let state = self.state();
@@ -183,6 +191,7 @@ impl Drop for FakeCluster {
 impl Direct for Link {
     async fn call(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         self.wait().await;
+        self.nodes.state().requests += 1;
         let (is_lost, delay) = self.nodes.send(|network| network.late);
         if is_lost {
             return None;
@@ -427,6 +436,11 @@ async fn gossip(nodes: Arc<Nodes>) {
             }
         }
     }
+}
+
+/// The time of day of all servers: it goes as the clock of the run does, however long that takes.
+fn clock(begun: Instant) -> Clock {
+    Clock::telling(move || SystemTime::UNIX_EPOCH + begun.elapsed())
 }
 
 /// The same random bytes from the same seed.

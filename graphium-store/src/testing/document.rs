@@ -142,6 +142,11 @@ impl Document {
         self.nodes.is_empty()
     }
 
+    /// How many leaves there are, tombstones among them.
+    pub(super) fn leaf_count(&self) -> usize {
+        self.leaves().count()
+    }
+
     fn leaves(&self) -> impl Iterator<Item = &Node> {
         let parents: BTreeSet<&Rev> = self.nodes.values().filter_map(|node| node.parent.as_ref()).collect();
         self.nodes.values().filter(move |node| !parents.contains(&node.rev))

@@ -47,6 +47,7 @@ pub(super) struct State {
     /// Writes that a node which nobody reaches has taken.
     elsewhere: Vec<Write>,
     writes: u64,
+    requests: u64,
 }
 
 impl FakeCouch {
@@ -69,6 +70,7 @@ impl FakeCouch {
             stale: BTreeMap::new(),
             elsewhere: Vec::new(),
             writes: 0,
+            requests: 0,
         };
         let state = Arc::new(Mutex::new(state));
         let server = tokio::spawn(wire::serve(listener, Arc::clone(&state)));
@@ -120,6 +122,16 @@ impl FakeCouch {
     /// How many writes it was asked for.
     pub fn writes(&self) -> u64 {
         self.state().writes
+    }
+
+    /// How many leaves a document has, tombstones among them.
+    pub fn leaves(&self, id: &str) -> usize {
+        self.state().documents.get(id).map_or(0, Document::leaf_count)
+    }
+
+    /// How many requests have come in.
+    pub fn requests(&self) -> u64 {
+        self.state().requests
     }
 
     /// Ids of documents that have leaves in conflict.
@@ -188,7 +200,11 @@ impl State {
         let parts = parts(path);
         let query = parameters(query);
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let hung_until = lock().hung_until;
+        let hung_until = {
+            let mut state = lock();
+            state.requests += 1;
+            state.hung_until
+        };
         if let Some(until) = hung_until {
             sleep_until(until).await;
         }

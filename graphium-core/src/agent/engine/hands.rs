@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     agent::link::Renewal,
     runtime::beside,
-    task::{Lease, Outcome, Task, TaskError},
+    task::{ENGINE_AWAY, Lease, Outcome, Task, TaskError},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -187,13 +187,15 @@ impl Hands {
     /// Attempts whose right or time has run out. Slots of those that merely wait become free.
     pub(super) fn overdue(&mut self, now: Duration) -> Vec<Parting> {
         let mut parted = Vec::new();
+        // All of them have one engine.
+        let engine = self.attempts.iter().filter(|held| held.run.is_some()).find_map(Attempt::engine_away).cloned();
         self.attempts.retain_mut(|held| {
             if held.valid_until <= now {
                 parted.push(held.part(None));
                 return false;
             }
             if held.deadline <= now {
-                parted.push(held.part(Some(Outcome::Failed(held.timed_out()))));
+                parted.push(held.part(Some(Outcome::Failed(held.timed_out(engine.as_deref())))));
                 return false;
             }
             if let Some(run) = &mut held.run {
@@ -262,8 +264,26 @@ impl Attempt {
         }
     }
 
-    fn timed_out(&self) -> TaskError {
+    /// What was said of the engine, if it does not answer this attempt.
+    fn engine_away(&self) -> Option<&String> {
+        self.step.as_ref().filter(|step| step.phase == Phase::Away).map(|step| &step.message)
+    }
+
+    /// Why it has not ended in its time; `engine` is what was said of one that does not answer.
+    fn timed_out(&self, engine: Option<&str>) -> TaskError {
         let subject = self.task.payload.subject();
+        if let Some(engine) = engine {
+            return TaskError {
+                code: ENGINE_AWAY.to_owned(),
+                message: format!("not done within {} s: {engine}", self.task.timeout_seconds),
+                help: Some(
+                    "see whether the engine runs on that host (`docker info`); the task goes on when it answers"
+                        .to_owned(),
+                ),
+                log: Vec::new(),
+                retryable: true,
+            };
+        }
         let last = match (&self.run, &self.step) {
             (None, _) => format!("waiting for an earlier task on `{subject}`"),
             (Some(_), None) => "begun".to_owned(),

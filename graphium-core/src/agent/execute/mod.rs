@@ -28,12 +28,17 @@ use crate::{
     runtime::{ContainerRuntime, ContainerState, ImageRequest, PullObserver, RuntimeError},
     task::{Outcome, Task, TaskResult},
 };
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use futures::future::{Either, pending, select};
+use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use trouble::Trouble;
 pub use whole::Hold;
 
 /// First and longest pause before an engine that did not answer is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long an engine that is asked whether it is there may take to say so.
+const SIGN: Duration = Duration::from_secs(3);
+/// It is asked that so long before an attempt's deadline: what is not done by then may be the engine's fault.
+const LAST: Duration = Duration::from_secs(5);
 
 /// What an agent knows of its own host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,25 +86,14 @@ impl fmt::Debug for Workplace {
 
 /// Performs a task's action.
 ///
-/// An engine that does not answer is waited for: the task's deadline is the engine's to hold against it.
+/// An engine that does not answer is waited for, and named as what is waited for ([`Phase::Away`]): the task's deadline is for
+/// whoever called to hold against it.
 /// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
     let job = Job { task, place, tell, begun: place.environment.elapsed() };
-    let mut pause = PAUSES.0;
-    loop {
-        match job.perform().await {
-            Ok(result) => return Outcome::Completed(result),
-            Err(Trouble::Engine(error @ RuntimeError::Unreachable { .. })) => {
-                tell(Step { phase: Phase::Waiting, message: error.to_string(), bytes: None });
-                place.environment.sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-            Err(trouble) => {
-                let is_port = matches!(trouble, Trouble::Engine(RuntimeError::PortTaken { .. }));
-                let error = trouble.into_error();
-                return Outcome::Failed(if is_port { job.taken(error).await } else { error });
-            }
-        }
+    match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right((never, _)) => match never {},
     }
 }
 
@@ -113,6 +107,55 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    async fn carry_out(&self) -> Outcome {
+        let mut pause = PAUSES.0;
+        loop {
+            let trouble = match self.perform().await {
+                Ok(result) => return Outcome::Completed(result),
+                Err(trouble) => trouble,
+            };
+            if let Trouble::Engine(error) = &trouble
+                && self.is_away(error).await
+            {
+                (self.tell)(Step { phase: Phase::Away, message: error.to_string(), bytes: None });
+                self.place.environment.sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+                continue;
+            }
+            let is_port = matches!(trouble, Trouble::Engine(RuntimeError::PortTaken { .. }));
+            let error = trouble.into_error();
+            return Outcome::Failed(if is_port { self.taken(error).await } else { error });
+        }
+    }
+
+    /// Says shortly before the deadline whether the engine is there: a call that hangs says nothing of it.
+    async fn watch_engine(&self) -> Infallible {
+        let limit = Duration::from_secs(self.task.timeout_seconds);
+        self.place.environment.sleep(limit - LAST.min(limit / 2)).await;
+        if !self.engine_answers().await {
+            let message = format!("the engine gives no sign of life within {} s", SIGN.as_secs());
+            (self.tell)(Step { phase: Phase::Away, message, bytes: None });
+        }
+        pending().await
+    }
+
+    /// Whether an error is the engine's as a whole, and not of what it was asked.
+    async fn is_away(&self, error: &RuntimeError) -> bool {
+        match error {
+            RuntimeError::Unreachable { .. } => true,
+            RuntimeError::TimedOut { .. } => !self.engine_answers().await,
+            _ => false,
+        }
+    }
+
+    async fn engine_answers(&self) -> bool {
+        match select(self.runtime().info(), self.place.environment.sleep(SIGN)).await {
+            Either::Left((Err(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }), _))
+            | Either::Right(_) => false,
+            Either::Left(_) => true,
+        }
+    }
+
     async fn perform(&self) -> Result<TaskResult, Trouble> {
         let runtime = self.runtime();
         if let Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } =

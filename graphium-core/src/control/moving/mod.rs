@@ -5,26 +5,28 @@
 //! and serves on. It is decided under the planning lock, from what the store says then, and the stack's record names it from
 //! then on: no other server and no later start can decide it a second time.
 
+mod begin;
 mod remaining;
+mod standing;
+mod targets;
+mod tries;
 
 pub use remaining::{Drain, Remaining, RemainingState};
+pub(super) use standing::{Standing, standing};
+pub(super) use targets::wait_only_for;
+pub use tries::Tried;
+pub(super) use tries::{Tries, told};
 
 use super::{
-    Control, ControlError, DeployOptions, DeploymentKind, DeploymentState, Revision, StackRecord, StackStatus,
-    deploy::deployed_record,
-    draft::Draft,
-    fold,
-    fold::under_way,
-    forget::{self, Forgotten},
+    Control, ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold::under_way, forget,
 };
 use crate::{
     diagnostic::Diagnostic,
-    event::EventType,
-    id::{DeploymentId, HostId, StackId, TaskId},
+    id::{HostId, StackId, TaskId},
     inventory::{Host, HostStatus, Inventory},
-    plan::{self, Plan, Trace},
+    plan::{self, Plan},
     stack::OnFailure,
-    store::{Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, TaskQuery, TaskStoreExt, Versioned},
+    store::{StoreError, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
 };
 use futures::FutureExt;
@@ -47,7 +49,7 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What a [move](DeploymentKind::Move) is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leaving {
     /// The hosts that are left.
@@ -57,6 +59,15 @@ pub struct Leaving {
     /// Whether these hosts are away, and left without being asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
+    /// What it answers to: when the drain was asked for last, or the host went offline. Another time begins the tries anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
+    /// Containers that have another host than before its first try.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub moved: BTreeSet<String>,
+    /// Where tries before this one have failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
 }
 
 impl Leaving {
@@ -77,9 +88,15 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// A look is due, and whatever was stuck may go on.
+    /// A look is due, and whatever was stuck may go on: there may be room now.
     pub(super) fn hurry(&mut self) {
         *self = Self::default();
+    }
+
+    /// A look is due, and these stacks may go on. Where a host has gone there is room for nobody else.
+    pub(super) fn hurry_for(&mut self, is_concerned: impl Fn(&StackId) -> bool) {
+        self.stuck.retain(|stack, _| !is_concerned(stack));
+        self.look_soon();
     }
 
     /// Whether a look is due; the next is some time later.
@@ -107,27 +124,6 @@ impl Moves {
     }
 }
 
-/// Whether something of a stack may be moved now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It may; so many tries have failed.
-    Ready { failed: u32 },
-    /// It is being moved.
-    Moves,
-    /// Something else is under way.
-    Busy,
-    /// It does not run, and shall not.
-    Stopped,
-    /// It is to be removed, which has failed.
-    NotRemoved,
-    /// Its last deployment has failed: nobody knows what of it is to run.
-    Failed,
-    /// A move has failed; it is tried again at that time.
-    Later { at: Timestamp, failed: u32 },
-    /// A move has failed so often that it is not tried again.
-    GivenUp { failed: u32 },
-}
-
 /// What came of looking at one stack.
 pub(super) enum Step {
     Begun,
@@ -135,6 +131,8 @@ pub(super) enum Step {
     Stuck,
     /// It is not its turn.
     Later,
+    /// As many move as may.
+    Full,
 }
 
 impl Control {
@@ -144,10 +142,13 @@ impl Control {
         if !self.state().moves.is_due(elapsed) {
             return Ok(());
         }
-        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
-        let leave: BTreeSet<HostId> =
-            hosts.into_iter().filter(|host| is_left(&host.value)).map(|host| host.value.id).collect();
+        let hosts = self.known_hosts().await?;
+        let leave: BTreeSet<&HostId> = hosts.iter().filter(|host| is_left(host)).map(|host| &host.id).collect();
         if leave.is_empty() {
+            return Ok(());
+        }
+        // One pass over what is under way; where as many move as may, nobody else is looked at.
+        if self.moves_under_way(&hosts).await? >= AT_ONCE {
             return Ok(());
         }
         for head in self.stack_heads().await? {
@@ -161,8 +162,8 @@ impl Control {
                 Ok(Some(Step::Stuck)) => {
                     self.state().moves.note_stuck(head.id, elapsed);
                 }
-                // Somebody plans, or has changed the stack: the next look sees what came of it.
-                Ok(None) | Err(ControlError::Store(StoreError::Conflict { .. })) => return Ok(()),
+                // Enough move now, somebody plans, or has changed the stack: the next look sees what came of it.
+                Ok(Some(Step::Full) | None) | Err(ControlError::Store(StoreError::Conflict { .. })) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -171,31 +172,33 @@ impl Control {
 
     /// Decides whether a stack is moved now, from what the store says now.
     async fn move_stack(&self, id: &StackId) -> Result<Step, ControlError> {
-        let Some(stack) = self.store.document::<StackRecord>(id.as_str()).await? else { return Ok(Step::Later) };
-        let hosts = self.hosts().await?;
-        let Standing::Ready { failed } = self.standing(&stack.value, &hosts).await? else {
+        let Some(Versioned { version, value: stack }) = self.store.document::<StackRecord>(id.as_str()).await? else {
             return Ok(Step::Later);
         };
-        if self.moves_under_way(&hosts).await? >= AT_ONCE {
+        let hosts = self.known_hosts().await?;
+        let (last, tasks) = self.last_of(&stack).await?;
+        let asked = asked(&hosts);
+        let Standing::Ready { failed } = standing(stack.status, &last, &tasks, asked, self.environment.now()) else {
             return Ok(Step::Later);
-        }
+        };
         let inventory = self.planning_inventory(id).await?;
-        let goes_on = stack.value.status == StackStatus::Error && failed > 0;
-        match plan_of_move(&stack.value, &inventory) {
-            Ok(plan) if goes_on || plan.placements != stack.value.applied.placements => {
-                let leaving = Leaving { hosts: left(&inventory), attempt: failed + 1, lost: false };
-                self.begin_move(&stack, plan, Some(leaving), Vec::new(), Vec::new()).await?;
-                Ok(Step::Begun)
-            }
-            Ok(_) | Err(_) => Ok(Step::Stuck),
+        let goes_on = stack.status == StackStatus::Error && failed > 0;
+        let tries = if goes_on { Tries::of(&last, &tasks) } else { Tries::default() };
+        let away = tries.away(&hosts);
+        let Ok(mut plan) = plan_of_move(&stack, &inventory, &tries) else { return Ok(Step::Stuck) };
+        let is_move = goes_on || plan.placements != stack.applied.placements;
+        if !is_move || tries.lead_away(&plan.placements, &away) {
+            return Ok(Step::Stuck);
         }
-    }
-
-    async fn standing(&self, stack: &StackRecord, hosts: &[Host]) -> Result<Standing, ControlError> {
-        let last = self.deployment(&stack.deployment_id).await?;
-        let query = TaskQuery { deployment: Some(last.id.clone()), ..TaskQuery::default() };
-        let asked = hosts.iter().filter_map(|host| host.draining_since).max();
-        Ok(standing(stack.status, &last, &self.store.all_tasks(query).await?, asked, self.environment.now()))
+        if self.moves_under_way(&hosts).await? >= AT_ONCE {
+            return Ok(Step::Full);
+        }
+        // What a try has left on a host that is away keeps no other waiting: it is removed when the host is back.
+        let left_there = forget::set_aside(&mut plan, &away, &inventory, None, self.environment.now());
+        let leaving = Leaving { hosts: left(&inventory), attempt: failed + 1, asked, ..Leaving::default() };
+        let leaving = tries.go_on(&stack.applied.placements, &plan.placements, leaving);
+        self.begin_move(&Versioned { version, value: stack }, plan, Some(leaving), left_there, Vec::new()).await?;
+        Ok(Step::Begun)
     }
 
     /// How many stacks are being moved. One that waits for a host which is away, and can go on nowhere, keeps no other waiting.
@@ -216,44 +219,6 @@ impl Control {
             }
         }
         Ok(count)
-    }
-
-    /// Stores a move with what it leaves on hosts that are away, and with other records that change in the same step.
-    pub(super) async fn begin_move(
-        &self,
-        stack: &Versioned<StackRecord>,
-        plan: Plan,
-        leaving: Option<Leaving>,
-        left: Vec<Forgotten>,
-        others: Vec<RecordWrite>,
-    ) -> Result<(), ControlError> {
-        let (kind, now, plan) = (DeploymentKind::Move, self.environment.now(), plan.sealed());
-        let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
-        let draft = Draft { kind, deployment: &deployment, plan: &plan, by: None };
-        let event = match &leaving {
-            Some(leaving) if leaving.lost => EventType::StackRescheduling,
-            _ => EventType::StackDeploying,
-        };
-        let mut submission = draft.submission(DeploymentState { leaving, ..draft.state(now) })?;
-        submission.records.extend(others);
-        let (record, none) = (&stack.value, DeployOptions::default());
-        // Where the revision runs from now on is where a later way back leads.
-        if let Some(Versioned { version, value }) = self.revision(&record.id, record.revision).await? {
-            let revision = Revision { placements: plan.placements.clone(), ..value };
-            submission.records.push(revision.write(Expect::Version(version))?);
-        }
-        let mut record = StackRecord {
-            status: under_way(kind),
-            ..deployed_record(&record.definition, &plan, Some(stack), &deployment, &none, now)
-        };
-        // What is left behind is no trace of the stack any more: a record of its own outlives every later deployment.
-        let is_left = |trace: &Trace| left.iter().any(|one| one.host_id == trace.host && one.has(&trace.engine_name));
-        record.traces.retain(|trace| !is_left(trace));
-        let moved_by = Some(deployment.clone());
-        let left = left.iter().map(|one| Forgotten { moved_by: moved_by.clone(), ..one.clone() }).collect();
-        submission.records.extend(forget::records(left, &deployment)?);
-        self.commit(submission, Some(stack), &record, event).await?;
-        Ok(())
     }
 }
 
@@ -276,66 +241,33 @@ fn left(inventory: &Inventory) -> BTreeSet<HostId> {
     inventory.hosts.iter().filter(|host| is_left(host)).map(|host| host.id.clone()).collect()
 }
 
-/// What leaves the hosts that are to be left. The old ones go when the new ones run and, where they have a health check, are
-/// healthy.
-fn plan_of_move(stack: &StackRecord, inventory: &Inventory) -> Result<Plan, Vec<Diagnostic>> {
-    plan_leaving(stack, inventory, left(inventory))
+/// When a drain was last asked for.
+fn asked(hosts: &[Host]) -> Option<Timestamp> {
+    hosts.iter().filter_map(|host| host.draining_since).max()
 }
 
-/// The plan of what a stack runs, with these hosts to be left.
+/// What leaves the hosts that are to be left. The old ones go when the new ones run and, where they have a health check, are
+/// healthy.
+fn plan_of_move(stack: &StackRecord, inventory: &Inventory, tries: &Tries) -> Result<Plan, Vec<Diagnostic>> {
+    plan_leaving(stack, inventory, left(inventory), tries)
+}
+
+/// The plan of what a stack runs, with these hosts to be left, and no host tried again where another takes what failed there.
 pub(super) fn plan_leaving(
     stack: &StackRecord,
     inventory: &Inventory,
     leave: BTreeSet<HostId>,
+    tries: &Tries,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let options = plan::Options {
         leave,
+        avoid: tries.avoid(),
         keep: stack.applied.placements.clone(),
         traces: stack.traces.clone(),
         on_failure: Some(OnFailure::Rollback),
         ..plan::Options::default()
     };
     plan::plan(&stack.definition, Some(&stack.applied), inventory, &options)
-}
-
-/// Whether something of a stack may be moved; `asked` is when a drain was last asked for, which makes failures before it
-/// forgotten.
-pub(super) fn standing(
-    status: StackStatus,
-    last: &DeploymentState,
-    tasks: &[Task],
-    asked: Option<Timestamp>,
-    now: Timestamp,
-) -> Standing {
-    let is_move = last.kind == DeploymentKind::Move;
-    let is_under_way = tasks.iter().any(|task| !task.status.is_terminal());
-    // A removal that failed is shown as that until somebody asks again.
-    if status == StackStatus::Deleting && !is_under_way && fold(last.kind, tasks).error.is_some() {
-        return Standing::NotRemoved;
-    }
-    if status.is_transitional() || is_under_way {
-        return if is_move { Standing::Moves } else { Standing::Busy };
-    }
-    if !matches!(status, StackStatus::Running | StackStatus::Degraded | StackStatus::Error) {
-        return Standing::Stopped;
-    }
-    // What ended after all was done is no failure of the deployment; how a repair has gone shows in what runs.
-    if last.kind == DeploymentKind::Repair || fold(last.kind, tasks).error.is_none() {
-        return Standing::Ready { failed: 0 };
-    }
-    let Some(leaving) = last.leaving.as_ref().filter(|_| is_move) else { return Standing::Failed };
-    let failed = leaving.attempt;
-    if asked.is_some_and(|asked| asked > last.started_at) {
-        return Standing::Ready { failed: 1 };
-    }
-    if failed >= TRIES {
-        return Standing::GivenUp { failed };
-    }
-    let pause = FIRST_PAUSE * (1 << (failed.min(TRIES) - 1));
-    match last.completed_at.and_then(|ended| ended.checked_add(pause).ok()) {
-        Some(at) if at > now => Standing::Later { at, failed },
-        _ => Standing::Ready { failed },
-    }
 }
 
 #[cfg(test)]
@@ -363,35 +295,5 @@ mod tests {
         assert!(goes_on(&[task(1, "vm2", &[], done), task(2, "vm1", &[1], pending)], &there));
         assert!(goes_on(&[task(1, "vm2", &[], pending), task(2, "vm1", &[], pending)], &there));
         assert!(goes_on(&[task(1, "vm2", &[], done)], &there), "it is about to be settled");
-    }
-
-    #[test]
-    fn a_move_that_fails_is_tried_again_ever_later_and_then_no_more_until_the_drain_is_asked_for_again() {
-        let ended = Timestamp::UNIX_EPOCH;
-        let state = |attempt| -> DeploymentState {
-            serde_json::from_value(serde_json::json!({
-                "@id": "deployment:1", "stackId": "stack:s", "stackName": "s", "kind": "move", "status": "error",
-                "phase": "failed", "progress": 100, "planHash": "", "taskCount": 1, "placements": {},
-                "startedAt": ended, "completedAt": ended, "leaving": {"hosts": ["vm1"], "attempt": attempt},
-            }))
-            .unwrap_or_else(|error| panic!("{error}"))
-        };
-        let task = Task {
-            status: TaskStatus::Failed,
-            ..Task::new("task:1".into(), "vm2".into(), crate::action::Action::Delete { name: "s-a".into() }, ended)
-        };
-        let stands = |attempt, asked, after| {
-            let now = ended.checked_add(SignedDuration::from_secs(after)).unwrap_or(ended);
-            standing(StackStatus::Error, &state(attempt), std::slice::from_ref(&task), asked, now)
-        };
-        for (attempt, pause) in [(1, 30), (2, 60), (3, 120), (4, 240), (5, 480)] {
-            let at = ended.checked_add(SignedDuration::from_secs(pause)).unwrap_or(ended);
-            assert_eq!(stands(attempt, None, pause - 1), Standing::Later { at, failed: attempt });
-            assert_eq!(stands(attempt, None, pause), Standing::Ready { failed: attempt });
-        }
-        assert_eq!(stands(TRIES, None, 1_000_000), Standing::GivenUp { failed: TRIES });
-        assert_eq!(stands(TRIES, Some(ended), 1_000_000), Standing::GivenUp { failed: TRIES });
-        let later = ended.checked_add(SignedDuration::from_secs(1)).unwrap_or(ended);
-        assert_eq!(stands(TRIES, Some(later), 2), Standing::Ready { failed: 1 });
     }
 }

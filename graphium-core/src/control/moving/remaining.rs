@@ -1,11 +1,11 @@
 //! What is left on a host that drains, and why.
 
-use super::{Standing, TRIES, plan_of_move};
+use super::{Standing, TRIES, Tried, Tries, asked, plan_of_move, standing, told};
 use crate::{
-    control::{Control, ControlError, StackRecord},
+    control::{Control, ControlError, StackRecord, reserve::Estate},
     id::HostId,
     inventory::{Host, HostStatus},
-    store::{Kind, RecordQuery, TaskStoreExt},
+    store::TaskStoreExt,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -33,6 +33,9 @@ pub struct Remaining {
     pub state: RemainingState,
     /// Why it is still there.
     pub why: String,
+    /// Where it was tried, and what failed there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
 }
 
 /// Whether a container leaves a host that drains.
@@ -68,8 +71,9 @@ impl Control {
         let found = found.ok_or_else(|| ControlError::NotFound { kind: "host", id: id.to_string() })?.value;
         let mut remaining = Vec::new();
         if found.status == HostStatus::Draining {
-            for stack in self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await? {
-                self.remaining_of(&stack.value, &found, &mut remaining).await?;
+            let estate = self.estate().await?;
+            for stack in &estate.stacks {
+                self.remaining_of(stack, &estate, &found, &mut remaining).await?;
             }
         }
         Ok(Drain { host: self.shown(found), remaining })
@@ -78,6 +82,7 @@ impl Control {
     async fn remaining_of(
         &self,
         stack: &StackRecord,
+        estate: &Estate,
         host: &Host,
         remaining: &mut Vec<Remaining>,
     ) -> Result<(), ControlError> {
@@ -87,13 +92,15 @@ impl Control {
         if names.is_empty() {
             return Ok(());
         }
+        let (last, tasks) = self.last_of(stack).await?;
+        let tries = Tries::of(&last, &tasks);
         let mut tell = |name: &String, state, why: String| {
-            let (stack, container) = (stack.name.clone(), name.clone());
-            remaining.push(Remaining { stack, container, state, why });
+            let (stack, container, tried) = (stack.name.clone(), name.clone(), tries.of_container(name));
+            let why = format!("{why}{}", told(&tried));
+            remaining.push(Remaining { stack, container, state, why, tried });
         };
-        let inventory = self.planning_inventory(&stack.id).await?;
         let error = || stack.error_message.clone().unwrap_or_default();
-        let (state, why) = match self.standing(stack, &inventory.hosts).await? {
+        let (state, why) = match standing(stack.status, &last, &tasks, asked(estate.hosts()), self.environment.now()) {
             Standing::Moves => (RemainingState::Moving, "another takes its place".to_owned()),
             Standing::Busy => (RemainingState::Waiting, "what is under way in its stack comes first".to_owned()),
             Standing::Stopped => {
@@ -118,7 +125,8 @@ impl Control {
                 (RemainingState::Waiting, "its host is offline; it moves when the agent is heard again".to_owned())
             }
             Standing::Ready { .. } => {
-                let plan = plan_of_move(stack, &inventory);
+                let inventory = self.inventory_of(estate, &stack.id).await?;
+                let plan = plan_of_move(stack, &inventory, &tries);
                 for name in names {
                     match &plan {
                         Err(found) => {

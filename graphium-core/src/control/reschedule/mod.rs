@@ -12,12 +12,11 @@ pub use told::Away;
 use super::{
     Control, ControlError, DeploymentKind, DeploymentState, Leaving, StackRecord, StackStatus,
     forget::{self, Forgotten},
-    moving::{Standing, Step, plan_leaving, standing},
+    moving::{Standing, Step, Tries, plan_leaving, standing, wait_only_for},
 };
 use crate::{
-    id::{HostId, StackId, TaskId},
-    inventory::{Host, Inventory},
-    plan::Plan,
+    id::{HostId, StackId},
+    inventory::Host,
     store::{Document, Expect, Kind, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
@@ -72,8 +71,8 @@ impl Control {
             match self.alone_or_later(|| self.reschedule_stack(&head.id).boxed()).await {
                 Ok(Some(Step::Begun | Step::Later)) => {}
                 Ok(Some(Step::Stuck)) => self.state().lost.note_stuck(head.id, elapsed),
-                // Somebody plans, or has changed the stack: the next look sees what came of it.
-                Ok(None) | Err(ControlError::Store(StoreError::Conflict { .. })) => return Ok(()),
+                // Enough move now, somebody plans, or has changed the stack: the next look sees what came of it.
+                Ok(Some(Step::Full) | None) | Err(ControlError::Store(StoreError::Conflict { .. })) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -99,29 +98,22 @@ impl Control {
             return Ok(Step::Stuck);
         }
         if self.moves_under_way(&hosts).await? >= AT_ONCE {
-            return Ok(Step::Later);
+            return Ok(Step::Full);
         }
         let inventory = self.planning_inventory(id).await?;
-        match self.plan_without(&stack.value, &inventory, &lost) {
-            Some((plan, left)) if goes_on || plan.placements != stack.value.applied.placements => {
-                let leaving = Leaving { hosts: lost, attempt: failed + 1, lost: true };
-                self.begin_move(&stack, plan, Some(leaving), left, Vec::new()).await?;
-                Ok(Step::Begun)
-            }
-            _ => Ok(Step::Stuck),
+        let tries = if goes_on { Tries::of(&last, &tasks) } else { Tries::default() };
+        let away: BTreeSet<HostId> = lost.iter().cloned().chain(tries.away(&hosts)).collect();
+        let Ok(mut plan) = plan_leaving(&stack.value, &inventory, lost.clone(), &tries) else { return Ok(Step::Stuck) };
+        let is_move = goes_on || plan.placements != stack.value.applied.placements;
+        if !is_move || tries.lead_away(&plan.placements, &away) {
+            return Ok(Step::Stuck);
         }
-    }
-
-    /// What a stack runs, planned without these hosts, and what is left on them.
-    fn plan_without(
-        &self,
-        stack: &StackRecord,
-        inventory: &Inventory,
-        lost: &BTreeSet<HostId>,
-    ) -> Option<(Plan, Vec<Forgotten>)> {
-        let mut plan = plan_leaving(stack, inventory, lost.clone()).ok()?;
-        let left = forget::set_aside(&mut plan, lost, inventory, None, self.environment.now());
-        Some((plan, left))
+        let left = forget::set_aside(&mut plan, &away, &inventory, None, self.environment.now());
+        let asked = offline_since(&hosts, &lost);
+        let leaving = Leaving { hosts: lost, attempt: failed + 1, lost: true, asked, ..Leaving::default() };
+        let leaving = tries.go_on(&stack.value.applied.placements, &plan.placements, leaving);
+        self.begin_move(&stack, plan, Some(leaving), left, Vec::new()).await?;
+        Ok(Step::Begun)
     }
 
     /// Whether what ran on a host serves on because its successors come up elsewhere.
@@ -146,7 +138,7 @@ impl Control {
                 Standing::Moves | Standing::Busy | Standing::Later { .. } if !is_planned_since => return Ok(()),
                 Standing::Ready { .. } if !is_planned_since => {
                     let inventory = self.planning_inventory(&stack.value.id).await?;
-                    if let Ok(plan) = plan_leaving(&stack.value, &inventory, BTreeSet::new())
+                    if let Ok(plan) = plan_leaving(&stack.value, &inventory, BTreeSet::new(), &Tries::default())
                         && plan.placements == stack.value.applied.placements
                         && !plan.is_empty()
                     {
@@ -161,12 +153,12 @@ impl Control {
         Ok(())
     }
 
-    async fn known_hosts(&self) -> Result<Vec<Host>, ControlError> {
+    pub(super) async fn known_hosts(&self) -> Result<Vec<Host>, ControlError> {
         let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
         Ok(hosts.into_iter().map(|host| host.value).collect())
     }
 
-    async fn last_of(&self, stack: &StackRecord) -> Result<(DeploymentState, Vec<Task>), ControlError> {
+    pub(super) async fn last_of(&self, stack: &StackRecord) -> Result<(DeploymentState, Vec<Task>), ControlError> {
         let last = self.deployment(&stack.deployment_id).await?;
         let query = TaskQuery { deployment: Some(last.id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
@@ -182,8 +174,7 @@ impl Control {
         hosts: &[Host],
         lost: &BTreeSet<HostId>,
     ) -> Standing {
-        let since = hosts.iter().filter(|host| lost.contains(&host.id)).filter_map(|host| host.offline_since).max();
-        standing(stack.status, last, tasks, since, self.environment.now())
+        standing(stack.status, last, tasks, offline_since(hosts, lost), self.environment.now())
     }
 
     /// The hosts that have been offline for so long. A server that has just begun hears for itself first: it may be the one that
@@ -195,8 +186,13 @@ impl Control {
             let is_due = host.offline_since.and_then(|since| due(since, after)).is_some_and(|at| at <= now);
             let presence = state.presence.get(&host.id);
             is_due
-                && presence
-                    .is_some_and(|presence| elapsed.saturating_sub(presence.heard) > self.patience_with(presence))
+                && presence.is_some_and(|presence| {
+                    let silence = elapsed.saturating_sub(presence.heard);
+                    // A clock that is put forward makes no silence longer that this server has heard for itself.
+                    let is_long =
+                        presence.heard_here.is_none() || after.is_some_and(|after| silence.as_secs() >= after);
+                    silence > self.patience_with(presence) && is_long
+                })
         };
         hosts.iter().filter(is_silent).map(|host| host.id.clone()).collect()
     }
@@ -215,31 +211,18 @@ fn hangs(last: &DeploymentState, tasks: &[Task], lost: &BTreeSet<HostId>) -> boo
         DeploymentKind::Stop | DeploymentKind::Remove | DeploymentKind::Withdraw => false,
     };
     let has_failed = tasks.iter().any(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled));
-    let mut open: Vec<&Task> = tasks.iter().filter(|task| !task.status.is_terminal()).collect();
-    if !goes_on_elsewhere || has_failed || open.is_empty() {
-        return false;
-    }
-    let mut waiting: BTreeSet<&TaskId> = BTreeSet::new();
-    loop {
-        let before = open.len();
-        open.retain(|task| {
-            let waits = lost.contains(&task.host_id)
-                || task.status == TaskStatus::Pending && task.depends_on.iter().any(|first| waiting.contains(first));
-            if waits {
-                waiting.insert(&task.id);
-            }
-            !waits
-        });
-        if open.is_empty() || open.len() == before {
-            return open.is_empty();
-        }
-    }
+    goes_on_elsewhere && !has_failed && wait_only_for(tasks, lost)
+}
+
+/// When the last of these hosts went offline.
+fn offline_since(hosts: &[Host], lost: &BTreeSet<HostId>) -> Option<Timestamp> {
+    hosts.iter().filter(|host| lost.contains(&host.id)).filter_map(|host| host.offline_since).max()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::Action;
+    use crate::{action::Action, id::TaskId};
     use TaskStatus::{Completed, Failed, Pending, Running};
 
     fn task(id: &str, host: &str, after: &[&str], status: TaskStatus) -> Task {

@@ -1,8 +1,8 @@
 //! What is told of hosts that are away, of what may be placed elsewhere, and of what is to be removed when they are back.
 
-use super::{Standing, due, hangs, plan_leaving};
+use super::{Standing, Tries, due, hangs, plan_leaving};
 use crate::{
-    control::{Control, ControlError, Remaining, RemainingState, StackRecord},
+    control::{Control, ControlError, Remaining, RemainingState, StackRecord, moving},
     id::{HostId, StackId},
     inventory::Host,
     store::TaskStoreExt,
@@ -102,7 +102,8 @@ impl Control {
             )),
         };
         let inventory = self.planning_inventory(&stack.id).await?;
-        let plan = plan_leaving(stack, &inventory, offline.clone());
+        let tries = Tries::of(&last, &tasks);
+        let plan = plan_leaving(stack, &inventory, offline.clone(), &tries);
         let mut told: BTreeMap<HostId, Vec<Remaining>> = BTreeMap::new();
         for (name, host) in stack.applied.placements.iter().filter(|(_, host)| offline.contains(*host)) {
             let (state, why) = match (&all, &plan) {
@@ -117,7 +118,9 @@ impl Control {
                     (None, _) => (RemainingState::Waiting, "it goes when its turn comes".to_owned()),
                 },
             };
-            let one = Remaining { stack: stack.name.clone(), container: name.clone(), state, why };
+            let tried = tries.of_container(name);
+            let why = format!("{why}{}", moving::told(&tried));
+            let one = Remaining { stack: stack.name.clone(), container: name.clone(), state, why, tried };
             told.entry(host.clone()).or_default().push(one);
         }
         Ok(told)

@@ -62,6 +62,8 @@ pub(super) struct Engine {
     /// Containers by their ids that are being stopped, and when they end.
     pub(super) stopping: BTreeMap<String, Timestamp>,
     watchers: Vec<UnboundedSender<Change>>,
+    /// Those who hear nothing any more.
+    unheard: Vec<UnboundedSender<Change>>,
 }
 
 impl Engine {
@@ -125,6 +127,11 @@ impl Engine {
         let (sender, receiver) = unbounded();
         self.watchers.push(sender);
         receiver
+    }
+
+    /// Whoever watches by now hears nothing any more, and no end.
+    pub(super) fn go_silent(&mut self) {
+        self.unheard.append(&mut self.watchers);
     }
 
     /// Tells everybody who watches.

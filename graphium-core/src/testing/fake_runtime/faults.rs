@@ -38,6 +38,12 @@ impl FakeRuntime {
         self.faults().away = false;
     }
 
+    /// Whoever watches for changes by now hears of none any more, and of no end, as over a connection that somebody in between has
+    /// forgotten. Calls are answered as ever, and whoever begins to watch from now on hears.
+    pub fn go_silent(&self) {
+        self.engine().go_silent();
+    }
+
     /// Makes the next call of this kind fail without effect. Failures queue up.
     pub fn fail_next(&self, operation: Operation, error: RuntimeError) {
         self.faults().failures.entry(operation).or_default().push_back(error);

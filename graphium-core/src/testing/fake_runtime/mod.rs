@@ -39,7 +39,7 @@ use std::{
 ///
 /// * The world outside: [`write`](Self::write), [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
 ///   [`make_foreign`](Self::make_foreign), [`run_foreign`](Self::run_foreign), [`occupy_port`](Self::occupy_port).
-/// * Faults: [`disconnect`](Self::disconnect), [`hang`](Self::hang), [`fail_next`](Self::fail_next),
+/// * Faults: [`disconnect`](Self::disconnect), [`go_silent`](Self::go_silent), [`hang`](Self::hang), [`fail_next`](Self::fail_next),
 ///   [`lose_next_answer`](Self::lose_next_answer).
 /// * What was done to it: [`calls`](Self::calls), [`effects`](Self::effects).
 ///

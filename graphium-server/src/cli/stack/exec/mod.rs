@@ -1,6 +1,7 @@
 //! `graphium stack exec NAME -- COMMAND`.
 
 mod session;
+mod signals;
 mod streams;
 mod terminal;
 
@@ -141,6 +142,7 @@ pub(super) async fn run(args: &ExecArgs, call: &mut Call<'_>) -> Result<Exit, Fa
 }
 
 async fn execute(args: &ExecArgs, call: &mut Call<'_>) -> Result<Exit, Failure> {
+    signals::heed()?;
     let spec = args.spec()?;
     let stack = call.client.stack(&args.name).await?;
     let seen = call.client.containers(None, Some(stack.id.as_str())).await?;

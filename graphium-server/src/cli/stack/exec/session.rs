@@ -36,7 +36,7 @@ pub(super) async fn run(socket: ExecSocket, spec: &ExecSpec, output: &mut Output
             None => return Err(broken_off()),
         }
     }
-    output.hand_over();
+    output.hand_over()?;
     // Up to here Ctrl-C is for this program, from here on for the command.
     let raw = match spec.terminal {
         Some(_) if spec.stdin => Some(RawMode::enter().map_err(|error| {
@@ -86,8 +86,6 @@ pub(super) async fn run(socket: ExecSocket, spec: &ExecSpec, output: &mut Output
         tokio::select! {
             biased;
             end = hearing => end?,
-            // Dropping all this sets the terminal back.
-            () = terminal::end_asked() => return Err(Failure::quiet(Exit::Interrupted)),
             never = sending => match never {},
         }
     };

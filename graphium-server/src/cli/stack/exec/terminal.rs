@@ -12,7 +12,9 @@ pub(super) fn size() -> TerminalSize {
     found.map_or(USUAL, |(width, height)| TerminalSize { rows: height.0, columns: width.0 })
 }
 
-pub(super) use system::{RawMode, Sizes, end_asked};
+#[cfg(unix)]
+pub(super) use system::restore;
+pub(super) use system::{RawMode, Sizes};
 
 /// The sizes that it gets from now on.
 pub(super) fn sizes() -> Sizes {
@@ -23,29 +25,48 @@ pub(super) fn sizes() -> Sizes {
 mod system {
     use super::{TerminalSize, size};
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-    use std::io;
+    use std::{
+        io,
+        sync::{Mutex, MutexGuard, PoisonError},
+    };
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
+    /// How the terminal was before every key went to the command.
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
     /// As long as this is there, keys are for the command. Dropping it, also by a panic, sets the terminal back.
-    pub(in super::super) struct RawMode {
-        before: Termios,
-    }
+    pub(in super::super) struct RawMode;
 
     impl RawMode {
         pub(in super::super) fn enter() -> io::Result<Self> {
             let before = tcgetattr(io::stdin())?;
             let mut raw = before.clone();
             raw.make_raw();
+            // Held until it is done, so that whoever sets it back does so after this.
+            let mut kept = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
             tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-            Ok(Self { before })
+            *kept = Some(before);
+            Ok(Self)
         }
     }
 
     impl Drop for RawMode {
         fn drop(&mut self) {
-            // A terminal that is gone needs nothing.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+            drop(restore());
         }
+    }
+
+    /// The terminal as it was. While this is there, nobody else sets it.
+    pub(in super::super) struct Restored(#[expect(dead_code, reason = "held")] MutexGuard<'static, Option<Termios>>);
+
+    /// Sets the terminal back.
+    pub(in super::super) fn restore() -> Restored {
+        let mut kept = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = kept.take() {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
+        Restored(kept)
     }
 
     pub(in super::super) struct Sizes(Option<Signal>);
@@ -62,18 +83,6 @@ mod system {
                 return size();
             }
             std::future::pending().await
-        }
-    }
-
-    /// Returns when somebody else asks this program to end.
-    pub(in super::super) async fn end_asked() {
-        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
         }
     }
 }
@@ -101,9 +110,5 @@ mod system {
         pub(in super::super) async fn next(&mut self) -> TerminalSize {
             std::future::pending().await
         }
-    }
-
-    pub(in super::super) async fn end_asked() {
-        std::future::pending().await
     }
 }
