@@ -1,6 +1,7 @@
 //! A control plane over the memory store, and agents whose every step is the test's.
 
 use graphium_core::{
+    admission::Admission,
     agent::{AgentLink, ClaimCall, HostReport, LinkError},
     control::{Control, Settings, StackStatus},
     event::{Event, EventSink, NoSink},
@@ -39,7 +40,9 @@ impl World {
     }
 
     pub(crate) fn start(environment: &ManualEnvironment, store: &Arc<MemoryStore>) -> Arc<Control> {
-        let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), Settings::default());
+        // What containers may ask of their hosts is another matter.
+        let settings = Settings { admission: Admission::of_everything(), ..Settings::default() };
+        let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), settings);
         environment.run(opened).unwrap()
     }
 
