@@ -1,6 +1,7 @@
 //! Settings and where each came from: flag, environment, file, default, in this order.
 
 use crate::cli::Failure;
+use graphium_server::tls::Pin;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fmt, fs, io,
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) output: Setting<Format>,
     /// Absent: a local server's own token is looked for.
     pub(crate) token: Option<Setting<Token>>,
+    /// The fingerprint of the server's certificate.
+    pub(crate) pin: Option<Pin>,
     /// The file of settings, where there is one.
     pub(crate) file: Option<PathBuf>,
 }
@@ -97,6 +100,7 @@ struct FileSettings {
     output: Option<Format>,
     token: Option<Token>,
     token_file: Option<PathBuf>,
+    server_pin: Option<String>,
 }
 
 impl Config {
@@ -132,9 +136,13 @@ impl Config {
             Some(setting) => Some(setting.map(Token)),
             None => file_token(settings.token, settings.token_file, origin())?,
         };
+        let pin = variable(env, "GRAPHIUM_SERVER_PIN").map(|setting| setting.value).or(settings.server_pin);
+        let pin = pin.map(|text| text.parse::<Pin>()).transpose().map_err(|error| {
+            Failure::usage(format!("GRAPHIUM_SERVER_PIN, or `server_pin` of the settings: {error}"))
+        })?;
         let output = output.unwrap_or(Setting { value: Format::default(), origin: Origin::Default });
         let server = server.map(Servers);
-        Ok(Self { server, data_dir, output, token, file })
+        Ok(Self { server, data_dir, output, token, pin, file })
     }
 
     /// Where Graphium keeps its files.

@@ -6,6 +6,7 @@
 use axum::extract::ws::Utf8Bytes;
 use graphium_core::{
     event::{Event, EventSink, EventType},
+    runtime::label,
     store::{StoreError, TaskStore},
     task::TaskStatus,
 };
@@ -33,13 +34,30 @@ pub struct Frame {
     pub seq: u64,
     /// `{seq, type, timestamp, data}`.
     pub json: Utf8Bytes,
+    /// The stack that it is about, by its id.
+    pub stack: Option<Arc<str>>,
 }
 
 impl Frame {
     fn new(event: &Event) -> Self {
         // An event is a number, two words and JSON: it always serialises.
-        Self { seq: event.seq, json: serde_json::to_string(event).unwrap_or_default().into() }
+        let json = serde_json::to_string(event).unwrap_or_default().into();
+        Self { seq: event.seq, json, stack: stack_of(event).map(Arc::from) }
     }
+}
+
+/// The stack that an event is about, by its id.
+pub(crate) fn stack_of(event: &Event) -> Option<&str> {
+    let data = &event.data;
+    let of = match event.kind {
+        EventType::ContainerAdded | EventType::ContainerUpdated | EventType::ContainerRemoved => {
+            data.get("labels").and_then(|labels| labels.get(label::STACK))
+        }
+        EventType::HostAdded | EventType::HostUpdated | EventType::HostRemoved | EventType::HostFenced => None,
+        EventType::TaskCreated | EventType::TaskUpdated => data.get("stackId"),
+        _ => data.get("@id"),
+    };
+    of.and_then(serde_json::Value::as_str)
 }
 
 /// The [`EventSink`] that wakes readers.
@@ -182,7 +200,6 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use graphium_core::event::EventType;
 
     fn event(seq: u64) -> Event {
         let timestamp = jiff::Timestamp::UNIX_EPOCH;

@@ -15,6 +15,7 @@ pub mod serve;
 pub mod start;
 pub mod stop;
 pub mod testbed;
+pub mod tls;
 
 pub use api::{AppState, router};
 pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start, start_with};

@@ -2,11 +2,12 @@
 
 use crate::{
     api::{AppState, router},
-    auth::{self, AdminTokenError, local},
+    auth::{self, AdminTokenError, Token, local},
     environment::TokioEnvironment,
     events::Broadcast,
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
+    tls::Certificate,
 };
 use axum::Router;
 use graphium_core::{
@@ -46,6 +47,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Whether other programs may use its store through it.
     pub store_access: StoreAccess,
+    /// With what connections are encrypted; absent: they are not.
+    pub certificate: Option<Certificate>,
 }
 
 impl fmt::Debug for ServerOptions {
@@ -72,6 +75,7 @@ impl ServerOptions {
             notes: local::folder(),
             limits: Limits::default(),
             store_access: StoreAccess::default(),
+            certificate: None,
         }
     }
 }
@@ -127,6 +131,8 @@ pub struct RunningServer {
     monitor: JoinHandle<()>,
     control: Arc<Control>,
     admin_token_file: PathBuf,
+    setup_code: Option<Token>,
+    certificate: Option<Certificate>,
     _registration: Option<local::Registration>,
 }
 
@@ -138,12 +144,12 @@ impl RunningServer {
 
     /// Its address for clients on this machine.
     pub fn url(&self) -> String {
-        let addr = self.addr();
-        match (addr.ip().is_unspecified(), addr.is_ipv4()) {
-            (true, true) => format!("http://127.0.0.1:{}", addr.port()),
-            (true, false) => format!("http://[::1]:{}", addr.port()),
-            (false, _) => format!("http://{addr}"),
-        }
+        url(self.addr(), self.certificate.is_some())
+    }
+
+    /// With what its connections are encrypted.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// Its control plane, for an agent within the same program.
@@ -161,6 +167,11 @@ impl RunningServer {
     /// The file with its administrator's token.
     pub fn admin_token_file(&self) -> &Path {
         &self.admin_token_file
+    }
+
+    /// The page that makes the first administrator, where nobody may log in yet. It is good once, for an hour.
+    pub fn setup_link(&self) -> Option<String> {
+        self.setup_code.as_ref().map(|code| format!("{}/web/setup/{}", self.url(), code.reveal()))
     }
 
     /// Ends it within two seconds, also with streams open. What is under way goes on with the next start.
@@ -196,26 +207,54 @@ pub async fn start_with(
     let sink: Arc<dyn EventSink> = broadcast.clone();
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
+    let setup_code = auth::setup_code(&control, now).await?;
 
     let listen_error = |source| StartError::Listen { addr: options.listen, source };
     let addr = listener.local_addr().map_err(listen_error)?;
     // The note first: who hears that the server is ready finds its token.
     let registration = options.notes.and_then(|folder| {
-        local::register(&folder, addr, &options.data_dir)
-            .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
-            .ok()
+        local::register(
+            &folder,
+            &url(addr, options.certificate.is_some()),
+            options.certificate.as_ref().map(Certificate::pin),
+            &options.data_dir,
+        )
+        .inspect_err(|error| tracing::warn!(%error, "the command line will not find this server's token by itself"))
+        .ok()
     });
     let stopper = Stopper::default();
     let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    // One that others have signed is known by its name.
+    state.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
     if options.store_access == StoreAccess::Shared {
         state = state.sharing(Arc::clone(control.store()));
     }
-    let handle = serve(listener, wrap(router(state)), stopper, options.limits).map_err(listen_error)?;
+    let router = wrap(router(state));
+    let certificate = options.certificate.as_ref();
+    let handle = serve(listener, router, stopper, options.limits, certificate).map_err(listen_error)?;
     let monitor = tokio::spawn(Arc::clone(&control).run());
-    if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; put TLS before it, or use a private network");
+    if !addr.ip().is_loopback() && options.certificate.is_none() {
+        tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; start it with `--tls`, put TLS before it, or use a private network");
     }
-    Ok(RunningServer { handle, monitor, control, admin_token_file, _registration: registration })
+    Ok(RunningServer {
+        handle,
+        monitor,
+        control,
+        admin_token_file,
+        setup_code,
+        certificate: options.certificate,
+        _registration: registration,
+    })
+}
+
+/// Its address for clients on this machine.
+fn url(addr: SocketAddr, is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    match (addr.ip().is_unspecified(), addr.is_ipv4()) {
+        (true, true) => format!("{scheme}://127.0.0.1:{}", addr.port()),
+        (true, false) => format!("{scheme}://[::1]:{}", addr.port()),
+        (false, _) => format!("{scheme}://{addr}"),
+    }
 }
 
 async fn listen(wanted: SocketAddr, choice: PortChoice) -> Result<TcpListener, StartError> {

@@ -4,12 +4,13 @@ use crate::answers;
 use graphium_core::{
     admission::Admission,
     agent::{AgentLink, HostReport, SessionGrant},
-    control::{Role, Settings, Started},
+    control::{Purpose, Role, Settings, Started, TokenRecord},
     store::SessionRequest,
 };
 use graphium_server::{
     PortChoice, RunningServer, ServerOptions,
     api::wire::TokenRequest,
+    auth::Token,
     client::{Client, DeployRequest},
     serve::Limits,
     start_with,
@@ -71,8 +72,16 @@ impl Bed {
 
     /// A token of a role.
     pub(crate) async fn token(&self, role: Role, host: Option<&str>) -> String {
-        let request = TokenRequest { role, host: host.map(Into::into), name: None };
+        let request = TokenRequest { host: host.map(Into::into), ..TokenRequest::new(role) };
         self.admin.create_token(&request).await.unwrap().token
+    }
+
+    /// A code that is good once, put straight into the store.
+    pub(crate) async fn code(&self, purpose: Purpose, role: Role) -> String {
+        let code = Token::generate().unwrap();
+        let record = TokenRecord { purpose, ..TokenRecord::new(code.hash(), role, jiff::Timestamp::now()) };
+        self.server.control().issue_token(record).await.unwrap();
+        code.reveal().to_owned()
     }
 
     pub(crate) fn client(&self, token: &str) -> Client {

@@ -1,7 +1,10 @@
 //! Every route for every caller.
 
 use crate::bed::{Bed, stack};
-use graphium_core::{control::Role, store::TaskQuery};
+use graphium_core::{
+    control::{Purpose, Role},
+    store::TaskQuery,
+};
 use graphium_server::api::openapi::operations;
 use reqwest::Method;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 enum May {
     Anybody,
     People,
+    Operator,
     Admin,
     /// The agent of vm1.
     Agent,
@@ -31,31 +35,31 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("GET", "/api/v1/healthz", May::Anybody),
     ("GET", "/api/v1/readyz", May::Anybody),
     ("GET", "/api/v1/stacks", May::People),
-    ("POST", "/api/v1/stacks", May::Admin),
-    ("POST", "/api/v1/stacks/jsonld", May::Admin),
-    ("POST", "/api/v1/stacks/plan", May::Admin),
-    ("POST", "/api/v1/stacks/plan/save", May::Admin),
-    ("POST", "/api/v1/stacks/plan/apply", May::Admin),
-    ("POST", "/api/v1/stacks/jsonld/validate", May::Admin),
+    ("POST", "/api/v1/stacks", May::Operator),
+    ("POST", "/api/v1/stacks/jsonld", May::Operator),
+    ("POST", "/api/v1/stacks/plan", May::Operator),
+    ("POST", "/api/v1/stacks/plan/save", May::Operator),
+    ("POST", "/api/v1/stacks/plan/apply", May::Operator),
+    ("POST", "/api/v1/stacks/jsonld/validate", May::Operator),
     ("GET", "/api/v1/stacks/jsonld/deployments", May::People),
     ("GET", "/api/v1/stacks/jsonld/deployments/none", May::People),
     ("GET", "/api/v1/stacks/none", May::People),
-    ("DELETE", "/api/v1/stacks/none", May::Admin),
+    ("DELETE", "/api/v1/stacks/none", May::Operator),
     ("GET", "/api/v1/stacks/none/status", May::People),
     ("GET", "/api/v1/stacks/none/deployment", May::People),
     ("GET", "/api/v1/stacks/none/revisions", May::People),
     ("GET", "/api/v1/stacks/none/diff", May::People),
-    ("POST", "/api/v1/stacks/none/diff", May::Admin),
-    ("POST", "/api/v1/stacks/none/stop", May::Admin),
-    ("POST", "/api/v1/stacks/none/start", May::Admin),
-    ("POST", "/api/v1/stacks/none/restart", May::Admin),
-    ("POST", "/api/v1/stacks/none/rollback", May::Admin),
+    ("POST", "/api/v1/stacks/none/diff", May::Operator),
+    ("POST", "/api/v1/stacks/none/stop", May::Operator),
+    ("POST", "/api/v1/stacks/none/start", May::Operator),
+    ("POST", "/api/v1/stacks/none/restart", May::Operator),
+    ("POST", "/api/v1/stacks/none/rollback", May::Operator),
     ("GET", "/api/v1/tasks", May::People),
-    ("POST", "/api/v1/tasks", May::Admin),
+    ("POST", "/api/v1/tasks", May::Operator),
     ("GET", "/api/v1/tasks/stats", May::People),
     ("GET", "/api/v1/tasks/{task}", May::People),
-    ("POST", "/api/v1/tasks/none/retry", May::Admin),
-    ("POST", "/api/v1/tasks/none/cancel", May::Admin),
+    ("POST", "/api/v1/tasks/none/retry", May::Operator),
+    ("POST", "/api/v1/tasks/none/cancel", May::Operator),
     ("POST", "/api/v1/tasks/{task}/renew", May::Agent),
     ("PUT", "/api/v1/tasks/{task}/status", May::Agent),
     ("POST", "/api/v1/agents/vm1/session", May::Agent),
@@ -76,17 +80,27 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/hosts/none/drain", May::Admin),
     ("POST", "/api/v1/hosts/none/activate", May::Admin),
     ("POST", "/api/v1/hosts/none/maintenance", May::Admin),
-    ("POST", "/api/v1/adoptions", May::Admin),
-    ("POST", "/api/v1/adoptions/compare", May::Admin),
+    ("POST", "/api/v1/adoptions", May::Operator),
+    ("POST", "/api/v1/adoptions/compare", May::Operator),
     ("GET", "/api/v1/orphans", May::People),
-    ("DELETE", "/api/v1/orphans/vm1/none", May::Admin),
+    ("DELETE", "/api/v1/orphans/vm1/none", May::Operator),
     ("GET", "/api/v1/containers", May::People),
     ("GET", "/api/v1/containers/none", May::People),
     ("GET", "/api/v1/containers/none/logs", May::People),
-    ("GET", "/api/v1/containers/none/exec", May::Admin),
+    ("GET", "/api/v1/containers/none/exec", May::Operator),
     ("GET", "/api/v1/tokens", May::Admin),
     ("POST", "/api/v1/tokens", May::Admin),
     ("DELETE", "/api/v1/tokens/none", May::Admin),
+    ("GET", "/api/v1/users", May::Admin),
+    ("POST", "/api/v1/users", May::Admin),
+    ("DELETE", "/api/v1/users/none", May::Admin),
+    ("PUT", "/api/v1/users/none/password", May::Admin),
+    ("POST", "/api/v1/auth/login", May::Anybody),
+    ("POST", "/api/v1/auth/setup", May::Anybody),
+    ("POST", "/api/v1/auth/join", May::Anybody),
+    ("POST", "/api/v1/auth/logout", May::People),
+    ("GET", "/api/v1/auth/me", May::People),
+    ("PUT", "/api/v1/auth/password", May::People),
     ("POST", "/api/v1/store", May::Admin),
     ("GET", "/api/v1/events?follow=false", May::People),
     // Without an upgrade whoever is let in is told that it needs one.
@@ -106,6 +120,9 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         ("nobody", None),
         ("a stranger", Some(format!("gph_{}", "0".repeat(64)))),
         ("viewer", Some(bed.token(Role::Viewer, None).await)),
+        ("operator", Some(bed.token(Role::Operator, None).await)),
+        ("setup", Some(bed.code(Purpose::Setup, Role::Admin).await)),
+        ("join", Some(bed.code(Purpose::Join, Role::Agent).await)),
         ("admin", Some(bed.token(Role::Admin, None).await)),
         ("vm1", Some(bed.token(Role::Agent, Some("vm1")).await)),
         ("vm2", Some(bed.token(Role::Agent, Some("vm2")).await)),
@@ -120,11 +137,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
             let status = request.send().await.unwrap().status().as_u16();
             let admitted = match (caller, may) {
                 (_, May::Anybody) | ("admin", _) => true,
+                ("operator", may) => matches!(may, May::People | May::Operator | May::AgentAndPeople),
                 ("viewer", may) => matches!(may, May::People | May::AgentAndPeople),
                 ("vm1", may) => matches!(may, May::Agent | May::AgentAndPeople),
                 _ => false,
             };
-            let refusal = if matches!(caller, "nobody" | "a stranger") { 401 } else { 403 };
+            let refusal = if matches!(caller, "nobody" | "a stranger" | "setup" | "join") { 401 } else { 403 };
             if admitted {
                 assert!(status != 401 && status != 403, "{method} {path}: {caller} is refused ({status})");
             } else {

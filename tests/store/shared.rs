@@ -38,7 +38,7 @@ impl Shared {
         let stopper = Stopper::default();
         let state = AppState::new(control, broadcast, environment, stopper.hear()).sharing(store);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let handle = serve(listener, router(state), stopper, Limits::default()).unwrap();
+        let handle = serve(listener, router(state), stopper, Limits::default(), None).unwrap();
         Self { handle, token, _folder: folder }
     }
 

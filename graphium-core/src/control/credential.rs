@@ -1,4 +1,4 @@
-//! Credentials as they are kept.
+//! Credentials and people as they are kept.
 
 use crate::{
     id::HostId,
@@ -6,6 +6,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A credential. The token itself is known to its owner alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,21 +18,59 @@ pub struct TokenRecord {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it may do.
+    /// What it may do; of a session of a person what that person may, whatever stands here.
     pub role: Role,
     /// For agents: the host that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
+    /// The stacks that it is for; none: all.
+    #[serde(default, skip_serializing_if = "Grants::are_all")]
+    pub stacks: Grants,
+    /// What it is good for.
+    #[serde(default, skip_serializing_if = "Purpose::is_access")]
+    pub purpose: Purpose,
+    /// The person whose session it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// SHA-256 of the token, in hexadecimal.
     pub hash: String,
     /// When it was made.
     pub date_created: Timestamp,
+    /// From when on it is worth nothing; absent: it lasts until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// When it was used last, to some minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Timestamp>,
 }
 
 impl TokenRecord {
+    /// A credential of that role whose token has this SHA-256 in hexadecimal: for everything, and until it is revoked.
+    pub fn new(hash: impl Into<String>, role: Role, now: Timestamp) -> Self {
+        let hash = hash.into();
+        Self {
+            id: Self::id_of(&hash),
+            name: None,
+            role,
+            host: None,
+            stacks: Grants::default(),
+            purpose: Purpose::default(),
+            user: None,
+            hash,
+            date_created: now,
+            expires: None,
+            last_used: None,
+        }
+    }
+
     /// The public id of the credential whose token has this SHA-256 in hexadecimal.
     pub fn id_of(hash: &str) -> String {
         format!("token-{}", hash.get(..16).unwrap_or(hash))
+    }
+
+    /// Whether it is worth nothing any more.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
@@ -41,10 +80,115 @@ impl TokenRecord {
 pub enum Role {
     /// Everything.
     Admin,
+    /// See, and deploy, change and remove stacks.
+    Operator,
     /// See.
     Viewer,
     /// Do the work of one host.
     Agent,
+}
+
+impl Role {
+    /// The name as it is written in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a credential is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Requests.
+    #[default]
+    Access,
+    /// To make the first administrator, once.
+    Setup,
+    /// To get the credential of an agent for its host, once.
+    Join,
+}
+
+impl Purpose {
+    fn is_access(&self) -> bool {
+        *self == Self::Access
+    }
+}
+
+/// The stacks that somebody may see or change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Grants(Vec<String>);
+
+impl Grants {
+    /// All stacks.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// These stacks, each by its `@id` or its name; none: all.
+    pub fn of(stacks: impl IntoIterator<Item = String>) -> Self {
+        let mut stacks: Vec<_> = stacks.into_iter().collect();
+        stacks.sort();
+        stacks.dedup();
+        Self(stacks)
+    }
+
+    /// Whether they are for every stack.
+    pub fn are_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether they are for a stack of that `@id` and name.
+    pub fn include(&self, id: &str, name: &str) -> bool {
+        self.are_all() || self.0.iter().any(|stack| stack == id || stack == name)
+    }
+
+    /// The stacks, by `@id` or name; none where they are for all.
+    pub fn stacks(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// A person who may log in. The password itself is known to nobody else.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserRecord {
+    /// The name with which the person logs in.
+    #[serde(rename = "@id")]
+    pub name: String,
+    /// What the person may do; never [`Role::Agent`].
+    pub role: Role,
+    /// The stacks that it is for; none: all.
+    #[serde(default, skip_serializing_if = "Grants::are_all")]
+    pub stacks: Grants,
+    /// The password's hash, as a PHC string.
+    pub password: String,
+    /// When the record was made.
+    pub date_created: Timestamp,
+    /// When the password was set.
+    pub password_set: Timestamp,
+}
+
+impl fmt::Debug for UserRecord {
+    /// Without the password's hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRecord")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("stacks", &self.stacks)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Document for TokenRecord {
@@ -54,5 +198,12 @@ impl Document for TokenRecord {
     }
     fn host(&self) -> Option<HostId> {
         self.host.clone()
+    }
+}
+
+impl Document for UserRecord {
+    const KIND: Kind = Kind::User;
+    fn id(&self) -> String {
+        self.name.clone()
     }
 }

@@ -39,12 +39,13 @@ mod stacks;
 mod status;
 mod tasks;
 mod tokens;
+mod users;
 mod vacate;
 mod view;
 
 pub use adopt::{AdoptOptions, Comparison, MOST_ADOPTED};
 pub use code::CODES;
-pub use credential::{Role, TokenRecord};
+pub use credential::{Grants, Purpose, Role, TokenRecord, UserRecord};
 pub use drift::Repairs;
 pub use error::ControlError;
 pub use fold::{Fold, fold};
@@ -60,6 +61,7 @@ pub use reschedule::Away;
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
+pub use tokens::Redeemed;
 
 use crate::{
     admission::Admission,

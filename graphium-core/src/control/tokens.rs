@@ -1,7 +1,11 @@
 //! Credentials, as records.
 
-use super::{Control, ControlError, Role, TokenRecord};
-use crate::store::{Document, Expect, Kind, RecordQuery, Submission, TaskStoreExt};
+use super::{Control, ControlError, Purpose, Role, TokenRecord, UserRecord};
+use crate::store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt};
+use jiff::SignedDuration;
+
+/// How exactly it is known when a token was used last: each note of it is a write.
+const USE: SignedDuration = SignedDuration::from_mins(10);
 
 impl Control {
     /// Keeps a credential; one for an agent makes its host known. Its id becomes the one of its hash.
@@ -13,18 +17,19 @@ impl Control {
             self.expect_host(host).await?;
         }
         let record = TokenRecord { id: TokenRecord::id_of(&record.hash), ..record };
-        let submission = Submission { records: vec![record.write(Expect::Absent)?], ..Submission::default() };
-        self.store.submit(submission, self.environment.now()).await?;
-        Ok(())
+        let mut records = vec![record.write(Expect::Absent)?];
+        records.extend(self.expired().await?);
+        self.write_all(records).await
     }
 
-    /// Every credential.
+    /// Every credential that is not over.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, ControlError> {
+        let now = self.environment.now();
         let tokens = self.store.documents::<TokenRecord>(RecordQuery::of(Kind::Token)).await?;
-        Ok(tokens.into_iter().map(|token| token.value).collect())
+        Ok(tokens.into_iter().map(|token| token.value).filter(|token| !token.has_expired(now)).collect())
     }
 
     /// Ends a credential.
@@ -34,18 +39,81 @@ impl Control {
     pub async fn revoke_token(&self, id: &str) -> Result<(), ControlError> {
         let token = self.store.document::<TokenRecord>(id).await?;
         let token = token.ok_or_else(|| ControlError::NotFound { kind: "token", id: id.to_owned() })?;
-        let submission =
-            Submission { records: vec![token.value.removal(Expect::Version(token.version))], ..Submission::default() };
-        self.store.submit(submission, self.environment.now()).await?;
-        Ok(())
+        self.write_all(vec![token.value.removal(Expect::Version(token.version))]).await
     }
 
-    /// The credential whose token has this SHA-256.
+    /// The credential whose token has this SHA-256, if it is not over.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, ControlError> {
+        let now = self.environment.now();
         let found = self.store.document::<TokenRecord>(&TokenRecord::id_of(hash)).await?;
-        Ok(found.map(|token| token.value).filter(|token| token.hash == hash))
+        Ok(found.map(|token| token.value).filter(|token| token.hash == hash && !token.has_expired(now)))
     }
+
+    /// Notes that a credential is used, unless that was noted a few minutes ago. That it could not be noted is nobody's mistake.
+    pub async fn note_use(&self, token: &TokenRecord) {
+        let now = self.environment.now();
+        let is_known = token.last_used.is_some_and(|at| now.duration_since(at).abs() < USE);
+        if is_known {
+            return;
+        }
+        let noted = async {
+            let Some(kept) = self.store.document::<TokenRecord>(&token.id).await? else { return Ok(()) };
+            let record = TokenRecord { last_used: Some(now), ..kept.value };
+            self.write_all(vec![record.write(Expect::Version(kept.version))?]).await
+        };
+        let noted: Result<(), ControlError> = noted.await;
+        // Another has written it meanwhile, or the store does not answer: it is noted with the next use.
+        drop(noted);
+    }
+
+    /// Uses up a credential of that purpose and writes what it was for, both or neither: it is good once.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`] where there is no such credential any more; [`ControlError::Store`] where somebody else has used it,
+    /// or what is to be written is there already.
+    pub async fn redeem(&self, hash: &str, purpose: Purpose, then: Redeemed) -> Result<(), ControlError> {
+        let found = self.store.document::<TokenRecord>(&TokenRecord::id_of(hash)).await?;
+        let now = self.environment.now();
+        let is_good = |token: &TokenRecord| token.hash == hash && token.purpose == purpose && !token.has_expired(now);
+        let code = found.filter(|token| is_good(&token.value));
+        let code = code.ok_or_else(|| ControlError::NotFound { kind: "code", id: TokenRecord::id_of(hash) })?;
+        let mut records = vec![code.value.removal(Expect::Version(code.version))];
+        match then {
+            Redeemed::User(user) => records.push(user.write(Expect::Absent)?),
+            Redeemed::Token(token) => {
+                if let Some(host) = &token.host {
+                    self.expect_host(host).await?;
+                }
+                records.push(token.write(Expect::Absent)?);
+            }
+        }
+        self.write_all(records).await
+    }
+
+    /// Removals of credentials that are over, some at a time.
+    async fn expired(&self) -> Result<Vec<RecordWrite>, ControlError> {
+        const AT_ONCE: usize = 100;
+        let now = self.environment.now();
+        let tokens = self.store.documents::<TokenRecord>(RecordQuery::of(Kind::Token)).await?;
+        let over = tokens.into_iter().filter(|token| token.value.has_expired(now)).take(AT_ONCE);
+        // Another server may do the same: that one is gone already is as good.
+        Ok(over.map(|token| token.value.removal(Expect::Any)).collect())
+    }
+
+    pub(super) async fn write_all(&self, records: Vec<RecordWrite>) -> Result<(), ControlError> {
+        self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;
+        Ok(())
+    }
+}
+
+/// What a credential that is good once was for.
+#[derive(Clone, Debug)]
+pub enum Redeemed {
+    /// A person.
+    User(UserRecord),
+    /// Another credential.
+    Token(TokenRecord),
 }

@@ -32,11 +32,13 @@ pub enum Kind {
     Forgotten,
     /// Networks and volumes of ours on a host.
     Holdings,
+    /// A person who may log in.
+    User,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Stack,
         Self::Revision,
         Self::Deployment,
@@ -46,6 +48,7 @@ impl Kind {
         Self::Server,
         Self::Forgotten,
         Self::Holdings,
+        Self::User,
     ];
 
     /// The name as it is stored.
@@ -60,6 +63,7 @@ impl Kind {
             Self::Server => "server",
             Self::Forgotten => "forgotten",
             Self::Holdings => "holdings",
+            Self::User => "user",
         }
     }
 }

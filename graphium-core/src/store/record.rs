@@ -8,16 +8,20 @@ use std::collections::HashSet;
 /// The event of a record's change; `existed`: a record was there before.
 ///
 /// Secrets stay behind: of a stack only the plain values of its top level are shown (a document holds environments), of a
-/// container everything but its environment. Revisions, deployments, tokens, servers, what was forgotten and what hosts
-/// hold have no events of their own.
+/// container everything but its environment. Revisions, deployments, tokens, users, servers, what was forgotten and what
+/// hosts hold have no events of their own.
 pub fn event_for(write: &RecordWrite, existed: bool) -> Option<NewEvent> {
     let [added, updated, removed] = match write.key.kind {
         Kind::Stack => [EventType::StackAdded, EventType::StackUpdated, EventType::StackRemoved],
         Kind::Host => [EventType::HostAdded, EventType::HostUpdated, EventType::HostRemoved],
         Kind::Container => [EventType::ContainerAdded, EventType::ContainerUpdated, EventType::ContainerRemoved],
-        Kind::Revision | Kind::Deployment | Kind::Token | Kind::Server | Kind::Forgotten | Kind::Holdings => {
-            return None;
-        }
+        Kind::Revision
+        | Kind::Deployment
+        | Kind::Token
+        | Kind::Server
+        | Kind::Forgotten
+        | Kind::Holdings
+        | Kind::User => return None,
     };
     let kind = match (&write.body, existed) {
         (None, false) => return None,

@@ -8,13 +8,15 @@ use super::{
     problem::Problem,
     wire::{ContainerList, Listing},
 };
+use crate::auth::Identity;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
 };
 use graphium_core::{
     id::HostId,
     inventory::ObservedContainer,
+    runtime::label,
     store::{TaskStoreExt, Versioned},
 };
 use serde::Deserialize;
@@ -28,13 +30,15 @@ pub(super) struct Filter {
 
 pub(super) async fn list(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(paging): Params<Paging>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<ContainerList>, Problem> {
     let stack = stack_id(&state, filter.stack_id).await?;
     let host = filter.host_id.map(HostId::new);
     let page = state.control.containers(paging.cursor(), paging.limit()?, host, stack).await?;
-    Ok(Json(ContainerList::page(page.items, page.next)))
+    let containers = page.items.into_iter().filter(|container| caller.reaches(container.label(label::STACK))).collect();
+    Ok(Json(ContainerList::page(containers, page.next)))
 }
 
 pub(super) async fn one(
@@ -45,7 +49,7 @@ pub(super) async fn one(
 }
 
 /// By `<host>/<name>`, or by the engine's id.
-pub(super) async fn find(state: &AppState, id: &str) -> Result<ObservedContainer, Problem> {
+pub(crate) async fn find(state: &AppState, id: &str) -> Result<ObservedContainer, Problem> {
     if let Some(Versioned { value, .. }) = state.control.store().document::<ObservedContainer>(id).await? {
         return Ok(value);
     }

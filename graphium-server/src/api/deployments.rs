@@ -7,8 +7,9 @@ use super::{
     problem::Problem,
     wire::{DeploymentList, Listing},
 };
+use crate::auth::Identity;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
 };
 use graphium_core::{
@@ -25,11 +26,14 @@ pub(super) struct Filter {
 
 pub(super) async fn list(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(paging): Params<Paging>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<DeploymentList>, Problem> {
     let stack = stack_id(&state, filter.stack_id).await?;
-    let page = paging.cut(state.control.deployments(stack).await?, |deployment| deployment.id.as_str())?;
+    let mut deployments = state.control.deployments(stack).await?;
+    deployments.retain(|deployment| caller.reaches(Some(deployment.stack_id.as_str())));
+    let page = paging.cut(deployments, |deployment| deployment.id.as_str())?;
     Ok(Json(DeploymentList::page(page.items, page.next)))
 }
 

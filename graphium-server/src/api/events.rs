@@ -7,8 +7,8 @@ use super::{
     wire::{EventList, Listing},
 };
 use crate::{
-    auth::{Identity, Lifeline},
-    events::{Follower, Frame},
+    auth::{Identity, Lifeline, Reach},
+    events::{Follower, Frame, stack_of},
 };
 use axum::{
     Extension, Json,
@@ -44,12 +44,13 @@ pub(super) async fn events(
     let streams =
         accept.contains("text/event-stream") || !(accept.contains("application/json") || query.follow == Some(false));
     if !streams {
-        return list(&state, &query).await;
+        return list(&state, &query, &caller.reach).await;
     }
     // A browser that reconnects says by itself where it was.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (follower, backlog) = open(&state, seen.or(query.after)).await?;
     let tail = Tail {
+        reach: caller.reach.clone(),
         follower,
         lifeline: Lifeline::new(&state, &caller),
         backlog: Some(backlog),
@@ -95,7 +96,7 @@ fn first_left(after: u64, failure: StoreError) -> Result<u64, StoreError> {
     }
 }
 
-async fn list(state: &AppState, query: &EventQuery) -> Result<Response, Problem> {
+async fn list(state: &AppState, query: &EventQuery, reach: &Reach) -> Result<Response, Problem> {
     let after = query.after.unwrap_or(0);
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
     let store = state.control.store();
@@ -104,10 +105,12 @@ async fn list(state: &AppState, query: &EventQuery) -> Result<Response, Problem>
         Err(failure) => store.events(first_left(after, failure)?, limit).await?,
     };
     let next = events.last().filter(|_| events.len() == limit).map(|event| event.seq.to_string());
+    let events = events.into_iter().filter(|event| reach.includes(stack_of(event))).collect();
     Ok(Json(EventList::page(events, next)).into_response())
 }
 
 struct Tail {
+    reach: Reach,
     follower: Follower,
     lifeline: Lifeline,
     /// What was there at the beginning.
@@ -134,7 +137,9 @@ impl Tail {
         if frames.is_empty() {
             bytes.extend_from_slice(b":\n\n");
         }
-        for Frame { seq, json } in frames.iter().take(self.left) {
+        for Frame { seq, json, .. } in
+            frames.iter().take(self.left).filter(|frame| self.reach.includes(frame.stack.as_deref()))
+        {
             bytes.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes());
         }
         self.left = self.left.saturating_sub(frames.len());

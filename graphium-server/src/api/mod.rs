@@ -19,6 +19,7 @@ mod metrics;
 pub mod openapi;
 mod orphans;
 mod page;
+pub(crate) mod people;
 mod plans;
 pub mod problem;
 mod pump;
@@ -37,5 +38,6 @@ mod tokens;
 mod trace;
 pub mod wire;
 
+pub(crate) use containers::find as container_of;
 pub use router::router;
 pub use state::{AppState, Peer};

@@ -23,6 +23,8 @@ pub struct Problem {
     pub request_id: String,
     /// For documents: everything that was found.
     pub diagnostics: Vec<Diagnostic>,
+    /// After how many seconds asking again makes sense; sent as `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 /// A problem as it is sent.
@@ -48,14 +50,14 @@ struct Body {
 impl From<Body> for Problem {
     fn from(body: Body) -> Self {
         let Body { status, code, detail, request_id, diagnostics, kind: _, title: _ } = body;
-        Self { status, code, detail, request_id, diagnostics }
+        Self { status, code, detail, request_id, diagnostics, retry_after: None }
     }
 }
 
 impl From<Problem> for Body {
     fn from(problem: Problem) -> Self {
         let title = StatusCode::from_u16(problem.status).ok().and_then(|status| status.canonical_reason());
-        let Problem { status, code, detail, request_id, diagnostics } = problem;
+        let Problem { status, code, detail, request_id, diagnostics, retry_after: _ } = problem;
         let title = Cow::Borrowed(title.unwrap_or("Error"));
         Self { kind: format!("urn:graphium:problem:{code}"), title, status, code, detail, request_id, diagnostics }
     }
@@ -64,7 +66,21 @@ impl From<Problem> for Body {
 impl Problem {
     /// A problem of that status and code.
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), request_id: String::new(), diagnostics: Vec::new() }
+        Self {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+            request_id: String::new(),
+            diagnostics: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// The same, with the time after which asking again makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// The same with what was found in a document.
@@ -90,6 +106,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(&self)).into_response();
         let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -2,7 +2,7 @@
 
 use super::{
     AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, metrics, openapi, orphans,
-    plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::auth;
 use axum::{
@@ -55,10 +55,20 @@ pub fn router(state: AppState) -> Router {
         .route("/containers/{id}/exec", get(exec::exec))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/users", get(people::list).post(people::create))
+        .route("/users/{id}", delete(people::remove))
+        .route("/users/{id}/password", put(people::reset_password))
         .route("/events", get(events::events))
         .route("/ws", get(socket::events))
         .route("/ws/graph", get(socket::events))
         .route_layer(from_fn_with_state(state.clone(), repeat::answer))
+        // What opens a session is kept for nobody who repeats it.
+        .route("/auth/login", post(people::login))
+        .route("/auth/logout", post(people::logout))
+        .route("/auth/me", get(people::whoami))
+        .route("/auth/password", put(people::change_password))
+        .route("/auth/setup", post(people::setup))
+        .route("/auth/join", post(people::join))
         .merge(agents())
         .route("/store", post(store::call))
         .route("/openapi.json", get(openapi::json));

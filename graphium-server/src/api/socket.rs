@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    auth::{Cut, Identity, Lifeline},
+    auth::{Cut, Identity, Lifeline, Reach},
     events::{Follower, Frame},
 };
 use axum::{
@@ -48,7 +48,7 @@ pub(super) async fn events(
     // control frames comes in, and a frame goes out when it is written.
     let upgrade = upgrade.protocols(["bearer"]).read_buffer_size(4096).write_buffer_size(0).max_message_size(4096);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let mut session = Session { socket, follower, lifeline };
+        let mut session = Session { socket, follower, lifeline, reach: caller.reach };
         let (code, reason) = session.run(backlog).await;
         session.close(code, reason).await;
     }))
@@ -58,13 +58,15 @@ struct Session {
     socket: WebSocket,
     follower: Follower,
     lifeline: Lifeline,
+    reach: Reach,
 }
 
 impl Session {
     /// Sends events until something ends it; says what.
     async fn run(&mut self, mut frames: Vec<Frame>) -> (u16, &'static str) {
         loop {
-            for frame in frames {
+            let reach = self.reach.clone();
+            for frame in frames.into_iter().filter(|frame| reach.includes(frame.stack.as_deref())) {
                 if let Err(end) = self.send(Message::Text(frame.json)).await {
                     return end;
                 }

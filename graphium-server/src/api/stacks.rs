@@ -34,6 +34,7 @@ pub(super) async fn deploy(
     Source(body): Source,
 ) -> Result<Response, Problem> {
     let Submission { reading, mut options, origin } = submission(body, query).await?.map_err(refused)?;
+    caller.reach.admit(&state, &reading.stack).await?;
     asked_by(&mut options, caller, &headers);
     let mut started = match state.control.deploy(reading.stack, options).await {
         Ok(started) => started,
@@ -53,10 +54,12 @@ pub(super) fn asked_by(options: &mut DeployOptions, caller: Identity, headers: &
 
 pub(super) async fn plan(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(query): Params<DeployQuery>,
     Source(body): Source,
 ) -> Result<Json<SealedPlan>, Problem> {
     let Submission { reading, options, origin } = submission(body, query).await?.map_err(refused)?;
+    caller.reach.admit(&state, &reading.stack).await?;
     let mut plan = match state.control.preview(&reading.stack, &options).await {
         Ok(plan) => plan,
         Err(error) => return Err(origin.problem(error).await),
@@ -69,6 +72,7 @@ pub(super) async fn plan(
 /// Says exactly what `deploy` would: the reader's findings, and where they are none, the planner's.
 pub(super) async fn validate(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(query): Params<DeployQuery>,
     Source(body): Source,
 ) -> Result<Json<Validation>, Problem> {
@@ -76,6 +80,7 @@ pub(super) async fn validate(
         Ok(submission) => submission,
         Err(findings) => return Ok(Json(validation(None, findings))),
     };
+    caller.reach.admit(&state, &reading.stack).await?;
     let mut findings = reading.notes;
     let planned = match state.control.preview(&reading.stack, &options).await {
         Ok(plan) => plan.warnings,
@@ -119,10 +124,12 @@ fn waves(stack: &Stack) -> usize {
 
 pub(super) async fn list(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<StackList>, Problem> {
     let page = state.control.stacks(paging.cursor(), paging.limit()?).await?;
-    Ok(Json(StackList::page(page.items, page.next)))
+    let stacks = page.items.into_iter().filter(|stack| caller.reaches(Some(stack.id.as_str()))).collect();
+    Ok(Json(StackList::page(stacks, page.next)))
 }
 
 pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<StackView>, Problem> {

@@ -1,10 +1,19 @@
 //! What every handler has.
 
-use super::{metrics::Metrics, repeat::Answers};
-use crate::{events::Broadcast, stop::Stop};
-use graphium_core::{control::Control, environment::Environment, store::TaskStore};
+use super::{metrics::Metrics, repeat::Answers, wire::IssuedToken};
+use crate::{
+    auth::{Token, throttle::Throttle},
+    events::Broadcast,
+    stop::Stop,
+    tls::Pin,
+};
+use graphium_core::{
+    control::{Control, TokenRecord},
+    environment::Environment,
+    store::TaskStore,
+};
 use std::{net::SocketAddr, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// What the router works with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +26,11 @@ pub struct AppState {
     pub(crate) revoked: Arc<watch::Sender<u64>>,
     pub(crate) answers: Arc<Answers>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) throttle: Arc<Throttle>,
+    /// The fingerprint of the server's certificate, where clients know it by nothing else.
+    pub(crate) pin: Option<Pin>,
+    /// Taken by those who note that a token is used.
+    pub(crate) noting: Arc<Semaphore>,
     /// The store that other programs may use through this server.
     pub(crate) shared: Option<Arc<dyn TaskStore>>,
 }
@@ -30,8 +44,25 @@ impl AppState {
         stop: Stop,
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
-        let (answers, metrics) = Default::default();
-        Self { control, broadcast, environment, stop, revoked, answers, metrics, shared: None }
+        Self {
+            control,
+            broadcast,
+            environment,
+            stop,
+            revoked,
+            answers: Arc::default(),
+            metrics: Arc::default(),
+            throttle: Arc::default(),
+            pin: None,
+            noting: Arc::new(Semaphore::new(4)),
+            shared: None,
+        }
+    }
+
+    /// A token that was just made, for its owner alone.
+    pub(crate) fn issued(&self, token: &Token, record: TokenRecord) -> IssuedToken {
+        let server_pin = self.pin.map(|pin| pin.to_string());
+        IssuedToken { token: token.reveal().to_owned(), server_pin, view: record.into() }
     }
 
     /// The same, with a store that administrators may use from elsewhere, with all that is in it.

@@ -17,7 +17,7 @@ use axum::{
 };
 use graphium_core::{
     control::{TaskRequest, TaskStats, TaskView},
-    id::{HostId, TaskId},
+    id::{HostId, StackId, TaskId},
     store::TaskQuery,
     task::TaskStatus,
 };
@@ -35,6 +35,7 @@ pub(super) struct Filter {
 
 pub(super) async fn list(
     State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
     Params(paging): Params<Paging>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<TaskList>, Problem> {
@@ -48,7 +49,9 @@ pub(super) async fn list(
         ..TaskQuery::default()
     };
     let page = state.control.tasks(query).await?;
-    Ok(Json(TaskList::page(page.items, page.next)))
+    let is_reached = |view: &TaskView| caller.reaches(view.task.stack_id.as_ref().map(StackId::as_str));
+    let tasks = page.items.into_iter().filter(is_reached).collect();
+    Ok(Json(TaskList::page(tasks, page.next)))
 }
 
 /// Statuses by name, with commas between them.

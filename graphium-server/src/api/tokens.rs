@@ -4,17 +4,23 @@ use super::{
     AppState,
     input::{Input, Params},
     page::Paging,
+    people::{fresh, issued},
     problem::Problem,
-    wire::{IssuedToken, Listing, TokenList, TokenRequest, TokenView},
+    wire::{Listing, TokenList, TokenRequest, TokenView},
 };
-use crate::auth::Token;
 use axum::{
     Json,
     extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
-use graphium_core::control::{Role, TokenRecord};
+use graphium_core::control::{Grants, Purpose, Role, TokenRecord};
+use jiff::SignedDuration;
+
+/// How long the code is good with which an agent gets its credential.
+const JOIN: SignedDuration = SignedDuration::from_mins(15);
+/// The longest that a token lasts that does not last for ever: ten years.
+const LONGEST: u64 = 10 * 366 * 86_400;
 
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -29,28 +35,49 @@ pub(super) async fn create(
     State(state): State<AppState>,
     Input(request): Input<TokenRequest>,
 ) -> Result<Response, Problem> {
-    let host = match (request.role, request.host) {
+    let TokenRequest { role, host, name, expires_in, stacks, join } = request;
+    let host = match (role, host) {
         (Role::Agent, Some(host)) if !host.as_str().is_empty() => Some(host),
         (Role::Agent, _) => return Err(Problem::new(422, "host-missing", "an agent's token is for one `host`")),
         (_, None) => None,
         (_, Some(_)) => return Err(Problem::new(422, "host-not-meant", "only an agent's token is bound to a `host`")),
     };
-    let token =
-        Token::generate().map_err(|error| Problem::new(500, "internal", format!("no random numbers: {error}")))?;
-    let hash = token.hash();
+    if join && role != Role::Agent {
+        return Err(Problem::new(422, "wrong-shape", "only agents `join`"));
+    }
+    let now = state.environment.now();
+    let lasts = match expires_in {
+        None => join.then_some(JOIN),
+        Some(seconds @ 1..=LONGEST) => Some(SignedDuration::from_secs(seconds.cast_signed())),
+        Some(_) => {
+            return Err(Problem::new(422, "wrong-shape", "`expiresIn` is a number of seconds, at most ten years"));
+        }
+    };
+    let (token, hash) = fresh()?;
     let record = TokenRecord {
-        id: TokenRecord::id_of(&hash),
-        name: request.name,
-        role: request.role,
+        name,
         host,
-        hash,
-        date_created: state.environment.now(),
+        stacks: grants(role, stacks)?,
+        purpose: if join { Purpose::Join } else { Purpose::Access },
+        expires: lasts.and_then(|lasts| now.checked_add(lasts).ok()),
+        ..TokenRecord::new(hash, role, now)
     };
     state.control.issue_token(record.clone()).await?;
-    let issued = IssuedToken { token: token.reveal().to_owned(), view: record.into() };
-    let headers =
-        [(header::LOCATION, format!("/api/v1/tokens/{}", issued.view.id)), (header::CACHE_CONTROL, "no-store".into())];
-    Ok((StatusCode::CREATED, headers, Json(issued)).into_response())
+    Ok(issued(state.issued(&token, record)))
+}
+
+/// The stacks that are granted to somebody of a role.
+pub(super) fn grants(role: Role, stacks: Vec<String>) -> Result<Grants, Problem> {
+    const MOST: usize = 100;
+    if !stacks.is_empty() && matches!(role, Role::Admin | Role::Agent) {
+        let detail =
+            format!("`stacks` are granted to operators and viewers; one who is `{role}` reaches more than stacks");
+        return Err(Problem::new(422, "stacks-not-meant", detail));
+    }
+    if stacks.len() > MOST || stacks.iter().any(|stack| stack.is_empty() || stack.len() > 256) {
+        return Err(Problem::new(422, "wrong-shape", format!("`stacks` are at most {MOST} names or ids of stacks")));
+    }
+    Ok(Grants::of(stacks))
 }
 
 pub(super) async fn revoke(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {

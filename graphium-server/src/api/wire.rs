@@ -1,8 +1,12 @@
 //! Bodies of requests and answers that are not types of the core: one definition for server and client.
 
+mod people;
+
+pub use people::{Caller, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserRequest, UserView};
+
 use crate::api::problem::Problem;
 use graphium_core::{
-    control::{DeploymentState, Orphan, RevisionView, Role, StackView, TaskView, TokenRecord},
+    control::{DeploymentState, Grants, Orphan, Purpose, RevisionView, Role, StackView, TaskView, TokenRecord},
     diagnostic::Diagnostic,
     event::Event,
     exec::ExecRequest,
@@ -86,6 +90,10 @@ listing!(
 listing!(
     /// `GET /tokens`.
     TokenList, tokens: TokenView
+);
+listing!(
+    /// `GET /users`.
+    UserList, users: UserView
 );
 listing!(
     /// `GET /events` as JSON; its `next` is the `after` of the next part.
@@ -269,6 +277,22 @@ pub struct TokenRequest {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// After how many seconds it is worth nothing any more; absent: it lasts until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// The stacks that it is for, by name or id; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<String>,
+    /// For agents: a code that is good once, for 15 minutes, with which the agent gets its token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub join: bool,
+}
+
+impl TokenRequest {
+    /// A token of that role, for everything, until it is revoked.
+    pub fn new(role: Role) -> Self {
+        Self { role, host: None, name: None, expires_in: None, stacks: Vec::new(), join: false }
+    }
 }
 
 /// A token that was just made. This answer alone holds it.
@@ -277,9 +301,22 @@ pub struct TokenRequest {
 pub struct IssuedToken {
     /// The token.
     pub token: String,
+    /// The fingerprint of the server's certificate, where it is known by nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_pin: Option<String>,
     /// What is kept of it.
     #[serde(flatten)]
     pub view: TokenView,
+}
+
+impl IssuedToken {
+    /// The token with the fingerprint of the server behind a dot: what an agent needs to join, and to know whom.
+    pub fn code(&self) -> String {
+        match &self.server_pin {
+            Some(pin) => format!("{}.{pin}", self.token),
+            None => self.token.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for IssuedToken {
@@ -303,14 +340,30 @@ pub struct TokenView {
     /// For agents: the host that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
+    /// The stacks that it is for; none: all.
+    #[serde(default, skip_serializing_if = "Grants::are_all")]
+    pub stacks: Grants,
+    /// What it is good for.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// The person whose session it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When it was made.
     pub date_created: Timestamp,
+    /// From when on it is worth nothing; absent: it lasts until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// When it was used last, to some minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Timestamp>,
 }
 
 impl From<TokenRecord> for TokenView {
     fn from(record: TokenRecord) -> Self {
-        let TokenRecord { id, name, role, host, date_created, hash: _ } = record;
-        Self { id, name, role, host, date_created }
+        let TokenRecord { id, name, role, host, stacks, purpose, user, date_created, expires, last_used, hash: _ } =
+            record;
+        Self { id, name, role, host, stacks, purpose, user, date_created, expires, last_used }
     }
 }
 

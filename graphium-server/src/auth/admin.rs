@@ -1,8 +1,8 @@
 //! The administrator's token that a server makes for itself.
 
 use super::{Token, private};
-use graphium_core::control::{Control, ControlError, Role, TokenRecord};
-use jiff::Timestamp;
+use graphium_core::control::{Control, ControlError, Purpose, Role, TokenRecord};
+use jiff::{SignedDuration, Timestamp};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -10,6 +10,8 @@ use std::{
 
 /// The file within the data directory.
 const FILE: &str = "admin-token";
+/// How long the code of the first login is good.
+const SETUP: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why a server has no administrator's token.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +57,32 @@ pub async fn admin_token(control: &Control, data_dir: &Path, now: Timestamp) -> 
     // The file first: a crash between the two leaves a token that nobody knows, and the next start makes another.
     private::write(&path, &format!("{}\n", token.reveal())).map_err(file)?;
     let hash = token.hash();
-    let record = TokenRecord {
-        id: TokenRecord::id_of(&hash),
-        name: Some("admin".into()),
-        role: Role::Admin,
-        host: None,
-        hash,
-        date_created: now,
-    };
+    let record = TokenRecord { name: Some("admin".into()), ..TokenRecord::new(hash, Role::Admin, now) };
     control.issue_token(record).await?;
     Ok(path)
+}
+
+/// A code with which the first person who may log in is made; none, where there is somebody already.
+///
+/// # Errors
+/// [`AdminTokenError::Store`], and when the operating system has no random numbers.
+pub async fn setup_code(control: &Control, now: Timestamp) -> Result<Option<Token>, AdminTokenError> {
+    if !control.users().await?.is_empty() {
+        return Ok(None);
+    }
+    // Of earlier starts none is good any more: who lost its link gets another by starting anew.
+    for earlier in control.tokens().await?.into_iter().filter(|token| token.purpose == Purpose::Setup) {
+        control.revoke_token(&earlier.id).await?;
+    }
+    let code = Token::generate().map_err(|source| AdminTokenError::File { path: PathBuf::new(), source })?;
+    let record = TokenRecord {
+        name: Some("first login".into()),
+        purpose: Purpose::Setup,
+        expires: now.checked_add(SETUP).ok(),
+        ..TokenRecord::new(code.hash(), Role::Admin, now)
+    };
+    control.issue_token(record).await?;
+    Ok(Some(code))
 }
 
 /// Takes the rights of others away from a file that has more than it should.

@@ -1,6 +1,6 @@
 //! Lets a request through, or says why not.
 
-use super::{Identity, Needs, Token, needs};
+use super::{Identity, Needs, Reach, Token, needs, reach::about};
 use crate::api::{AppState, problem::Problem};
 use axum::{
     extract::{MatchedPath, RawPathParams, Request, State},
@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use graphium_core::{
-    control::Role,
+    control::{Purpose, Role, TokenRecord},
     id::{HostId, TaskId},
 };
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 const UNKNOWN: &str = "the token is not known to this server: it was revoked, or it is another server's";
@@ -26,7 +27,8 @@ pub(crate) async fn gate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let needs = needs(request.method(), route.as_str());
+    let method = request.method().clone();
+    let needs = needs(&method, route.as_str());
     if needs == Needs::Nobody {
         return next.run(request).await;
     }
@@ -35,6 +37,9 @@ pub(crate) async fn gate(
     let admitted = async {
         let identity = identify(&state, token).await?;
         permit(&state, &identity, needs, id.as_deref()).await?;
+        let about = about(&method, route.as_str());
+        identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
+        note_use(&state, &identity);
         Ok::<_, Problem>(identity)
     };
     // Boxed: a parked request should not carry what only its beginning needs.
@@ -58,13 +63,22 @@ async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, P
     let text = token.ok_or_else(|| Problem::new(401, "token-missing", MISSING))?;
     let token = Token::parse(&text).ok_or_else(|| Problem::new(401, "token-unknown", UNKNOWN))?;
     let hash = token.hash();
+    let unknown = || Problem::new(401, "token-unknown", UNKNOWN);
     let record = state.control.token_by_hash(&hash).await?;
-    match record {
-        Some(record) if bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes())) => {
-            Ok(Identity { role: record.role, host: record.host, name: record.name.unwrap_or(record.id), hash })
+    let is_it = |record: &TokenRecord| bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes()));
+    // A code that is good once opens nothing else.
+    let is_good = |record: &TokenRecord| is_it(record) && record.purpose == Purpose::Access;
+    let token = record.filter(is_good).ok_or_else(unknown)?;
+    // A session is worth what its person may do now.
+    let (role, grants, name) = match &token.user {
+        None => (token.role, token.stacks.clone(), token.name.clone().unwrap_or_else(|| token.id.clone())),
+        Some(name) => {
+            let user = state.control.user(name).await?.ok_or_else(unknown)?;
+            (user.role, user.stacks, user.name)
         }
-        _ => Err(Problem::new(401, "token-unknown", UNKNOWN)),
-    }
+    };
+    let reach = Reach::of(state, &grants).await?;
+    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token })
 }
 
 /// The token that a request shows. A browser cannot set headers on streams, so there it may come in two other ways.
@@ -88,10 +102,21 @@ fn presented(request: &Request, route: &str) -> Option<String> {
     pairs.into_iter().find(|(name, _)| *name == "access_token").map(|(_, token)| token.to_owned())
 }
 
+/// Lets the store know that a token is used, beside everything else: a store that is slow holds up nobody for it.
+fn note_use(state: &AppState, identity: &Identity) {
+    let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
+    let (control, token) = (Arc::clone(&state.control), identity.token.clone());
+    tokio::spawn(async move {
+        control.note_use(&token).await;
+        drop(place);
+    });
+}
+
 async fn permit(state: &AppState, identity: &Identity, needs: Needs, id: Option<&str>) -> Result<(), Problem> {
     let own = |host: &HostId| identity.host.as_ref() == Some(host);
     let permitted = match (identity.role, needs) {
         (Role::Admin, _) | (_, Needs::Nobody) => true,
+        (Role::Operator, needs) => matches!(needs, Needs::Viewer | Needs::Operator | Needs::AgentOrViewer),
         (Role::Viewer, needs) => matches!(needs, Needs::Viewer | Needs::AgentOrViewer),
         (Role::Agent, Needs::Agent | Needs::AgentOrViewer) => id.is_some_and(|id| own(&HostId::new(id))),
         (Role::Agent, Needs::AgentOfTask) => {
@@ -100,14 +125,17 @@ async fn permit(state: &AppState, identity: &Identity, needs: Needs, id: Option<
             let task = task.ok_or_else(|| Problem::new(404, "not-found", format!("no task `{id}`")))?;
             own(&task.host_id)
         }
-        (Role::Agent, Needs::Viewer | Needs::Admin) => false,
+        (Role::Agent, Needs::Viewer | Needs::Operator | Needs::Admin) => false,
     };
     if permitted {
         return Ok(());
     }
     let detail = match (identity.role, &identity.host) {
         (Role::Agent, Some(host)) => format!("this token is for the agent of host `{host}` and reaches nothing else"),
-        (Role::Viewer, _) => "this token may look and change nothing; ask with an administrator's".to_owned(),
+        (Role::Viewer, _) => {
+            "you may look and change nothing; ask with the token of an operator or administrator".to_owned()
+        }
+        (Role::Operator, _) => "this is for administrators; you may change stacks".to_owned(),
         _ => "this token may not do that".to_owned(),
     };
     Err(Problem::new(403, "not-allowed", detail))

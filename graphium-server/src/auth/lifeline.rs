@@ -125,15 +125,7 @@ mod tests {
             let environment = Arc::new(TokioEnvironment::new());
             let control = Control::open(Arc::new(store), Arc::new(NoSink), environment, Settings::default());
             let control = control.await.unwrap();
-            let record = TokenRecord {
-                id: TokenRecord::id_of(HASH),
-                name: None,
-                role: Role::Viewer,
-                host: None,
-                hash: HASH.to_owned(),
-                date_created: jiff::Timestamp::UNIX_EPOCH,
-            };
-            control.issue_token(record).await.unwrap();
+            control.issue_token(TokenRecord::new(HASH, Role::Viewer, jiff::Timestamp::UNIX_EPOCH)).await.unwrap();
             Self { control, moved: watch::Sender::new(0), stopper: Stopper::default(), _folder: folder }
         }
 

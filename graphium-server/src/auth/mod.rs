@@ -7,11 +7,14 @@ mod admin;
 mod gate;
 mod lifeline;
 pub mod local;
+pub(crate) mod password;
 mod policy;
 mod private;
+mod reach;
+pub(crate) mod throttle;
 mod token;
 
-pub use admin::{AdminTokenError, admin_token};
+pub use admin::{AdminTokenError, admin_token, setup_code};
 pub use policy::{Needs, needs};
 pub use private::write as write_private;
 pub use token::Token;
@@ -19,7 +22,12 @@ pub use token::Token;
 pub(crate) use gate::gate;
 pub(crate) use lifeline::{Cut, Lifeline};
 
-use graphium_core::{control::Role, id::HostId};
+pub(crate) use reach::Reach;
+
+use graphium_core::{
+    control::{Role, TokenRecord},
+    id::HostId,
+};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -30,4 +38,10 @@ pub(crate) struct Identity {
     pub(crate) name: String,
     /// SHA-256 of the token.
     pub(crate) hash: String,
+    /// The person whose session it is.
+    pub(crate) user: Option<String>,
+    /// The stacks that are reached.
+    pub(crate) reach: Reach,
+    /// What is kept of the token.
+    pub(crate) token: TokenRecord,
 }

@@ -9,6 +9,8 @@ pub enum Needs {
     Nobody,
     /// Any person's token.
     Viewer,
+    /// The token of whoever may change stacks.
+    Operator,
     /// An administrator's token.
     Admin,
     /// The token of the agent whose host the path names, or an administrator's.
@@ -20,6 +22,8 @@ pub enum Needs {
 }
 
 /// What a route needs. A route that is not thought of here needs a viewer to read and an administrator for all else.
+///
+/// Which stacks it may be about is another question: that of the caller's reach.
 pub fn needs(method: &Method, route: &str) -> Needs {
     let route = route.strip_prefix("/api/v1").unwrap_or(route);
     let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -27,16 +31,22 @@ pub fn needs(method: &Method, route: &str) -> Needs {
         "/healthz" | "/livez" | "/readyz" => Needs::Nobody,
         // What the API is like is no secret.
         "/docs" | "/docs/style.css" | "/openapi.json" | "/api/openapi.json" => Needs::Nobody,
+        // Who logs in, or redeems a code, has nothing else yet.
+        "/auth/login" | "/auth/setup" | "/auth/join" => Needs::Nobody,
+        _ if route.starts_with("/auth/") => Needs::Viewer,
         // Names of credentials are nobody's business but the administrator's.
-        _ if route.starts_with("/tokens") => Needs::Admin,
+        _ if route.starts_with("/tokens") || route.starts_with("/users") => Needs::Admin,
         "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,
         // Whoever is inside a container can do there what he likes.
-        "/containers/{id}/exec" => Needs::Admin,
+        "/containers/{id}/exec" => Needs::Operator,
         // What a command is given is for its agent alone.
         "/agents/{id}/streams/{stream}" => Needs::Agent,
         _ if route.starts_with("/agents/{id}/") && reads => Needs::AgentOrViewer,
         _ if route.starts_with("/agents/{id}/") => Needs::Agent,
         _ if reads => Needs::Viewer,
+        _ if ["/stacks", "/tasks", "/adoptions", "/orphans"].iter().any(|part| route.starts_with(part)) => {
+            Needs::Operator
+        }
         _ => Needs::Admin,
     }
 }
@@ -52,5 +62,6 @@ mod tests {
             assert_eq!(needs(&method, "/api/v1/anything"), Needs::Admin, "{method}");
         }
         assert_eq!(needs(&Method::GET, "/api/v1/tokens"), Needs::Admin);
+        assert_eq!(needs(&Method::GET, "/api/v1/users/{id}"), Needs::Admin);
     }
 }

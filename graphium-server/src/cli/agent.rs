@@ -1,5 +1,7 @@
 //! `graphium agent`: does the work of one host.
 
+mod credential;
+
 use super::{
     allow::AllowArgs,
     connect,
@@ -15,7 +17,7 @@ use graphium_core::{
     id::HostId,
 };
 use graphium_server::{
-    client::{HttpLink, PulseLink},
+    client::{Client, HttpLink, PulseLink},
     environment::TokioEnvironment,
     notify::Manager,
 };
@@ -58,6 +60,9 @@ pub(crate) struct AgentArgs {
     labels: Vec<(String, String)>,
     #[command(flatten)]
     allow: AllowArgs,
+    /// The code that `graphium host add` has printed: with it the agent gets its token, which it keeps with its state
+    #[arg(long, value_name = "CODE", env = "GRAPHIUM_JOIN", hide_env_values = true)]
+    join: Option<String>,
     /// The datacenter of this host
     #[arg(long, value_name = "DATACENTER")]
     location: Option<String>,
@@ -80,14 +85,14 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     logging::begin(LevelFilter::INFO);
     let host = &args.host_id;
     let servers = &config.server.value;
-    config.token.as_ref().ok_or_else(|| no_token(host))?;
-    let client = connect::client(config)?;
     let engine = engine::find(args.docker.as_deref())?;
     let state_dir = match &args.state_dir {
         Some(dir) => dir.clone(),
         None => config.data_dir()?.join("agents").join(host.as_str()),
     };
     make_folder(&state_dir)?;
+    let access = credential::find(args.join.as_deref(), config, host, &state_dir)?;
+    let client = Client::of_several(servers.urls().map(|url| (url, access.clone())))?;
     let journal = FileJournal::open(&state_dir).map_err(|error| journal_failed(host, &error))?;
 
     let concurrency = args.concurrency.map_or_else(default_concurrency, usize::from);
@@ -137,13 +142,6 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
             () = watched(manager.as_deref(), async || calls.silence() < STUCK) => Ok(Exit::Failed),
         }
     })
-}
-
-fn no_token(host: &HostId) -> Failure {
-    Failure::new(Exit::Denied, "the agent has no token")
-        .because("TOKEN and GRAPHIUM_TOKEN are not set, and no file of settings names one")
-        .hint(format!("make one where the server runs: graphium token create --role agent --host {host}"))
-        .hint(format!("start with it: TOKEN=… graphium agent --host-id {host}"))
 }
 
 /// Why an agent ended without being asked to.

@@ -4,19 +4,24 @@ use super::exit::{Exit, Failure};
 use crate::config::Config;
 use graphium_server::{
     auth,
-    client::{Client, ClientError},
+    client::{Access, Client, ClientError},
 };
 use std::{future::Future, io};
 use tokio::runtime;
 
 /// A client of the servers that the settings name.
 pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
-    Ok(Client::of_several(config.server.value.urls().map(|url| (url, token_for(config, url))))?)
+    Ok(Client::of_several(config.server.value.urls().map(|url| (url, access_for(config, url))))?)
 }
 
 /// A client of one of them.
 pub(crate) fn client_of(config: &Config, url: &str) -> Result<Client, Failure> {
-    Ok(Client::new(url, token_for(config, url))?)
+    Ok(Client::new(url, access_for(config, url))?)
+}
+
+/// What a server is shown, and how it is known.
+fn access_for(config: &Config, url: &str) -> Access {
+    Access { token: token_for(config, url), pin: config.pin.or_else(|| auth::local::pin(url)) }
 }
 
 /// What a server is shown. Where no token is named it is its own: whatever has taken the place of one of several is not shown

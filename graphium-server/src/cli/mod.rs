@@ -20,6 +20,7 @@ mod logging;
 mod man;
 mod orphans;
 mod output;
+mod password;
 mod plan;
 mod plan_output;
 mod schema;
@@ -32,6 +33,7 @@ mod stack;
 mod store;
 mod task;
 mod token;
+mod user;
 mod validate;
 
 pub(crate) use agent::{default_concurrency, ended as agent_ended, host_id};
@@ -87,6 +89,7 @@ enum Command {
     Orphans(orphans::OrphansArgs),
     Events(events::EventsArgs),
     Token(token::TokenArgs),
+    User(user::UserArgs),
     Store(store::StoreArgs),
     Doctor(doctor::DoctorArgs),
     Config(settings::ConfigArgs),
@@ -158,6 +161,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Task(args) => task::run(&args, &config()?, output),
         Command::Events(args) => events::run(&args, &config()?, output),
         Command::Token(args) => token::run(&args, &config()?, output),
+        Command::User(args) => user::run(&args, &config()?, output),
         Command::Store(args) => store::run(&args, &config()?, output),
         Command::Config(args) => settings::run(&args, &config()?, output),
         Command::Completions(args) => completions::run(&args, Cli::command(), output),

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::config::Config;
 use graphium_core::control::Retention;
-use graphium_server::{RunningServer, ServerOptions, StartError, StoreAccess, notify::Manager, start};
+use graphium_server::{
+    RunningServer, ServerOptions, StartError, StoreAccess, notify::Manager, start, tls::Certificate,
+};
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
@@ -41,7 +43,46 @@ pub(crate) struct ServerArgs {
     #[command(flatten)]
     allow: AllowArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     retention: RetentionArgs,
+}
+
+/// How connections are encrypted.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TLS")]
+struct TlsArgs {
+    /// Encrypts connections with a certificate of the server's own making, kept in its data directory; clients know it by its fingerprint
+    #[arg(long, env = "GRAPHIUM_TLS", conflicts_with = "tls_cert")]
+    tls: bool,
+    /// A name of this server for its own certificate; may be repeated
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    tls_name: Vec<String>,
+    /// Encrypts connections with the certificate of this file (PEM, with those that sign it)
+    #[arg(long, env = "GRAPHIUM_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, env = "GRAPHIUM_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    fn certificate(&self, listen: SocketAddr, data_dir: &Path) -> Result<Option<Certificate>, Failure> {
+        let made = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Certificate::of_files(certificate, key),
+            _ if self.tls => {
+                let mut names = vec!["localhost".to_owned()];
+                names.extend(self.tls_name.iter().cloned());
+                Certificate::own(data_dir, &names, &[listen.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST)])
+            }
+            _ => return Ok(None),
+        };
+        made.map(Some).map_err(|error| {
+            Failure::new(Exit::Failed, "connections cannot be encrypted")
+                .because(&error)
+                .hint("`--tls-cert` and `--tls-key` take PEM files; `--tls` makes a certificate of its own")
+        })
+    }
 }
 
 /// An agent is heard every five seconds, so a host is silent when two words of it are missing.
@@ -96,7 +137,9 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let stop = signals::stop_requested();
         make_folder(data_dir)?;
         let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
-        let mut options = ServerOptions { store_access, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        let certificate = args.tls.certificate(args.listen, data_dir)?;
+        let mut options =
+            ServerOptions { store_access, certificate, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
         options.settings.offline_after = args.offline_after;
         options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();
@@ -151,8 +194,16 @@ fn greet(server: &RunningServer, store: &str, output: &Output) {
     output.say(format_args!("graphium {} listens on {}", env!("CARGO_PKG_VERSION"), style.bold(&url)));
     output.say(format_args!("  store        {}", graphium_store::without_password(store)));
     output.say(format_args!("  admin token  {} (commands on this machine find it by themselves)", token.display()));
-    output.say("  add a host   graphium token create --role agent --host vm1");
-    output.say(format_args!("               TOKEN=… graphium agent --host-id vm1 --server {url}      (on that host)"));
+    output.say("  add a host   graphium host add vm1      (prints the command to run there)");
+    if let Some(certificate) = server.certificate().filter(|certificate| certificate.is_own()) {
+        output.say(format_args!(
+            "  certificate  sha256:{}      (its own: GRAPHIUM_SERVER_PIN elsewhere)",
+            certificate.pin()
+        ));
+    }
+    if let Some(link) = server.setup_link() {
+        output.say(format_args!("  first login  {link}      (makes the first administrator; good once, for an hour)"));
+    }
     if server.addr().ip().is_loopback() {
         output.say("  only this machine reaches it; `--listen ADDRESS:8095` lets other hosts in");
     }

@@ -1,7 +1,7 @@
 //! `graphium token …`.
 
 use super::{
-    connect,
+    connect, duration,
     exit::{Exit, Failure},
     output::Output,
 };
@@ -9,9 +9,13 @@ use crate::{
     config::{Config, Format},
     render::{Clock, Table},
 };
-use graphium_core::{control::Role, id::HostId};
+use graphium_core::{
+    control::{Grants, Role},
+    id::HostId,
+};
 use graphium_server::api::wire::{TokenList, TokenRequest};
 use serde_json::json;
+use std::time::Duration;
 
 /// Makes, lists and ends tokens
 #[derive(Debug, clap::Args)]
@@ -48,12 +52,20 @@ struct CreateArgs {
     /// For people
     #[arg(long)]
     name: Option<String>,
+    /// After how long it is worth nothing any more [default: it lasts until it is revoked]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    expires: Option<Duration>,
+    /// A stack that it is for, by name or id; may be repeated [default: all]
+    #[arg(long = "stack", value_name = "STACK")]
+    stacks: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum RoleArg {
     /// Everything
     Admin,
+    /// See, and deploy, change and remove stacks
+    Operator,
     /// See
     Viewer,
     /// Do the work of one host
@@ -64,10 +76,37 @@ impl From<RoleArg> for Role {
     fn from(role: RoleArg) -> Self {
         match role {
             RoleArg::Admin => Self::Admin,
+            RoleArg::Operator => Self::Operator,
             RoleArg::Viewer => Self::Viewer,
             RoleArg::Agent => Self::Agent,
         }
     }
+}
+
+/// What people may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PersonRole {
+    /// Everything
+    Admin,
+    /// See, and deploy, change and remove stacks
+    Operator,
+    /// See
+    Viewer,
+}
+
+impl From<PersonRole> for Role {
+    fn from(role: PersonRole) -> Self {
+        match role {
+            PersonRole::Admin => Self::Admin,
+            PersonRole::Operator => Self::Operator,
+            PersonRole::Viewer => Self::Viewer,
+        }
+    }
+}
+
+/// The stacks that somebody reaches, in one cell of a table.
+pub(super) fn stacks(grants: &Grants) -> String {
+    if grants.are_all() { "all".to_owned() } else { grants.stacks().join(",") }
 }
 
 pub(crate) fn run(args: &TokenArgs, config: &Config, output: &mut Output) -> Result<Exit, Failure> {
@@ -81,7 +120,13 @@ pub(crate) fn run(args: &TokenArgs, config: &Config, output: &mut Output) -> Res
                         .hint("leave it out, or say `--role agent`"));
                 }
                 let host = args.host.as_deref().map(HostId::from);
-                let request = TokenRequest { role: args.role.into(), host, name: args.name.clone() };
+                let request = TokenRequest {
+                    host,
+                    name: args.name.clone(),
+                    expires_in: args.expires.map(|time| time.as_secs().max(1)),
+                    stacks: args.stacks.clone(),
+                    ..TokenRequest::new(args.role.into())
+                };
                 let issued = client.create_token(&request).await?;
                 match format {
                     Format::Json => output.json(&issued)?,
@@ -95,16 +140,15 @@ pub(crate) fn run(args: &TokenArgs, config: &Config, output: &mut Output) -> Res
                     return Ok(Exit::Ok);
                 }
                 let clock = Clock::system();
-                let mut table = Table::new(&["ID", "ROLE", "HOST", "NAME", "CREATED"]);
+                let mut table = Table::new(&["ID", "ROLE", "FOR", "NAME", "CREATED", "LAST USED", "EXPIRES"]);
                 for token in &tokens {
-                    let role = match token.role {
-                        Role::Admin => "admin",
-                        Role::Viewer => "viewer",
-                        Role::Agent => "agent",
-                    };
-                    let host = token.host.as_ref().map_or("-", HostId::as_str);
+                    let reach =
+                        token.host.as_ref().map_or_else(|| stacks(&token.stacks), |host| format!("host {host}"));
                     let name = token.name.as_deref().unwrap_or("-");
-                    table.row([token.id.as_str(), role, host, name, &clock.ago(token.date_created)]);
+                    let used = token.last_used.map_or_else(|| "-".to_owned(), |at| clock.ago(at));
+                    let expires = token.expires.map_or_else(|| "never".to_owned(), |at| clock.at(at));
+                    let created = clock.ago(token.date_created);
+                    table.row([token.id.as_str(), token.role.as_str(), &reach, name, &created, &used, &expires]);
                 }
                 table.lines(output.data_style()).iter().try_for_each(|line| output.line(line))?;
             }

@@ -2,7 +2,7 @@
 
 use super::{
     ClientError,
-    servers::{Server, Servers},
+    servers::{Access, Server, Servers},
 };
 use crate::api::{problem::Problem, wire::Listing};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
@@ -38,15 +38,18 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Address`].
-    pub fn new(base_url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        Self::of_several([(base_url, token)])
+    pub fn new(base_url: &str, access: impl Into<Access>) -> Result<Self, ClientError> {
+        Self::of_several([(base_url, access)])
     }
 
     /// A client of several servers on one store: each with its address and the token that it is shown.
     ///
     /// # Errors
     /// [`ClientError::Address`], also where there is none.
-    pub fn of_several<'a>(servers: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Result<Self, ClientError> {
+    pub fn of_several<'a>(
+        servers: impl IntoIterator<Item = (&'a str, impl Into<Access>)>,
+    ) -> Result<Self, ClientError> {
+        let servers = servers.into_iter().map(|(url, access)| (url, access.into()));
         Ok(Self { servers: Arc::new(Servers::new(servers)?) })
     }
 

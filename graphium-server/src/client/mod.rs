@@ -10,6 +10,7 @@ mod events;
 mod exec;
 mod link;
 mod logs;
+mod people;
 mod pulse;
 mod servers;
 mod socket;
@@ -23,6 +24,7 @@ pub use exec::ExecSocket;
 pub use link::HttpLink;
 pub use logs::{LogFrames, LogOptions};
 pub use pulse::PulseLink;
+pub use servers::Access;
 pub use stacks::DeployRequest;
 pub use tasks::TaskFilter;
 

@@ -1,8 +1,10 @@
 //! The servers that a client talks to: to any of them, and to another after one has ended.
 
 use super::{ClientError, call::reason};
+use crate::tls::{Pin, pinned};
 use reqwest::Url;
 use std::{
+    fmt,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -12,6 +14,28 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long what was sent may stay unheard: then nobody is there any more.
 const UNHEARD: Duration = Duration::from_secs(90);
+
+/// What a client shows a server, and how it knows it.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// The token that it is shown.
+    pub token: Option<String>,
+    /// The fingerprint of its certificate; absent: whoever the machine trusts has signed it. Without TLS it is not asked for.
+    pub pin: Option<Pin>,
+}
+
+impl From<Option<String>> for Access {
+    fn from(token: Option<String>) -> Self {
+        Self { token, pin: None }
+    }
+}
+
+impl fmt::Debug for Access {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("pin", &self.pin).finish_non_exhaustive()
+    }
+}
 
 /// Servers on one store. The same is asked until it does not answer.
 pub(super) struct Servers {
@@ -30,13 +54,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(base_url: &str, token: Option<String>) -> Result<Self, ClientError> {
+    fn new(base_url: &str, access: Access) -> Result<Self, ClientError> {
+        let Access { token, pin } = access;
         let address = |reason: String| ClientError::Address { url: base_url.to_owned(), reason };
         let base = Url::parse(base_url.trim_end_matches('/')).map_err(|error| address(error.to_string()))?;
-        match base.scheme() {
-            "http" => {}
-            "https" => return Err(address("this program speaks no TLS; put a proxy on this machine before it".into())),
-            _ => return Err(address("it does not begin with http://".into())),
+        if !["http", "https"].contains(&base.scheme()) {
+            return Err(address("it does not begin with http:// or https://".into()));
         }
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
@@ -44,6 +67,13 @@ impl Server {
             // A redirect would carry the token to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
+        if base.scheme() == "https" {
+            // Another may have been installed by the program around this library, and is as good.
+            let _another_is = rustls::crypto::ring::default_provider().install_default();
+            if let Some(pin) = pin {
+                http = http.tls_backend_preconfigured(pinned(pin).map_err(|error| address(error.to_string()))?);
+            }
+        }
         if super::is_loopback(&base) {
             http = http.no_proxy();
         }
@@ -58,7 +88,7 @@ impl Server {
 }
 
 impl Servers {
-    pub(super) fn new<'a>(servers: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Result<Self, ClientError> {
+    pub(super) fn new<'a>(servers: impl IntoIterator<Item = (&'a str, Access)>) -> Result<Self, ClientError> {
         let mut servers = servers.into_iter();
         let none = || ClientError::Address { url: String::new(), reason: "none was named".to_owned() };
         let (url, token) = servers.next().ok_or_else(none)?;

@@ -6,7 +6,11 @@ use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{net::SocketAddr, pin::pin, time::Duration};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 /// What peers may take.
@@ -32,9 +36,33 @@ impl Default for Limits {
 /// The most that is kept of a connection's bytes: a head must fit. hyper's own default is 400 KiB.
 const BUFFER: usize = 16 * 1024;
 
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: Stop, limits: Limits) {
+/// Serves a connection, after its handshake where there is one; that has as much time as the head of a request.
+pub(super) async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    peer: SocketAddr,
+    router: Router,
+    mut stop: Stop,
+    limits: Limits,
+) {
     // Frames of a stream are small and should not wait for one another.
     let _best_effort = stream.set_nodelay(true);
+    let Some(tls) = tls else { return serve(stream, peer, router, stop, limits).await };
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(limits.head, tls.accept(stream)) => shaken,
+        () = stop.stopped() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => serve(stream, peer, router, stop, limits).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection was not encrypted as it should be"),
+        Err(_) => tracing::debug!(%peer, "a handshake took too long"),
+    }
+}
+
+async fn serve<S>(stream: S, peer: SocketAddr, router: Router, mut stop: Stop, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let io = TokioIo::new(Stall::new(stream, limits.stall));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);

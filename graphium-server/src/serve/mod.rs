@@ -9,7 +9,10 @@ mod stall;
 
 pub use connection::Limits;
 
-use crate::stop::{Stop, Stopper};
+use crate::{
+    stop::{Stop, Stopper},
+    tls::Certificate,
+};
 use axum::Router;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -17,6 +20,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::TlsAcceptor;
 
 /// How long the end may take: then what is left is dropped.
 const FAREWELL: Duration = Duration::from_millis(1500);
@@ -69,14 +73,21 @@ impl Drop for ServerHandle {
     }
 }
 
-/// Serves a router on a listener. The router's state hears the same stopper.
+/// Serves a router on a listener, with TLS where there is a certificate. The router's state hears the same stopper.
 ///
 /// # Errors
 /// When the listener does not say where it listens.
-pub fn serve(listener: TcpListener, router: Router, stopper: Stopper, limits: Limits) -> io::Result<ServerHandle> {
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    stopper: Stopper,
+    limits: Limits,
+    certificate: Option<&Certificate>,
+) -> io::Result<ServerHandle> {
     let addr = listener.local_addr()?;
     let (asked, questions) = mpsc::channel(1);
-    let accepting = tokio::spawn(accept(listener, router, stopper.hear(), limits, questions));
+    let tls = certificate.map(Certificate::acceptor);
+    let accepting = tokio::spawn(accept(listener, router, stopper.hear(), limits, tls, questions));
     Ok(ServerHandle { addr, stopper, accepting, asked })
 }
 
@@ -85,6 +96,7 @@ async fn accept(
     router: Router,
     mut stop: Stop,
     limits: Limits,
+    tls: Option<TlsAcceptor>,
     mut questions: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
     let room = Arc::new(Semaphore::new(limits.connections));
@@ -102,7 +114,7 @@ async fn accept(
             Some(question) = questions.recv() => drop(question.send(())),
             (permit, accepted) = connection => match accepted {
                 Ok((stream, peer)) => {
-                    let served = connection::serve(stream, peer, router.clone(), stop.clone(), limits);
+                    let served = connection::begin(stream, tls.clone(), peer, router.clone(), stop.clone(), limits);
                     connections.spawn(async move {
                         served.await;
                         drop(permit);

@@ -1,6 +1,7 @@
 //! `graphium host …`.
 
 use super::{
+    agent::host_id,
     connect,
     exit::{Exit, Failure},
     follow::WaitArgs,
@@ -11,10 +12,13 @@ use crate::{
     render::{Clock, Table},
 };
 use graphium_core::{
-    control::Drain,
+    control::{Drain, Role},
     inventory::{Host, HostStatus},
 };
-use graphium_server::{api::wire::HostList, client::Client};
+use graphium_server::{
+    api::wire::{HostList, TokenRequest},
+    client::Client,
+};
 use serde_json::json;
 
 mod drain;
@@ -36,6 +40,8 @@ pub(crate) struct HostArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum HostCommand {
+    /// Makes a host known, and prints the one command that starts its agent there; it is good once, for 15 minutes
+    Add(Named),
     /// Lists the hosts
     List,
     /// Tells of one host, and of what is left there if it drains
@@ -69,6 +75,7 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
     let format = args.output.unwrap_or(config.output.value);
     connect::run(async {
         let (host, status) = match &args.command {
+            HostCommand::Add(named) => return add(&client, &named.host, format, output).await,
             HostCommand::List => return list(&client, format, output).await,
             HostCommand::Status(named) => return status(&client.remaining(&named.host).await?, format, output),
             HostCommand::Drain(args) => return drain::run(&client, &args.host, args.wait, format, output).await,
@@ -90,6 +97,35 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
         }
         Ok(Exit::Ok)
     })
+}
+
+/// Has a code made with which the agent of a host gets its credential.
+async fn add(client: &Client, host: &str, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    let id = host_id(host).map_err(|reason| Failure::usage(format!("`{host}` is no name of a host: {reason}")))?;
+    let request = TokenRequest {
+        host: Some(id.clone()),
+        name: Some(format!("for the agent of {id} to join")),
+        join: true,
+        ..TokenRequest::new(Role::Agent)
+    };
+    let code = client.create_token(&request).await?;
+    let server = client.base_url();
+    let command = format!("graphium agent --host-id {id} --server {server} --join {}", code.code());
+    if format == Format::Json {
+        output.json(&json!({"@id": id, "command": command, "expires": code.view.expires}))?;
+        return Ok(Exit::Ok);
+    }
+    output.say(format_args!("on `{id}`, within 15 minutes (it is good once):"));
+    output.line(command)?;
+    if is_of_this_machine(server) {
+        output.say("other machines do not reach that address: `--server` names one that they do");
+    }
+    Ok(Exit::Ok)
+}
+
+/// Whether other machines cannot reach an address.
+fn is_of_this_machine(url: &str) -> bool {
+    ["://localhost", "://127.", "://[::1]"].iter().any(|part| url.contains(part))
 }
 
 async fn list(client: &Client, format: Format, output: &mut Output) -> Result<Exit, Failure> {

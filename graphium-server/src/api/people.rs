@@ -1,0 +1,248 @@
+//! Who may log in, and logging in.
+
+use super::{
+    AppState, Peer,
+    input::{Input, Params},
+    page::Paging,
+    problem::Problem,
+    wire::{
+        Caller, IssuedToken, JoinRequest, Listing, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest,
+        UserView,
+    },
+};
+use crate::auth::{Identity, Token, password};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use graphium_core::control::{ControlError, Purpose, Redeemed, Role, TokenRecord, UserRecord};
+use jiff::SignedDuration;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// How long somebody stays logged in.
+pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
+
+const WRONG: &str = "no user has that name and that password";
+
+pub(super) async fn login(
+    State(state): State<AppState>,
+    peer: Option<Extension<Peer>>,
+    Input(request): Input<LoginRequest>,
+) -> Result<Response, Problem> {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(peer))| peer.ip());
+    Ok(issued(open_session(&state, address, request).await?))
+}
+
+/// Opens a session for whoever has the password, and makes others wait.
+pub(crate) async fn open_session(
+    state: &AppState,
+    address: IpAddr,
+    request: LoginRequest,
+) -> Result<IssuedToken, Problem> {
+    let LoginRequest { user: name, password } = request;
+    let elapsed = || state.environment.elapsed();
+    state.throttle.admit(address, &name, elapsed()).map_err(|wait| {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("too many failed attempts from your address; try again in {seconds} s");
+        Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
+    })?;
+    let user = state.control.user(&name).await?;
+    let is_right = password::is_right(password, user.as_ref().map(|user| user.password.clone())).await?;
+    state.throttle.note(address, &name, is_right, elapsed());
+    let user = user.filter(|_| is_right).ok_or_else(|| {
+        tracing::warn!(%address, "a login failed");
+        Problem::new(401, "wrong-password", WRONG)
+    })?;
+    let now = state.environment.now();
+    let (token, hash) = fresh()?;
+    let record = TokenRecord {
+        name: Some(format!("session of {}", user.name)),
+        user: Some(user.name.clone()),
+        stacks: user.stacks.clone(),
+        expires: now.checked_add(SESSION).ok(),
+        ..TokenRecord::new(hash, user.role, now)
+    };
+    state.control.issue_token(record.clone()).await?;
+    tracing::info!(%address, user = user.name, "somebody logged in");
+    Ok(state.issued(&token, record))
+}
+
+pub(super) async fn logout(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+) -> Result<StatusCode, Problem> {
+    if caller.user.is_none() {
+        let detail = "this is no session of a person; an administrator ends tokens (`graphium token revoke`)";
+        return Err(Problem::new(409, "no-session", detail));
+    }
+    end_session(&state, &caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends the caller's session, and every stream with it.
+pub(crate) async fn end_session(state: &AppState, caller: &Identity) -> Result<(), Problem> {
+    state.control.revoke_token(&caller.token.id).await?;
+    state.revoked.send_modify(|count| *count += 1);
+    Ok(())
+}
+
+pub(super) async fn whoami(Extension(caller): Extension<Identity>) -> Json<Caller> {
+    let Identity { role, host, name, user, token, .. } = caller;
+    Json(Caller { name, user, role, host, token: token.into() })
+}
+
+/// One's own password.
+pub(super) async fn change_password(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+    Input(request): Input<PasswordRequest>,
+) -> Result<StatusCode, Problem> {
+    let none = || Problem::new(409, "no-session", "a token has no password; log in first");
+    let name = caller.user.as_deref().ok_or_else(none)?;
+    let user = state.control.user(name).await?.ok_or_else(none)?;
+    let PasswordRequest { password, before } = request;
+    if !password::is_right(before.unwrap_or_default(), Some(user.password)).await? {
+        return Err(Problem::new(403, "wrong-password", "`before` is not your password"));
+    }
+    set_password(&state, name, password, Some(&caller.token.id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes the first administrator, with the code of the server's first start.
+pub(super) async fn setup(
+    State(state): State<AppState>,
+    Input(request): Input<SetupRequest>,
+) -> Result<Response, Problem> {
+    let SetupRequest { code, user, password } = request;
+    let user = first_admin(&state, &code, user, password).await?;
+    Ok((StatusCode::CREATED, Json(UserView::from(user))).into_response())
+}
+
+pub(crate) async fn first_admin(
+    state: &AppState,
+    code: &str,
+    name: String,
+    password: String,
+) -> Result<UserRecord, Problem> {
+    let hash = code_hash(code)?;
+    let user = user_record(state, UserRequest { user: name, role: Role::Admin, password, stacks: Vec::new() }).await?;
+    redeemed(state.control.redeem(&hash, Purpose::Setup, Redeemed::User(user.clone())).await)?;
+    Ok(user)
+}
+
+/// Gives the agent of a host its credential, for a code that is good once.
+pub(super) async fn join(
+    State(state): State<AppState>,
+    Input(request): Input<JoinRequest>,
+) -> Result<Response, Problem> {
+    let code = code_hash(&request.code)?;
+    let found = state.control.token_by_hash(&code).await?.filter(|token| token.purpose == Purpose::Join);
+    let host = found.and_then(|token| token.host).ok_or_else(spent)?;
+    if host != request.host {
+        return Err(Problem::new(403, "not-allowed", format!("the code is for the host `{host}`")));
+    }
+    let (token, hash) = fresh()?;
+    let record = TokenRecord {
+        name: Some(format!("agent of {host}")),
+        host: Some(host),
+        ..TokenRecord::new(hash, Role::Agent, state.environment.now())
+    };
+    redeemed(state.control.redeem(&code, Purpose::Join, Redeemed::Token(record.clone())).await)?;
+    Ok(issued(state.issued(&token, record)))
+}
+
+fn code_hash(code: &str) -> Result<String, Problem> {
+    Token::parse(code).map(|token| token.hash()).ok_or_else(spent)
+}
+
+fn spent() -> Problem {
+    Problem::new(401, "code-unknown", "the code is not known: it was used, its time is over, or it is another server's")
+}
+
+fn redeemed(done: Result<(), ControlError>) -> Result<(), Problem> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(ControlError::NotFound { kind: "code", .. }) => Err(spent()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<UserList>, Problem> {
+    let users: Vec<UserView> = state.control.users().await?.into_iter().map(UserView::from).collect();
+    let page = paging.cut(users, |user| &user.name)?;
+    Ok(Json(UserList::page(page.items, page.next)))
+}
+
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Input(request): Input<UserRequest>,
+) -> Result<Response, Problem> {
+    let user = user_record(&state, request).await?;
+    state.control.add_user(user.clone()).await?;
+    let place = format!("/api/v1/users/{}", user.name);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(UserView::from(user))).into_response())
+}
+
+pub(super) async fn remove(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    state.control.remove_user(&name).await?;
+    state.revoked.send_modify(|count| *count += 1);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Somebody else's password: every session of theirs ends.
+pub(super) async fn reset_password(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Input(request): Input<PasswordRequest>,
+) -> Result<StatusCode, Problem> {
+    set_password(&state, &name, request.password, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_password(state: &AppState, name: &str, password: String, but: Option<&str>) -> Result<(), Problem> {
+    let (password, now) = (password::hash(password).await?, state.environment.now());
+    let change = |user: UserRecord| UserRecord { password, password_set: now, ..user };
+    state.control.change_user(name, but, change).await?;
+    state.revoked.send_modify(|count| *count += 1);
+    Ok(())
+}
+
+async fn user_record(state: &AppState, request: UserRequest) -> Result<UserRecord, Problem> {
+    let UserRequest { user: name, role, password, stacks } = request;
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        let detail = "a user's name has 1 to 64 letters, digits, `-`, `_`, `.`, `@` and `+`";
+        return Err(Problem::new(422, "bad-name", detail));
+    }
+    let stacks = super::tokens::grants(role, stacks)?;
+    if role == Role::Agent {
+        return Err(Problem::new(
+            422,
+            "wrong-shape",
+            "a person is `admin`, `operator` or `viewer`; agents have tokens",
+        ));
+    }
+    let now = state.environment.now();
+    let password = password::hash(password).await?;
+    Ok(UserRecord { name, role, stacks, password, date_created: now, password_set: now })
+}
+
+/// A new token, and its hash.
+pub(super) fn fresh() -> Result<(Token, String), Problem> {
+    let token =
+        Token::generate().map_err(|error| Problem::new(500, "internal", format!("no random numbers: {error}")))?;
+    let hash = token.hash();
+    Ok((token, hash))
+}
+
+/// 201 with a token, which no cache keeps.
+pub(super) fn issued(issued: IssuedToken) -> Response {
+    let headers =
+        [(header::LOCATION, format!("/api/v1/tokens/{}", issued.view.id)), (header::CACHE_CONTROL, "no-store".into())];
+    (StatusCode::CREATED, headers, Json(issued)).into_response()
+}

@@ -1,0 +1,81 @@
+//! The token of an agent, and how it knows its server: named, kept from before, or got for a code.
+
+use super::super::{
+    connect,
+    exit::{Exit, Failure},
+};
+use crate::config::Config;
+use graphium_core::id::HostId;
+use graphium_server::{
+    auth,
+    client::{Access, Client, ClientError},
+    tls::Pin,
+};
+use std::{fs, path::Path};
+
+/// The files within the agent's state.
+const TOKEN: &str = "token";
+const PIN: &str = "server-pin";
+
+/// What the agent shows its servers, and how it knows them. A token that is named goes before one that is kept, and that before a code:
+/// with a code that was used already the same command starts the agent again.
+pub(super) fn find(code: Option<&str>, config: &Config, host: &HostId, state_dir: &Path) -> Result<Access, Failure> {
+    let kept = |file: &str| fs::read_to_string(state_dir.join(file)).ok();
+    let pin = config.pin.or_else(|| kept(PIN)?.parse().ok());
+    if let Some(token) = &config.token {
+        return Ok(Access { token: Some(token.value.expose().to_owned()), pin });
+    }
+    if let Some(token) = kept(TOKEN).and_then(|text| auth::Token::parse(&text)) {
+        return Ok(Access { token: Some(token.reveal().to_owned()), pin });
+    }
+    join(code.ok_or_else(|| missing(host))?, config, host, state_dir)
+}
+
+fn join(code: &str, config: &Config, host: &HostId, state_dir: &Path) -> Result<Access, Failure> {
+    let (code, pin) = match code.split_once('.') {
+        Some((code, pin)) => {
+            let wrong = |error| Failure::usage(format!("the code is cut off: {error}")).hint("copy all of it");
+            (code, Some(pin.parse::<Pin>().map_err(wrong)?))
+        }
+        None => (code, config.pin),
+    };
+    let token = connect::run(async {
+        let access = Access { token: None, pin };
+        let client = Client::of_several(config.server.value.urls().map(|url| (url, access.clone())))?;
+        Ok(client.join(code, host).await.map_err(|error| refused(error, host))?.token)
+    })?;
+    let keep = |file: &str, text: &str| {
+        let path = state_dir.join(file);
+        auth::write_private(&path, text).map_err(|error| {
+            Failure::new(Exit::Failed, format!("the agent's token cannot be kept in `{}`", path.display()))
+                .because(&error)
+                .hint(format!(
+                    "mend that, and have another code made, for this one is used up: graphium host add {host}"
+                ))
+        })
+    };
+    // The token last: with it the agent has joined.
+    if let Some(pin) = pin {
+        keep(PIN, &pin.to_string())?;
+    }
+    keep(TOKEN, &token)?;
+    Ok(Access { token: Some(token), pin })
+}
+
+fn refused(error: ClientError, host: &HostId) -> Failure {
+    match error {
+        ClientError::Denied { url, detail, .. } => Failure::new(Exit::Denied, format!("{url} refuses: {detail}"))
+            .hint(format!("have another code made where the server runs: graphium host add {host}")),
+        other => other.into(),
+    }
+}
+
+fn missing(host: &HostId) -> Failure {
+    Failure::new(Exit::Denied, "the agent has no token")
+        .because(
+            "there is none with its state, TOKEN and GRAPHIUM_TOKEN are not set, and no file of settings names one",
+        )
+        .hint(format!(
+            "where the server runs, `graphium host add {host}` prints the command that starts this agent with one"
+        ))
+}
