@@ -150,7 +150,7 @@ impl Operation {
         let mut all: Vec<Codes> = self.own_problems.to_vec();
         let is_of_api = self.path.starts_with("/api/");
         if self.needs() != Needs::Nobody {
-            all.extend([(401, &["token-missing", "token-unknown"][..]), (403, &["not-allowed"])]);
+            all.extend([(401, &["token-missing", "token-unknown"][..]), (403, &["not-allowed", "not-granted"])]);
             all.extend([(500, &["internal", "store-corrupt"][..]), (503, &["store-unavailable", "stopping"])]);
         }
         if !self.query.is_empty() {

@@ -7,6 +7,7 @@ use crate::api::openapi::operation::{
 };
 
 const K: &str = "Credentials";
+const P: &str = "People";
 const E: &str = "Events";
 const V: &str = "The server";
 
@@ -25,11 +26,87 @@ pub(super) const OTHERS: &[Op] = &[
         .of(K)
         .takes(Body::Json("TokenRequest"))
         .answers(&[At(201, "IssuedToken")])
-        .fails(&[(409, &["changed-meanwhile"]), (422, &["host-missing", "host-not-meant"])]),
+        .fails(&[(409, &["changed-meanwhile"]), (422, &["host-missing", "host-not-meant", "stacks-not-meant"])]),
     Op::delete("/api/v1/tokens/{id}", "revokeToken", "Revokes a token; its streams end with it")
         .of(K)
         .answers(&[Empty(204)])
         .fails(&[(404, &["not-found"]), (409, &["changed-meanwhile"])]),
+    Op::get("/api/v1/users", "listUsers", "Lists who may log in")
+        .of(P)
+        .query(&["page.Paging"])
+        .answers(&[Json(200, "UserList")])
+        .fails(&[(410, &["cursor-gone"])]),
+    Op::post("/api/v1/users", "createUser", "Takes somebody on who may log in")
+        .of(P)
+        .takes(Body::Json("UserRequest"))
+        .answers(&[At(201, "UserView")])
+        .fails(&[
+            (409, &["user-exists", "changed-meanwhile"]),
+            (422, &["bad-name", "password-length", "stacks-not-meant"]),
+            (503, &["busy"]),
+        ]),
+    Op::delete("/api/v1/users/{id}", "removeUser", "Lets somebody go, and ends every session")
+        .of(P)
+        .answers(&[Empty(204)])
+        .fails(&[(404, &["not-found"]), (409, &["changed-meanwhile"])]),
+    Op::put("/api/v1/users/{id}/password", "resetPassword", "Gives somebody another password, and ends every session")
+        .of(P)
+        .takes(Body::Json("PasswordRequest"))
+        .answers(&[Empty(204)])
+        .fails(&[
+            (404, &["not-found"]),
+            (409, &["changed-meanwhile"]),
+            (422, &["password-length"]),
+            (503, &["busy"]),
+        ]),
+    Op::call("/api/v1/auth/login", "logIn", "Opens a session; this answer alone holds its token")
+        .of(P)
+        .takes(Body::Json("LoginRequest"))
+        .answers(&[At(201, "IssuedToken")])
+        .fails(&[
+            (401, &["wrong-password"]),
+            (429, &["too-many-attempts"]),
+            (500, &["internal", "store-corrupt"]),
+            (503, &["busy", "store-unavailable", "stopping"]),
+        ]),
+    Op::call("/api/v1/auth/logout", "logOut", "Ends the session of whoever asks")
+        .of(P)
+        .answers(&[Empty(204)])
+        .fails(&[(404, &["not-found"]), (409, &["no-session", "changed-meanwhile"])]),
+    Op::get("/api/v1/auth/me", "whoAmI", "Who asks, and what that may do").of(P).answers(&[Json(200, "Caller")]),
+    Op::put("/api/v1/auth/password", "changePassword", "Gives oneself another password, and ends one's other sessions")
+        .of(P)
+        .takes(Body::Json("PasswordRequest"))
+        .answers(&[Empty(204)])
+        .fails(&[
+            (403, &["wrong-password"]),
+            (404, &["not-found"]),
+            (409, &["no-session", "changed-meanwhile"]),
+            (422, &["password-length"]),
+            (503, &["busy"]),
+        ]),
+    Op::call("/api/v1/auth/setup", "setUp", "Makes the first administrator, with the code of the server's first start")
+        .of(P)
+        .takes(Body::Json("SetupRequest"))
+        .answers(&[Json(201, "UserView")])
+        .fails(&[
+            (401, &["code-unknown"]),
+            (409, &["changed-meanwhile"]),
+            (422, &["bad-name", "password-length"]),
+            (500, &["internal", "store-corrupt"]),
+            (503, &["busy", "store-unavailable", "stopping"]),
+        ]),
+    Op::call("/api/v1/auth/join", "join", "Gives an agent its token, for a code that is good once")
+        .of(P)
+        .takes(Body::Json("JoinRequest"))
+        .answers(&[At(201, "IssuedToken")])
+        .fails(&[
+            (401, &["code-unknown"]),
+            (403, &["not-allowed"]),
+            (409, &["changed-meanwhile"]),
+            (500, &["internal", "store-corrupt"]),
+            (503, &["store-unavailable", "stopping"]),
+        ]),
     Op::get("/api/v1/events", "readEvents", "Events: as Server-Sent Events, or as a list")
         .of(E)
         .about(
