@@ -14,6 +14,7 @@ pub mod serve;
 pub mod start;
 pub mod stop;
 pub mod testbed;
+mod web;
 
 pub use api::{AppState, router};
 pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start};

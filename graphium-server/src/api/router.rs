@@ -4,7 +4,7 @@ use super::{
     AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, orphans, plans,
     problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
-use crate::auth;
+use crate::{auth, web};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -69,7 +69,7 @@ pub fn router(state: AppState) -> Router {
         .route("/agents/{id}/streams", post(streams::asked))
         .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
         .route("/store", post(store::call));
-    Router::new()
+    let api = Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())
         .route_layer(from_fn_with_state(state.clone(), auth::gate))
@@ -78,7 +78,9 @@ pub fn router(state: AppState) -> Router {
         // Bodies have a limit and a deadline each (see `input`).
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(trace::trace))
-        .with_state(state)
+        .with_state(state.clone());
+    // The page asks the API within the server, through the same gate.
+    web::router(state, api.clone()).merge(api)
 }
 
 async fn unknown_route(uri: Uri) -> Problem {

@@ -16,7 +16,7 @@ pub use policy::{Needs, needs};
 pub use private::write as write_private;
 pub use token::Token;
 
-pub(crate) use gate::gate;
+pub(crate) use gate::{gate, of_hash};
 pub(crate) use lifeline::{Cut, Lifeline};
 
 use graphium_core::{control::Role, id::HostId};
@@ -31,3 +31,8 @@ pub(crate) struct Identity {
     /// SHA-256 of the token.
     pub(crate) hash: String,
 }
+
+/// In the extensions of a request that the page asks within the server: whoever has the token of this hash has shown it before.
+/// No request from outside can bear it.
+#[derive(Clone)]
+pub(crate) struct Known(pub(crate) String);
