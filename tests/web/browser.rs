@@ -58,7 +58,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments},
-            "timeouts": {"script": 60_000, "pageLoad": 60_000},
+            "timeouts": {"script": 120_000, "pageLoad": 60_000},
         }}});
         let answer: Value =
             http.post(format!("{base}/session")).json(&wanted).send().await.unwrap().json().await.unwrap();
@@ -189,10 +189,16 @@ impl Browser {
     }
 
     /// The page in its whole length.
-    async fn picture(&self, name: &str, Screen(width, height): Screen) {
+    pub async fn picture(&self, name: &str, Screen(width, height): Screen) {
         let length = self.run("return document.documentElement.scrollHeight").await.as_u64().unwrap();
-        let clip = json!({"x": 0, "y": 0, "width": width, "height": length.clamp(height.into(), 4000), "scale": 1});
+        // As if the screen were as long as the page, so that what stays in place on a screen covers nothing.
+        let long = u32::try_from(length.clamp(height.into(), 4000)).unwrap();
+        let metrics =
+            |height: u32| json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics(long)).await;
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": long, "scale": 1});
         let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await;
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics(height)).await;
         let folder = pictures();
         std::fs::create_dir_all(&folder).unwrap();
         let bytes = decoded(shot["data"].as_str().unwrap());

@@ -43,7 +43,8 @@ async fn a_token_opens_a_session_whose_cookie_no_script_sees() {
         !page.contains(&bed.token)
             && !page.contains(visitor.cookie.as_ref().unwrap().trim_start_matches("graphium_session="))
     );
-    let elsewhere = visitor.post("/web/login", &[("token", &bed.token), ("to", "https://evil.example/web/")]).await;
+    let elsewhere =
+        Visitor::of(&bed).post("/web/login", &[("token", &bed.token), ("to", "https://evil.example/web/")]).await;
     assert_eq!(place_of(&elsewhere), "/web/");
 
     assert_eq!(visitor.send("/web/logout", &[]).await.status(), 303);

@@ -37,7 +37,7 @@ async fn every_page_is_there_on_an_empty_estate_and_lets_no_script_of_others_run
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
         assert_eq!(header("x-content-type-options"), "nosniff");
-        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("referrer-policy"), "same-origin");
         assert_eq!(header("cache-control"), "no-store");
         let page = answer.text().await.unwrap();
         assert!(page.starts_with("<!doctype html>") && page.contains("<html lang=\"en\">"), "{path}");

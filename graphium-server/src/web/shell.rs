@@ -1,6 +1,6 @@
 //! What is around every page, and how a page becomes an answer.
 
-use super::{Web, guard::User, stock};
+use super::{Web, guard::User, stock, words::filters};
 use crate::api::problem::Problem;
 use askama::Template;
 use axum::{

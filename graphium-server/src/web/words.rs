@@ -87,6 +87,67 @@ impl fmt::Display for Moment {
 
 impl HtmlSafe for Moment {}
 
+/// A moment since which something lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since(pub(super) Moment);
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Moment { at, now } = self.0;
+        let (text, title) = (span(now.as_second() - at.as_second()), at.strftime("%Y-%m-%d %H:%M:%S UTC"));
+        write!(f, "<time data-for=\"\" datetime=\"{at:.0}\" title=\"{title}\">for {text}</time>")
+    }
+}
+
+impl HtmlSafe for Since {}
+
+/// A text for people in which literals stand between backticks.
+#[derive(Clone, Debug)]
+pub(super) struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_str();
+        while let Some((before, after)) = rest.split_once('`') {
+            let Some((literal, after)) = after.split_once('`') else { break };
+            plain(f, before)?;
+            write!(f, "<code>{}</code>", escaped(literal))?;
+            rest = after;
+        }
+        plain(f, rest)
+    }
+}
+
+/// Text between literals; moments in it are for a clock and not for people.
+fn plain(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for word in text.split_inclusive(' ') {
+        let end = word.find('Z').map_or(0, |place| place + 1);
+        match word[..end].parse::<Timestamp>() {
+            Ok(at) => {
+                let short = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+                write!(f, "<time data-at=\"\" datetime=\"{at:.0}\">{short}</time>{}", escaped(&word[end..]))?;
+            }
+            Err(_) => write!(f, "{}", escaped(word))?,
+        }
+    }
+    Ok(())
+}
+
+impl HtmlSafe for Told {}
+
+/// What templates do with a text.
+#[allow(unreachable_pub, reason = "what the macro makes of a filter")]
+pub(super) mod filters {
+    use super::Told;
+    use std::fmt::Display;
+
+    /// Literals between backticks as such.
+    #[askama::filter_fn]
+    pub(in crate::web) fn told<T: Display>(text: T, _: &dyn askama::Values) -> askama::Result<Told> {
+        Ok(Told(text.to_string()))
+    }
+}
+
 /// `45s`, `3m`, `2h 5m`, `4d`.
 pub(super) fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
@@ -200,6 +261,17 @@ mod tests {
     fn nothing_of_a_word_becomes_markup() {
         let badge = Badge::new(Tone::Bad, "<b>&\"").to_string();
         assert!(badge.contains("&#60;b&#62;&#38;&#34;") && !badge.contains("<b>"), "{badge}");
+    }
+
+    #[test]
+    fn literals_between_backticks_are_code_and_the_rest_is_text() {
+        let told = |text: &str| Told(text.to_owned()).to_string();
+        assert_eq!(told("no `a<b`, or `c`"), "no <code>a&#60;b</code>, or <code>c</code>");
+        assert_eq!(
+            told("again at 2026-11-27T09:42:15.260703551Z, or so"),
+            "again at <time data-at=\"\" datetime=\"2026-11-27T09:42:15Z\">2026-11-27 09:42:15 UTC</time>, or so"
+        );
+        assert_eq!(told("a ` alone <b>"), "a ` alone &#60;b&#62;");
     }
 
     #[test]

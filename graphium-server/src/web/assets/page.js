@@ -154,13 +154,15 @@ function tick() {
       if (told) ahead = Date.now() - at - told[1] * 1000;
     }
     const seconds = Math.floor((Date.now() - (ahead ?? 0) - at) / 1000);
-    const text = seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`;
+    const text = time.dataset.at !== undefined ? new Date(at).toLocaleString() : time.dataset.for !== undefined ? `for ${span(Math.max(0, seconds))}` : seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`;
     if (time.textContent !== text) time.textContent = text;
     const title = new Date(at).toLocaleString();
     if (time.title !== title) time.title = title;
   }
 }
 tick();
+// On a narrow screen the menu is longer than the screen.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 setInterval(() => { if (!document.hidden) tick(); }, 5000);
 
 /* --- the picture ---------------------------------------------------------------------------------------------------- */

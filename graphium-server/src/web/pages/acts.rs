@@ -141,7 +141,7 @@ pub(in crate::web) async fn confirm(
                 "rollback",
                 format!("Roll {name} back?"),
                 "Roll back",
-                format!("This deploys the document of {goal} again, as a new revision. What differs from now:"),
+                format!("This deploys the document of {goal} again, as a new revision."),
             )
         }
         Act::Delete => {

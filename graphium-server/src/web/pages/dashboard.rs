@@ -10,7 +10,7 @@ use crate::{
         Web,
         guard::User,
         shell::{Answer, Html, Shell},
-        words::{self, Badge, Moment, Tone},
+        words::{self, Badge, Moment, Since, Tone, filters},
     },
 };
 use askama::Template;
@@ -23,6 +23,8 @@ use graphium_core::{
 
 /// How many stacks are looked at.
 const LOOKED_AT: usize = 1000;
+/// Among how many of the last events.
+const EVENTS: u64 = 200;
 
 #[derive(Template)]
 #[template(path = "dashboard.html")]
@@ -48,7 +50,7 @@ struct HostNote {
     id: String,
     badge: Badge,
     why: String,
-    since: Option<Moment>,
+    since: Option<Since>,
 }
 
 pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extension<User>) -> Answer<Dashboard> {
@@ -59,7 +61,7 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
     let orphans: OrphanList = web.get(&user, "/orphans?limit=1000").await?;
     let last = shell.seq.unwrap_or_default();
     let events: EventList =
-        web.get(&user, &format!("/events?follow=false&limit=8&after={}", last.saturating_sub(8))).await?;
+        web.get(&user, &format!("/events?follow=false&limit={EVENTS}&after={}", last.saturating_sub(EVENTS))).await?;
     let now = web.state.environment.now();
     let is_cut = list.next.is_some();
     let rows: Vec<StackRow> = list.stacks.into_iter().map(|view| StackRow::of(view, now)).collect();
@@ -77,7 +79,7 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
             (Some(error), ..) => format!("its engine does not answer: {error}"),
             _ => return None,
         };
-        let since = host.offline_since.map(|at| Moment { at, now });
+        let since = host.offline_since.map(|at| Since(Moment { at, now }));
         Some(HostNote { id: host.id.to_string(), badge: words::host(host), why, since })
     };
     Ok(Html(Dashboard {
@@ -92,7 +94,19 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
         open: count(TaskStatus::Pending) + count(TaskStatus::Assigned) + count(TaskStatus::Running),
         failed: count(TaskStatus::Failed),
         orphans: orphans.orphans.len(),
-        events: events.events.into_iter().rev().map(|event| EventRow::of(event, now)).collect(),
+        events: told(events.events.into_iter().rev().map(|event| EventRow::of(event, now)).collect()),
         shell,
     }))
+}
+
+/// Of the last events those of stacks and hosts, where there are any: tasks say the same in smaller steps.
+fn told(rows: Vec<EventRow>) -> Vec<EventRow> {
+    const SHOWN: usize = 8;
+    let is_large = |row: &EventRow| {
+        row.what.starts_with("stack") || matches!(row.what.as_str(), "host added" | "host removed" | "host fenced")
+    };
+    let (mut large, mut small): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_large);
+    large.truncate(SHOWN);
+    small.truncate(SHOWN);
+    if large.is_empty() { small } else { large }
 }

@@ -11,7 +11,7 @@ use crate::{
         pages::revisions::Line,
         picture::{Picture, Shown},
         shell::{Answer, Failure, Html, Shell, by_severity},
-        words::{Badge, Tone},
+        words::{Badge, Tone, filters},
     },
 };
 use askama::Template;
@@ -64,7 +64,9 @@ pub(in crate::web) struct CheckPart {
 struct Check {
     /// Nothing was written yet.
     is_blank: bool,
+    /// Mistakes and warnings.
     findings: Vec<Finding>,
+    notes: Vec<Finding>,
     mistakes: usize,
     more: usize,
     /// Another reason why it cannot be deployed.
@@ -246,8 +248,10 @@ impl Check {
     fn of(findings: Vec<Diagnostic>) -> Self {
         let mistakes = findings.iter().filter(|found| found.is_error()).count();
         let more = findings.len().saturating_sub(FINDINGS);
-        let findings = by_severity(findings).into_iter().take(FINDINGS).map(Finding::of).collect();
-        Self { is_blank: false, findings, mistakes, more, problem: None, plan: None }
+        let findings = by_severity(findings).into_iter().take(FINDINGS);
+        let (notes, findings) =
+            findings.map(Finding::of).partition(|one: &Finding| one.found.severity == Severity::Note);
+        Self { is_blank: false, findings, notes, mistakes, more, problem: None, plan: None }
     }
 
     fn refused(mut problem: Problem) -> Self {

@@ -9,7 +9,7 @@ use crate::{
         forms,
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::Moment,
+        words::{Moment, filters},
     },
 };
 use askama::Template;

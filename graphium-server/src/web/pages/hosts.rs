@@ -12,7 +12,7 @@ use crate::{
         forms::Form,
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::{self, Badge, Moment},
+        words::{self, Badge, Moment, Since},
     },
 };
 use askama::Template;
@@ -55,7 +55,7 @@ struct Row {
     facts: Vec<(&'static str, String)>,
     labels: Vec<String>,
     seen: Option<Moment>,
-    offline: Option<Moment>,
+    offline: Option<Since>,
     engine_error: Option<String>,
     remaining: Vec<(String, Badge, String)>,
     can: Vec<(&'static str, &'static str)>,
@@ -97,7 +97,7 @@ impl Row {
             facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             labels: host.labels.iter().map(|(name, value)| format!("{name}={value}")).collect(),
             seen: host.last_seen.map(moment),
-            offline: host.offline_since.map(moment),
+            offline: host.offline_since.map(moment).map(Since),
             engine_error: host.engine_error.clone(),
             remaining: Vec::new(),
             can: if may_change { can.to_vec() } else { Vec::new() },

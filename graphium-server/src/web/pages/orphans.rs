@@ -9,7 +9,7 @@ use crate::{
         forms::{self, Form},
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::{Badge, Tone},
+        words::{Badge, Tone, filters},
     },
 };
 use askama::Template;

@@ -9,6 +9,7 @@ use crate::{
         forms,
         guard::User,
         shell::{Answer, Html, Shell},
+        words::filters,
     },
 };
 use askama::Template;

@@ -2,7 +2,7 @@
 
 use crate::web::{
     call::part,
-    words::{self, Badge, Moment},
+    words::{self, Badge, Moment, Since},
 };
 use graphium_core::{
     action::{Action, TaskType},
@@ -24,7 +24,7 @@ pub(super) struct TaskRow {
     pub(super) status: TaskStatus,
     /// What it waits for; for one that runs, what it does.
     pub(super) on: Option<String>,
-    pub(super) since: Option<Moment>,
+    pub(super) since: Option<Since>,
     pub(super) until: Option<Moment>,
     pub(super) percent: Option<u64>,
     pub(super) error: Option<TaskError>,
@@ -48,7 +48,11 @@ impl TaskRow {
                     Some(progress) if waiting.reason == "agent" => words::progress(progress),
                     _ => waiting.on,
                 };
-                (Some(on), Some(Moment { at: waiting.since, now }), waiting.until.filter(|_| waiting.reason == "retry"))
+                (
+                    Some(on),
+                    Some(Since(Moment { at: waiting.since, now })),
+                    waiting.until.filter(|_| waiting.reason == "retry"),
+                )
             }
             None => (None, None, None),
         };
@@ -95,7 +99,7 @@ pub(super) fn name_of(stack: &str) -> &str {
     stack.strip_prefix("stack:").unwrap_or(stack)
 }
 
-fn verb(kind: TaskType) -> &'static str {
+pub(super) fn verb(kind: TaskType) -> &'static str {
     match kind {
         TaskType::Pull => "Pull",
         TaskType::Network => "Network",

@@ -9,7 +9,7 @@ use crate::{
         guard::User,
         picture::{Picture, Shown},
         shell::{Answer, Html, Shell},
-        words::{self, Badge, Moment, Tone},
+        words::{self, Badge, Moment, Since, Tone, filters},
     },
 };
 use askama::Template;
@@ -52,6 +52,8 @@ pub(in crate::web) struct StackPage {
     done: Vec<TaskRow>,
     /// Of each how many are not shown.
     more: usize,
+    /// Whether a task tells what is wrong.
+    is_told: bool,
     revisions: Vec<RevisionRow>,
     can_stop: bool,
     can_start: bool,
@@ -67,7 +69,7 @@ struct ContainerRow {
     image: String,
     /// What it waits for or does, and since when.
     on: Option<String>,
-    since: Option<Moment>,
+    since: Option<Since>,
     percent: Option<u64>,
     needs: Vec<String>,
     logs: Option<String>,
@@ -141,6 +143,7 @@ pub(in crate::web) async fn page(
     let more = news.len().saturating_sub(most) + done.len().saturating_sub(most);
     news.truncate(most);
     done.truncate(most);
+    let is_told = news.iter().any(|row| row.status == TaskStatus::Failed && row.error.is_some());
     let is_going = matches!(view.status, StackStatus::Deleting | StackStatus::Deleted);
     let revisions: Vec<_> = revisions.revisions.into_iter().map(|one| RevisionRow::of(one, now)).collect();
     let page = StackPage {
@@ -171,6 +174,7 @@ pub(in crate::web) async fn page(
         news,
         done,
         more,
+        is_told,
         revisions,
     };
     Ok(Html(page))
@@ -258,7 +262,7 @@ struct Work<'s> {
     by_host: BTreeMap<&'s str, BTreeMap<&'s str, Vec<&'s TaskView>>>,
 }
 
-type Standing = (Badge, Option<String>, Option<Moment>, Option<u64>);
+type Standing = (Badge, Option<String>, Option<Since>, Option<u64>);
 
 impl<'s> Work<'s> {
     fn of(status: &'s StatusView) -> Self {
@@ -285,12 +289,12 @@ impl<'s> Work<'s> {
             _ => open,
         };
         let task = &view.task;
-        let since = view.waiting.as_ref().map(|waiting| Moment { at: waiting.since, now });
+        let since = view.waiting.as_ref().map(|waiting| Since(Moment { at: waiting.since, now }));
         let progress = task.progress.as_ref().filter(|_| task.status.is_leased());
         Some(match task.status {
             TaskStatus::Failed => {
                 let why = task.error.as_ref().map(|error| error.message.clone());
-                (Badge::new(Tone::Bad, "failed"), why, task.completed_at.map(|at| Moment { at, now }), None)
+                (Badge::new(Tone::Bad, "failed"), why, task.completed_at.map(|at| Since(Moment { at, now })), None)
             }
             TaskStatus::Cancelled => (Badge::new(Tone::Off, "cancelled"), None, None, None),
             TaskStatus::Assigned | TaskStatus::Running => {

@@ -1,6 +1,6 @@
 //! Every stack, and where it stands.
 
-use super::{ROWS, query, stack_page};
+use super::{ROWS, query, rows::verb, stack_page};
 use crate::{
     api::wire::StackList,
     web::{
@@ -9,12 +9,12 @@ use crate::{
         forms,
         guard::User,
         shell::{Answer, Html, Shell},
-        words::{self, Badge, Moment},
+        words::{self, Badge, Moment, filters},
     },
 };
 use askama::Template;
 use axum::{Extension, extract::State, http::Uri};
-use graphium_core::control::{StackView, StatusView};
+use graphium_core::control::{StackView, StatusView, TaskView};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -77,16 +77,15 @@ pub(super) fn waits(status: &StatusView) -> Option<String> {
     let waiting = || status.tasks.iter().filter_map(|view| Some((view, view.waiting.as_ref()?)));
     let outside = waiting().find(|(_, waiting)| matches!(waiting.reason.as_str(), "host" | "retry" | "slot"));
     if let Some((view, waiting)) = outside {
-        return Some(format!("{} waits for {}", view.task.plan_id, waiting.on));
+        return Some(format!("{} waits for {}", called(view), waiting.on));
     }
     let (view, _) = waiting().find(|(_, waiting)| waiting.reason == "agent")?;
     let progress = view.task.progress.as_ref().map(words::progress);
-    Some(format!(
-        "{} on {}{}",
-        view.task.plan_id,
-        view.task.host_id,
-        progress.map_or(String::new(), |p| format!(": {p}"))
-    ))
+    Some(format!("{} on {}{}", called(view), view.task.host_id, progress.map_or(String::new(), |p| format!(": {p}"))))
+}
+
+fn called(view: &TaskView) -> String {
+    format!("{} {}", verb(view.task.task_type), view.task.payload.subject())
 }
 
 pub(in crate::web) async fn list(

@@ -1,13 +1,17 @@
 //! The picture as SVG: classes for the style sheet, no colour of its own.
 
-use super::layout::{LARGE, Layout, Line, Node, SMALL, layout};
+use super::layout::{LARGE, Layout, Line, MEDIUM, Node, SMALL, Size, layout};
 use crate::web::words::{Badge, Tone, escaped};
 use askama::filters::HtmlSafe;
 use std::{collections::BTreeMap, fmt};
 
-/// Beyond so many boxes have no words.
+/// Beyond so many boxes have a name only.
+const SOME: usize = 24;
+/// Beyond so many they have no words.
 const MANY: usize = 160;
-/// Beyond so many lines there are none.
+/// Beyond so many lines they are faint.
+const DENSE: usize = 40;
+/// Beyond so many there are none.
 const TANGLE: usize = 3000;
 /// Beyond so many there is no picture.
 const MOST: usize = 5000;
@@ -47,7 +51,7 @@ impl Picture {
                 needs: one.needs.iter().filter_map(|name| numbers.get(name.as_str()).copied()).collect(),
             })
             .collect();
-        let laid_out = layout(&nodes, if shown.len() > MANY { SMALL } else { LARGE });
+        let laid_out = layout(&nodes, size(shown.len()));
         let hosts = laid_out.lanes.len();
         let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let says = format!(
@@ -99,6 +103,25 @@ impl Picture {
         )
     }
 
+    fn medium(&self, f: &mut fmt::Formatter<'_>, number: usize, one: &Shown) -> fmt::Result {
+        let (place, tone) = (self.layout.places[number], one.badge.tone.as_str());
+        write!(
+            f,
+            "<g class=\"node {tone}\" data-node=\"{number}\" data-goto=\"c-{name}\" transform=\"translate({} {})\"><title>{name}: {}, on {}{}</title>\
+             <rect width=\"{}\" height=\"{}\" rx=\"6\"/><use href=\"#i-{tone}\" x=\"8\" y=\"8\" width=\"14\" height=\"14\"/>\
+             <text class=\"name\" x=\"28\" y=\"20\">{}</text></g>",
+            place.x,
+            place.y,
+            escaped(&one.badge.word),
+            escaped(&one.host),
+            Needs(&one.needs),
+            MEDIUM.width,
+            MEDIUM.height,
+            escaped(&cut(&one.name, 13)),
+            name = escaped(&one.name),
+        )
+    }
+
     fn small(&self, f: &mut fmt::Formatter<'_>, number: usize, one: &Shown) -> fmt::Result {
         let (place, tone) = (self.layout.places[number], one.badge.tone.as_str());
         write!(
@@ -128,28 +151,41 @@ impl fmt::Display for Picture {
         for lane in lanes {
             write!(
                 f,
-                "<g class=\"lane\"><rect x=\"2\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"12\"/><text x=\"18\" y=\"{}\">{}</text></g>",
+                "<g class=\"lane\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"12\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
+                lane.x,
                 lane.y,
-                width - 4,
+                lane.width,
                 lane.height,
+                lane.x + 14,
                 lane.y + 22,
                 escaped(&lane.name),
             )?;
         }
         if lines.len() <= TANGLE {
-            f.write_str("<g class=\"lines\">")?;
+            f.write_str(if lines.len() > DENSE { "<g class=\"lines dense\">" } else { "<g class=\"lines\">" })?;
             lines.iter().try_for_each(|line| self.line(f, line))?;
             f.write_str("</g>")?;
         }
-        let large = self.shown.len() <= MANY;
         for (number, one) in self.shown.iter().enumerate() {
-            if large { self.large(f, number, one)? } else { self.small(f, number, one)? }
+            match self.shown.len() {
+                ..=SOME => self.large(f, number, one)?,
+                ..=MANY => self.medium(f, number, one)?,
+                _ => self.small(f, number, one)?,
+            }
         }
         f.write_str("</svg>")
     }
 }
 
 impl HtmlSafe for Picture {}
+
+fn size(count: usize) -> Size {
+    match count {
+        ..=SOME => LARGE,
+        ..=MANY => MEDIUM,
+        _ => SMALL,
+    }
+}
 
 struct Needs<'n>(&'n [String]);
 

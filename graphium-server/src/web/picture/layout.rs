@@ -1,7 +1,8 @@
 //! Where everything is. Pure: the same containers in any order give the same picture.
 //!
-//! Layers go from left to right: a box stands to the right of all that it needs. Lanes go from top to bottom: one for each host.
-//! Where a lane has many boxes of one layer they stand in a block of several columns, about as wide as it is high.
+//! Layers go from left to right: a box stands to the right of all that it needs. Lanes go from top to bottom: one for each host;
+//! where no line leads from one
+//! to another they stand side by side. Where a lane has many boxes of one layer they stand in a block of several columns, about as wide as it is high.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +22,13 @@ pub(super) struct Size {
 
 /// Boxes with an image and a state.
 pub(super) const LARGE: Size = Size { width: 190, height: 50, gap: 12, between: 56, head: 34, margin: 14 };
+/// Boxes with a name, where there are many.
+pub(super) const MEDIUM: Size = Size { width: 128, height: 30, gap: 9, between: 52, head: 32, margin: 13 };
 /// Boxes of a shape and no words, where there are very many.
 pub(super) const SMALL: Size = Size { width: 30, height: 22, gap: 4, between: 40, head: 30, margin: 12 };
+
+/// How wide lanes side by side may be.
+const WIDE: i32 = 980;
 
 /// A box, and what it needs by number.
 #[derive(Clone, Debug)]
@@ -41,7 +47,9 @@ pub(super) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
     pub(super) name: String,
+    pub(super) x: i32,
     pub(super) y: i32,
+    pub(super) width: i32,
     pub(super) height: i32,
 }
 
@@ -83,33 +91,41 @@ pub(super) fn layout(nodes: &[Node<'_>], size: Size) -> Layout {
     }
 
     let step = |count: usize, length: i32| i32::try_from(count).unwrap_or(i32::MAX / 4096) * (length + size.gap);
+    // Where the boxes of each layer begin, from the left edge of their lane.
     let mut left = Vec::with_capacity(count);
-    let mut x = size.margin * 2;
+    let mut end = size.margin;
     for columns in &columns {
-        left.push(x);
-        x += step(*columns, size.width) - size.gap + size.between;
+        left.push(end);
+        end += step(*columns, size.width) - size.gap + size.between;
     }
-    let width = if count == 0 { 0 } else { x - size.between + size.margin * 2 };
+    let lane_width = end - size.between + size.margin;
+    let stays =
+        |node: &Node<'_>| node.needs.iter().all(|&first| nodes.get(first).is_none_or(|first| first.lane == node.lane));
+    let side_by_side = nodes.iter().all(stays);
     let mut lanes = Vec::with_capacity(names.len());
-    let mut y = size.margin;
+    let (mut x, mut y, mut width, mut below) = (size.margin, size.margin, 0, size.margin);
     for (name, rows) in names.iter().zip(&rows) {
         let height = size.head + step(*rows, size.height) - size.gap + size.margin;
-        lanes.push(Lane { name: (*name).to_owned(), y, height });
-        y += height + size.margin;
+        if !side_by_side || (x > size.margin && x + lane_width > WIDE) {
+            (x, y) = (size.margin, below);
+        }
+        lanes.push(Lane { name: (*name).to_owned(), x, y, width: lane_width, height });
+        x += lane_width + size.margin;
+        (width, below) = (width.max(x), below.max(y + height + size.margin));
     }
 
     let mut places = vec![Place { x: 0, y: 0 }; nodes.len()];
     for ((lane, layer), members) in &cells {
-        let columns = columns[*layer].min(columns_of(members.len()).max(1));
+        let columns = columns[*layer].min(columns_of(members.len()));
         for (number, node) in members.iter().enumerate() {
             places[*node] = Place {
-                x: left[*layer] + step(number % columns, size.width),
+                x: lanes[*lane].x + left[*layer] + step(number % columns, size.width),
                 y: lanes[*lane].y + size.head + step(number / columns, size.height),
             };
         }
     }
     let lines = lines(nodes, &places, size);
-    Layout { width, height: if names.is_empty() { 0 } else { y }, places, lanes, lines }
+    Layout { width, height: if names.is_empty() { 0 } else { below }, places, lanes, lines }
 }
 
 /// How wide a block of so many is.
@@ -265,6 +281,22 @@ mod tests {
         layout(&many, SMALL);
         assert!(begun.elapsed() < std::time::Duration::from_secs(5));
         assert_eq!(layout(&[], LARGE), Layout::default());
+    }
+
+    #[test]
+    fn hosts_stand_side_by_side_where_no_line_leads_from_one_to_another() {
+        let few =
+            nodes(&[("a", "vm1", &[]), ("b", "vm2", &[]), ("c", "vm3", &[]), ("d", "vm4", &[]), ("e", "vm5", &[])]);
+        let found = layout(&few, LARGE);
+        assert_eq!(found.places[0].y, found.places[3].y);
+        assert!(
+            found.places[4].y > found.places[0].y && found.places[4].x == found.places[0].x,
+            "the fifth has no room beside them"
+        );
+        assert!(found.width <= WIDE + LARGE.margin, "{}", found.width);
+        for (place, lane) in found.places.iter().zip(&found.lanes) {
+            assert!(place.x >= lane.x && place.x + LARGE.width <= lane.x + lane.width);
+        }
     }
 
     #[test]
