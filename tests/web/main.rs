@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub, reason = "a program of its own, in several files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "how fast a page was, for whoever reads a failure")]
 #![allow(dead_code, reason = "other tests use more of what is shared")]
 
 #[path = "../api/bed.rs"]

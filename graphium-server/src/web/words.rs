@@ -62,7 +62,7 @@ impl HtmlSafe for Badge {}
 
 /// A text that a page may hold.
 pub(super) fn escaped(text: &str) -> impl fmt::Display + '_ {
-    askama::filters::escape(text, askama::filters::Html).map_or_else(|never| match never {}, |safe| safe)
+    askama::filters::escape(text, askama::filters::Html).unwrap_or_else(|never| match never {})
 }
 
 /// A moment, told as the time since.

@@ -117,7 +117,7 @@ impl Picture {
             Needs(&one.needs),
             MEDIUM.width,
             MEDIUM.height,
-            escaped(&cut(&one.name, 13)),
+            escaped(&cut(&one.name, 11)),
             name = escaped(&one.name),
         )
     }
@@ -166,11 +166,14 @@ impl fmt::Display for Picture {
             lines.iter().try_for_each(|line| self.line(f, line))?;
             f.write_str("</g>")?;
         }
+        let count = self.shown.len();
         for (number, one) in self.shown.iter().enumerate() {
-            match self.shown.len() {
-                ..=SOME => self.large(f, number, one)?,
-                ..=MANY => self.medium(f, number, one)?,
-                _ => self.small(f, number, one)?,
+            if count <= SOME {
+                self.large(f, number, one)?;
+            } else if count <= MANY {
+                self.medium(f, number, one)?;
+            } else {
+                self.small(f, number, one)?;
             }
         }
         f.write_str("</svg>")
@@ -180,10 +183,12 @@ impl fmt::Display for Picture {
 impl HtmlSafe for Picture {}
 
 fn size(count: usize) -> Size {
-    match count {
-        ..=SOME => LARGE,
-        ..=MANY => MEDIUM,
-        _ => SMALL,
+    if count <= SOME {
+        LARGE
+    } else if count <= MANY {
+        MEDIUM
+    } else {
+        SMALL
     }
 }
 

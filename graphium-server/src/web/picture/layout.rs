@@ -23,7 +23,7 @@ pub(super) struct Size {
 /// Boxes with an image and a state.
 pub(super) const LARGE: Size = Size { width: 190, height: 50, gap: 12, between: 56, head: 34, margin: 14 };
 /// Boxes with a name, where there are many.
-pub(super) const MEDIUM: Size = Size { width: 128, height: 30, gap: 9, between: 52, head: 32, margin: 13 };
+pub(super) const MEDIUM: Size = Size { width: 116, height: 30, gap: 8, between: 40, head: 32, margin: 13 };
 /// Boxes of a shape and no words, where there are very many.
 pub(super) const SMALL: Size = Size { width: 30, height: 22, gap: 4, between: 40, head: 30, margin: 12 };
 
