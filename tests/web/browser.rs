@@ -97,11 +97,6 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// Whether modules run.
-    pub async fn scripts(&self, run: bool) {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !run})).await;
-    }
-
     pub async fn open(&self, url: &str) {
         self.call("url", json!({"url": url})).await;
     }
