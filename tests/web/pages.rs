@@ -258,3 +258,32 @@ async fn lists_are_told_in_parts() {
     assert_eq!(between(&below, "<tr id=\"e-", "\"").parse::<u64>().unwrap(), newest - 50);
     assert!(visitor.page("/web/tasks").await.contains("Next page"));
 }
+
+#[tokio::test]
+async fn what_nobody_wants_is_listed_with_its_reason_and_removed_as_a_task() {
+    let bed = Bed::new().await;
+    let (agent, grant) = bed.host("vm1").await;
+    let mut report = crate::bed::report("vm1", grant.session.epoch);
+    report.containers = serde_json::from_value(json!([{
+        "@id": "abc", "name": "gone-web", "executableName": "nginx", "status": "running", "hostedOn": "vm1",
+        "labels": {"graphium.managed": "true", "graphium.stack": "stack:gone", "graphium.stack.name": "gone", "graphium.container": "web"}
+    }]))
+    .unwrap();
+    agent.observe(&report).await.unwrap();
+    let visitor = Visitor::with(&bed, &bed.token).await;
+    let page = visitor.page("/web/orphans").await;
+    assert!(page.contains("id=\"o-vm1/gone-web\"") && page.contains("its stack is not known here"), "{page}");
+    assert!(visitor.page("/web/").await.contains("<b>1</b> orphans"));
+    let answer = visitor.send("/web/orphans/remove", &[("id", "vm1/gone-web")]).await;
+    assert_eq!(answer.status(), 303);
+    let task = visitor.page(&place_of(&answer)).await;
+    assert!(task.contains("Delete gone-web") && task.contains("/cancel\""), "{task}");
+    let nobody = visitor.send("/web/orphans/remove", &[("id", "vm1/other")]).await;
+    assert_eq!(nobody.status(), 404);
+    // A task that waits is cancelled, and tried again.
+    let place = place_of(&answer);
+    assert_eq!(visitor.send(&format!("{place}/cancel"), &[]).await.status(), 303);
+    let page = visitor.page(&place).await;
+    assert!(page.contains("cancelled") && page.contains("/retry\""), "{page}");
+    assert_eq!(visitor.send(&format!("{place}/explode"), &[]).await.status(), 404);
+}
