@@ -16,6 +16,7 @@ pub mod start;
 pub mod stop;
 pub mod testbed;
 pub mod tls;
+mod web;
 
 pub use api::{AppState, router};
 pub use start::{PortChoice, RunningServer, ServerOptions, StartError, StoreAccess, start, start_with};

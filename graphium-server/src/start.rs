@@ -224,6 +224,7 @@ pub async fn start_with(
     });
     let stopper = Stopper::default();
     let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    state.is_encrypted = options.certificate.is_some();
     // One that others have signed is known by its name.
     state.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
     if options.store_access == StoreAccess::Shared {

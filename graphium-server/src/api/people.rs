@@ -14,12 +14,12 @@ use crate::auth::{Identity, Token, password};
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{Extensions, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use graphium_core::control::{ControlError, Purpose, Redeemed, Role, TokenRecord, UserRecord};
 use jiff::SignedDuration;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// How long somebody stays logged in.
 pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
@@ -28,11 +28,16 @@ const WRONG: &str = "no user has that name and that password";
 
 pub(super) async fn login(
     State(state): State<AppState>,
-    peer: Option<Extension<Peer>>,
+    extensions: Extensions,
     Input(request): Input<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(peer))| peer.ip());
+    let address = Peer::address(&extensions);
     Ok(issued(open_session(&state, address, request).await?))
+}
+
+/// Somebody who logs in.
+pub(crate) fn named(user: String, password: String) -> LoginRequest {
+    LoginRequest { user, password }
 }
 
 /// Opens a session for whoever has the password, and makes others wait.

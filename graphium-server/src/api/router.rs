@@ -4,7 +4,7 @@ use super::{
     AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, metrics, openapi, orphans,
     people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
-use crate::auth;
+use crate::{auth, web};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -72,7 +72,7 @@ pub fn router(state: AppState) -> Router {
         .merge(agents())
         .route("/store", post(store::call))
         .route("/openapi.json", get(openapi::json));
-    Router::new()
+    let api = Router::new()
         .nest("/api/v1", api)
         .merge(health::routes())
         .merge(openapi::pages())
@@ -83,7 +83,9 @@ pub fn router(state: AppState) -> Router {
         // Bodies have a limit and a deadline each (see `input`).
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&state.metrics), trace::trace))
-        .with_state(state)
+        .with_state(state.clone());
+    // The page asks the API within the server, through the same gate.
+    web::router(state, api.clone()).merge(api)
 }
 
 /// The agents' protocol. It repeats by its own ids: it needs no answers kept.

@@ -7,12 +7,16 @@ use crate::{
     stop::Stop,
     tls::Pin,
 };
+use axum::http::Extensions;
 use graphium_core::{
     control::{Control, TokenRecord},
     environment::Environment,
     store::TaskStore,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 use tokio::sync::{Semaphore, watch};
 
 /// What the router works with. Cheap to clone.
@@ -27,6 +31,8 @@ pub struct AppState {
     pub(crate) answers: Arc<Answers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) throttle: Arc<Throttle>,
+    /// Connections are encrypted here.
+    pub(crate) is_encrypted: bool,
     /// The fingerprint of the server's certificate, where clients know it by nothing else.
     pub(crate) pin: Option<Pin>,
     /// Taken by those who note that a token is used.
@@ -53,6 +59,7 @@ impl AppState {
             answers: Arc::default(),
             metrics: Arc::default(),
             throttle: Arc::default(),
+            is_encrypted: false,
             pin: None,
             noting: Arc::new(Semaphore::new(4)),
             shared: None,
@@ -76,3 +83,10 @@ impl AppState {
 /// The other end of the connection, in a request's extensions; [`serve`](crate::serve) puts it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    /// The address at the other end; a router that is served by something else than [`serve`](crate::serve) does not know it.
+    pub(crate) fn address(extensions: &Extensions) -> IpAddr {
+        extensions.get::<Self>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+    }
+}

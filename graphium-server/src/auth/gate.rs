@@ -1,6 +1,6 @@
 //! Lets a request through, or says why not.
 
-use super::{Identity, Needs, Reach, Token, needs, reach::about};
+use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
 use crate::api::{AppState, problem::Problem};
 use axum::{
     extract::{MatchedPath, RawPathParams, Request, State},
@@ -33,9 +33,13 @@ pub(crate) async fn gate(
         return next.run(request).await;
     }
     let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
+    let known = request.extensions().get::<Known>().map(|known| known.0.clone());
     let token = presented(&request, route.as_str());
     let admitted = async {
-        let identity = identify(&state, token).await?;
+        let identity = match known {
+            Some(hash) => of_hash(&state, hash).await?,
+            None => identify(&state, token).await?,
+        };
         permit(&state, &identity, needs, id.as_deref()).await?;
         let about = about(&method, route.as_str());
         identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
@@ -62,7 +66,11 @@ pub(crate) async fn gate(
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {
     let text = token.ok_or_else(|| Problem::new(401, "token-missing", MISSING))?;
     let token = Token::parse(&text).ok_or_else(|| Problem::new(401, "token-unknown", UNKNOWN))?;
-    let hash = token.hash();
+    of_hash(state, token.hash()).await
+}
+
+/// Who has the token of that hash, as long as it is good.
+pub(crate) async fn of_hash(state: &AppState, hash: String) -> Result<Identity, Problem> {
     let unknown = || Problem::new(401, "token-unknown", UNKNOWN);
     let record = state.control.token_by_hash(&hash).await?;
     let is_it = |record: &TokenRecord| bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes()));

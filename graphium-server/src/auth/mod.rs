@@ -19,7 +19,7 @@ pub use policy::{Needs, needs};
 pub use private::write as write_private;
 pub use token::Token;
 
-pub(crate) use gate::gate;
+pub(crate) use gate::{gate, of_hash};
 pub(crate) use lifeline::{Cut, Lifeline};
 
 pub(crate) use reach::Reach;
@@ -44,4 +44,14 @@ pub(crate) struct Identity {
     pub(crate) reach: Reach,
     /// What is kept of the token.
     pub(crate) token: TokenRecord,
+}
+
+/// In the extensions of a request that the page asks within the server: whoever has the token of this hash has shown it before.
+/// No request from outside can bear it.
+#[derive(Clone)]
+pub(crate) struct Known(pub(crate) String);
+
+/// The hash of a text that has the form of a token.
+pub(crate) fn hash_of(text: &str) -> Option<String> {
+    Token::parse(text).map(|token| token.hash())
 }

@@ -1,0 +1,137 @@
+//! Logging in, with a password or a token, and out.
+
+use super::query;
+use crate::{
+    api::{Peer, people, problem::Problem},
+    auth::{hash_of, of_hash},
+    serve::Limits,
+    web::{
+        Web,
+        forms::Form,
+        guard::{COOKIE, User, read, same_origin, session},
+        session::LONGEST,
+        shell::{Failure, Html, Shell},
+    },
+};
+use askama::Template;
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use graphium_core::control::Role;
+use std::time::Instant;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    shell: Shell,
+    to: String,
+    name: String,
+    /// The last try was with a token.
+    by_token: bool,
+    /// Why the last try was refused.
+    refused: Option<String>,
+}
+
+pub(in crate::web) async fn form(uri: Uri) -> Response {
+    page(&query(&uri), None)
+}
+
+fn page(form: &Form, refused: Option<String>) -> Response {
+    let shell = Shell::still("Log in", "login", None);
+    let status = if refused.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    let to = within(form.text("to")).to_owned();
+    let (name, by_token) = (form.text("user").to_owned(), !form.text("token").is_empty());
+    (status, Html(LoginPage { shell, to, name, by_token, refused })).into_response()
+}
+
+/// A page of ours, whatever was asked for.
+fn within(to: &str) -> &str {
+    let sound = to.starts_with("/web/") && !to.contains("//") && !to.contains(['\\', '\r', '\n', '\t']);
+    if sound { to } else { "/web/" }
+}
+
+pub(in crate::web) async fn enter(State(web): State<Web>, request: Request) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    same_origin(&parts.headers)?;
+    let limits = parts.extensions.get::<Limits>().copied().unwrap_or_default();
+    let form = Form::parse(&read(Body::new(body), 64 * 1024, limits).await?);
+    let hash = match (form.text("token"), form.text("user").trim()) {
+        ("", "") => return Ok(page(&form, Some("give your name and password, or a token".to_owned()))),
+        ("", name) => {
+            let request = people::named(name.to_owned(), form.text("password").to_owned());
+            match people::open_session(&web.state, Peer::address(&parts.extensions), request).await {
+                Ok(session) => hash_of(&session.token),
+                Err(problem) if problem.status < 500 => return Ok(page(&form, Some(problem.detail))),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        (token, _) => hash_of(token),
+    };
+    let Some(hash) = hash else {
+        return Ok(page(&form, Some("this is no token: one begins with gph_".to_owned())));
+    };
+    match of_hash(&web.state, hash).await {
+        Ok(identity) if identity.role == Role::Agent => {
+            Ok(page(&form, Some("this token is an agent's: it does the work of one host, and sees no page".to_owned())))
+        }
+        Ok(identity) => Ok(logged_in(&web, &parts.headers, &identity.hash, within(form.text("to")))?),
+        Err(problem) if problem.status == 401 => Ok(page(&form, Some(problem.detail))),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Begins a session for whoever has shown the token of that hash, and leads on.
+pub(super) fn logged_in(web: &Web, headers: &HeaderMap, hash: &str, to: &str) -> Result<Response, Problem> {
+    if let Some(old) = session(headers) {
+        web.sessions.close(&old);
+    }
+    let id = web
+        .sessions
+        .open(hash, Instant::now())
+        .map_err(|error| Problem::new(500, "internal", format!("no random numbers: {error}")))?;
+    let mut response = Redirect::to(to).into_response();
+    set_cookie(&mut response, id.reveal(), LONGEST.as_secs(), web.is_encrypted(headers));
+    Ok(response)
+}
+
+pub(in crate::web) async fn leave(
+    State(web): State<Web>,
+    Extension(user): Extension<User>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    web.sessions.close(&user.session);
+    // The session of a person is over everywhere; a token that was shown is its owner's to end.
+    if let Ok(identity) = of_hash(&web.state, user.hash).await
+        && identity.user.is_some()
+    {
+        people::end_session(&web.state, &identity).await?;
+    }
+    let mut response = Redirect::to("/web/login").into_response();
+    set_cookie(&mut response, "", 0, web.is_encrypted(&headers));
+    Ok(response)
+}
+
+fn set_cookie(response: &mut Response, id: &str, seconds: u64, is_encrypted: bool) {
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn one_comes_back_to_pages_of_ours_alone() {
+        for to in ["https://evil", "//evil", "/web//evil", "/web/\\evil", "/api/v1/stacks", "", "/web/\r\nx"] {
+            assert_eq!(within(to), "/web/", "{to}");
+        }
+        assert_eq!(within("/web/stacks/shop?x=1"), "/web/stacks/shop?x=1");
+    }
+}
