@@ -16,6 +16,7 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
     let token = std::fs::read_to_string(estate.path("data").join("admin-token")).unwrap();
     let browser = Browser::start().await;
     browser.open(&url).await;
+    browser.click("summary").await;
     browser.write("#token", token.trim()).await;
     browser.click("form button.primary").await;
     browser.until_there("#live").await;

@@ -87,6 +87,7 @@ fn fleet() -> Value {
 
 async fn enter(browser: &Browser, url: &str, token: &str) {
     browser.open(&format!("{url}/web/login")).await;
+    browser.click("summary").await;
     browser.write("#token", token).await;
     browser.click("form button.primary").await;
     browser.until_there("#live").await;
@@ -99,6 +100,7 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     let browser = Browser::start().await;
     browser.open(&format!("{url}/web/")).await;
     browser.judge("login").await;
+    browser.click("summary").await;
     browser.write("#token", "gph_wrong").await;
     browser.click("form button.primary").await;
     browser.until_there("#refused").await;
