@@ -19,6 +19,10 @@ pub(crate) async fn check(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let response = next.run(request).await;
     let status = response.status().as_u16();
+    // The page for people is no part of what the document describes.
+    if route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/web")) {
+        return response;
+    }
     let Some(route) = route else {
         assert!([404, 405].contains(&status), "{method} at no route: {status}");
         return response;

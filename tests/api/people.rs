@@ -1,7 +1,10 @@
 //! People: the first of them, their passwords and sessions, and how agents join.
 
 use crate::bed::Bed;
-use graphium_core::control::{Purpose, Role};
+use graphium_core::{
+    control::{Purpose, Role},
+    id::HostId,
+};
 use graphium_server::{
     api::wire::{TokenRequest, UserRequest},
     client::{Client, ClientError},
@@ -156,7 +159,8 @@ async fn an_agent_joins_once_and_for_its_own_host() {
     assert_eq!((lasts.as_mins(), code.view.purpose), (15, Purpose::Join));
     let nobody = nobody(&bed);
     assert_eq!(status(&nobody.join(&code.token, &"vm2".into()).await.unwrap_err()), 403);
-    let (one, other) = tokio::join!(nobody.join(&code.token, &"vm1".into()), nobody.join(&code.token, &"vm1".into()));
+    let vm1 = HostId::new("vm1");
+    let (one, other) = tokio::join!(nobody.join(&code.token, &vm1), nobody.join(&code.token, &vm1));
     let issued: Vec<_> = [one, other].into_iter().flatten().collect();
     assert_eq!(issued.len(), 1, "a code is good once");
     assert_eq!((issued[0].view.role, issued[0].view.host.clone()), (Role::Agent, Some("vm1".into())));

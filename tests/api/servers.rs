@@ -41,7 +41,7 @@ async fn where_nobody_answers_everybody_is_named() {
     let client = Client::of_several([(one.as_str(), None), (other.as_str(), None)]).unwrap();
     let text = client.stacks().await.unwrap_err().to_string();
     assert!(text.contains(&one) && text.contains(&other), "{text}");
-    assert!(Client::of_several([]).is_err());
+    assert!(Client::of_several(Vec::<(&str, Option<String>)>::new()).is_err());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "how fast a page was, for whoever reads a failure")]
 #![allow(dead_code, reason = "other tests use more of what is shared")]
 
+#[path = "../api/answers.rs"]
+mod answers;
 #[path = "../api/bed.rs"]
 mod bed;
 mod browser;

@@ -46,8 +46,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Address`], also where there is none.
-    pub fn of_several<'a>(
-        servers: impl IntoIterator<Item = (&'a str, impl Into<Access>)>,
+    pub fn of_several<'a, A: Into<Access>>(
+        servers: impl IntoIterator<Item = (&'a str, A)>,
     ) -> Result<Self, ClientError> {
         let servers = servers.into_iter().map(|(url, access)| (url, access.into()));
         Ok(Self { servers: Arc::new(Servers::new(servers)?) })
