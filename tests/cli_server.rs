@@ -112,7 +112,7 @@ async fn a_stack_is_deployed_followed_shown_and_removed() {
     assert!(status.contains("✓ web  running"), "{status}");
     assert!(world.stdout(&["stack", "list"]).await.contains("vm1,vm2"));
     for (list, name, count) in
-        [("stack", "stacks", 1), ("host", "hosts", 2), ("task", "tasks", 6), ("token", "tokens", 1)]
+        [("stack", "stacks", 1), ("host", "hosts", 2), ("task", "tasks", 6), ("token", "tokens", 2)]
     {
         let listed = json(&world.run(&[list, "list", "-o", "json"]).await);
         assert_eq!(listed.as_object().unwrap().keys().collect::<Vec<_>>(), [name], "{listed}");

@@ -49,6 +49,7 @@ async fn run(docker: &Docker, name: &str, image: &str) {
 
 /// Asks until there is an answer or two seconds have passed, and returns status and body.
 async fn get(url: &str) -> Option<(u16, String)> {
+    graphium_server::tls::ready();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build().unwrap();
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
@@ -66,6 +67,7 @@ fn health(host: &TestHost) -> String {
 
 /// Asks once. A host that was cut off does not even refuse.
 async fn is_silent(host: &TestHost) -> bool {
+    graphium_server::tls::ready();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300)).build().unwrap();
     client.get(health(host)).send().await.is_err()
 }

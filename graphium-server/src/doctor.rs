@@ -226,6 +226,7 @@ fn token_check(config: &Config, url: &str, hosts: Result<usize, ClientError>) ->
 
 /// The difference of the clocks, from the head of an answer that says the server's time.
 async fn clock_check(url: &str) -> Option<Check> {
+    graphium_server::tls::ready();
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().ok()?;
     let answer = client.get(format!("{}/healthz", url.trim_end_matches('/'))).send().await.ok()?;
     let date = answer.headers().get(reqwest::header::DATE)?.to_str().ok()?;

@@ -15,6 +15,8 @@ mod open;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "http", feature = "couchdb"))]
+mod tls;
 mod transfer;
 
 #[cfg(feature = "couchdb")]

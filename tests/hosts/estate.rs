@@ -390,6 +390,7 @@ pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 
 /// Asks for a page; `None` when nobody answers.
 pub async fn get(url: &str) -> Option<(u16, String)> {
+    graphium_server::tls::ready();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build().unwrap();
     let answer = client.get(url).send().await.ok()?;
     Some((answer.status().as_u16(), answer.text().await.ok()?))

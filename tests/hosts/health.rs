@@ -24,6 +24,7 @@ fn stack(estate: &Estate, name: &str, check: Value) -> String {
 /// What the server tells of every container.
 pub async fn containers(estate: &Estate) -> Value {
     let token = estate.ok(&["token", "create", "--role", "viewer"]).await;
+    graphium_server::tls::ready();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/api/v1/containers?limit=100", estate.url_of(0));
     client.get(url).bearer_auth(token.trim()).send().await.unwrap().json().await.unwrap()

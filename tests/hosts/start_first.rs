@@ -81,6 +81,7 @@ impl Load {
         let url = format!("http://{}:{port}/", estate.host("vm1").address());
         let load =
             Self { is_over: Arc::default(), answered: Arc::default(), failures: Arc::default(), clients: Vec::new() };
+        graphium_server::tls::ready();
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         let ask = || {
             let (client, url) = (client.clone(), url.clone());

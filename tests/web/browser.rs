@@ -36,6 +36,7 @@ impl Browser {
             .unwrap_or_else(|error| {
                 panic!("chromedriver does not start ({error}): install chromium and chromium-driver")
             });
+        graphium_server::tls::ready();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build().unwrap();
         let base = format!("http://127.0.0.1:{port}");
         let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! The servers that a client talks to: to any of them, and to another after one has ended.
 
 use super::{ClientError, call::reason};
-use crate::tls::{Pin, pinned};
+use crate::tls::{self, Pin, pinned};
 use reqwest::Url;
 use std::{
     fmt,
@@ -61,6 +61,7 @@ impl Server {
         if !["http", "https"].contains(&base.scheme()) {
             return Err(address("it does not begin with http:// or https://".into()));
         }
+        tls::ready();
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .tcp_user_timeout(UNHEARD)
@@ -68,8 +69,6 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
         if base.scheme() == "https" {
-            // Another may have been installed by the program around this library, and is as good.
-            let _another_is = rustls::crypto::ring::default_provider().install_default();
             if let Some(pin) = pin {
                 http = http.tls_backend_preconfigured(pinned(pin).map_err(|error| address(error.to_string()))?);
             }

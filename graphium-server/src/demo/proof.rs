@@ -20,6 +20,7 @@ pub(super) struct Proof {
 
 /// Asks every endpoint, and one container for another.
 pub(super) async fn prove(status: &StatusView, stage: &Stage) -> Vec<Proof> {
+    graphium_server::tls::ready();
     let client = match reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build() {
         Ok(client) => client,
         Err(error) => return vec![Proof { what: "an HTTP client".into(), failed: Some(error.to_string()) }],

@@ -11,6 +11,12 @@ pub use pin::{Pin, WrongPin};
 
 pub(crate) use pin::config as pinned;
 
+/// Sets the library that makes TLS connections in this program, unless somebody has before. A client of `reqwest` cannot be made before that is
+/// said, not even one that speaks no TLS: a program that makes such clients besides says it first.
+pub fn ready() {
+    let _another_is_as_good = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Every connection of this program is made by the same library.
 pub(crate) fn provider() -> std::sync::Arc<rustls::crypto::CryptoProvider> {
     std::sync::Arc::new(rustls::crypto::ring::default_provider())

@@ -56,6 +56,7 @@ impl CouchClient {
     /// # Errors
     /// [`CallError::Unreachable`] when no HTTP client can be made.
     pub fn new(address: CouchAddress) -> Result<Self, CallError> {
+        crate::tls::ready();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(DEADLINE)

@@ -57,6 +57,7 @@ impl HttpStore {
         let cleared = base.set_username("").and_then(|()| base.set_password(None));
         cleared.map_err(|()| address("it has no host".to_owned()))?;
         base.set_path(&format!("{}{PATH}", base.path().trim_end_matches('/')));
+        crate::tls::ready();
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(DEADLINE)

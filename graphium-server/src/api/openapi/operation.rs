@@ -153,6 +153,10 @@ impl Operation {
             all.extend([(401, &["token-missing", "token-unknown"][..]), (403, &["not-allowed", "not-granted"])]);
             all.extend([(500, &["internal", "store-corrupt"][..]), (503, &["store-unavailable", "stopping"])]);
         }
+        // The agents' protocol has versions.
+        if matches!(self.needs(), Needs::Agent | Needs::AgentOrViewer | Needs::AgentOfTask) {
+            all.extend([(400, &["wrong-header"][..]), (426, &["agent-too-old", "server-too-old"])]);
+        }
         if !self.query.is_empty() {
             all.push((400, &["bad-query"]));
         }

@@ -22,12 +22,7 @@ pub(super) const AGENTS: &[Op] = &[
     .about("`Graphium-Protocol` says which versions of the protocol the agent speaks; the answer names the one taken.")
     .takes(Body::Json("SessionRequest"))
     .answers(&[Json(200, "SessionGrant")])
-    .fails(&[
-        (400, &["wrong-header"]),
-        SESSION,
-        (422, &["ids-differ", "rejected"]),
-        (426, &["agent-too-old", "server-too-old"]),
-    ]),
+    .fails(&[SESSION, (422, &["ids-differ", "rejected"])]),
     Op::call("/api/v1/agents/{id}/claim", "claimTasks", "Asks for work, and waits for it")
         .of(A)
         .query(&["agents.ClaimQuery"])
