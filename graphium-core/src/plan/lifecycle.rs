@@ -142,7 +142,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
                 Action::Deploy { .. } => {
                     let is_it =
                         |part: &&Leftover<'_>| *part.host == task.host && part.engine_name == task.action.subject();
-                    if let Some(number) = self.parts.iter().position(|part| is_it(&part)) {
+                    if let Some(number) = self.parts.iter().position(is_it) {
                         self.again.insert(number, (PlannedTask { depends_on: Vec::new(), ..task }, first));
                     }
                 }

@@ -197,7 +197,7 @@ fn again(stack: &Stack, count: u32, failed: &[(&str, usize)]) -> Plan {
     inventory.hosts = hosts(count).hosts;
     inventory.hosts[0].status = HostStatus::Draining;
     let host = |number: usize| inventory.hosts[number].id.clone();
-    let mut keep = first.placements.clone();
+    let mut keep = first.placements;
     let mut avoid: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
     for &(name, number) in failed {
         keep.insert(name.to_owned(), host(number));

@@ -68,10 +68,10 @@ impl Server {
             // A redirect would carry the token to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
-        if base.scheme() == "https" {
-            if let Some(pin) = pin {
-                http = http.tls_backend_preconfigured(pinned(pin).map_err(|error| address(error.to_string()))?);
-            }
+        if base.scheme() == "https"
+            && let Some(pin) = pin
+        {
+            http = http.tls_backend_preconfigured(pinned(pin).map_err(|error| address(error.to_string()))?);
         }
         if super::is_loopback(&base) {
             http = http.no_proxy();
