@@ -413,3 +413,22 @@ async fn a_client_says_what_was_asked_and_what_to_do() {
         assert!(graphium_server::client::Client::new(url, None).is_err(), "{url}");
     }
 }
+
+#[tokio::test]
+async fn what_is_made_is_told_where_it_is_whatever_it_is_called() {
+    let bed = Bed::new().await;
+    for (id, place) in [("vm-1", "/api/v1/hosts/vm-1"), ("wörk 1/a", "/api/v1/hosts/w%C3%B6rk%201%2Fa")] {
+        let made = bed.send(Method::POST, "/api/v1/hosts", Some(json!({"@id": id}))).await;
+        assert_eq!((made.status().as_u16(), made.headers()["location"].to_str().unwrap()), (201, place));
+        assert_eq!(bed.json(Method::GET, place, None, 200).await["@id"], id);
+    }
+    for id in ["", "a\u{0}", "a\nb", &"x".repeat(254)] {
+        assert_eq!(bed.json(Method::POST, "/api/v1/hosts", Some(json!({"@id": id})), 422).await["code"], "wrong-shape");
+    }
+    let ann = json!({"user": "änn", "role": "viewer", "password": "long enough"});
+    let made = bed.send(Method::POST, "/api/v1/users", Some(ann)).await;
+    assert_eq!(
+        (made.status().as_u16(), &made.headers()["location"]),
+        (201, &"/api/v1/users/%C3%A4nn".parse().unwrap())
+    );
+}

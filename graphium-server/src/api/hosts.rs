@@ -4,6 +4,7 @@ use super::{
     AppState,
     input::{Input, Params},
     page::Paging,
+    place,
     problem::Problem,
     wire::{HostList, Listing},
 };
@@ -19,6 +20,9 @@ use graphium_core::{
     inventory::{Host, HostStatus},
 };
 
+/// The longest name of a host, as of one in a network.
+const LONGEST: usize = 253;
+
 pub(super) async fn list(
     State(state): State<AppState>,
     Params(paging): Params<Paging>,
@@ -32,11 +36,13 @@ pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -
 }
 
 pub(super) async fn create(State(state): State<AppState>, Input(host): Input<Host>) -> Result<Response, Problem> {
-    if host.id.as_str().is_empty() {
-        return Err(Problem::new(422, "wrong-shape", "a host has an `@id`"));
+    let id = host.id.as_str();
+    if id.is_empty() || id.len() > LONGEST || id.chars().any(char::is_control) {
+        let detail = format!("a host has an `@id` of 1 to {LONGEST} bytes, without control characters");
+        return Err(Problem::new(422, "wrong-shape", detail));
     }
     let host = state.control.register_host(host).await?;
-    let place = format!("/api/v1/hosts/{}", host.id);
+    let place = place::of("hosts", host.id.as_str());
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(host)).into_response())
 }
 

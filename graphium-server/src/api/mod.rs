@@ -20,6 +20,7 @@ pub mod openapi;
 mod orphans;
 mod page;
 pub(crate) mod people;
+mod place;
 mod plans;
 pub mod problem;
 mod pump;

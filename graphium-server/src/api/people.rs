@@ -4,6 +4,7 @@ use super::{
     AppState, Peer,
     input::{Input, Params},
     page::Paging,
+    place,
     problem::Problem,
     wire::{
         Caller, IssuedToken, JoinRequest, Listing, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest,
@@ -189,7 +190,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let user = user_record(&state, request).await?;
     state.control.add_user(user.clone()).await?;
-    let place = format!("/api/v1/users/{}", user.name);
+    let place = place::of("users", &user.name);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(UserView::from(user))).into_response())
 }
 
