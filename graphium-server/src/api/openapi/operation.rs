@@ -144,7 +144,7 @@ impl Operation {
         self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
 
-    /// Every status other than those of [`answers`](Self::answers), with the codes of its problems: what is its own, what every
+    /// Every status other than those of its answers, with the codes of its problems: what is its own, what every
     /// operation that reads a query or a body can say, what the gate says and what the store says. Sorted.
     pub fn problems(&self) -> std::collections::BTreeMap<u16, Vec<&'static str>> {
         let mut all: Vec<Codes> = self.own_problems.to_vec();
