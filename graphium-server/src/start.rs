@@ -7,7 +7,7 @@ use crate::{
     events::Broadcast,
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
-    tls::Certificate,
+    tls::{self, Certificate},
 };
 use axum::Router;
 use graphium_core::{
@@ -198,6 +198,8 @@ pub async fn start_with(
     options: ServerOptions,
     wrap: impl FnOnce(Router) -> Router,
 ) -> Result<RunningServer, StartError> {
+    // The program around it may make clients of its own, too.
+    tls::ready();
     // The port first: when it is taken, another server is likely to have the store as well.
     let listener = listen(options.listen, options.port).await?;
     let environment: Arc<dyn Environment> = Arc::new(TokioEnvironment::new());
