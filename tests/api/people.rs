@@ -50,6 +50,15 @@ async fn the_first_administrator_is_made_once_with_the_servers_link() {
 }
 
 #[tokio::test]
+async fn the_servers_link_is_worth_nothing_once_somebody_may_log_in() {
+    let bed = Bed::new().await;
+    let link = bed.server.setup_link().unwrap();
+    bed.admin.create_user(&person("ann", Role::Viewer)).await.unwrap();
+    let late = nobody(&bed).set_up(link.rsplit('/').next().unwrap(), "eve", PASSWORD).await.unwrap_err();
+    assert_eq!(status(&late), 401, "{late}");
+}
+
+#[tokio::test]
 async fn a_session_is_worth_what_its_person_may_and_ends_with_it() {
     let bed = Bed::new().await;
     bed.admin.create_user(&person("ann", Role::Operator)).await.unwrap();

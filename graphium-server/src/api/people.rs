@@ -133,6 +133,10 @@ pub(crate) async fn first_admin(
     password: String,
 ) -> Result<UserRecord, Problem> {
     let hash = code_hash(code)?;
+    // Somebody was taken on by other means: whoever finds the link later makes nobody.
+    if !state.control.users().await?.is_empty() {
+        return Err(spent());
+    }
     let user = user_record(state, UserRequest { user: name, role: Role::Admin, password, stacks: Vec::new() }).await?;
     redeemed(state.control.redeem(&hash, Purpose::Setup, Redeemed::User(user.clone())).await)?;
     Ok(user)
