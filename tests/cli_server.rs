@@ -405,3 +405,38 @@ async fn a_saved_plan_is_refused_by_the_name_of_what_changed_and_nothing_is_done
     assert!(status.contains("db  running") && !status.contains("web"), "{status}");
     world.server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_joins_with_its_code_starts_again_with_it_and_takes_another_token_for_another_code() {
+    let world = World::start().await;
+    let state = world.home.path().join("agent-vm9");
+    let code = async || {
+        let added = json(&world.run(&["host", "add", "vm9", "-o", "json"]).await);
+        let command = added["command"].as_str().unwrap().to_owned();
+        command.rsplit(' ').next().unwrap().to_owned()
+    };
+    // It keeps its token before it asks its engine, of which there is none here.
+    let start = async |code: &str, before: &str| {
+        let state_dir = state.to_str().unwrap();
+        let args =
+            ["agent", "--host-id", "vm9", "--docker", "unix:///nowhere", "--state-dir", state_dir, "--join", code];
+        let mut agent = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut token = String::new();
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            token = std::fs::read_to_string(state.join("token")).unwrap_or_default();
+            if !token.is_empty() && token != before {
+                break;
+            }
+        }
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        token
+    };
+    let first = code().await;
+    let token = start(&first, "").await;
+    assert!(token.starts_with("gph_") && !first.contains(&token), "{token}");
+    assert_eq!(start(&first, &token).await, token, "the same command starts it again");
+    let other = start(&code().await, &token).await;
+    assert!(other.starts_with("gph_") && other != token, "another code is another token");
+}

@@ -39,7 +39,8 @@ impl Control {
     pub async fn revoke_token(&self, id: &str) -> Result<(), ControlError> {
         let token = self.store.document::<TokenRecord>(id).await?;
         let token = token.ok_or_else(|| ControlError::NotFound { kind: "token", id: id.to_owned() })?;
-        self.write_all(vec![token.value.removal(Expect::Version(token.version))]).await
+        // Whatever is noted of it in this moment: a note finds it gone, and brings nothing back.
+        self.write_all(vec![token.value.removal(Expect::Any)]).await
     }
 
     /// The credential whose token has this SHA-256, if it is not over.
@@ -52,13 +53,15 @@ impl Control {
         Ok(found.map(|token| token.value).filter(|token| token.hash == hash && !token.has_expired(now)))
     }
 
-    /// Notes that a credential is used, unless that was noted a few minutes ago. That it could not be noted is nobody's mistake.
+    /// Whether it is to be noted that a credential is used: it was not a few minutes ago.
+    pub fn is_use_of_note(&self, token: &TokenRecord) -> bool {
+        let now = self.environment.now();
+        token.last_used.is_none_or(|at| now.duration_since(at).abs() >= USE)
+    }
+
+    /// Notes that a credential is used. That it could not be noted is nobody's mistake.
     pub async fn note_use(&self, token: &TokenRecord) {
         let now = self.environment.now();
-        let is_known = token.last_used.is_some_and(|at| now.duration_since(at).abs() < USE);
-        if is_known {
-            return;
-        }
         let noted = async {
             let Some(kept) = self.store.document::<TokenRecord>(&token.id).await? else { return Ok(()) };
             let record = TokenRecord { last_used: Some(now), ..kept.value };

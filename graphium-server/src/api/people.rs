@@ -25,6 +25,9 @@ use std::net::IpAddr;
 /// How long somebody stays logged in.
 pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
 
+/// Bytes of a user's name.
+const LONGEST_NAME: usize = 64;
+
 const WRONG: &str = "no user has that name and that password";
 
 pub(super) async fn login(
@@ -49,14 +52,16 @@ pub(crate) async fn open_session(
 ) -> Result<IssuedToken, Problem> {
     let LoginRequest { user: name, password } = request;
     let elapsed = || state.environment.elapsed();
-    state.throttle.admit(address, &name, elapsed()).map_err(|wait| {
+    // What is longer than any name is remembered as one.
+    let tried = if name.len() > LONGEST_NAME { "" } else { &name };
+    state.throttle.admit(address, tried, elapsed()).map_err(|wait| {
         let seconds = wait.as_secs() + 1;
         let detail = format!("too many failed attempts from your address; try again in {seconds} s");
         Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
     })?;
     let user = state.control.user(&name).await?;
     let is_right = password::is_right(password, user.as_ref().map(|user| user.password.clone())).await?;
-    state.throttle.note(address, &name, is_right, elapsed());
+    state.throttle.note(address, tried, is_right, elapsed());
     let user = user.filter(|_| is_right).ok_or_else(|| {
         tracing::warn!(%address, "a login failed");
         Problem::new(401, "wrong-password", WRONG)
@@ -225,7 +230,7 @@ async fn set_password(state: &AppState, name: &str, password: String, but: Optio
 async fn user_record(state: &AppState, request: UserRequest) -> Result<UserRecord, Problem> {
     let UserRequest { user: name, role, password, stacks } = request;
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+');
-    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
         let detail = "a user's name has 1 to 64 letters, digits, `-`, `_`, `.`, `@` and `+`";
         return Err(Problem::new(422, "bad-name", detail));
     }

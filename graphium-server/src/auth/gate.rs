@@ -112,6 +112,9 @@ fn presented(request: &Request, route: &str) -> Option<String> {
 
 /// Lets the store know that a token is used, beside everything else: a store that is slow holds up nobody for it.
 fn note_use(state: &AppState, identity: &Identity) {
+    if !state.control.is_use_of_note(&identity.token) {
+        return;
+    }
     let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
     let (control, token) = (Arc::clone(&state.control), identity.token.clone());
     tokio::spawn(async move {

@@ -37,7 +37,7 @@ const STUCK: Duration = Duration::from_secs(45);
 
 /// Does the work of one host: pulls its tasks from the server and runs them on the local Docker engine
 ///
-/// The token is taken from TOKEN or GRAPHIUM_TOKEN; `graphium token create --role agent --host NAME` makes one.
+/// `graphium host add NAME` prints the command that starts it. A token of TOKEN or GRAPHIUM_TOKEN goes before the one that it keeps.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AgentArgs {
     /// The name of this host, as documents and tokens call it
@@ -154,7 +154,7 @@ pub(crate) fn ended(host: &HostId, error: AgentError) -> Failure {
         }
         AgentError::Denied { reason, .. } => {
             Failure::new(Exit::Denied, format!("the server does not let this agent serve host `{host}`: {reason}"))
-                .hint(format!("make a token for it: graphium token create --role agent --host {host}"))
+                .hint(format!("let it join anew, without the token that it keeps: graphium host add {host}"))
         }
         AgentError::Journal(error) => journal_failed(host, &error),
         other => Failure::new(Exit::Failed, other.to_string()),

@@ -16,16 +16,21 @@ use std::{fs, path::Path};
 /// The files within the agent's state.
 const TOKEN: &str = "token";
 const PIN: &str = "server-pin";
+/// The hash of the code that the token was got for.
+const JOINED: &str = "joined";
 
-/// What the agent shows its servers, and how it knows them. A token that is named goes before one that is kept, and that before a code:
-/// with a code that was used already the same command starts the agent again.
+/// What the agent shows its servers, and how it knows them. A token that is named goes before one that is kept, and that before a code
+/// that it was got for: the same command starts the agent again. Another code gets it another token.
 pub(super) fn find(code: Option<&str>, config: &Config, host: &HostId, state_dir: &Path) -> Result<Access, Failure> {
     let kept = |file: &str| fs::read_to_string(state_dir.join(file)).ok();
     let pin = config.pin.or_else(|| kept(PIN)?.parse().ok());
     if let Some(token) = &config.token {
         return Ok(Access { token: Some(token.value.expose().to_owned()), pin });
     }
-    if let Some(token) = kept(TOKEN).and_then(|text| auth::Token::parse(&text)) {
+    let is_new = |code: &str| hash(code).is_some_and(|hash| kept(JOINED).is_none_or(|kept| kept.trim() != hash));
+    if let Some(token) = kept(TOKEN).and_then(|text| auth::Token::parse(&text))
+        && !code.is_some_and(is_new)
+    {
         return Ok(Access { token: Some(token.reveal().to_owned()), pin });
     }
     join(code.ok_or_else(|| missing(host))?, config, host, state_dir)
@@ -54,12 +59,21 @@ fn join(code: &str, config: &Config, host: &HostId, state_dir: &Path) -> Result<
                 ))
         })
     };
-    // The token last: with it the agent has joined.
+    // The token first: after a crash before the next the code counts as new, and that it is used up is said.
     if let Some(pin) = pin {
         keep(PIN, &pin.to_string())?;
     }
     keep(TOKEN, &token)?;
+    if let Some(hash) = hash(code) {
+        keep(JOINED, &hash)?;
+    }
     Ok(Access { token: Some(token), pin })
+}
+
+/// The hash of a code, without the fingerprint behind it.
+fn hash(code: &str) -> Option<String> {
+    let code = code.split_once('.').map_or(code, |(code, _)| code);
+    auth::Token::parse(code).map(|token| token.hash())
 }
 
 fn refused(error: ClientError, host: &HostId) -> Failure {

@@ -137,8 +137,7 @@ async fn list(client: &Client, format: Format, output: &mut Output) -> Result<Ex
     }
     if hosts.is_empty() {
         output.say("no host is known; add one:");
-        output.say("  graphium token create --role agent --host vm1");
-        output.say("  TOKEN=… graphium agent --host-id vm1 --server URL      (on that host)");
+        output.say("  graphium host add vm1");
         return Ok(Exit::Ok);
     }
     let shown = if format == Format::Wide { HEADINGS.len() } else { 7 };
