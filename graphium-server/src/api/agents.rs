@@ -45,6 +45,7 @@ pub(super) async fn fit(Extension(caller): Extension<Identity>, request: Request
         Ok(version) => version,
         Err(problem) => return problem.into_response(),
     };
+    drop(caller);
     let mut response = next.run(request).await;
     response.headers_mut().insert(protocol::HEADER, version.into());
     response
@@ -93,6 +94,7 @@ pub(super) async fn claim(
     let max = body.max.or(query.max).unwrap_or(1);
     let call = ClaimCall { host: HostId::new(id), epoch: body.epoch, claim: body.claim, max, wait };
     let mut lifeline = Lifeline::new(&state, &caller);
+    drop(caller);
     let _parked = state.metrics.claim();
     tokio::select! {
         biased;

@@ -24,34 +24,12 @@ pub(crate) async fn gate(
     State(state): State<AppState>,
     route: MatchedPath,
     path: RawPathParams,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let method = request.method().clone();
-    let needs = needs(&method, route.as_str());
-    if needs == Needs::Nobody {
-        return next.run(request).await;
-    }
-    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
-    let known = request.extensions().get::<Known>().map(|known| known.0.clone());
-    let token = presented(&request, route.as_str());
-    let admitted = async {
-        let identity = match known {
-            Some(hash) => of_hash(&state, hash).await?,
-            None => identify(&state, token).await?,
-        };
-        permit(&state, &identity, needs, id.as_deref()).await?;
-        let about = about(&method, route.as_str());
-        identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
-        note_use(&state, &identity);
-        Ok::<_, Problem>(identity)
-    };
     // Boxed: a parked request should not carry what only its beginning needs.
-    match Box::pin(admitted).await {
-        Ok(identity) => {
-            request.extensions_mut().insert(identity);
-            next.run(request).await
-        }
+    match Box::pin(admitted(state, route, path, request)).await {
+        Ok(request) => next.run(request).await,
         Err(problem) => {
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
@@ -61,6 +39,33 @@ pub(crate) async fn gate(
             response
         }
     }
+}
+
+/// The request, with who asks in its extensions.
+async fn admitted(
+    state: AppState,
+    route: MatchedPath,
+    path: RawPathParams,
+    mut request: Request,
+) -> Result<Request, Problem> {
+    let method = request.method().clone();
+    let needs = needs(&method, route.as_str());
+    if needs == Needs::Nobody {
+        return Ok(request);
+    }
+    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
+    let known = request.extensions().get::<Known>().map(|known| known.0.clone());
+    let token = presented(&request, route.as_str());
+    let identity = match known {
+        Some(hash) => of_hash(&state, hash).await?,
+        None => identify(&state, token).await?,
+    };
+    permit(&state, &identity, needs, id.as_deref()).await?;
+    let about = about(&method, route.as_str());
+    identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
+    note_use(&state, &identity);
+    request.extensions_mut().insert(identity);
+    Ok(request)
 }
 
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {
@@ -86,7 +91,7 @@ pub(crate) async fn of_hash(state: &AppState, hash: String) -> Result<Identity, 
         }
     };
     let reach = Reach::of(state, &grants).await?;
-    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token })
+    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token: Arc::new(token) })
 }
 
 /// The token that a request shows. A browser cannot set headers on streams, so there it may come in two other ways.
@@ -116,7 +121,7 @@ fn note_use(state: &AppState, identity: &Identity) {
         return;
     }
     let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
-    let (control, token) = (Arc::clone(&state.control), identity.token.clone());
+    let (control, token) = (Arc::clone(&state.control), Arc::clone(&identity.token));
     tokio::spawn(async move {
         control.note_use(&token).await;
         drop(place);
