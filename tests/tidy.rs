@@ -150,3 +150,33 @@ fn versions_stand_in_one_place() {
         }
     }
 }
+
+#[test]
+fn every_line_of_the_threat_model_names_tests_that_there_are() {
+    let text = fs::read_to_string(Path::new(ROOT).join("SECURITY.md")).unwrap();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| somebody |")).collect();
+    assert!(lines.len() > 20, "the table was not found");
+    for line in lines {
+        let tests = line.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let mut named = 0;
+        for group in tests.split("; ") {
+            let (file, names) = group.split_once(": ").unwrap_or_else(|| panic!("no tests: {line}"));
+            let file = file.trim_matches('`');
+            let source =
+                fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            for name in names.split(", ").map(|name| name.trim_matches('`')) {
+                let is_test = source.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+                    source[..at]
+                        .lines()
+                        .rev()
+                        .take(5)
+                        .any(|line| line.contains("#[test]") || line.contains("#[tokio::test"))
+                });
+                assert!(is_test, "SECURITY.md: there is no test `{name}` in {file}");
+                named += 1;
+            }
+        }
+        assert!(named > 0, "no tests: {line}");
+    }
+}

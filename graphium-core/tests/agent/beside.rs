@@ -229,6 +229,19 @@ fn a_replacement_that_was_broken_off_goes_on_whatever_it_was_at() {
 }
 
 #[test]
+fn what_stands_beside_a_name_that_somebody_else_has_by_now_goes_with_its_removal() {
+    let bed = killed_at(Operation::Start, 0, true);
+    bed.runtime.vanish("web");
+    bed.runtime.make_foreign(Thing::Container, "web");
+    serve(&bed, async {
+        bed.cancel(&"task:0001".into()).await;
+        let error = done(&bed, Action::Delete { name: "web".to_owned() }).await.error.unwrap();
+        assert_eq!(error.code, "name-taken");
+    });
+    assert_eq!(there(&bed), [("web".to_owned(), "foreign".to_owned(), true)]);
+}
+
+#[test]
 fn whatever_overtakes_a_replacement_leaves_nothing_beside() {
     let name = || "web".to_owned();
     for (operation, before, _) in STEPS {

@@ -92,9 +92,12 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Stops and removes a container and what stands beside it.
+    /// Stops and removes a container and what stands beside it, that also where a stranger has its name by now.
     pub(super) async fn delete_all(&self, name: &str) -> Result<(), Trouble> {
-        self.delete(name).await?;
+        let stranger = match self.delete(name).await {
+            Err(Trouble::Engine(error @ RuntimeError::NameTaken { .. })) => Some(error),
+            deleted => deleted.map(|()| None)?,
+        };
         if beside::principal(name).is_none() {
             let left = [beside::next(name), beside::old(name)];
             let runtime = self.runtime();
@@ -103,7 +106,7 @@ impl Job<'_> {
                 self.delete(&found.observed.name).await?;
             }
         }
-        Ok(())
+        stranger.map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn rename(&self, name: &str, to: &str) -> Result<(), Trouble> {
