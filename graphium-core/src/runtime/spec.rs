@@ -75,6 +75,15 @@ impl ContainerSpec {
         names
     }
 
+    /// The labels of a volume that an engine makes together with the container because it is not there, if it is its stack's by its
+    /// name: who removes the stack must know it again.
+    pub fn labels_of_volume(&self, name: &str) -> Option<TextMap> {
+        let stack = self.labels.get(label::STACK_NAME)?;
+        name.strip_prefix(stack.as_str()).filter(|rest| rest.starts_with('_'))?;
+        let own = [label::STACK, label::STACK_NAME].map(|key| Some((key.to_owned(), self.labels.get(key)?.clone())));
+        Some(own.into_iter().flatten().chain([(label::MANAGED.to_owned(), "true".to_owned())]).collect())
+    }
+
     /// Every label that the container bears: the stack's, over these its own, over these ours, which nothing else can set.
     ///
     /// [`label::HEALTH_CHECK`] is always one of them, empty where the agent has nothing to check: an engine adds the labels

@@ -15,7 +15,7 @@ pub(super) fn config(spec: &ContainerSpec, api: ApiVersion) -> Result<HostConfig
     let container = &spec.container;
     let settings = LiveSettings::of(container);
     let limit = |limit: Option<i64>| limit.filter(|limit| *limit != 0);
-    let mounted = mount::mounts(&container.volume_mounts, api)?;
+    let mounted = mount::mounts(spec, api)?;
     Ok(HostConfig {
         network_mode: stack_network(spec).map(str::to_owned).or_else(|| container.network_mode.clone()),
         port_bindings: ports(&container.ports),

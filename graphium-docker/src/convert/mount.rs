@@ -6,9 +6,10 @@ use bollard::models::{
     MountType, MountVolumeOptions,
 };
 use graphium_core::{
-    runtime::RuntimeError,
+    runtime::{ContainerSpec, RuntimeError},
     stack::{Mount, MountKind},
 };
+use std::collections::HashMap;
 
 /// The first API that knows a folder within a volume; an older engine would mount the whole volume without a word.
 const SUBPATH: ApiVersion = ApiVersion(1, 45);
@@ -22,20 +23,25 @@ pub(super) struct Mounted {
     pub(super) binds: Vec<String>,
 }
 
-pub(super) fn mounts(mounts: &[Mount], api: ApiVersion) -> Result<Mounted, RuntimeError> {
+pub(super) fn mounts(spec: &ContainerSpec, api: ApiVersion) -> Result<Mounted, RuntimeError> {
     let mut mounted = Mounted::default();
-    for mount in mounts {
+    for mount in &spec.container.volume_mounts {
         match &mount.kind {
             MountKind::Bind { source, propagation, create_host_path: true } => {
                 mounted.binds.push(bind_line(mount, source, propagation.as_deref())?);
             }
-            kind => mounted.mounts.push(engine_mount(mount, kind, api)?),
+            kind => mounted.mounts.push(engine_mount(spec, mount, kind, api)?),
         }
     }
     Ok(mounted)
 }
 
-fn engine_mount(mount: &Mount, kind: &MountKind, api: ApiVersion) -> Result<EngineMount, RuntimeError> {
+fn engine_mount(
+    spec: &ContainerSpec,
+    mount: &Mount,
+    kind: &MountKind,
+    api: ApiVersion,
+) -> Result<EngineMount, RuntimeError> {
     let base = EngineMount {
         target: Some(mount.target.clone()),
         read_only: mount.read_only.then_some(true),
@@ -51,9 +57,10 @@ fn engine_mount(mount: &Mount, kind: &MountKind, api: ApiVersion) -> Result<Engi
         MountKind::Volume { source, no_copy, subpath } => EngineMount {
             typ: Some(MountType::VOLUME),
             source: source.clone(),
-            volume_options: (*no_copy || subpath.is_some()).then(|| MountVolumeOptions {
+            volume_options: said(MountVolumeOptions {
                 no_copy: no_copy.then_some(true),
                 subpath: subpath.clone(),
+                labels: source.as_deref().and_then(|name| spec.labels_of_volume(name)).map(HashMap::from_iter),
                 ..MountVolumeOptions::default()
             }),
             ..base
@@ -80,6 +87,11 @@ fn engine_mount(mount: &Mount, kind: &MountKind, api: ApiVersion) -> Result<Engi
             ..base
         },
     })
+}
+
+/// Options that say anything.
+fn said(options: MountVolumeOptions) -> Option<MountVolumeOptions> {
+    (options != MountVolumeOptions::default()).then_some(options)
 }
 
 fn bind_line(mount: &Mount, source: &str, propagation: Option<&str>) -> Result<String, RuntimeError> {

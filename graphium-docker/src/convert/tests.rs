@@ -116,6 +116,23 @@ fn mounts() {
 }
 
 #[test]
+fn a_volume_that_an_engine_makes_is_its_stacks_by_its_name() {
+    let volumes = json!({"volumeMounts": [
+        {"type": "volume", "source": "shop_data", "target": "/own"},
+        {"type": "volume", "source": "shopping_data", "target": "/of-others"},
+    ]});
+    let mut spec = spec(volumes);
+    let labels = [("graphium.stack", "stack:shop"), ("graphium.stack.name", "shop"), ("team", "blue")];
+    spec.labels = Arc::new(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    let made = serde_json::to_value(container(&spec, OLD).unwrap()).unwrap();
+    let options = json!({"Labels": {
+        "graphium.managed": "true", "graphium.stack": "stack:shop", "graphium.stack.name": "shop",
+    }});
+    assert_eq!(made["HostConfig"]["Mounts"][0]["VolumeOptions"], options);
+    assert_eq!(made["HostConfig"]["Mounts"][1].get("VolumeOptions"), None);
+}
+
+#[test]
 fn health_checks() {
     let check = |check: Value, expected: Value| puts(json!({"healthCheck": check}), "/Healthcheck", expected);
     check(

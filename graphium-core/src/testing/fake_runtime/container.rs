@@ -114,7 +114,8 @@ impl Engine {
         let container =
             FakeContainer { spec, state, log: Log::default(), answer: Health::Starting, joined: BTreeMap::new() };
         for volume in container.volumes() {
-            self.volumes.entry(volume.to_owned()).or_default();
+            let labels = || container.spec.labels_of_volume(volume).unwrap_or_default();
+            self.volumes.entry(volume.to_owned()).or_insert_with(labels);
         }
         self.containers.insert(container.spec.name.clone(), container);
         id

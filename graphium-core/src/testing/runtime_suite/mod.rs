@@ -154,6 +154,7 @@ macro_rules! __runtime_cases {
             an_external_network_must_exist
             a_volume_is_made_once_and_removed_twice
             a_volume_in_use_stays
+            a_volume_that_comes_with_a_container_is_its_stacks
             a_foreign_volume_stays
             an_external_volume_must_exist
             a_present_image_asks_no_registry

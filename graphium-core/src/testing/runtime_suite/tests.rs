@@ -5,7 +5,7 @@ use crate::{
     runtime::{
         Adoption, ContainerChange, ContainerLog, ContainerSpec, ContainerState, Description, EngineInfo, ExecEvent,
         ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned,
-        PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec,
+        PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec, label,
     },
     stack::{Container, HealthTest},
     testing::{FakeRuntime, Program},
@@ -17,6 +17,7 @@ use futures::{
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ enum Lie {
     ForeignIsOurs,
     StartsOnlyOnce,
     ForgetsLabels,
+    MakesVolumesOfNobody,
     ForgetsExitCodes,
     SharesPorts,
     RemovesNoVolume,
@@ -79,7 +81,11 @@ impl ContainerRuntime for Saboteur {
         if self.lie == Lie::RemovesNoVolume { Ok(()) } else { self.fake.remove_volume(name).await }
     }
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
-        match self.fake.create(spec).await {
+        let mut spec = spec.clone();
+        if self.lie == Lie::MakesVolumesOfNobody {
+            Arc::make_mut(&mut spec.labels).shift_remove(label::STACK_NAME);
+        }
+        match self.fake.create(&spec).await {
             Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::AnyVersionWillDo => Ok(String::new()),
             outcome => outcome,
         }
@@ -291,6 +297,7 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::ForgetsLabels, "labels_are_seen_again"),
         (Lie::ForgetsExitCodes, "an_exit_code_and_the_last_lines_are_kept"),
         (Lie::SharesPorts, "a_taken_port_is_port_taken"),
+        (Lie::MakesVolumesOfNobody, "a_volume_that_comes_with_a_container_is_its_stacks"),
         (Lie::RemovesNoVolume, "a_foreign_volume_stays"),
         (Lie::TakesZeroForUnlimited, "a_limit_cannot_be_taken_away_in_place"),
         (Lie::ForgetsSettings, "settings_change_in_place_and_are_read_back"),

@@ -4,7 +4,10 @@ use super::{
     Thing, Workload,
     bench::{Bench, fails_as, ok},
 };
-use crate::stack::{Mount, MountKind};
+use crate::{
+    runtime::label,
+    stack::{Mount, MountKind},
+};
 use std::sync::Arc;
 
 pub(super) async fn a_volume_is_made_once_and_removed_twice(bench: &Bench<'_>) {
@@ -33,6 +36,26 @@ pub(super) async fn a_volume_in_use_stays(bench: &Bench<'_>) {
     let owned = ok(bench.runtime.owned().await).volumes;
     assert!(owned.iter().any(|(name, _)| *name == volume.name), "a named volume outlives its container");
     ok(bench.runtime.remove_volume(&volume.name).await);
+}
+
+/// An engine makes a volume that a container mounts and that is not there; also for an attempt that was given up, after a removal.
+pub(super) async fn a_volume_that_comes_with_a_container_is_its_stacks(bench: &Bench<'_>) {
+    let mut spec = bench.spec("a", Workload::Runs);
+    let stack = spec.name.clone();
+    Arc::make_mut(&mut spec.labels).insert(label::STACK_NAME.to_owned(), stack.clone());
+    let volume = format!("{stack}_data");
+    let kind = MountKind::Volume { source: Some(volume.clone()), no_copy: false, subpath: None };
+    Arc::make_mut(&mut spec.container).volume_mounts =
+        vec![Mount { kind, target: "/data".to_owned(), read_only: false }];
+    let spec = spec.sealed();
+    bench.up(&spec).await;
+    ok(bench.runtime.stop(&spec.name, None).await);
+    ok(bench.runtime.remove(&spec.name).await);
+    let owned = ok(bench.runtime.owned().await).volumes;
+    let found = owned.iter().find(|(name, _)| *name == volume).map(|(_, labels)| labels);
+    assert_eq!(found.and_then(|labels| labels.get(label::STACK)).map(String::as_str), Some("stack:suite"));
+    ok(bench.runtime.remove_volume(&volume).await);
+    assert!(ok(bench.runtime.owned().await).volumes.iter().all(|(name, _)| *name != volume));
 }
 
 pub(super) async fn a_foreign_volume_stays(bench: &Bench<'_>) {
