@@ -1,7 +1,11 @@
 //! Lets a request through, or says why not.
 
 use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
-use crate::api::{AppState, problem::Problem};
+use crate::api::{
+    AppState,
+    audit::{Told, Watched, kind_of, shown},
+    problem::Problem,
+};
 use axum::{
     extract::{MatchedPath, RawPathParams, Request, State},
     http::{HeaderValue, header},
@@ -9,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use graphium_core::{
-    control::{Purpose, Role, TokenRecord},
+    control::{AuditActor, AuditObject, Purpose, Role, TokenRecord},
     id::{HostId, TaskId},
 };
 use std::sync::Arc;
@@ -36,25 +40,40 @@ pub(crate) async fn gate(
     let known = request.extensions().get::<Known>().map(|known| known.0.clone());
     let token = presented(&request, route.as_str());
     let admitted = async {
-        let identity = match known {
-            Some(hash) => of_hash(&state, hash).await?,
-            None => identify(&state, token).await?,
+        let identified = match known {
+            Some(hash) => of_hash(&state, hash).await,
+            None => identify(&state, token).await,
         };
-        permit(&state, &identity, needs, id.as_deref()).await?;
+        let identity = identified.map_err(|problem| (problem, None))?;
         let about = about(&method, route.as_str());
-        identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
+        let permitted = async {
+            permit(&state, &identity, needs, id.as_deref()).await?;
+            identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await
+        };
+        if let Err(problem) = permitted.await {
+            let on = id.as_deref().map(|id| AuditObject::new(kind_of(route.as_str()), shown(id)));
+            return Err((problem, Some(Told { who: Some((&identity).into()), on })));
+        }
         note_use(&state, &identity);
-        Ok::<_, Problem>(identity)
+        Ok(identity)
     };
     // Boxed: a parked request should not carry what only its beginning needs.
     match Box::pin(admitted).await {
         Ok(identity) => {
+            let who = request.extensions().get::<Watched>().map(|_| Box::new(AuditActor::from(&identity)));
             request.extensions_mut().insert(identity);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(who) = who {
+                Told::of(&mut response).who = Some(*who);
+            }
+            response
         }
-        Err(problem) => {
+        Err((problem, told)) => {
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
+            if let Some(told) = told {
+                *Told::of(&mut response) = told;
+            }
             if unauthorized {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
