@@ -33,7 +33,7 @@ async fn case(bed: &Bed, id: &str, path: &str) -> (String, Option<Value>, Option
     let password = format!("{CANARY} password");
     let login = json!({"user": "ann", "password": password});
     let mut document = stack("shop", "vm1");
-    document["hasPart"][0]["environment"] = json!({"SECRET": CANARY});
+    document["hasPart"][0]["environment"] = json!([{"name": "SECRET", "value": CANARY}]);
     let session = async || {
         let opened = bed.json(Method::POST, "/api/v1/auth/login", Some(login.clone()), 201).await;
         Some(opened["token"].as_str().unwrap().to_owned())
@@ -122,6 +122,10 @@ async fn every_operation_that_changes_something_leaves_one_entry_that_says_who_a
         assert_eq!((entry.who.name.as_str(), entry.who.role), (name, role), "{id}: {entry:?}");
         done.insert(id, entry);
     }
+    for (id, status) in [("deployStack", 202), ("logIn", 201), ("createUser", 201), ("removeUser", 204), ("join", 201)]
+    {
+        assert_eq!(done[id].status, status, "{:?}", done[id]);
+    }
     let on = |id: &str| done[id].on.as_ref().map(|on| (on.kind.as_str(), on.id.as_str()));
     for (id, kind, name) in [
         ("deployStack", "stack", "stack:shop"),
@@ -138,10 +142,6 @@ async fn every_operation_that_changes_something_leaves_one_entry_that_says_who_a
         assert_eq!(on(id), Some((kind, name)), "{id}");
     }
     assert!(on("createToken").is_some_and(|(kind, id)| kind == "token" && id.starts_with("token-")));
-    for (id, status) in [("deployStack", 202), ("logIn", 201), ("createUser", 201), ("removeUser", 204), ("join", 201)]
-    {
-        assert_eq!(done[id].status, status, "{id}");
-    }
     assert_eq!(done["changePassword"].code.as_deref(), Some("wrong-password"));
 
     // What was there is there as it was, whatever was asked for.
@@ -185,6 +185,7 @@ async fn what_is_only_read_or_tried_is_no_entry_and_neither_is_the_work_of_agent
 #[tokio::test]
 async fn refusals_are_told_once_a_minute_and_counted_and_say_who_where_it_is_known() {
     let bed = Bed::new().await;
+    let _vm1 = bed.host("vm1").await;
     bed.deploy(&stack("shop", "vm1")).await;
     let viewer = bed.token(Role::Viewer, None).await;
     let before = last(&bed).await;
