@@ -235,17 +235,18 @@ fn follow(
     }
     let Versioned { value: whole, version } = current.whole()?;
     let has_come_up = fold.status.is_up() && !before.status.is_up();
+    // A move may have overtaken a deployment that was not done: then only what is seen says whether the revision runs.
+    let runs_as_a_whole = done.status == StackStatus::Running
+        && deploys
+        && (state.kind != DeploymentKind::Move
+            || drift.is_some_and(|drift| drift.words.is_empty() && !drift.is_unsure));
     let mut record = StackRecord {
         status: fold.status,
         error_message: error,
         traces,
         date_modified: now,
         deployed_at: if has_come_up { Some(now) } else { whole.deployed_at },
-        last_running: if done.status == StackStatus::Running && deploys {
-            Some(whole.revision)
-        } else {
-            whole.last_running
-        },
+        last_running: if runs_as_a_whole { Some(whole.revision) } else { whole.last_running },
         next_repair: drift.and_then(|drift| drift.next),
         repairs: match drift {
             Some(drift) if !drift.words.is_empty() => drift.repairs.clone(),

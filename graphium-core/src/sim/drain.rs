@@ -23,7 +23,7 @@ impl World {
             .filter(|record| record.value.status == StackStatus::Running && self.absent(&record.value).is_empty())
             .map(|record| record.value.id.to_string())
             .collect();
-        let serving: Vec<String> = self.running_on(&host, &whole);
+        let mut serving: Vec<String> = self.running_on(&host, &whole);
         operator.order(&host, HostStatus::Draining).await;
         let end = self.elapsed() + self.setup.rest;
         let mut next = self.elapsed();
@@ -36,12 +36,14 @@ impl World {
                     here.any(|(container, _)| applied.stack.engine_name(container) == *name)
                 })
             };
-            for name in serving.iter().filter(|name| !is_here(name)) {
-                if !self.hosts.iter().any(|other| self.running_on(&other.id, &whole).contains(name)) {
-                    self.judge().accuse(Promise::ServesMeanwhile, format!("{host} drains, and {name} runs nowhere"));
-                    return None;
-                }
+            // What has arrived may be made anew there, when something that it knows the address of moves after it.
+            let runs: BTreeSet<String> =
+                self.hosts.iter().flat_map(|other| self.running_on(&other.id, &whole)).collect();
+            if let Some(name) = serving.iter().find(|name| !is_here(name) && !runs.contains(*name)) {
+                self.judge().accuse(Promise::ServesMeanwhile, format!("{host} drains, and {name} runs nowhere"));
+                return None;
             }
+            serving.retain(is_here);
             if self.elapsed() >= next {
                 next = self.elapsed() + Duration::from_secs(1);
                 let Some(left) = operator.remaining(&host).await else {

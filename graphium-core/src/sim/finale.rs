@@ -55,7 +55,9 @@ impl World {
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
-        for host in &self.hosts {
+        // What somebody's hand is in the way of is told, and tried again later.
+        let told = self.forgotten();
+        for host in self.hosts.iter().filter(|host| !told.iter().any(|one| one.host_id == host.id)) {
             // Volumes hold data; those of earlier revisions stay until somebody removes them.
             if let Some(left) = host.runtime.ours().into_iter().find(|thing| !thing.starts_with("volume")) {
                 self.judge()

@@ -142,6 +142,38 @@ fn a_call_without_an_answer_is_made_again_by_the_same_attempt_when_it_is_the_eng
     assert_eq!((effects.created, effects.started), (1, 1));
 }
 
+/// What an attempt has started may have ended by the time its engine answers again: that is the attempt's end, and no reason for
+/// another start.
+#[test]
+fn an_attempt_starts_a_container_once_however_often_its_engine_goes_away() {
+    let kinds: [(Vec<Action>, u32); 3] = [
+        (vec![deploy("web")], 1),
+        (vec![deploy("web"), Action::Stop { name: "web".to_owned() }, Action::Start { name: "web".to_owned() }], 2),
+        (vec![deploy("web"), Action::Restart { name: "web".to_owned() }], 2),
+    ];
+    for (actions, starts) in kinds {
+        let bed = Bed::new();
+        let (task, _) = bed.serve(async {
+            let (last, before) = actions.split_last().unwrap();
+            for action in before {
+                let ids = bed.submit([action.clone()]).await;
+                assert_eq!(bed.end_of(&ids[0]).await.status, TaskStatus::Completed);
+            }
+            bed.runtime.lose_next_answer(Operation::Start);
+            let ids = bed.submit_with([last.clone()], |task| task.max_retries = 0).await;
+            bed.runtime.hang(Operation::Info);
+            bed.phase_of(&ids[0], "waiting").await;
+            bed.runtime.exit("web", 3);
+            bed.runtime.release();
+            bed.end_of(&ids[0]).await
+        });
+        let error = task.error.as_ref().unwrap();
+        assert_eq!((error.code.as_str(), task.attempt), ("exited", 1), "{task:?}");
+        assert!(error.message.contains("exited with code 3"), "{}", error.message);
+        assert_eq!(bed.runtime.effects("web").started, starts, "{task:?}");
+    }
+}
+
 #[test]
 fn an_engine_that_does_not_answer_is_never_an_engine_without_containers() {
     let bed = Bed::new();

@@ -8,11 +8,12 @@ use graphium_core::{
     action::Action,
     control::{
         Away, ControlError, DeployOptions, DeploymentKind, OrphanReason, PolicyChange, RemainingState, RemoveOptions,
-        StackStatus,
+        StackRecord, StackStatus,
     },
     event::EventType,
     inventory::{HostStatus, ObservedContainer},
     stack::{Container, Mount, MountKind, Stack},
+    store::TaskStoreExt,
     task::{Outcome, Task, TaskError},
 };
 use serde_json::json;
@@ -317,6 +318,27 @@ fn what_is_under_way_and_can_only_wait_for_the_host_gives_way() {
     assert_eq!(place(&world, "web"), heard.host.to_string());
     let left = ["vm1", &two_or_three].map(|host| [format!("{host}/network:shop"), format!("{host}/shop-web")]);
     assert_eq!(orphans(&world), left.concat());
+}
+
+/// A move that overtakes a deployment moves what can be moved, and makes nothing of the rest run: there is no way back to it.
+#[test]
+fn a_revision_that_was_overtaken_by_a_move_has_not_run_before_all_of_it_is_seen_running() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    world.run(world.control.deploy(stack("shop", vec![on("db", "vm1"), free("web")]), after(30))).unwrap();
+    let two = world.agent("vm2");
+    idle(&world, 90, &[&two]);
+    work(&world, &[&two]);
+    let last_running =
+        || world.run(world.store.document::<StackRecord>("stack:shop")).unwrap().unwrap().value.last_running;
+    assert_eq!((deployment(&world).0, place(&world, "web").as_str()), (DeploymentKind::Move, "vm2"));
+    assert_eq!((world.status("shop"), last_running()), (StackStatus::Degraded, None), "{}", error(&world));
+    // The host is back, and `db` was never made.
+    idle(&world, 10, &[&one, &two]);
+    assert_eq!(last_running(), None, "{}", error(&world));
+    work(&world, &[&one, &two]);
+    idle(&world, 2, &[&one, &two]);
+    assert_eq!(world.status("shop"), StackStatus::Running, "{}", error(&world));
 }
 
 #[test]

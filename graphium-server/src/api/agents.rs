@@ -127,6 +127,7 @@ pub(super) async fn claim(
     let max = body.max.or(query.max).unwrap_or(1);
     let call = ClaimCall { host: HostId::new(id), epoch: body.epoch, claim: body.claim, max, wait };
     let mut lifeline = Lifeline::new(&state, &caller);
+    drop(caller);
     let _parked = state.metrics.claim();
     tokio::select! {
         biased;

@@ -21,7 +21,7 @@ use axum::{
 };
 use graphium_core::control::{AuditActor, AuditObject, ControlError, Purpose, Redeemed, Role, TokenRecord, UserRecord};
 use jiff::SignedDuration;
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// How long somebody stays logged in.
 pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
@@ -123,7 +123,7 @@ pub(crate) async fn end_session(state: &AppState, caller: &Identity) -> Result<(
 
 pub(super) async fn whoami(Extension(caller): Extension<Identity>) -> Json<Caller> {
     let Identity { role, host, name, user, token, .. } = caller;
-    Json(Caller { name, user, role, host, token: token.into() })
+    Json(Caller { name, user, role, host, token: Arc::unwrap_or_clone(token).into() })
 }
 
 /// One's own password.

@@ -28,47 +28,15 @@ pub(crate) async fn gate(
     State(state): State<AppState>,
     route: MatchedPath,
     path: RawPathParams,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let method = request.method().clone();
-    let needs = needs(&method, route.as_str());
-    if needs == Needs::Nobody {
-        return next.run(request).await;
-    }
-    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
-    let known = request.extensions().get::<Known>().map(|known| known.0.clone());
-    let token = presented(&request, route.as_str());
-    let admitted = async {
-        let identified = match known {
-            Some(hash) => of_hash(&state, hash).await,
-            None => identify(&state, token).await,
-        };
-        let identity = identified.map_err(|problem| (problem, None))?;
-        let about = about(&method, route.as_str());
-        let permitted = async {
-            permit(&state, &identity, needs, id.as_deref()).await?;
-            identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await
-        };
-        if let Err(problem) = permitted.await {
-            let on = id.as_deref().map(|id| AuditObject::new(kind_of(route.as_str()), shown(id)));
-            return Err((problem, Some(Told { who: Some((&identity).into()), on })));
-        }
-        note_use(&state, &identity);
-        Ok(identity)
-    };
     // Boxed: a parked request should not carry what only its beginning needs.
-    match Box::pin(admitted).await {
-        Ok(identity) => {
-            let who = request.extensions().get::<Watched>().map(|_| Box::new(AuditActor::from(&identity)));
-            request.extensions_mut().insert(identity);
-            let mut response = next.run(request).await;
-            if let Some(who) = who {
-                Told::of(&mut response).who = Some(*who);
-            }
-            response
-        }
-        Err((problem, told)) => {
+    match Box::pin(admitted(state, route, path, request)).await {
+        Ok((request, None)) => next.run(request).await,
+        Ok((request, Some(who))) => Box::pin(watched(request, next, who)).await,
+        Err(refused) => {
+            let (problem, told) = *refused;
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
             if let Some(told) = told {
@@ -80,6 +48,51 @@ pub(crate) async fn gate(
             response
         }
     }
+}
+
+/// What the audit is told of somebody who is let in.
+async fn watched(request: Request, next: Next, who: Box<AuditActor>) -> Response {
+    let mut response = next.run(request).await;
+    Told::of(&mut response).who = Some(*who);
+    response
+}
+
+/// Why somebody is not let in, and who that is, where it is known.
+type Refused = Box<(Problem, Option<Told>)>;
+
+/// The request, with who asks in its extensions; and who that is, where it will be an entry of the audit.
+async fn admitted(
+    state: AppState,
+    route: MatchedPath,
+    path: RawPathParams,
+    mut request: Request,
+) -> Result<(Request, Option<Box<AuditActor>>), Refused> {
+    let method = request.method().clone();
+    let needs = needs(&method, route.as_str());
+    if needs == Needs::Nobody {
+        return Ok((request, None));
+    }
+    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
+    let known = request.extensions().get::<Known>().map(|known| known.0.clone());
+    let token = presented(&request, route.as_str());
+    let identified = match known {
+        Some(hash) => of_hash(&state, hash).await,
+        None => identify(&state, token).await,
+    };
+    let identity = identified.map_err(|problem| Box::new((problem, None)))?;
+    let about = about(&method, route.as_str());
+    let permitted = async {
+        permit(&state, &identity, needs, id.as_deref()).await?;
+        identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await
+    };
+    if let Err(problem) = permitted.await {
+        let on = id.as_deref().map(|id| AuditObject::new(kind_of(route.as_str()), shown(id)));
+        return Err(Box::new((problem, Some(Told { who: Some((&identity).into()), on }))));
+    }
+    note_use(&state, &identity);
+    let who = request.extensions().get::<Watched>().map(|_| Box::new(AuditActor::from(&identity)));
+    request.extensions_mut().insert(identity);
+    Ok((request, who))
 }
 
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {
@@ -105,7 +118,7 @@ pub(crate) async fn of_hash(state: &AppState, hash: String) -> Result<Identity, 
         }
     };
     let reach = Reach::of(state, &grants).await?;
-    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token })
+    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token: Arc::new(token) })
 }
 
 /// The token that a request shows. A browser cannot set headers on streams, so there it may come in two other ways.
@@ -135,7 +148,7 @@ fn note_use(state: &AppState, identity: &Identity) {
         return;
     }
     let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
-    let (control, token) = (Arc::clone(&state.control), identity.token.clone());
+    let (control, token) = (Arc::clone(&state.control), Arc::clone(&identity.token));
     tokio::spawn(async move {
         control.note_use(&token).await;
         drop(place);

@@ -28,6 +28,7 @@ use graphium_core::{
     control::{Role, TokenRecord},
     id::HostId,
 };
+use std::sync::Arc;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ pub(crate) struct Identity {
     pub(crate) user: Option<String>,
     /// The stacks that are reached.
     pub(crate) reach: Reach,
-    /// What is kept of the token.
-    pub(crate) token: TokenRecord,
+    /// What is kept of the token. Shared: a parked request has several copies of who asks.
+    pub(crate) token: Arc<TokenRecord>,
 }
 
 /// In the extensions of a request that the page asks within the server: whoever has the token of this hash has shown it before.

@@ -52,14 +52,15 @@ impl Throttle {
             failed.remove(&(address, Some(name.to_owned())));
             return;
         }
-        if failed.len() >= MOST {
+        if failed.len() > MOST - 2 {
             // What has long been waited for is of no use any more.
             failed.retain(|_, one| one.until + LONGEST > now);
-            if failed.len() >= MOST
-                && let Some(first) = failed.iter().min_by_key(|(_, one)| one.until).map(|(key, _)| key.clone())
-            {
-                failed.remove(&first);
-            }
+        }
+        // Two are noted at a time.
+        while failed.len() > MOST - 2
+            && let Some(first) = failed.iter().min_by_key(|(_, one)| one.until).map(|(key, _)| key.clone())
+        {
+            failed.remove(&first);
         }
         for (key, free) in [((address, Some(name.to_owned())), FREE), ((address, None), FREE_OF_ADDRESS)] {
             let one = failed.entry(key).or_insert(Failures { count: 0, until: now });
@@ -129,6 +130,6 @@ mod tests {
         for number in 0..(3 * MOST as u32) {
             throttle.note(IpAddr::V4(number.into()), "ann", false, at(0));
         }
-        assert!(throttle.0.lock().unwrap().len() <= MOST + 2);
+        assert!(throttle.0.lock().unwrap().len() <= MOST);
     }
 }

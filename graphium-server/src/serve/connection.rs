@@ -9,6 +9,7 @@ use std::{net::SocketAddr, pin::pin, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -38,22 +39,23 @@ const BUFFER: usize = 16 * 1024;
 
 /// Serves a connection, after its handshake where there is one; that has as much time as the head of a request.
 pub(super) async fn begin(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
-    peer: SocketAddr,
     router: Router,
     mut stop: Stop,
     limits: Limits,
+    _room: OwnedSemaphorePermit,
 ) {
     // Frames of a stream are small and should not wait for one another.
     let _best_effort = stream.set_nodelay(true);
     let Some(tls) = tls else { return serve(stream, peer, router, stop, limits).await };
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(limits.head, tls.accept(stream)) => shaken,
+        shaken = tokio::time::timeout(limits.head, Box::pin(tls.accept(stream))) => shaken,
         () = stop.stopped() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => serve(stream, peer, router, stop, limits).await,
+        // Boxed: a connection that is not encrypted should not take the room of one that is.
+        Ok(Ok(stream)) => Box::pin(serve(stream, peer, router, stop, limits)).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection was not encrypted as it should be"),
         Err(_) => tracing::debug!(%peer, "a handshake took too long"),
     }
@@ -70,13 +72,15 @@ where
         request.extensions_mut().insert(limits);
         router.clone().call(request)
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(BUFFER)
-        .serve_connection(io, service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
+    // Pinned where it is made: what is moved takes its room twice.
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head)
+            .max_buf_size(BUFFER)
+            .serve_connection(io, service)
+            .with_upgrades()
+    );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.stopped() => {

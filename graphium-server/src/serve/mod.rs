@@ -112,13 +112,10 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             // Nobody may wait for the answer any more.
             Some(question) = questions.recv() => drop(question.send(())),
-            (permit, accepted) = connection => match accepted {
-                Ok((stream, peer)) => {
-                    let served = connection::begin(stream, tls.clone(), peer, router.clone(), stop.clone(), limits);
-                    connections.spawn(async move {
-                        served.await;
-                        drop(permit);
-                    });
+            // The semaphore is never closed.
+            (Ok(room), accepted) = connection => match accepted {
+                Ok(accepted) => {
+                    connections.spawn(connection::begin(accepted, tls.clone(), router.clone(), stop.clone(), limits, room));
                 }
                 // Out of file handles, most likely: some will close.
                 Err(error) => {

@@ -85,7 +85,7 @@ impl Job<'_> {
     /// Starts what was created; a container that cannot be started is not left behind.
     pub(super) async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Starting);
-        match self.whole(self.runtime().start(&spec.name)).await {
+        match self.start_made(&spec.name).await {
             Ok(()) => self.settle(&spec.name).await,
             // Nothing is known of it: the next attempt will see.
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),

@@ -12,6 +12,7 @@ mod deploy;
 mod port;
 mod prepare;
 mod settle;
+mod start;
 mod trouble;
 mod whole;
 
@@ -29,6 +30,7 @@ use crate::{
     task::{Outcome, Task, TaskResult},
 };
 use futures::future::{Either, pending, select};
+use start::Starts;
 use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use trouble::Trouble;
 pub use whole::Hold;
@@ -90,7 +92,7 @@ impl fmt::Debug for Workplace {
 /// whoever called to hold against it.
 /// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
-    let job = Job { task, place, tell, begun: place.environment.elapsed() };
+    let job = Job { task, place, tell, begun: place.environment.elapsed(), starts: Starts::default() };
     match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right((never, _)) => match never {},
@@ -104,6 +106,7 @@ struct Job<'a> {
     tell: Tell<'a>,
     /// When it began, by the agent's own clock.
     begun: Duration,
+    starts: Starts,
 }
 
 impl Job<'_> {
@@ -201,8 +204,7 @@ impl Job<'_> {
             }
             Action::Restart { name } => {
                 self.tidy(name).await?;
-                self.stop(name).await?;
-                self.start(name).await
+                self.restart(name).await
             }
             Action::Delete { name } => {
                 self.delete_all(name).await?;
@@ -230,12 +232,6 @@ impl Job<'_> {
     async fn stop(&self, name: &str) -> Result<(), Trouble> {
         self.enter(Phase::Stopping);
         Ok(self.whole(self.runtime().stop(name, None)).await?)
-    }
-
-    async fn start(&self, name: &str) -> Result<TaskResult, Trouble> {
-        self.enter(Phase::Starting);
-        self.whole(self.runtime().start(name)).await?;
-        self.settle(name).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), Trouble> {

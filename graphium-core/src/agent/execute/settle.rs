@@ -26,7 +26,7 @@ impl Job<'_> {
         match state.status() {
             ContainerStatus::Running => {
                 let adopted = matches!(*self.task.payload, Action::Deploy { .. } | Action::Update { .. })
-                    && self.is_adopted(&state);
+                    && !self.is_made_here(&state);
                 let message = if adopted { "already running" } else { "running" };
                 Ok(self.done_with(state, message))
             }
@@ -55,7 +55,7 @@ impl Job<'_> {
         for _ in 0..RESTART_LOOKS {
             let Some(state) = self.runtime().inspect(name).await? else { return Err(vanished(name)) };
             let started_again = state.status() == ContainerStatus::Running && state.restart_count > 0;
-            if !started_again || self.is_adopted(&state) {
+            if !started_again || !self.is_made_here(&state) {
                 return Ok(state);
             }
             self.place.environment.sleep(RESTART_LOOK).await;
@@ -94,11 +94,11 @@ impl Job<'_> {
         Trouble::Task(TaskError { code: code.to_owned(), message, help: Some(help), log, retryable: false })
     }
 
-    /// Whether the container was made by another attempt than this: its restarts are its own history.
-    fn is_adopted(&self, state: &ContainerState) -> bool {
+    /// Whether the container was made by this attempt: otherwise its restarts are its own history.
+    pub(super) fn is_made_here(&self, state: &ContainerState) -> bool {
         let attempt = self.task.attempt.to_string();
-        state.observed.label(label::TASK) != Some(self.task.id.as_str())
-            || state.observed.label(label::ATTEMPT) != Some(attempt.as_str())
+        state.observed.label(label::TASK) == Some(self.task.id.as_str())
+            && state.observed.label(label::ATTEMPT) == Some(attempt.as_str())
     }
 }
 

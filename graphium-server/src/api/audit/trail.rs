@@ -8,7 +8,7 @@ use crate::{
         openapi::{self, Operation},
         problem::Problem,
     },
-    auth::Identity,
+    auth::{Identity, Needs},
     stop::Stop,
 };
 use axum::{
@@ -100,51 +100,70 @@ fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
     TABLE.get(&(method, route)).copied()
 }
 
-/// Runs around the gate. A change goes to its end, and into the audit, also when whoever asked has gone.
+/// Runs around the gate.
 pub(in crate::api) async fn record(
     State(trail): State<Arc<Trail>>,
     route: MatchedPath,
     path: RawPathParams,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let Some(operation) = operation(request.method(), route.as_str()) else { return next.run(request).await };
-    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-    if !operation.is_change() {
-        if operation.is_counted() {
-            request.extensions_mut().insert(Watched);
-        }
-        drop((route, path));
-        let mut response = next.run(request).await;
-        if is_refusal(response.status().as_u16()) || operation.is_counted() {
-            let deed = Deed { operation: operation.id, method: operation.method, from, on: None };
-            // Boxed: a parked request should not carry it.
-            Box::pin(trail.count(deed, &mut response, operation.is_counted())).await;
-        }
-        return response;
+    let (operation, deed, request) = seen(&route, &path, request);
+    // A parked request should not carry them.
+    drop((route, path));
+    let Some(operation) = operation else { return next.run(request).await };
+    if operation.is_change() {
+        return Box::pin(change(trail, operation, deed, request, next)).await;
     }
-    let parts: Vec<&str> = path.iter().map(|(_, part)| part).collect();
-    let on = (!parts.is_empty()).then(|| AuditObject::new(kind_of(route.as_str()), shown(&parts.join("/"))));
-    let deed = Deed { operation: operation.id, method: operation.method, from, on };
-    request.extensions_mut().insert(Watched);
-    // What anybody may ask is counted where it fails.
-    let is_open = operation.needs() == crate::auth::Needs::Nobody;
+    let mut response = next.run(request).await;
+    if is_refusal(response.status().as_u16()) || operation.is_counted() {
+        Box::pin(trail.count(*deed, &mut response, operation.is_counted())).await;
+    }
+    response
+}
+
+/// What a request is about to do; where that will be an entry in any case, the gate is told.
+fn seen(
+    route: &MatchedPath,
+    path: &RawPathParams,
+    mut request: Request,
+) -> (Option<&'static Operation>, Box<Deed>, Request) {
+    let operation = operation(request.method(), route.as_str());
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let (id, method) = operation.map_or(("", ""), |operation| (operation.id, operation.method));
+    let mut deed = Box::new(Deed { operation: id, method, from, on: None });
+    if operation.is_some_and(Operation::is_change) {
+        let parts: Vec<&str> = path.iter().map(|(_, part)| part).collect();
+        deed.on = (!parts.is_empty()).then(|| AuditObject::new(kind_of(route.as_str()), shown(&parts.join("/"))));
+    }
+    if operation.is_some_and(|operation| operation.is_change() || operation.is_counted()) {
+        request.extensions_mut().insert(Watched);
+    }
+    (operation, deed, request)
+}
+
+/// A change goes to its end, and into the audit, also when whoever asked has gone.
+async fn change(
+    trail: Arc<Trail>,
+    operation: &'static Operation,
+    deed: Box<Deed>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let broken = || Problem::new(500, "internal", "the server made a mistake; its log says where").into_response();
     let done = tokio::spawn(async move {
-        let answered = tokio::spawn(next.run(request)).await;
-        let mut response = answered.unwrap_or_else(|_| {
-            Problem::new(500, "internal", "the server made a mistake; its log says where").into_response()
-        });
+        let mut response = tokio::spawn(next.run(request)).await.unwrap_or_else(|_| broken());
         let status = response.status().as_u16();
+        // What anybody may ask is counted where it fails.
+        let is_open = operation.needs() == Needs::Nobody;
         if is_refusal(status) || (is_open && status >= 400) {
-            trail.count(deed, &mut response, false).await;
+            trail.count(*deed, &mut response, false).await;
         } else {
             trail.tell(deed.entry(&mut response)).await;
         }
         response
     });
-    done.await.unwrap_or_else(|_| {
-        Problem::new(500, "internal", "the server made a mistake; its log says where").into_response()
-    })
+    done.await.unwrap_or_else(|_| broken())
 }
 
 fn is_refusal(status: u16) -> bool {
