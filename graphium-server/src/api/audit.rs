@@ -3,8 +3,7 @@
 mod refusals;
 mod trail;
 
-pub(in crate::api) use trail::record;
-pub(crate) use trail::{Deed, Told, Trail, Watched, kind_of, shown};
+pub(crate) use trail::{Deed, Told, Trail, kind_of, shown};
 
 use super::{
     AppState,

@@ -1,7 +1,7 @@
 //! The REST API, base `/api/v1`.
 //!
 //! A handler reads the request, asks the control plane, and puts its answer into a form: nothing is decided here. What every
-//! request goes through, from the outside in: `trace` gives it an id and makes every error a problem, `audit` tells who did what, the gate of [`auth`](crate::auth)
+//! request goes through, from the outside in: `trace` gives it an id and makes every error a problem, the gate of [`auth`](crate::auth)
 //! looks at its token, `repeat` answers a repeated `Idempotency-Key`.
 
 mod adoptions;

@@ -80,7 +80,6 @@ pub fn router(state: AppState) -> Router {
         .merge(openapi::pages())
         .route("/metrics", get(metrics::show))
         .route_layer(from_fn_with_state(state.clone(), auth::gate))
-        .route_layer(from_fn_with_state(Arc::clone(&state.trail), audit::record))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         // Bodies have a limit and a deadline each (see `input`).

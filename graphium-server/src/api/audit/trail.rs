@@ -1,4 +1,4 @@
-//! What goes into the audit, and how it comes there: around the gate, so that who was refused is told, too.
+//! What goes into the audit, and how it comes there: from the gate, which knows who asks, and who was refused.
 
 use super::refusals::{MINUTE, Refusals};
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
         openapi::{self, Operation},
         problem::Problem,
     },
-    auth::{Identity, Needs},
+    auth::Identity,
     stop::Stop,
 };
 use axum::{
-    extract::{MatchedPath, RawPathParams, Request, State},
-    http::{Method, header},
+    extract::{RawPathParams, Request},
+    http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -50,10 +50,6 @@ pub(crate) struct Trail {
     is_watched: Mutex<bool>,
 }
 
-/// In the extensions of a request that will be an entry: the gate says whose it is.
-#[derive(Clone, Copy)]
-pub(crate) struct Watched;
-
 /// In the extensions of an answer: what its entry says of it.
 #[derive(Clone, Default)]
 pub(crate) struct Told {
@@ -83,12 +79,16 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().take(LONGEST).collect()
 }
 
-/// What a route tells of something that was done.
+/// What a request is about to do.
 pub(crate) struct Deed {
-    operation: &'static str,
+    operation: Option<&'static Operation>,
+    /// The operation's id and method.
+    name: &'static str,
     method: &'static str,
     from: Option<IpAddr>,
-    on: Option<AuditObject>,
+    pub(crate) on: Option<AuditObject>,
+    /// Who, as the gate knows it.
+    pub(crate) who: Option<AuditActor>,
 }
 
 /// The operation of a route, and whether it changes anything.
@@ -98,72 +98,6 @@ fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
     });
     let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
     TABLE.get(&(method, route)).copied()
-}
-
-/// Runs around the gate.
-pub(in crate::api) async fn record(
-    State(trail): State<Arc<Trail>>,
-    route: MatchedPath,
-    path: RawPathParams,
-    request: Request,
-    next: Next,
-) -> Response {
-    let (operation, deed, request) = seen(&route, &path, request);
-    // A parked request should not carry them.
-    drop((route, path));
-    let Some(operation) = operation else { return next.run(request).await };
-    if operation.is_change() {
-        return Box::pin(change(trail, operation, deed, request, next)).await;
-    }
-    let mut response = next.run(request).await;
-    if is_refusal(response.status().as_u16()) || operation.is_counted() {
-        Box::pin(trail.count(*deed, &mut response, operation.is_counted())).await;
-    }
-    response
-}
-
-/// What a request is about to do; where that will be an entry in any case, the gate is told.
-fn seen(
-    route: &MatchedPath,
-    path: &RawPathParams,
-    mut request: Request,
-) -> (Option<&'static Operation>, Box<Deed>, Request) {
-    let operation = operation(request.method(), route.as_str());
-    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-    let (id, method) = operation.map_or(("", ""), |operation| (operation.id, operation.method));
-    let mut deed = Box::new(Deed { operation: id, method, from, on: None });
-    if operation.is_some_and(Operation::is_change) {
-        let parts: Vec<&str> = path.iter().map(|(_, part)| part).collect();
-        deed.on = (!parts.is_empty()).then(|| AuditObject::new(kind_of(route.as_str()), shown(&parts.join("/"))));
-    }
-    if operation.is_some_and(|operation| operation.is_change() || operation.is_counted()) {
-        request.extensions_mut().insert(Watched);
-    }
-    (operation, deed, request)
-}
-
-/// A change goes to its end, and into the audit, also when whoever asked has gone.
-async fn change(
-    trail: Arc<Trail>,
-    operation: &'static Operation,
-    deed: Box<Deed>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let broken = || Problem::new(500, "internal", "the server made a mistake; its log says where").into_response();
-    let done = tokio::spawn(async move {
-        let mut response = tokio::spawn(next.run(request)).await.unwrap_or_else(|_| broken());
-        let status = response.status().as_u16();
-        // What anybody may ask is counted where it fails.
-        let is_open = operation.needs() == Needs::Nobody;
-        if is_refusal(status) || (is_open && status >= 400) {
-            trail.count(*deed, &mut response, false).await;
-        } else {
-            trail.tell(deed.entry(&mut response)).await;
-        }
-        response
-    });
-    done.await.unwrap_or_else(|_| broken())
 }
 
 fn is_refusal(status: u16) -> bool {
@@ -179,14 +113,37 @@ pub(crate) fn kind_of(route: &str) -> &str {
 }
 
 impl Deed {
+    /// What a request to a route is about to do.
+    pub(crate) fn of(route: &str, path: &RawPathParams, request: &Request) -> Box<Self> {
+        let operation = operation(request.method(), route);
+        let (name, method) = operation.map_or(("", ""), |operation| (operation.id, operation.method));
+        let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+        let mut deed = Box::new(Self { operation, name, method, from, on: None, who: None });
+        if deed.is_change() {
+            let parts: Vec<&str> = path.iter().map(|(_, part)| part).collect();
+            deed.on = (!parts.is_empty()).then(|| AuditObject::new(kind_of(route), shown(&parts.join("/"))));
+        }
+        deed
+    }
+
     /// Something that was done elsewhere than at a route of the API.
-    pub(crate) fn new(operation: &'static str, from: Option<IpAddr>) -> Self {
-        Self { operation, method: "POST", from, on: None }
+    pub(crate) fn new(name: &'static str, from: Option<IpAddr>) -> Self {
+        Self { operation: None, name, method: "POST", from, on: None, who: None }
+    }
+
+    /// Whether it is an entry, however it is answered.
+    pub(crate) fn is_change(&self) -> bool {
+        self.operation.is_some_and(Operation::is_change)
+    }
+
+    /// Whether it is among those that are counted, when it is answered so.
+    pub(crate) fn is_counted(&self, status: StatusCode) -> bool {
+        self.operation.is_some_and(|operation| is_refusal(status.as_u16()) || operation.is_counted())
     }
 
     /// The entry of a deed that was answered so.
     fn entry(self, response: &mut Response) -> AuditEntry {
-        let Self { operation, method, from, on } = self;
+        let Self { name, method, from, on, who: known, .. } = self;
         let Told { who, on: told } = response.extensions_mut().remove().unwrap_or_default();
         let status = response.status().as_u16();
         let code = response.extensions().get::<Problem>().map(|problem| problem.code.to_string());
@@ -200,9 +157,9 @@ impl Deed {
         AuditEntry {
             seq: 0,
             timestamp: Timestamp::UNIX_EPOCH,
-            who: who.unwrap_or_else(AuditActor::anonymous),
+            who: who.or(known).unwrap_or_else(AuditActor::anonymous),
             from,
-            operation: operation.to_owned(),
+            operation: name.to_owned(),
             method: method.to_owned(),
             on: told.or(on).or_else(|| made.map(|(kind, id)| AuditObject::new(kind_of(kind), decoded(id)))),
             program: None,
@@ -240,10 +197,28 @@ impl Trail {
         tracing::error!(%entry, "an entry of the audit cannot be written: {reason}");
     }
 
+    /// Does what changes something: to its end, and into the audit, also when whoever asked has gone.
+    pub(crate) async fn change(self: Arc<Self>, deed: Box<Deed>, request: Request, next: Next) -> Response {
+        let broken = || Problem::new(500, "internal", "the server made a mistake; its log says where").into_response();
+        let done = tokio::spawn(async move {
+            let mut response = tokio::spawn(next.run(request)).await.unwrap_or_else(|_| broken());
+            let status = response.status().as_u16();
+            // What anybody may ask is counted where it fails.
+            let is_open = deed.who.is_none();
+            if is_refusal(status) || (is_open && status >= 400) {
+                self.count(*deed, &mut response).await;
+            } else {
+                self.tell(deed.entry(&mut response)).await;
+            }
+            response
+        });
+        done.await.unwrap_or_else(|_| broken())
+    }
+
     /// Something that was done by other ways than a route of the API, with its answer.
     pub(crate) async fn note(self: &Arc<Self>, deed: Deed, response: &mut Response) {
         if response.status().as_u16() >= 400 {
-            self.count(deed, response, false).await;
+            self.count(deed, response).await;
         } else {
             self.tell(deed.entry(response)).await;
         }
@@ -269,9 +244,9 @@ impl Trail {
     }
 
     /// Counts what there may be many of, and tells of the first of its kind.
-    async fn count(self: &Arc<Self>, deed: Deed, response: &mut Response, is_seldom_told: bool) {
+    pub(crate) async fn count(self: &Arc<Self>, deed: Deed, response: &mut Response) {
+        let span = if deed.operation.is_some_and(Operation::is_counted) { HOUR } else { MINUTE };
         let entry = deed.entry(response);
-        let span = if is_seldom_told { HOUR } else { MINUTE };
         let told = self.refusals().note(entry, span, self.environment.elapsed());
         self.watch();
         if let Some(entry) = told {
