@@ -100,7 +100,7 @@ impl Client {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let limit = (most - all.len()).min(PAGE).max(1);
+            let limit = (most - all.len()).clamp(1, PAGE);
             let mut call = self.audited(since, user, "json").query("limit", &limit.to_string());
             if let Some(cursor) = &cursor {
                 call = call.query("cursor", cursor);
