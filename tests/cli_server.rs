@@ -440,3 +440,37 @@ async fn an_agent_joins_with_its_code_starts_again_with_it_and_takes_another_tok
     let other = start(&code().await, &token).await;
     assert!(other.starts_with("gph_") && other != token, "another code is another token");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_tells_who_did_what_as_a_table_as_json_and_all_of_it_as_lines() {
+    let world = World::start().await;
+    let file = world.document("shop", &[("web", "web:1", "vm1")]);
+    assert_eq!(code(&world.run(&["stack", "deploy", &file]).await), 0);
+    assert_eq!(code(&world.run(&["token", "create", "--role", "viewer", "--name", "board"]).await), 0);
+    let table = world.stdout(&["audit"]).await;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].contains("NUMBER") && lines[0].contains("RESULT"), "{table}");
+    assert!(
+        lines[1].contains("createToken") && lines[1].contains("admin") && lines[1].contains("127.0.0.1"),
+        "{table}"
+    );
+    assert!(
+        lines[2].contains("deployStack") && lines[2].contains("stack stack:shop") && lines[2].contains("202"),
+        "{table}"
+    );
+    let listed = json(&world.run(&["audit", "-o", "json", "-n", "1"]).await);
+    assert_eq!(listed["entries"][0]["operation"], "createToken");
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 1);
+    let lines = world.stdout(&["audit", "-o", "ndjson", "--since", "1h", "--user", "admin"]).await;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        lines.iter().map(|line| line["operation"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["deployStack", "createToken"]
+    );
+    assert_eq!(world.stdout(&["audit", "--user", "nobody", "-o", "ndjson"]).await, "");
+
+    let none = world.run(&["host", "rotate", "vm1"]).await;
+    assert!(code(&none) == 1 && stderr(&none).contains("vm1"), "it has no token: {}", stderr(&none));
+    assert_eq!(code(&world.run(&["token", "create", "--role", "agent", "--host", "vm1"]).await), 0);
+    assert!(world.stdout(&["host", "rotate", "vm1"]).await.contains("replaces its token when it calls next"));
+}

@@ -5,6 +5,9 @@
 
 use std::{fmt, str::FromStr};
 
+/// With it a server tells an agent that its credential is to be replaced: `due`.
+pub(crate) const CREDENTIAL: &str = "graphium-credential";
+
 /// The header in which an agent says which versions it speaks, and a server which one of them it takes.
 pub const HEADER: &str = "graphium-protocol";
 

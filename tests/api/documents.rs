@@ -15,7 +15,7 @@ fn declared() -> BTreeSet<String> {
         text.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
     };
     let (below, above) = inside.split_once("Router::new()\n        .nest(").unwrap();
-    let (above, agents) = above.split_once("fn agents()").unwrap();
+    let (above, agents) = above.split_once("fn agents(").unwrap();
     let nested =
         routes(below).into_iter().chain(routes(agents)).chain(routes(health)).map(|route| format!("/api/v1{route}"));
     nested.chain(routes(above)).chain(routes(health)).chain(routes(pages)).collect()

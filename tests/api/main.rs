@@ -5,6 +5,7 @@
 mod admission;
 mod agent;
 mod answers;
+mod audit;
 mod bed;
 mod documents;
 mod exec;
@@ -16,6 +17,7 @@ mod people;
 mod plans;
 mod reach;
 mod roles;
+mod rotation;
 mod routes;
 mod schemas;
 mod servers;

@@ -18,6 +18,8 @@ enum May {
     Admin,
     /// The agent of vm1.
     Agent,
+    /// The same, and no administrator in its place.
+    AgentItself,
     AgentAndPeople,
 }
 
@@ -65,6 +67,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/agents/vm1/session", May::Agent),
     ("POST", "/api/v1/agents/host:vm1/session", May::Agent),
     ("POST", "/api/v1/agents/vm1/claim", May::Agent),
+    ("POST", "/api/v1/agents/vm1/credential", May::AgentItself),
     ("POST", "/api/v1/agents/vm1/renew", May::Agent),
     ("PUT", "/api/v1/agents/vm1/observation", May::Agent),
     ("GET", "/api/v1/agents/vm1/tasks", May::AgentAndPeople),
@@ -80,6 +83,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/hosts/none/drain", May::Admin),
     ("POST", "/api/v1/hosts/none/activate", May::Admin),
     ("POST", "/api/v1/hosts/none/maintenance", May::Admin),
+    ("POST", "/api/v1/hosts/none/rotate", May::Admin),
     ("POST", "/api/v1/adoptions", May::Operator),
     ("POST", "/api/v1/adoptions/compare", May::Operator),
     ("GET", "/api/v1/orphans", May::People),
@@ -102,6 +106,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("GET", "/api/v1/auth/me", May::People),
     ("PUT", "/api/v1/auth/password", May::People),
     ("POST", "/api/v1/store", May::Admin),
+    ("GET", "/api/v1/audit", May::Admin),
     ("GET", "/api/v1/events?follow=false", May::People),
     // Without an upgrade whoever is let in is told that it needs one.
     ("GET", "/api/v1/ws", May::People),
@@ -136,10 +141,11 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
             }
             let status = request.send().await.unwrap().status().as_u16();
             let admitted = match (caller, may) {
-                (_, May::Anybody) | ("admin", _) => true,
+                (_, May::Anybody) => true,
+                ("admin", may) => *may != May::AgentItself,
                 ("operator", may) => matches!(may, May::People | May::Operator | May::AgentAndPeople),
                 ("viewer", may) => matches!(may, May::People | May::AgentAndPeople),
-                ("vm1", may) => matches!(may, May::Agent | May::AgentAndPeople),
+                ("vm1", may) => matches!(may, May::Agent | May::AgentItself | May::AgentAndPeople),
                 _ => false,
             };
             let refusal = if matches!(caller, "nobody" | "a stranger" | "setup" | "join") { 401 } else { 403 };

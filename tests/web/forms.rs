@@ -165,7 +165,7 @@ async fn a_viewer_sees_everything_but_buttons_and_tokens() {
             "{path}"
         );
     }
-    for path in ["/web/tokens", "/web/stacks/new", "/web/stacks/shop/delete", "/web/hosts/vm1/drain"] {
+    for path in ["/web/tokens", "/web/audit", "/web/stacks/new", "/web/stacks/shop/delete", "/web/hosts/vm1/drain"] {
         assert_eq!(viewer.get(path).await.status(), 403, "{path}");
     }
     let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;

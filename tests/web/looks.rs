@@ -170,6 +170,8 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         ("events", "events".to_owned()),
         ("orphans", "orphans".to_owned()),
         ("tokens", "tokens".to_owned()),
+        ("audit", "audit".to_owned()),
+        ("audit-nobody", "audit?user=nobody".to_owned()),
         ("nothing", "nothing".to_owned()),
         ("deploy", "stacks/new".to_owned()),
     ] {

@@ -10,6 +10,7 @@
 
 #[path = "../api/answers.rs"]
 mod answers;
+mod audit;
 #[path = "../api/bed.rs"]
 mod bed;
 mod browser;

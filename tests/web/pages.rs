@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/web/",
     "/web/stacks",
     "/web/stacks/new",
@@ -23,6 +23,7 @@ const PAGES: [&str; 9] = [
     "/web/events",
     "/web/orphans",
     "/web/tokens",
+    "/web/audit",
 ];
 
 #[tokio::test]

@@ -42,6 +42,15 @@ pub struct TokenRecord {
     /// When it was used last, to some minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
+    /// Of agents: the public id of the one whose place it takes, as long as it was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// Of agents: whether it is to give way to another at the next call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rotate: bool,
+    /// Of agents: whether another has taken its place, and was used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_replaced: bool,
 }
 
 impl TokenRecord {
@@ -60,6 +69,9 @@ impl TokenRecord {
             date_created: now,
             expires: None,
             last_used: None,
+            replaces: None,
+            rotate: false,
+            is_replaced: false,
         }
     }
 

@@ -7,6 +7,7 @@
 mod adopt;
 mod agents;
 mod apply;
+mod audit;
 mod code;
 mod company;
 mod credential;
@@ -33,6 +34,7 @@ mod reserve;
 mod retention;
 mod revision;
 mod rollback;
+mod rotation;
 mod settle;
 mod shown;
 mod stacks;
@@ -44,6 +46,7 @@ mod vacate;
 mod view;
 
 pub use adopt::{AdoptOptions, Comparison, MOST_ADOPTED};
+pub use audit::{AuditActor, AuditEntry, AuditObject};
 pub use code::CODES;
 pub use credential::{Grants, Purpose, Role, TokenRecord, UserRecord};
 pub use drift::Repairs;
@@ -92,6 +95,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What stacks may ask of their hosts.
     pub admission: Admission,
+    /// How long an agent's credential is good; it is replaced when a third of that is left.
+    pub agents_credential: Duration,
 }
 
 impl Default for Settings {
@@ -102,6 +107,7 @@ impl Default for Settings {
             offline_after: Duration::from_secs(15),
             retention: Retention::default(),
             admission: Admission::default(),
+            agents_credential: Duration::from_secs(90 * 24 * 60 * 60),
         }
     }
 }
@@ -120,6 +126,7 @@ pub struct Control {
     /// Wakes the monitor.
     wake: event_listener::Event,
     streams: Arc<StreamExchange>,
+    audit: audit::Writer,
     state: Mutex<State>,
 }
 
@@ -181,6 +188,7 @@ impl Control {
             planning: futures::lock::Mutex::default(),
             observing: futures::lock::Mutex::default(),
             wake: event_listener::Event::new(),
+            audit: audit::Writer::default(),
             state: Mutex::new(state),
         };
         control.recall_hosts().await?;

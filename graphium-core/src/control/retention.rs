@@ -15,15 +15,28 @@ pub struct Retention {
     pub events: Duration,
     /// Events beyond this number go before their time, the oldest first.
     pub max_events: u64,
+    /// Entries of the audit.
+    pub audit: Duration,
+    /// Entries of the audit beyond this number go before their time, the oldest first; absent: 1,000,000, and 50,000 of a store
+    /// that several servers share, for each of them holds it in memory.
+    pub max_audit: Option<u64>,
     /// How often the store is asked to let go of them.
     pub every: Duration,
 }
 
 impl Default for Retention {
-    /// A week, of at most 100,000 tasks and 1,000,000 events.
+    /// A week, of at most 100,000 tasks and 1,000,000 events; of the audit 400 days.
     fn default() -> Self {
         let week = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { tasks: week, max_tasks: 100_000, events: week, max_events: 1_000_000, every: Duration::from_secs(300) }
+        Self {
+            tasks: week,
+            max_tasks: 100_000,
+            events: week,
+            max_events: 1_000_000,
+            audit: Duration::from_secs(400 * 24 * 60 * 60),
+            max_audit: None,
+            every: Duration::from_secs(300),
+        }
     }
 }
 
@@ -35,9 +48,9 @@ impl Control {
             return Ok(());
         }
         let pruned = self.store.prune(&self.cut().await?).await?;
+        let more = self.prune_audit().await? | pruned.is_some_and(|pruned| pruned.more);
         // Where there is more, at the next tick.
-        let pause =
-            if pruned.is_some_and(|pruned| pruned.more) { Duration::ZERO } else { self.settings.retention.every };
+        let pause = if more { Duration::ZERO } else { self.settings.retention.every };
         self.state().prune_at = Some(elapsed.saturating_add(pause));
         Ok(())
     }

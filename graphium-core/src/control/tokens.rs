@@ -40,7 +40,9 @@ impl Control {
         let token = self.store.document::<TokenRecord>(id).await?;
         let token = token.ok_or_else(|| ControlError::NotFound { kind: "token", id: id.to_owned() })?;
         // Whatever is noted of it in this moment: a note finds it gone, and brings nothing back.
-        self.write_all(vec![token.value.removal(Expect::Any)]).await
+        let mut records = vec![token.value.removal(Expect::Any)];
+        records.extend(self.successors(id).await?);
+        self.write_all(records).await
     }
 
     /// The credential whose token has this SHA-256, if it is not over.
@@ -56,7 +58,7 @@ impl Control {
     /// Whether it is to be noted that a credential is used: it was not a few minutes ago.
     pub fn is_use_of_note(&self, token: &TokenRecord) -> bool {
         let now = self.environment.now();
-        token.last_used.is_none_or(|at| now.duration_since(at).abs() >= USE)
+        token.replaces.is_some() || token.last_used.is_none_or(|at| now.duration_since(at).abs() >= USE)
     }
 
     /// Notes that a credential is used. That it could not be noted is nobody's mistake.
@@ -67,7 +69,8 @@ impl Control {
             let record = TokenRecord { last_used: Some(now), ..kept.value };
             self.write_all(vec![record.write(Expect::Version(kept.version))?]).await
         };
-        let noted: Result<(), ControlError> = noted.await;
+        let noted: Result<(), ControlError> =
+            if token.replaces.is_some() { self.take_over(token).await } else { noted.await };
         // Another has written it meanwhile, or the store does not answer: it is noted with the next use.
         drop(noted);
     }

@@ -1,6 +1,7 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod audit;
 mod clocks;
 mod company;
 mod degraded;
@@ -18,6 +19,7 @@ mod policy;
 mod reschedule;
 mod retention;
 mod rollback;
+mod rotation;
 mod saved;
 mod traces;
 mod tries;

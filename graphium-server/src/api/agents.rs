@@ -5,6 +5,7 @@ use super::{
     health::stopping,
     input::{Input, Params},
     page::Paging,
+    people::{fresh, issued},
     problem::Problem,
     tasks::statuses,
     wire::{ClaimBody, Claimed, Listing, RenewBody, Renewed, StatusReport, TaskList},
@@ -16,18 +17,18 @@ use crate::{
 use axum::{
     Extension, Json,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, RenewCall, Renewal, SessionGrant},
-    control::Role,
+    control::{Control, Role, TokenRecord},
     id::{HostId, TaskId},
     store::{SessionRequest, TaskQuery},
 };
 use serde::Deserialize;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub(super) async fn session(
     State(state): State<AppState>,
@@ -40,13 +41,22 @@ pub(super) async fn session(
 
 /// Lets a call of the agents' protocol pass if both sides speak a common version of it, which the answer says. Each call is looked at: this
 /// server may have taken the place of another with which the session was opened.
-pub(super) async fn fit(Extension(caller): Extension<Identity>, request: Request, next: Next) -> Response {
+pub(super) async fn fit(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Identity>,
+    request: Request,
+    next: Next,
+) -> Response {
     let version = match common_version(&caller, request.headers()) {
         Ok(version) => version,
         Err(problem) => return problem.into_response(),
     };
-    drop(caller);
+    let is_due = control.is_to_be_replaced(&caller.token);
+    drop((control, caller));
     let mut response = next.run(request).await;
+    if is_due {
+        response.headers_mut().insert(protocol::CREDENTIAL, HeaderValue::from_static("due"));
+    }
     response.headers_mut().insert(protocol::HEADER, version.into());
     response
 }
@@ -71,6 +81,29 @@ fn common_version(caller: &Identity, headers: &HeaderMap) -> Result<u32, Problem
         };
         Problem::new(426, code, format!("{who}: {mismatch} (this server is graphium {})", env!("CARGO_PKG_VERSION")))
     })
+}
+
+/// The successor of an agent's own credential. The one before is good until this one was used: an answer that is lost is asked for anew.
+pub(super) async fn replace_credential(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+) -> Result<Response, Problem> {
+    let Some(host) = caller.host.filter(|_| caller.role == Role::Agent) else {
+        return Err(Problem::new(403, "not-allowed", "this is for agents, each with its own token"));
+    };
+    if !state.control.is_to_be_replaced(&caller.token) {
+        let detail = "this token is not to be replaced now; `graphium host rotate` has it replaced before its time";
+        return Err(Problem::new(409, "credential-not-due", detail));
+    }
+    let (token, hash) = fresh()?;
+    let record = TokenRecord {
+        name: caller.token.name.clone(),
+        host: Some(host),
+        expires: state.control.agents_credential_expires(),
+        ..TokenRecord::new(hash, Role::Agent, state.environment.now())
+    };
+    state.control.replace_credential(&caller.token, record.clone()).await?;
+    Ok(issued(state.issued(&token, record)))
 }
 
 #[derive(Debug, Deserialize)]

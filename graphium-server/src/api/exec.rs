@@ -5,7 +5,7 @@
 //! its variables and what goes in and out are nobody's but theirs who run it.
 
 use super::{
-    AppState, containers,
+    AppState, Peer, containers,
     input::Params,
     problem::Problem,
     pump,
@@ -18,10 +18,12 @@ use axum::{
         Path, State,
         ws::{WebSocket, WebSocketUpgrade},
     },
+    http::Extensions,
     response::Response,
 };
 use futures::{StreamExt as _, stream};
 use graphium_core::{
+    control::AuditActor,
     exec::{ExecFrame, ExecInput, Message},
     inventory::ObservedContainer,
     log::{EndReason, LogWait},
@@ -30,7 +32,7 @@ use graphium_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long whoever asks may take to say what for.
@@ -49,8 +51,10 @@ pub(super) async fn exec(
     Extension(caller): Extension<Identity>,
     Path(id): Path<String>,
     Params(query): Params<ExecParams>,
+    extensions: Extensions,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
+    let from = extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     let wait = patience(query.wait)?;
     let container = containers::find(&state, &id).await?;
     if container.label(label::MANAGED) != Some("true") {
@@ -63,7 +67,8 @@ pub(super) async fn exec(
     let is_named = container.id != id;
     // A browser that shows its token as a protocol wants the first of them accepted.
     Ok(pump::sized(upgrade.protocols(["bearer"])).on_upgrade(move |socket| async move {
-        let run = Run { lifeline: Lifeline::new(&state, &caller), state, by: caller.name, container, is_named, wait };
+        let lifeline = Lifeline::new(&state, &caller);
+        let run = Run { lifeline, state, by: (&caller).into(), from, container, is_named, wait };
         run.run(socket).await;
     }))
 }
@@ -83,7 +88,9 @@ async fn unable(state: &AppState, container: &ObservedContainer) -> Option<Strin
 struct Run {
     state: AppState,
     lifeline: Lifeline,
-    by: String,
+    by: AuditActor,
+    /// From where it was asked for.
+    from: Option<IpAddr>,
     container: ObservedContainer,
     /// Whichever bears the name is meant.
     is_named: bool,
@@ -110,7 +117,9 @@ impl Run {
         match asked {
             Ok((session, program)) => {
                 let (host, container) = (self.container.hosted_on.clone(), self.container.name.clone());
-                tracing::info!(by = %self.by, %host, %container, ?program, "a command was asked for");
+                tracing::info!(by = self.by.name, %host, %container, ?program, "a command was asked for");
+                let place = format!("{host}/{container}");
+                self.state.trail.command(self.by.clone(), self.from, &place, &program).await;
                 // Both are dropped together, whatever ends first.
                 let input = session.input.clone();
                 let frames = stream::unfold(Some(Teller::new(self, session, program)), |teller| async move {
@@ -231,7 +240,7 @@ impl Teller {
     fn conclude(&mut self, how: &str, exit_code: Option<i64>) {
         if !std::mem::replace(&mut self.is_over, true) {
             let (by, container, program) = (&self.run.by, &self.run.container, &self.program);
-            tracing::info!(%by, host = %container.hosted_on, container = %container.name, ?program, how, exit_code, "a command ended");
+            tracing::info!(by = by.name, host = %container.hosted_on, container = %container.name, ?program, how, exit_code, "a command ended");
         }
     }
 }

@@ -82,6 +82,12 @@ pub(super) async fn maintenance(state: State<AppState>, id: Path<String>) -> Res
     order(state, id, HostStatus::Maintenance).await
 }
 
+/// The agent of a host hears it with the answer to its next call.
+pub(super) async fn rotate(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    state.control.rotate_credential(&HostId::new(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn order(
     State(state): State<AppState>,
     Path(id): Path<String>,

@@ -6,6 +6,7 @@
 
 mod adoptions;
 mod agents;
+pub(crate) mod audit;
 mod containers;
 mod deployments;
 mod events;

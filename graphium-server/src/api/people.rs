@@ -2,13 +2,14 @@
 
 use super::{
     AppState, Peer,
+    audit::Told,
     input::{Input, Params},
     page::Paging,
     place,
     problem::Problem,
     wire::{
-        Caller, IssuedToken, JoinRequest, Listing, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest,
-        UserView,
+        Caller, IssuedToken, JoinRequest, Listing, LoginRequest, PasswordRequest, SetupRequest, TokenView, UserList,
+        UserRequest, UserView,
     },
 };
 use crate::auth::{Identity, Token, password};
@@ -18,7 +19,7 @@ use axum::{
     http::{Extensions, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use graphium_core::control::{ControlError, Purpose, Redeemed, Role, TokenRecord, UserRecord};
+use graphium_core::control::{AuditActor, AuditObject, ControlError, Purpose, Redeemed, Role, TokenRecord, UserRecord};
 use jiff::SignedDuration;
 use std::{net::IpAddr, sync::Arc};
 
@@ -34,9 +35,30 @@ pub(super) async fn login(
     State(state): State<AppState>,
     extensions: Extensions,
     Input(request): Input<LoginRequest>,
-) -> Result<Response, Problem> {
+) -> Response {
     let address = Peer::address(&extensions);
-    Ok(issued(open_session(&state, address, request).await?))
+    let name = request.user.clone();
+    let opened = open_session(&state, address, request).await;
+    let told = login_told(&state, &name, opened.as_ref()).await;
+    let mut response = opened.map_or_else(IntoResponse::into_response, issued);
+    *Told::of(&mut response) = told;
+    response
+}
+
+/// What the audit says of a login: who it was, or whose name was tried. One that nobody has may be a password in the wrong field.
+pub(crate) async fn login_told(state: &AppState, name: &str, opened: Result<&IssuedToken, &Problem>) -> Told {
+    match opened {
+        Ok(session) => {
+            let TokenView { id, role, user, .. } = session.view.clone();
+            let name = user.clone().unwrap_or_else(|| id.clone());
+            Told { who: Some(AuditActor { name, user, token: Some(id), role: Some(role) }), on: None }
+        }
+        Err(problem) if problem.status == 401 => {
+            let user = state.control.user(name).await.ok().flatten();
+            Told { who: None, on: user.map(|user| AuditObject::new("user", user.name)) }
+        }
+        Err(_) => Told::default(),
+    }
 }
 
 /// Somebody who logs in.
@@ -128,7 +150,10 @@ pub(super) async fn setup(
 ) -> Result<Response, Problem> {
     let SetupRequest { code, user, password } = request;
     let user = first_admin(&state, &code, user, password).await?;
-    Ok((StatusCode::CREATED, Json(UserView::from(user))).into_response())
+    let on = Some(AuditObject::new("user", user.name.as_str()));
+    let mut response = (StatusCode::CREATED, Json(UserView::from(user))).into_response();
+    *Told::of(&mut response) = Told { who: None, on };
+    Ok(response)
 }
 
 pub(crate) async fn first_admin(
@@ -161,11 +186,20 @@ pub(super) async fn join(
     let (token, hash) = fresh()?;
     let record = TokenRecord {
         name: Some(format!("agent of {host}")),
-        host: Some(host),
+        host: Some(host.clone()),
+        expires: state.control.agents_credential_expires(),
         ..TokenRecord::new(hash, Role::Agent, state.environment.now())
     };
     redeemed(state.control.redeem(&code, Purpose::Join, Redeemed::Token(record.clone())).await)?;
-    Ok(issued(state.issued(&token, record)))
+    let who = AuditActor {
+        name: format!("agent of {host}"),
+        user: None,
+        token: Some(record.id.clone()),
+        role: Some(Role::Agent),
+    };
+    let mut response = issued(state.issued(&token, record));
+    *Told::of(&mut response) = Told { who: Some(who), on: Some(AuditObject::new("host", host.as_str())) };
+    Ok(response)
 }
 
 fn code_hash(code: &str) -> Result<String, Problem> {

@@ -1,15 +1,15 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, metrics, openapi, orphans,
-    people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    AppState, adoptions, agents, audit, containers, deployments, events, exec, health, hosts, logs, metrics, openapi,
+    orphans, people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::{auth, web};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{Method, Uri},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{delete, get, post, put},
 };
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub fn router(state: AppState) -> Router {
         .route("/hosts/{id}/drain", get(hosts::remaining).post(hosts::drain))
         .route("/hosts/{id}/activate", post(hosts::activate))
         .route("/hosts/{id}/maintenance", post(hosts::maintenance))
+        .route("/hosts/{id}/rotate", post(hosts::rotate))
         .route("/containers", get(containers::list))
         .route("/containers/{id}", get(containers::one))
         .route("/adoptions", post(adoptions::adopt))
@@ -58,6 +59,7 @@ pub fn router(state: AppState) -> Router {
         .route("/users", get(people::list).post(people::create))
         .route("/users/{id}", delete(people::remove))
         .route("/users/{id}/password", put(people::reset_password))
+        .route("/audit", get(audit::list))
         .route("/events", get(events::events))
         .route("/ws", get(socket::events))
         .route("/ws/graph", get(socket::events))
@@ -69,7 +71,7 @@ pub fn router(state: AppState) -> Router {
         .route("/auth/password", put(people::change_password))
         .route("/auth/setup", post(people::setup))
         .route("/auth/join", post(people::join))
-        .merge(agents())
+        .merge(agents(&state))
         .route("/store", post(store::call))
         .route("/openapi.json", get(openapi::json));
     let api = Router::new()
@@ -89,18 +91,19 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// The agents' protocol. It repeats by its own ids: it needs no answers kept.
-fn agents() -> Router<AppState> {
+fn agents(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/tasks/{id}/renew", post(agents::renew_task))
         .route("/tasks/{id}/status", put(agents::report))
         .route("/agents/{id}/session", post(agents::session))
+        .route("/agents/{id}/credential", post(agents::replace_credential))
         .route("/agents/{id}/claim", post(agents::claim))
         .route("/agents/{id}/renew", post(agents::renew))
         .route("/agents/{id}/observation", put(agents::observe))
         .route("/agents/{id}/tasks", get(agents::tasks))
         .route("/agents/{id}/streams", post(streams::asked))
         .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
-        .route_layer(from_fn(agents::fit))
+        .route_layer(from_fn_with_state(Arc::clone(&state.control), agents::fit))
 }
 
 async fn unknown_route(uri: Uri) -> Problem {

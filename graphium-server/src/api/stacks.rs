@@ -2,6 +2,7 @@
 
 use super::{
     AppState,
+    audit::Told,
     input::{Params, Source},
     page::Paging,
     problem::Problem,
@@ -17,7 +18,8 @@ use axum::{
 };
 use graphium_core::{
     control::{
-        ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, StackView, Started, StatusView,
+        AuditObject, ControlError, DeployOptions, DeploymentKind, DeploymentState, RemoveOptions, StackView, Started,
+        StatusView,
     },
     diagnostic::{Diagnostic, Severity},
     plan::SealedPlan,
@@ -223,5 +225,8 @@ pub(super) fn refused(findings: Vec<Diagnostic>) -> Problem {
 /// 202, and where to look how it goes.
 pub(super) fn taken_on(started: Started) -> Response {
     let place = format!("/api/v1/stacks/jsonld/deployments/{}", started.deployment_id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(started)).into_response()
+    let stack = AuditObject::new("stack", started.stack_id.as_str());
+    let mut response = (StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(started)).into_response();
+    Told::of(&mut response).on = Some(stack);
+    response
 }

@@ -1,6 +1,6 @@
 //! What every handler has.
 
-use super::{metrics::Metrics, repeat::Answers, wire::IssuedToken};
+use super::{audit::Trail, metrics::Metrics, repeat::Answers, wire::IssuedToken};
 use crate::{
     auth::{Token, throttle::Throttle},
     events::Broadcast,
@@ -31,6 +31,8 @@ pub struct AppState {
     pub(crate) answers: Arc<Answers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) throttle: Arc<Throttle>,
+    /// Writes the audit.
+    pub(crate) trail: Arc<Trail>,
     /// Connections are encrypted here.
     pub(crate) is_encrypted: bool,
     /// The fingerprint of the server's certificate, where clients know it by nothing else.
@@ -50,14 +52,17 @@ impl AppState {
         stop: Stop,
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
+        let metrics: Arc<Metrics> = Arc::default();
+        let parts = (Arc::clone(&control), Arc::clone(&environment), stop.clone(), Arc::clone(&metrics));
         Self {
+            trail: Arc::new(Trail::new(parts.0, parts.1, parts.2, parts.3)),
             control,
             broadcast,
             environment,
             stop,
             revoked,
             answers: Arc::default(),
-            metrics: Arc::default(),
+            metrics,
             throttle: Arc::default(),
             is_encrypted: false,
             pin: None,

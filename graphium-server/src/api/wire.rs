@@ -6,7 +6,9 @@ pub use people::{Caller, JoinRequest, LoginRequest, PasswordRequest, SetupReques
 
 use crate::api::problem::Problem;
 use graphium_core::{
-    control::{DeploymentState, Grants, Orphan, Purpose, RevisionView, Role, StackView, TaskView, TokenRecord},
+    control::{
+        AuditEntry, DeploymentState, Grants, Orphan, Purpose, RevisionView, Role, StackView, TaskView, TokenRecord,
+    },
     diagnostic::Diagnostic,
     event::Event,
     exec::ExecRequest,
@@ -94,6 +96,10 @@ listing!(
 listing!(
     /// `GET /users`.
     UserList, users: UserView
+);
+listing!(
+    /// `GET /audit` as JSON.
+    AuditList, entries: AuditEntry
 );
 listing!(
     /// `GET /events` as JSON; its `next` is the `after` of the next part.
@@ -361,8 +367,7 @@ pub struct TokenView {
 
 impl From<TokenRecord> for TokenView {
     fn from(record: TokenRecord) -> Self {
-        let TokenRecord { id, name, role, host, stacks, purpose, user, date_created, expires, last_used, hash: _ } =
-            record;
+        let TokenRecord { id, name, role, host, stacks, purpose, user, date_created, expires, last_used, .. } = record;
         Self { id, name, role, host, stacks, purpose, user, date_created, expires, last_used }
     }
 }

@@ -1,7 +1,11 @@
 //! Lets a request through, or says why not.
 
 use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
-use crate::api::{AppState, problem::Problem};
+use crate::api::{
+    AppState,
+    audit::{Deed, Trail, kind_of, shown},
+    problem::Problem,
+};
 use axum::{
     extract::{MatchedPath, RawPathParams, Request, State},
     http::{HeaderValue, header},
@@ -9,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use graphium_core::{
-    control::{Purpose, Role, TokenRecord},
+    control::{AuditObject, Purpose, Role, TokenRecord},
     id::{HostId, TaskId},
 };
 use std::sync::Arc;
@@ -27,45 +31,86 @@ pub(crate) async fn gate(
     request: Request,
     next: Next,
 ) -> Response {
+    let trail = Arc::clone(&state.trail);
     // Boxed: a parked request should not carry what only its beginning needs.
     match Box::pin(admitted(state, route, path, request)).await {
-        Ok(request) => next.run(request).await,
-        Err(problem) => {
+        Ok(Admitted::ToChange(request, deed)) => Box::pin(trail.change(deed, request, next)).await,
+        Ok(Admitted::Other(request, deed)) => {
+            let response = next.run(request).await;
+            if deed.is_counted(response.status()) { Box::pin(counted(trail, deed, response)).await } else { response }
+        }
+        Err(refused) => {
+            let (problem, deed) = *refused;
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
             if unauthorized {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            response
+            if deed.is_counted(response.status()) { Box::pin(counted(trail, deed, response)).await } else { response }
         }
     }
 }
 
-/// The request, with who asks in its extensions.
+async fn counted(trail: Arc<Trail>, deed: Box<Deed>, mut response: Response) -> Response {
+    trail.count(*deed, &mut response).await;
+    response
+}
+
+/// A request with who asks in its extensions, and what the audit is told of it.
+enum Admitted {
+    ToChange(Request, Box<Deed>),
+    Other(Request, Box<Deed>),
+}
+
 async fn admitted(
     state: AppState,
     route: MatchedPath,
     path: RawPathParams,
     mut request: Request,
-) -> Result<Request, Problem> {
+) -> Result<Admitted, Box<(Problem, Box<Deed>)>> {
+    let mut deed = Deed::of(route.as_str(), &path, &request);
+    match identified(&state, route.as_str(), &path, &mut request, &mut deed).await {
+        Ok(()) if deed.is_change() => Ok(Admitted::ToChange(request, deed)),
+        Ok(()) => Ok(Admitted::Other(request, deed)),
+        Err(problem) => Err(Box::new((problem, deed))),
+    }
+}
+
+async fn identified(
+    state: &AppState,
+    route: &str,
+    path: &RawPathParams,
+    request: &mut Request,
+    deed: &mut Deed,
+) -> Result<(), Problem> {
     let method = request.method().clone();
-    let needs = needs(&method, route.as_str());
+    let needs = needs(&method, route);
     if needs == Needs::Nobody {
-        return Ok(request);
+        return Ok(());
     }
     let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
     let known = request.extensions().get::<Known>().map(|known| known.0.clone());
-    let token = presented(&request, route.as_str());
     let identity = match known {
-        Some(hash) => of_hash(&state, hash).await?,
-        None => identify(&state, token).await?,
+        Some(hash) => of_hash(state, hash).await?,
+        None => identify(state, presented(request, route)).await?,
     };
-    permit(&state, &identity, needs, id.as_deref()).await?;
-    let about = about(&method, route.as_str());
-    identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
-    note_use(&state, &identity);
+    let about = about(&method, route);
+    let permitted = async {
+        permit(state, &identity, needs, id.as_deref()).await?;
+        identity.reach.permit(state, about, id.as_deref().unwrap_or_default()).await
+    };
+    let permitted = permitted.await;
+    // An agent that waits is parked without: nobody asks who it is.
+    if permitted.is_err() || identity.role != Role::Agent || deed.is_change() {
+        deed.who = Some((&identity).into());
+    }
+    if permitted.is_err() && deed.on.is_none() {
+        deed.on = id.as_deref().map(|id| AuditObject::new(kind_of(route), shown(id)));
+    }
+    permitted?;
+    note_use(state, &identity);
     request.extensions_mut().insert(identity);
-    Ok(request)
+    Ok(())
 }
 
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {

@@ -36,6 +36,8 @@ pub fn needs(method: &Method, route: &str) -> Needs {
         _ if route.starts_with("/auth/") => Needs::Viewer,
         // Names of credentials are nobody's business but the administrator's.
         _ if route.starts_with("/tokens") || route.starts_with("/users") => Needs::Admin,
+        // What everybody does neither.
+        _ if route.starts_with("/audit") => Needs::Admin,
         "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,
         // Whoever is inside a container can do there what he likes.
         "/containers/{id}/exec" => Needs::Operator,
@@ -63,5 +65,6 @@ mod tests {
         }
         assert_eq!(needs(&Method::GET, "/api/v1/tokens"), Needs::Admin);
         assert_eq!(needs(&Method::GET, "/api/v1/users/{id}"), Needs::Admin);
+        assert_eq!(needs(&Method::GET, "/api/v1/audit"), Needs::Admin);
     }
 }

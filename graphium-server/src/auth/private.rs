@@ -18,7 +18,7 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
 /// Writes a file in one step: whoever reads it sees the old or the new content, and nobody but the owner sees any.
 ///
 /// # Errors
-/// What the file system says; the old content is still there then.
+/// What the file system says; the old content is still there then, or the new one, which a loss of power may take back.
 pub fn write(path: &Path, content: &str) -> io::Result<()> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     // A draft that a crash left may have other rights.
@@ -35,5 +35,18 @@ pub fn write(path: &Path, content: &str) -> io::Result<()> {
     written.and_then(|()| fs::rename(&draft, path)).inspect_err(|_| {
         // What nobody but the owner may see does not lie about under another name.
         let _ = fs::remove_file(&draft);
-    })
+    })?;
+    keep_name(path)
+}
+
+/// Waits until the name of a file is on the disk: without that a loss of power brings the old content back.
+#[cfg(unix)]
+fn keep_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn keep_name(_: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
         None => config.data_dir()?.join("agents").join(host.as_str()),
     };
     make_folder(&state_dir)?;
-    let access = credential::find(args.join.as_deref(), config, host, &state_dir)?;
+    let (access, is_kept) = credential::find(args.join.as_deref(), config, host, &state_dir)?;
     let client = Client::of_several(servers.urls().map(|url| (url, access.clone())))?;
     let journal = FileJournal::open(&state_dir).map_err(|error| journal_failed(host, &error))?;
 
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     runtime.block_on(async {
         let stop = signals::stop_requested();
         let environment = Arc::new(TokioEnvironment::new());
-        let link = Arc::new(PulseLink::new(HttpLink::new(client)));
+        let link = Arc::new(PulseLink::new(HttpLink::new(client.clone())));
         let calls = Arc::clone(&link);
         let agent = Agent::new(link, Arc::new(engine.runtime()), environment, Box::new(journal), settings);
         if let Some(manager) = &manager {
@@ -140,6 +140,7 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
         tokio::select! {
             ended_so = agent.run(is_asked_to_end) => ended_so.map(|()| Exit::Ok).map_err(|error| ended(host, error)),
             () = watched(manager.as_deref(), async || calls.silence() < STUCK) => Ok(Exit::Failed),
+            never = credential::stay_fresh(&client, host, &state_dir, is_kept) => match never {},
         }
     })
 }

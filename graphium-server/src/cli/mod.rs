@@ -5,6 +5,7 @@ mod agent;
 mod allow;
 mod apply;
 mod asked;
+mod audit;
 mod completions;
 pub(crate) mod connect;
 mod duration;
@@ -88,6 +89,7 @@ enum Command {
     Import(import::ImportArgs),
     Orphans(orphans::OrphansArgs),
     Events(events::EventsArgs),
+    Audit(audit::AuditArgs),
     Token(token::TokenArgs),
     User(user::UserArgs),
     Store(store::StoreArgs),
@@ -160,6 +162,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Orphans(args) => orphans::run(&args, &config()?, output),
         Command::Task(args) => task::run(&args, &config()?, output),
         Command::Events(args) => events::run(&args, &config()?, output),
+        Command::Audit(args) => audit::run(&args, &config()?, output),
         Command::Token(args) => token::run(&args, &config()?, output),
         Command::User(args) => user::run(&args, &config()?, output),
         Command::Store(args) => store::run(&args, &config()?, output),

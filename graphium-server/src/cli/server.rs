@@ -40,6 +40,9 @@ pub(crate) struct ServerArgs {
     /// After how long without a word from its agent a host counts as offline: 10s to 1h, the same for all servers on one store
     #[arg(long, env = "GRAPHIUM_OFFLINE_AFTER", default_value = "15s", value_name = "TIME", value_parser = offline_after)]
     offline_after: Duration,
+    /// How long an agent's token is good: 1h to ten years. The agent replaces it when a third of that is left
+    #[arg(long, env = "GRAPHIUM_AGENT_TOKEN_LIFETIME", default_value = "90d", value_name = "TIME", value_parser = agent_token_lifetime)]
+    agent_token_lifetime: Duration,
     #[command(flatten)]
     allow: AllowArgs,
     #[command(flatten)]
@@ -98,6 +101,18 @@ fn offline_after(text: &str) -> Result<Duration, String> {
     ))
 }
 
+/// An agent calls every few seconds, but may be away for a while.
+const AGENT_TOKEN_LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(3600)..=Duration::from_secs(10 * 366 * 86_400);
+
+fn agent_token_lifetime(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    if AGENT_TOKEN_LIFETIME.contains(&time) {
+        return Ok(time);
+    }
+    Err(format!("an agent's token is good for 1h at least, and for ten years at most; not for {text}"))
+}
+
 /// How long what is over is kept. What a stack is or did last is kept in any case.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Retention")]
@@ -114,6 +129,12 @@ struct RetentionArgs {
     /// How many events are kept at most
     #[arg(long, env = "GRAPHIUM_MAX_EVENTS", default_value_t = Retention::default().max_events, value_name = "NUMBER")]
     max_events: u64,
+    /// How long the audit is kept
+    #[arg(long, env = "GRAPHIUM_KEEP_AUDIT", default_value = "400d", value_name = "TIME", value_parser = duration::parse)]
+    keep_audit: Duration,
+    /// How many entries of the audit are kept at most [default: 1000000, of a store that servers share 50000]
+    #[arg(long, env = "GRAPHIUM_MAX_AUDIT", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    max_audit: Option<u64>,
 }
 
 impl RetentionArgs {
@@ -123,6 +144,8 @@ impl RetentionArgs {
             max_tasks: self.max_tasks,
             events: self.keep_events,
             max_events: self.max_events,
+            audit: self.keep_audit,
+            max_audit: self.max_audit,
             ..Retention::default()
         }
     }
@@ -143,6 +166,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         options.settings.offline_after = args.offline_after;
         options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();
+        options.settings.agents_credential = args.agent_token_lifetime;
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
         let manager = Manager::find();
@@ -251,9 +275,19 @@ mod tests {
     fn without_a_flag_the_library_decides_what_is_kept() {
         assert_eq!(Line::try_parse_from(["server"]).unwrap().args.retention(), Retention::default());
         let flags = ["server", "--keep-tasks", "1h", "--max-tasks", "2", "--keep-events", "3s", "--max-events", "4"];
+        let flags = flags.into_iter().chain(["--keep-audit", "2d", "--max-audit", "5"]);
         let kept = Line::try_parse_from(flags).unwrap().args.retention();
         let (hour, seconds) = (Duration::from_secs(3600), Duration::from_secs(3));
-        let wanted = Retention { tasks: hour, max_tasks: 2, events: seconds, max_events: 4, ..Retention::default() };
+        let audit = Duration::from_secs(2 * 86_400);
+        let wanted = Retention {
+            tasks: hour,
+            max_tasks: 2,
+            events: seconds,
+            max_events: 4,
+            audit,
+            max_audit: Some(5),
+            ..Retention::default()
+        };
         assert_eq!(kept, wanted);
     }
 }

@@ -4,7 +4,10 @@ use super::{
     ClientError,
     servers::{Access, Server, Servers},
 };
-use crate::api::{problem::Problem, wire::Listing};
+use crate::{
+    api::{problem::Problem, wire::Listing},
+    protocol,
+};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, sync::Arc, time::Duration};
@@ -56,6 +59,15 @@ impl Client {
     /// The address of the server that is asked at present, without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.servers.present().base_url()
+    }
+
+    /// What every server is shown from now on.
+    pub fn show(&self, token: &str) {
+        self.servers.all().for_each(|server| server.show(token));
+    }
+
+    pub(super) fn due(&self) -> &tokio::sync::Notify {
+        &self.servers.present().due
     }
 
     pub(super) fn has_several(&self) -> bool {
@@ -228,7 +240,7 @@ impl Call {
             })
         };
         let mut request = self.request.try_clone().ok_or_else(unsound)?;
-        if let Some(token) = &server.token {
+        if let Some(token) = server.token() {
             request = request.bearer_auth(token);
         }
         let mut request = request.build().map_err(unreachable)?;
@@ -237,6 +249,9 @@ impl Call {
             *request.body_mut() = body;
         }
         let response = server.http.execute(request).await.map_err(unreachable)?;
+        if response.headers().get(protocol::CREDENTIAL).is_some_and(|due| due == "due") {
+            server.due.notify_one();
+        }
         if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }

@@ -4,6 +4,7 @@
 
 mod adoptions;
 mod call;
+mod credential;
 mod error;
 mod estate;
 mod events;
@@ -19,6 +20,7 @@ mod tasks;
 
 pub use adoptions::AdoptRequest;
 pub use call::Client;
+pub use credential::{CredentialError, keep_credential_fresh, replace_credential};
 pub use error::ClientError;
 pub use exec::ExecSocket;
 pub use link::HttpLink;

@@ -1,11 +1,22 @@
 //! Who may log in, and logging in.
 
-use super::{Client, ClientError};
-use crate::api::wire::{
-    Caller, IssuedToken, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest, UserView,
+use super::{
+    Client, ClientError,
+    call::{Call, reason},
 };
-use graphium_core::id::HostId;
+use crate::api::wire::{
+    AuditList, Caller, IssuedToken, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest,
+    UserView,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use graphium_core::{control::AuditEntry, id::HostId};
+use jiff::Timestamp;
 use reqwest::Method;
+use std::time::Duration;
+
+/// How long all of the audit may take to come.
+const EXPORT: Duration = Duration::from_secs(3600);
 
 impl Client {
     /// Logs somebody in; the answer alone holds the session's token.
@@ -49,6 +60,86 @@ impl Client {
     pub async fn join(&self, code: &str, host: &HostId) -> Result<IssuedToken, ClientError> {
         let request = JoinRequest { code: code.to_owned(), host: host.clone() };
         self.call(Method::POST, &["auth", "join"]).body(&request).json().await
+    }
+
+    /// Waits until a server has said that the agent's token, which this client shows, is to be replaced.
+    ///
+    /// Cancellation: what was said is told to the next that waits.
+    pub async fn credential_is_due(&self) {
+        self.due().notified().await;
+    }
+
+    /// Gets the agent of a host the successor of its token. This client goes on with the one that it has, which is good until the other
+    /// was used: keep the new one first, then [`show`](Self::show) it.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] where it is not to be replaced now, and what any call can fail with.
+    pub async fn replace_credential(&self, host: &HostId) -> Result<IssuedToken, ClientError> {
+        self.agents_call(Method::POST, &["agents", host.as_str(), "credential"]).json().await
+    }
+
+    /// Has the agent of a host replace its token when it calls next.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] where it has none, and what any call can fail with.
+    pub async fn rotate_credential(&self, host: &str) -> Result<(), ClientError> {
+        self.call(Method::POST, &["hosts", host, "rotate"]).done().await
+    }
+
+    /// What was done, the newest first: since a time, and of one person or token; at most so many.
+    ///
+    /// # Errors
+    /// What any call can fail with.
+    pub async fn audit(
+        &self,
+        since: Option<Timestamp>,
+        user: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, ClientError> {
+        const PAGE: usize = 500;
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let limit = (most - all.len()).clamp(1, PAGE);
+            let mut call = self.audited(since, user, "json").query("limit", &limit.to_string());
+            if let Some(cursor) = &cursor {
+                call = call.query("cursor", cursor);
+            }
+            let AuditList { entries, next } = call.json().await?;
+            all.extend(entries);
+            if all.len() >= most || next.is_none() || next == cursor {
+                all.truncate(most);
+                return Ok(all);
+            }
+            cursor = next;
+        }
+    }
+
+    /// All of it as NDJSON, the oldest first, piece by piece as it comes.
+    ///
+    /// # Errors
+    /// What any call can fail with; a piece that does not come means that it broke off.
+    pub async fn audit_lines(
+        &self,
+        since: Option<Timestamp>,
+        user: Option<&str>,
+    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
+        let response = self.audited(since, user, "ndjson").deadline(EXPORT).send().await?;
+        let url = response.url().path().to_owned();
+        Ok(response.bytes_stream().map(move |piece| {
+            piece.map_err(|error| ClientError::Unreachable { url: url.clone(), reason: reason(&error) })
+        }))
+    }
+
+    fn audited(&self, since: Option<Timestamp>, user: Option<&str>, format: &str) -> Call {
+        let mut call = self.call(Method::GET, &["audit"]).query("format", format);
+        if let Some(since) = since {
+            call = call.query("since", &since.to_string());
+        }
+        if let Some(user) = user {
+            call = call.query("user", user);
+        }
+        call
     }
 
     /// Everybody who may log in.

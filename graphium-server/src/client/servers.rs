@@ -5,9 +5,13 @@ use crate::tls::{self, Pin, pinned};
 use reqwest::Url;
 use std::{
     fmt,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -50,11 +54,13 @@ pub(super) struct Servers {
 pub(super) struct Server {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
-    pub(super) token: Option<String>,
+    token: Arc<RwLock<Option<String>>>,
+    /// Woken when a server says that the token is to be replaced.
+    pub(super) due: Arc<Notify>,
 }
 
 impl Server {
-    fn new(base_url: &str, access: Access) -> Result<Self, ClientError> {
+    fn new(base_url: &str, access: Access, due: Arc<Notify>) -> Result<Self, ClientError> {
         let Access { token, pin } = access;
         let address = |reason: String| ClientError::Address { url: base_url.to_owned(), reason };
         let base = Url::parse(base_url.trim_end_matches('/')).map_err(|error| address(error.to_string()))?;
@@ -77,7 +83,17 @@ impl Server {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| address(reason(&error)))?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, token: Arc::new(RwLock::new(token)), due })
+    }
+
+    /// What it is shown.
+    pub(super) fn token(&self) -> Option<String> {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it is shown from now on.
+    pub(super) fn show(&self, token: &str) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(token.to_owned());
     }
 
     /// Its address, without a slash at its end.
@@ -91,8 +107,9 @@ impl Servers {
         let mut servers = servers.into_iter();
         let none = || ClientError::Address { url: String::new(), reason: "none was named".to_owned() };
         let (url, token) = servers.next().ok_or_else(none)?;
-        let first = Server::new(url, token)?;
-        let others = servers.map(|(url, token)| Server::new(url, token)).collect::<Result<_, _>>()?;
+        let due = Arc::new(Notify::new());
+        let first = Server::new(url, token, Arc::clone(&due))?;
+        let others = servers.map(|(url, token)| Server::new(url, token, Arc::clone(&due))).collect::<Result<_, _>>()?;
         Ok(Self { first, others, left: AtomicUsize::new(0) })
     }
 

@@ -107,6 +107,9 @@ impl Web {
             .map_err(|error| Problem::new(400, "bad-query", format!("this address is none: {error}")))?;
         *request.headers_mut() = headers;
         request.extensions_mut().insert(Known(user.hash.clone()));
+        if let Some(peer) = user.peer {
+            request.extensions_mut().insert(peer);
+        }
         request.extensions_mut().insert(Limits::default());
         match self.api.clone().oneshot(request).await {
             Ok(response) => Ok(response),

@@ -10,7 +10,7 @@ use super::{
     shell::{Failure, show},
 };
 use crate::{
-    api::problem::Problem,
+    api::{Peer, problem::Problem},
     auth::{Token, of_hash},
     serve::Limits,
 };
@@ -46,6 +46,8 @@ pub(super) struct User {
     /// What a form of this session bears.
     pub(super) csrf: String,
     pub(super) session: Token,
+    /// From where the present request came.
+    pub(super) peer: Option<Peer>,
 }
 
 impl User {
@@ -71,7 +73,8 @@ impl User {
 
 /// Runs before every page but the one for logging in.
 pub(super) async fn guard(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let user = match user(&web, request.headers()).await {
+    let peer = request.extensions().get::<Peer>().copied();
+    let user = match user(&web, request.headers(), peer).await {
         Ok(Some(user)) => user,
         Ok(None) => return stranger(&request),
         Err(problem) => return show(Failure(problem), None),
@@ -101,7 +104,7 @@ fn stranger(request: &Request) -> Response {
     show(Failure(Problem::new(401, "not-logged-in", "the session has ended: log in again")), None)
 }
 
-async fn user(web: &Web, headers: &HeaderMap) -> Result<Option<User>, Problem> {
+async fn user(web: &Web, headers: &HeaderMap, peer: Option<Peer>) -> Result<Option<User>, Problem> {
     let Some(session) = session(headers) else { return Ok(None) };
     let Some(hash) = web.sessions.find(&session, Instant::now()) else { return Ok(None) };
     match of_hash(&web.state, hash).await {
@@ -111,6 +114,7 @@ async fn user(web: &Web, headers: &HeaderMap) -> Result<Option<User>, Problem> {
             role: identity.role,
             csrf: csrf(&session),
             session,
+            peer,
         })),
         // The token was revoked.
         Ok(_) => Ok(None),

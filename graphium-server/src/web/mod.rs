@@ -64,6 +64,7 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/stream", get(pages::events::stream))
         .route("/web/orphans", get(pages::orphans::list))
         .route("/web/orphans/remove", post(pages::orphans::remove))
+        .route("/web/audit", get(pages::audit::list))
         .route("/web/tokens", get(pages::tokens::list).post(pages::tokens::create))
         .route("/web/tokens/{id}/revoke", post(pages::tokens::revoke));
     let guarded = Router::new()

@@ -39,7 +39,10 @@ const MENU: [Entry; 7] = [
     Entry { place: "events", href: "/web/events", name: "Events" },
     Entry { place: "orphans", href: "/web/orphans", name: "Orphans" },
 ];
-const TOKENS: Entry = Entry { place: "tokens", href: "/web/tokens", name: "Tokens" };
+const ADMINISTRATORS: [Entry; 2] = [
+    Entry { place: "tokens", href: "/web/tokens", name: "Tokens" },
+    Entry { place: "audit", href: "/web/audit", name: "Audit" },
+];
 
 impl Shell {
     /// Around a page that nothing renews.
@@ -68,8 +71,8 @@ impl Shell {
 
     /// The menu of whoever is logged in.
     pub(super) fn menu(&self) -> Vec<Entry> {
-        let tokens = self.may_administer().then_some(TOKENS);
-        MENU.into_iter().chain(tokens).collect()
+        let more = self.may_administer().then_some(ADMINISTRATORS);
+        MENU.into_iter().chain(more.into_iter().flatten()).collect()
     }
 
     /// Whether the user may change anything: whoever may not is shown no buttons.

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     claims: Gauge,
     streams: Gauge,
+    audit_lost: Counter,
     begun: f64,
     /// What there was when somebody asked last.
     estate: Mutex<Option<(Instant, Estate)>>,
@@ -110,11 +111,13 @@ impl Default for Metrics {
         registry.register("graphium_agent_polls_parked", "Questions of agents that wait for an answer", polls.clone());
         let claims = polls.get_or_create_owned(&Polled { poll: "claim" });
         let streams = polls.get_or_create_owned(&Polled { poll: "streams" });
+        let audit_lost = Counter::default();
+        registry.register("graphium_audit_lost", "Entries of the audit that could not be written", audit_lost.clone());
         let build = Family::<Version, Gauge>::default();
         build.get_or_create_owned(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("graphium_build_info", "Always 1; the version is a label", build);
         let begun = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        Self { registry, requests, seconds, in_flight, claims, streams, begun, estate: Mutex::default() }
+        Self { registry, requests, seconds, in_flight, claims, streams, audit_lost, begun, estate: Mutex::default() }
     }
 }
 
@@ -129,6 +132,11 @@ impl Metrics {
         let (method, route) = (name(method), route.map_or("other", MatchedPath::as_str).to_owned());
         self.seconds.get_or_create(&Asked { method, route: route.clone() }).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answered { method, route, status: status.as_u16() }).inc();
+    }
+
+    /// An entry of the audit could not be written.
+    pub(super) fn audit_lost(&self) {
+        self.audit_lost.inc();
     }
 
     /// An agent waits for work.

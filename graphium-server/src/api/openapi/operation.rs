@@ -30,6 +30,8 @@ pub struct Operation {
     pub own_problems: &'static [Codes],
     /// Whether an `Idempotency-Key` is honoured.
     pub is_repeatable: bool,
+    /// Whether it changes something, where its method says otherwise.
+    pub changes: Option<bool>,
 }
 
 /// A status, and the codes of problems that come with it.
@@ -85,6 +87,7 @@ impl Operation {
             answers: &[],
             own_problems: &[],
             is_repeatable: false,
+            changes: None,
         }
     }
 
@@ -132,6 +135,29 @@ impl Operation {
 
     pub(super) const fn fails(self, own_problems: &'static [Codes]) -> Self {
         Self { own_problems, ..self }
+    }
+
+    /// One that changes nothing, although its method does elsewhere.
+    pub(super) const fn changes_nothing(self) -> Self {
+        Self { changes: Some(false), ..self }
+    }
+
+    /// One of the agents' protocol that is more than work on tasks.
+    pub(super) const fn changes_something(self) -> Self {
+        Self { changes: Some(true), ..self }
+    }
+
+    /// Whether it changes something that people want to know of: each time it is an entry of the audit. What agents tell of their tasks is
+    /// none: that is told by events.
+    pub fn is_change(&self) -> bool {
+        let is_agents = || matches!(self.needs(), Needs::Agent | Needs::AgentOrViewer | Needs::AgentOfTask);
+        self.changes.unwrap_or_else(|| self.method != "GET" && !self.is_counted() && !is_agents())
+    }
+
+    /// Whether calls of it are entries of the audit by their number alone: the store's, by other control planes, of which each has an
+    /// audit of its own.
+    pub fn is_counted(&self) -> bool {
+        self.body == Body::StoreCall
     }
 
     /// Who may use it.

@@ -8,10 +8,10 @@ use crate::config::Config;
 use graphium_core::id::HostId;
 use graphium_server::{
     auth,
-    client::{Access, Client, ClientError},
+    client::{Access, Client, ClientError, CredentialError, keep_credential_fresh},
     tls::Pin,
 };
-use std::{fs, path::Path};
+use std::{convert::Infallible, fs, path::Path};
 
 /// The files within the agent's state.
 const TOKEN: &str = "token";
@@ -21,19 +21,43 @@ const JOINED: &str = "joined";
 
 /// What the agent shows its servers, and how it knows them. A token that is named goes before one that is kept, and that before a code
 /// that it was got for: the same command starts the agent again. Another code gets it another token.
-pub(super) fn find(code: Option<&str>, config: &Config, host: &HostId, state_dir: &Path) -> Result<Access, Failure> {
+///
+/// `true` with it: the agent keeps it itself, and replaces it.
+pub(super) fn find(
+    code: Option<&str>,
+    config: &Config,
+    host: &HostId,
+    state_dir: &Path,
+) -> Result<(Access, bool), Failure> {
     let kept = |file: &str| fs::read_to_string(state_dir.join(file)).ok();
     let pin = config.pin.or_else(|| kept(PIN)?.parse().ok());
     if let Some(token) = &config.token {
-        return Ok(Access { token: Some(token.value.expose().to_owned()), pin });
+        return Ok((Access { token: Some(token.value.expose().to_owned()), pin }, false));
     }
     let is_new = |code: &str| hash(code).is_some_and(|hash| kept(JOINED).is_none_or(|kept| kept.trim() != hash));
     if let Some(token) = kept(TOKEN).and_then(|text| auth::Token::parse(&text))
         && !code.is_some_and(is_new)
     {
-        return Ok(Access { token: Some(token.reveal().to_owned()), pin });
+        return Ok((Access { token: Some(token.reveal().to_owned()), pin }, true));
     }
-    join(code.ok_or_else(|| missing(host))?, config, host, state_dir)
+    Ok((join(code.ok_or_else(|| missing(host))?, config, host, state_dir)?, true))
+}
+
+/// Replaces the token that the agent keeps whenever its server says so. One that was named by hand is left to whoever named it.
+pub(super) async fn stay_fresh(client: &Client, host: &HostId, state_dir: &Path, is_kept: bool) -> Infallible {
+    if !is_kept {
+        client.credential_is_due().await;
+        tracing::warn!(%host, "the agent's token is to be replaced; it was named by hand, so replace it by hand: graphium host add {host}");
+        return std::future::pending().await;
+    }
+    let path = state_dir.join(TOKEN);
+    let keep = |token: &str| auth::write_private(&path, token);
+    let tell = |replaced: Result<bool, CredentialError>| match replaced {
+        Ok(true) => tracing::info!(%host, "the agent has another token, and keeps it"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%host, "the agent goes on with the token that it has, and asks again: {error}"),
+    };
+    keep_credential_fresh(client, host, keep, tell).await
 }
 
 fn join(code: &str, config: &Config, host: &HostId, state_dir: &Path) -> Result<Access, Failure> {

@@ -52,6 +52,8 @@ enum HostCommand {
     Activate(Named),
     /// Places nothing new on a host; what runs there stays
     Maintenance(Named),
+    /// Has the agent of a host replace the token that it keeps, when it calls next
+    Rotate(Named),
     /// Forgets a host; refused while containers of ours are there
     Remove(Named),
 }
@@ -81,6 +83,19 @@ pub(crate) fn run(args: &HostArgs, config: &Config, output: &mut Output) -> Resu
             HostCommand::Drain(args) => return drain::run(&client, &args.host, args.wait, format, output).await,
             HostCommand::Activate(named) => (&named.host, HostStatus::Active),
             HostCommand::Maintenance(named) => (&named.host, HostStatus::Maintenance),
+            HostCommand::Rotate(named) => {
+                client.rotate_credential(&named.host).await?;
+                match format {
+                    Format::Json => output.json(&json!({"@id": named.host, "rotates": true}))?,
+                    Format::Table | Format::Wide => {
+                        output.line(format_args!(
+                            "the agent of host `{}` replaces its token when it calls next",
+                            named.host
+                        ))?;
+                    }
+                }
+                return Ok(Exit::Ok);
+            }
             HostCommand::Remove(named) => {
                 client.remove_host(&named.host).await?;
                 match format {

@@ -2,7 +2,12 @@
 
 use super::query;
 use crate::{
-    api::{Peer, people, problem::Problem},
+    api::{
+        Peer,
+        audit::{Deed, Told},
+        people,
+        problem::Problem,
+    },
     auth::{hash_of, of_hash},
     serve::Limits,
     web::{
@@ -18,10 +23,10 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use graphium_core::control::Role;
+use graphium_core::control::{AuditActor, Role};
 use std::time::Instant;
 
 #[derive(Template)]
@@ -63,16 +68,29 @@ pub(in crate::web) async fn enter(State(web): State<Web>, request: Request) -> R
         ("", "") => return Ok(page(&form, Some("give your name and password, or a token".to_owned()))),
         ("", name) => {
             let request = people::named(name.to_owned(), form.text("password").to_owned());
-            match people::open_session(&web.state, Peer::address(&parts.extensions), request).await {
+            let opened = people::open_session(&web.state, Peer::address(&parts.extensions), request).await;
+            let told = people::login_told(&web.state, name, opened.as_ref()).await;
+            let refusal = opened.as_ref().err();
+            note(&web, &parts.extensions, "logIn", told, refusal).await;
+            match opened {
                 Ok(session) => hash_of(&session.token),
                 Err(problem) if problem.status < 500 => return Ok(page(&form, Some(problem.detail))),
                 Err(problem) => return Err(problem.into()),
             }
         }
-        (token, _) => hash_of(token),
+        (token, _) => {
+            let Some(hash) = hash_of(token) else {
+                return Ok(page(&form, Some("this is no token: one begins with gph_".to_owned())));
+            };
+            // Another than an agent's is a login, too.
+            let shown = of_hash(&web.state, hash.clone()).await;
+            let who = shown.as_ref().ok().filter(|identity| identity.role != Role::Agent).map(AuditActor::from);
+            note(&web, &parts.extensions, "logIn", Told { who, on: None }, shown.as_ref().err()).await;
+            Some(hash)
+        }
     };
     let Some(hash) = hash else {
-        return Ok(page(&form, Some("this is no token: one begins with gph_".to_owned())));
+        return Err(Problem::new(500, "internal", "a session was opened without a token").into());
     };
     match of_hash(&web.state, hash).await {
         Ok(identity) if identity.role == Role::Agent => {
@@ -82,6 +100,23 @@ pub(in crate::web) async fn enter(State(web): State<Web>, request: Request) -> R
         Err(problem) if problem.status == 401 => Ok(page(&form, Some(problem.detail))),
         Err(problem) => Err(problem.into()),
     }
+}
+
+/// Tells the audit of what the page has done by other ways than the API.
+pub(super) async fn note(
+    web: &Web,
+    extensions: &Extensions,
+    operation: &'static str,
+    told: Told,
+    refusal: Option<&Problem>,
+) {
+    let from = extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let mut response = match refusal {
+        Some(problem) => problem.clone().into_response(),
+        None => StatusCode::OK.into_response(),
+    };
+    *Told::of(&mut response) = told;
+    web.state.trail.note(Deed::new(operation, from), &mut response).await;
 }
 
 /// Begins a session for whoever has shown the token of that hash, and leads on.
@@ -102,13 +137,17 @@ pub(in crate::web) async fn leave(
     State(web): State<Web>,
     Extension(user): Extension<User>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Failure> {
     web.sessions.close(&user.session);
     // The session of a person is over everywhere; a token that was shown is its owner's to end.
     if let Ok(identity) = of_hash(&web.state, user.hash).await
         && identity.user.is_some()
     {
-        people::end_session(&web.state, &identity).await?;
+        let ended = people::end_session(&web.state, &identity).await;
+        let told = Told { who: Some((&identity).into()), on: None };
+        note(&web, &extensions, "logOut", told, ended.as_ref().err()).await;
+        ended?;
     }
     let mut response = Redirect::to("/web/login").into_response();
     set_cookie(&mut response, "", 0, web.is_encrypted(&headers));

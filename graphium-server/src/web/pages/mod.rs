@@ -1,6 +1,7 @@
 //! The pages, one file each.
 
 pub(super) mod acts;
+pub(super) mod audit;
 pub(super) mod containers;
 pub(super) mod dashboard;
 pub(super) mod deploy;

@@ -1,8 +1,8 @@
 //! Making the first administrator, with the link that the server's first start prints.
 
-use super::login::logged_in;
+use super::login::{logged_in, note};
 use crate::{
-    api::{Peer, people},
+    api::{Peer, audit::Told, people},
     auth::hash_of,
     serve::Limits,
     web::{
@@ -19,6 +19,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use graphium_core::control::AuditObject;
 
 #[derive(Template)]
 #[template(path = "setup.html")]
@@ -54,13 +55,19 @@ pub(in crate::web) async fn make(
     if password != form.text("again") {
         return Ok(page(code, &name, Some((422, "the two passwords differ".to_owned()))));
     }
-    match people::first_admin(&web.state, &code, name.clone(), password.clone()).await {
+    let made = people::first_admin(&web.state, &code, name.clone(), password.clone()).await;
+    let on = made.as_ref().ok().map(|user| AuditObject::new("user", user.name.as_str()));
+    note(&web, &parts.extensions, "setUp", Told { who: None, on }, made.as_ref().err()).await;
+    match made {
         Ok(_) => {}
         Err(problem) if problem.status < 500 => return Ok(page(code, &name, Some((problem.status, problem.detail)))),
         Err(problem) => return Err(problem.into()),
     }
     let address = Peer::address(&parts.extensions);
-    let session = people::open_session(&web.state, address, people::named(name, password)).await?;
+    let opened = people::open_session(&web.state, address, people::named(name.clone(), password)).await;
+    let told = people::login_told(&web.state, &name, opened.as_ref()).await;
+    note(&web, &parts.extensions, "logIn", told, opened.as_ref().err()).await;
+    let session = opened?;
     let hash = hash_of(&session.token).unwrap_or_default();
     Ok(logged_in(&web, &parts.headers, &hash, "/web/")?)
 }

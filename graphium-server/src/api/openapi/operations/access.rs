@@ -107,6 +107,14 @@ pub(super) const OTHERS: &[Op] = &[
             (500, &["internal", "store-corrupt"]),
             (503, &["store-unavailable", "stopping"]),
         ]),
+    Op::get("/api/v1/audit", "readAudit", "Who did what, from where, with what result; the newest first")
+        .of(P)
+        .about(
+            "With `Accept: application/x-ndjson` or `format=ndjson` all of it, one entry a line, the oldest first. `since` and `user` \
+             leave others out.",
+        )
+        .query(&["page.Paging", "audit.Filter"])
+        .answers(&[Json(200, "AuditList"), Text(200, "application/x-ndjson")]),
     Op::get("/api/v1/events", "readEvents", "Events: as Server-Sent Events, or as a list")
         .of(E)
         .about(

@@ -2,7 +2,7 @@
 
 use super::Operation as Op;
 use crate::api::openapi::operation::{
-    Answer::{Empty, Json, WebSocket},
+    Answer::{At, Empty, Json, WebSocket},
     Body, Codes,
 };
 
@@ -23,6 +23,15 @@ pub(super) const AGENTS: &[Op] = &[
     .takes(Body::Json("SessionRequest"))
     .answers(&[Json(200, "SessionGrant")])
     .fails(&[SESSION, (422, &["ids-differ", "rejected"])]),
+    Op::call("/api/v1/agents/{id}/credential", "replaceCredential", "Gives an agent the successor of its token")
+        .of(A)
+        .about(
+            "For the agent's own token alone, and when an answer has said `Graphium-Credential: due`. The one before is good until this one \
+             was used.",
+        )
+        .changes_something()
+        .answers(&[At(201, "IssuedToken")])
+        .fails(&[NONE, (409, &["credential-not-due", "changed-meanwhile"]), (422, &["rejected"])]),
     Op::call("/api/v1/agents/{id}/claim", "claimTasks", "Asks for work, and waits for it")
         .of(A)
         .query(&["agents.ClaimQuery"])

@@ -75,6 +75,14 @@ pub(super) const HOSTS: &[Op] = &[
         .of(H)
         .answers(&[Json(200, "Host")])
         .fails(&[NONE, MEANWHILE]),
+    Op::post(
+        "/api/v1/hosts/{id}/rotate",
+        "rotateCredential",
+        "Has the agent of a host replace its token when it calls next",
+    )
+    .of(H)
+    .answers(&[Empty(204)])
+    .fails(&[NONE, MEANWHILE]),
 ];
 
 pub(super) const CONTAINERS: &[Op] = &[

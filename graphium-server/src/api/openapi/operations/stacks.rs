@@ -63,6 +63,7 @@ pub(super) const STACKS: &[Op] = &[
         .answers(&[Either(200, "DifferenceView", "LiveDifferenceView")])
         .fails(&[(404, &["not-found", "no-such-revision"])]),
     Op::post("/api/v1/stacks/{id}/diff", "compareDocument", "What differs between a revision and a document")
+        .changes_nothing()
         .of(S)
         .query(&["revisions.FromQuery"])
         .takes(Body::Document)
@@ -98,6 +99,7 @@ const ACT: &[Codes] = &[NO_STACK, (409, &["stack-deleting", "nothing-deployed", 
 
 pub(super) const PLANS: &[Op] = &[
     Op::post("/api/v1/stacks/plan", "planStack", "What a deployment would do; nothing is stored")
+        .changes_nothing()
         .of(P)
         .about("Without values of variables, headers and drivers' options.")
         .query(&["submission.DeployQuery"])
@@ -105,6 +107,7 @@ pub(super) const PLANS: &[Op] = &[
         .answers(&[Json(200, "SealedPlan")])
         .fails(&[(409, &["stack-deleting"])]),
     Op::post("/api/v1/stacks/plan/save", "savePlan", "The same with all that is needed to carry it out later")
+        .changes_nothing()
         .of(P)
         .about("It holds the values of variables; references to secrets stay references.")
         .query(&["submission.DeployQuery"])
@@ -121,6 +124,7 @@ pub(super) const PLANS: &[Op] = &[
         "validateStack",
         "Whether a deployment would be accepted, with all that was found",
     )
+    .changes_nothing()
     .of(P)
     .query(&["submission.DeployQuery"])
     .takes(Body::Document)
