@@ -33,6 +33,7 @@ mod reserve;
 mod retention;
 mod revision;
 mod rollback;
+mod secrets;
 mod settle;
 mod shown;
 mod stacks;
@@ -59,6 +60,7 @@ pub use policy::{MAX_RESCHEDULE_AFTER, PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use reschedule::Away;
 pub use retention::Retention;
+pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 pub use tokens::Redeemed;
@@ -68,6 +70,7 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId, StackId},
+    secret::SecretSealer,
     store::{Expect, TaskStore},
     stream::StreamExchange,
 };
@@ -75,7 +78,7 @@ use jiff::Timestamp;
 use presence::Presence;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -120,6 +123,8 @@ pub struct Control {
     /// Wakes the monitor.
     wake: event_listener::Event,
     streams: Arc<StreamExchange>,
+    /// Seals and opens secrets; unset: there are none.
+    sealer: OnceLock<Arc<dyn SecretSealer>>,
     state: Mutex<State>,
 }
 
@@ -181,6 +186,7 @@ impl Control {
             planning: futures::lock::Mutex::default(),
             observing: futures::lock::Mutex::default(),
             wake: event_listener::Event::new(),
+            sealer: OnceLock::new(),
             state: Mutex::new(state),
         };
         control.recall_hosts().await?;

@@ -4,7 +4,7 @@ use super::{Device, Logging, PullPolicy, TextMap, Ulimit};
 use crate::id::HostId;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One container of a stack, with everything that its document says about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -163,6 +163,19 @@ impl Container {
     pub fn is_replicated(&self) -> bool {
         self.replicas.is_some_and(|count| count > 1)
     }
+
+    /// The names of the secrets that it asks for, as variables or as files.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let variables = self.environment.iter().filter_map(|variable| match &variable.value {
+            EnvValue::FromSecret(name) => Some(name),
+            EnvValue::Literal(_) | EnvValue::FromHost(_) => None,
+        });
+        let files = self.volume_mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Secret { source } => Some(source),
+            MountKind::Volume { .. } | MountKind::Bind { .. } | MountKind::Tmpfs { .. } => None,
+        });
+        variables.chain(files).cloned().collect()
+    }
 }
 
 /// A port of a container.
@@ -217,7 +230,7 @@ pub struct EnvVar {
 }
 
 /// Where the value of a variable comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnvValue {
     /// The document.
     #[serde(rename = "value")]
@@ -228,6 +241,17 @@ pub enum EnvValue {
     /// A fact of the host (`name`, `address`), resolved by the agent.
     #[serde(rename = "fromHost")]
     FromHost(String),
+}
+
+impl fmt::Debug for EnvValue {
+    /// Without a value: it may have been a secret's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(_) => f.write_str("Literal(…)"),
+            Self::FromSecret(name) => f.debug_tuple("FromSecret").field(name).finish(),
+            Self::FromHost(fact) => f.debug_tuple("FromHost").field(fact).finish(),
+        }
+    }
 }
 
 /// Something mounted into a container.
@@ -242,6 +266,13 @@ pub struct Mount {
     /// Without the right to write.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
+}
+
+impl Mount {
+    /// Whether it is the file of the secret of that name.
+    pub fn is_of_secret(&self, name: &str) -> bool {
+        matches!(&self.kind, MountKind::Secret { source } if source == name)
+    }
 }
 
 /// What is mounted.
@@ -270,6 +301,11 @@ pub enum MountKind {
         /// Make the folder where it is missing.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         create_host_path: bool,
+    },
+    /// A secret, as a file that its container alone has; the agent asks for it at the last moment.
+    Secret {
+        /// The name of the secret.
+        source: String,
     },
     /// Memory.
     Tmpfs {

@@ -18,7 +18,7 @@ pub use engine::{Device, Logging, PullPolicy, Ulimit};
 use crate::id::{HostId, StackId};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A map of text; in a [canonical](Stack::canonical) stack by its keys.
 pub type TextMap = IndexMap<String, String>;
@@ -309,6 +309,11 @@ impl Stack {
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().map(AsRef::as_ref).find(|container| container.name == name)
+    }
+
+    /// The names of the secrets that its containers ask for.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        self.containers.iter().flat_map(|container| container.secrets()).collect()
     }
 
     /// The name that a container bears on its engine: `<stack>-<container>`.

@@ -34,11 +34,13 @@ pub enum Kind {
     Holdings,
     /// A person who may log in.
     User,
+    /// A secret, sealed.
+    Secret,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Stack,
         Self::Revision,
         Self::Deployment,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Forgotten,
         Self::Holdings,
         Self::User,
+        Self::Secret,
     ];
 
     /// The name as it is stored.
@@ -64,6 +67,7 @@ impl Kind {
             Self::Forgotten => "forgotten",
             Self::Holdings => "holdings",
             Self::User => "user",
+            Self::Secret => "secret",
         }
     }
 }

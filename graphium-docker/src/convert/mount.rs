@@ -29,6 +29,8 @@ pub(super) fn mounts(mounts: &[Mount], api: ApiVersion) -> Result<Mounted, Runti
             MountKind::Bind { source, propagation, create_host_path: true } => {
                 mounted.binds.push(bind_line(mount, source, propagation.as_deref())?);
             }
+            // It is put into the container when that is made.
+            MountKind::Secret { .. } => {}
             kind => mounted.mounts.push(engine_mount(mount, kind, api)?),
         }
     }
@@ -70,6 +72,8 @@ fn engine_mount(mount: &Mount, kind: &MountKind, api: ApiVersion) -> Result<Engi
                 .transpose()?,
             ..base
         },
+        // None of the engine's.
+        MountKind::Secret { .. } => base,
         MountKind::Tmpfs { size, mode } => EngineMount {
             typ: Some(MountType::TMPFS),
             tmpfs_options: (size.is_some() || mode.is_some()).then(|| MountTmpfsOptions {
