@@ -18,6 +18,7 @@ mod reach;
 mod roles;
 mod routes;
 mod schemas;
+mod secrets;
 mod servers;
 mod streams;
 mod tls;

@@ -28,6 +28,7 @@ mod refusal;
 mod repeat;
 mod revisions;
 mod router;
+mod secrets;
 mod socket;
 mod stacks;
 mod state;

@@ -2,7 +2,7 @@
 
 use super::{
     AppState, adoptions, agents, containers, deployments, events, exec, health, hosts, logs, metrics, openapi, orphans,
-    people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    people, plans, problem::Problem, repeat, revisions, secrets, socket, stacks, store, streams, tasks, tokens, trace,
 };
 use crate::{auth, web};
 use axum::{
@@ -58,6 +58,8 @@ pub fn router(state: AppState) -> Router {
         .route("/users", get(people::list).post(people::create))
         .route("/users/{id}", delete(people::remove))
         .route("/users/{id}/password", put(people::reset_password))
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{id}", put(secrets::set).delete(secrets::remove))
         .route("/events", get(events::events))
         .route("/ws", get(socket::events))
         .route("/ws/graph", get(socket::events))
@@ -93,6 +95,7 @@ fn agents() -> Router<AppState> {
     Router::new()
         .route("/tasks/{id}/renew", post(agents::renew_task))
         .route("/tasks/{id}/status", put(agents::report))
+        .route("/tasks/{id}/secrets", post(secrets::grant))
         .route("/agents/{id}/session", post(agents::session))
         .route("/agents/{id}/claim", post(agents::claim))
         .route("/agents/{id}/renew", post(agents::renew))

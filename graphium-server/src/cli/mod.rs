@@ -25,6 +25,7 @@ mod plan;
 mod plan_output;
 mod schema;
 mod screen;
+mod secret;
 mod server;
 mod settings;
 pub(crate) mod signals;
@@ -90,6 +91,7 @@ enum Command {
     Events(events::EventsArgs),
     Token(token::TokenArgs),
     User(user::UserArgs),
+    Secret(secret::SecretArgs),
     Store(store::StoreArgs),
     Doctor(doctor::DoctorArgs),
     Config(settings::ConfigArgs),
@@ -162,6 +164,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Events(args) => events::run(&args, &config()?, output),
         Command::Token(args) => token::run(&args, &config()?, output),
         Command::User(args) => user::run(&args, &config()?, output),
+        Command::Secret(args) => secret::run(&args, &config()?, output),
         Command::Store(args) => store::run(&args, &config()?, output),
         Command::Config(args) => settings::run(&args, &config()?, output),
         Command::Completions(args) => completions::run(&args, Cli::command(), output),

@@ -12,6 +12,7 @@ mod link;
 mod logs;
 mod people;
 mod pulse;
+mod secrets;
 mod servers;
 mod socket;
 mod stacks;
