@@ -82,7 +82,9 @@ pub enum SealError {
     #[error("the key of the secrets cannot be had: {0}")]
     Key(String),
     /// What is kept is not what was sealed.
-    #[error("what the store keeps of the secret `{0}` was not sealed so, with this key: it was changed, or another record was put in its place")]
+    #[error(
+        "what the store keeps of the secret `{0}` was not sealed so, with this key: it was changed, or another record was put in its place"
+    )]
     Broken(String),
 }
 

@@ -65,7 +65,10 @@ async fn a_secret_is_kept_listed_given_another_value_and_forgotten_without_its_v
     let body = json!({"value": VALUE});
     for version in 1..=2 {
         let kept = bed.json(Method::PUT, "/api/v1/secrets/db", Some(body.clone()), 200).await;
-        assert_eq!((&kept["@id"], &kept["version"], &kept["modifiedBy"]), (&json!("db"), &json!(version), &json!("admin")));
+        assert_eq!(
+            (&kept["@id"], &kept["version"], &kept["modifiedBy"]),
+            (&json!("db"), &json!(version), &json!("admin"))
+        );
         answers += &kept.to_string();
     }
     bed.deploy(&asking("shop", "vm1", "db", "other")).await;
@@ -194,7 +197,10 @@ async fn a_plan_warns_of_secrets_that_are_not_there() {
     let document = asking("shop", "vm1", "db", "absent").to_string();
     let plan = bed.admin.plan(document.clone(), &DeployRequest::default()).await.unwrap();
     let warnings: Vec<_> = plan.warnings.iter().filter(|warning| warning.code == "secret-missing").collect();
-    assert!(matches!(&warnings[..], [warning] if warning.message.contains("`absent`") && warning.pointer.contains("volumeMounts")), "{warnings:?}");
+    assert!(
+        matches!(&warnings[..], [warning] if warning.message.contains("`absent`") && warning.pointer.contains("volumeMounts")),
+        "{warnings:?}"
+    );
     assert!(warnings[0].help.as_ref().unwrap().contains("graphium secret set absent"));
     let started = bed.admin.deploy(document, &DeployRequest::default()).await.unwrap();
     assert!(started.warnings.iter().any(|warning| warning.code == "secret-missing"), "{started:?}");
@@ -274,7 +280,8 @@ async fn the_store_has_nothing_that_opens_without_the_key_and_another_key_is_ref
     bed.server.shutdown().await;
 
     // Another server on the same store, whose key is not there: nothing is made and nothing given.
-    let mut options = graphium_server::ServerOptions::new("127.0.0.1:0".parse().unwrap(), &store, folder.path().join("data"));
+    let mut options =
+        graphium_server::ServerOptions::new("127.0.0.1:0".parse().unwrap(), &store, folder.path().join("data"));
     options.notes = None;
     let other = graphium_server::start(options.clone()).await.unwrap();
     let token = std::fs::read_to_string(other.admin_token_file()).unwrap();

@@ -1,6 +1,9 @@
 //! What can be found when a stack is deployed, beside what the reader and the planner find.
 
-use crate::diagnostic::{Explanation, Severity::{Error, Warning}};
+use crate::diagnostic::{
+    Explanation,
+    Severity::{Error, Warning},
+};
 
 /// Every code of deploying, errors first; those of servers, too.
 pub const CODES: &[Explanation] = &[

@@ -60,8 +60,8 @@ pub use policy::{MAX_RESCHEDULE_AFTER, PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use reschedule::Away;
 pub use retention::Retention;
-pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
+pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 pub use tokens::Redeemed;
 

@@ -99,7 +99,8 @@ pub struct SecretView {
 
 impl SecretView {
     fn of(record: SecretRecord, used_by: Vec<String>) -> Self {
-        let SecretRecord { name, version, stacks, date_created, date_modified, modified_by, key: _, sealed: _ } = record;
+        let SecretRecord { name, version, stacks, date_created, date_modified, modified_by, key: _, sealed: _ } =
+            record;
         Self { name, version, stacks, used_by, date_created, date_modified, modified_by }
     }
 }
@@ -142,7 +143,8 @@ impl Control {
         let all = self.store.documents::<SecretRecord>(RecordQuery::of(Kind::Secret)).await?;
         let existing = all.iter().find(|one| one.value.name == name);
         if existing.is_none() && all.len() >= MAX_SECRETS {
-            let message = format!("there are {MAX_SECRETS} secrets, and that is the most; remove some that no stack uses");
+            let message =
+                format!("there are {MAX_SECRETS} secrets, and that is the most; remove some that no stack uses");
             return Err(ControlError::Conflict { code: "too-many-secrets", message });
         }
         let sealer = self.sealer()?;
@@ -333,9 +335,15 @@ fn secrets_of(stack: &StackRecord, engine_name: &str) -> BTreeSet<String> {
 }
 
 fn missing_secret(container: &Container, name: &str) -> Diagnostic {
-    let message =
-        format!("container `{}` asks for the secret `{name}`, which the server does not have for this stack", container.name);
-    let key = if container.volume_mounts.iter().any(|mount| mount.is_of_secret(name)) { "volumeMounts" } else { "environment" };
+    let message = format!(
+        "container `{}` asks for the secret `{name}`, which the server does not have for this stack",
+        container.name
+    );
+    let key = if container.volume_mounts.iter().any(|mount| mount.is_of_secret(name)) {
+        "volumeMounts"
+    } else {
+        "environment"
+    };
     Diagnostic { severity: Severity::Warning, ..Diagnostic::error("secret-missing", "", message) }
         .about(Subject::container(&container.name).property(Property::Setting { key: key.to_owned() }))
         .with_help(format!("keep it with `graphium secret set {name}`, unless the agent of its host has it"))
@@ -343,10 +351,12 @@ fn missing_secret(container: &Container, name: &str) -> Diagnostic {
 
 fn refuse_unfit(name: &str, value: &SecretText) -> Result<(), ControlError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let is_sound = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= LONGEST_NAME && name.chars().all(plain);
+    let is_sound =
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= LONGEST_NAME && name.chars().all(plain);
     let refused = |code, message: &str| Err(ControlError::Conflict { code, message: message.to_owned() });
     if !is_sound {
-        let message = "a secret's name has 1 to 128 letters, digits, `.`, `_` and `-`, and begins with a letter or digit";
+        let message =
+            "a secret's name has 1 to 128 letters, digits, `.`, `_` and `-`, and begins with a letter or digit";
         return refused("bad-name", message);
     }
     match value.reveal() {
@@ -354,7 +364,9 @@ fn refuse_unfit(name: &str, value: &SecretText) -> Result<(), ControlError> {
         long if long.len() > MAX_SECRET => {
             refused("bad-secret", "a secret's value has at most 64 KiB; what is larger belongs into a volume")
         }
-        text if text.contains('\0') => refused("bad-secret", "a secret's value is text without NUL; encode it first, as in base64"),
+        text if text.contains('\0') => {
+            refused("bad-secret", "a secret's value is text without NUL; encode it first, as in base64")
+        }
         _ => Ok(()),
     }
 }

@@ -17,7 +17,12 @@ fn container(image: &str) -> Container {
     let variable = EnvVar { name: "PASSWORD".to_owned(), value: EnvValue::FromSecret("db".to_owned()) };
     let kind = MountKind::Secret { source: "db".to_owned() };
     let file = Mount { kind, target: PATH.to_owned(), read_only: false };
-    Container { image: image.to_owned(), environment: vec![variable], volume_mounts: vec![file], ..Container::default() }
+    Container {
+        image: image.to_owned(),
+        environment: vec![variable],
+        volume_mounts: vec![file],
+        ..Container::default()
+    }
 }
 
 async fn done(bed: &Bed, action: Action) -> Task {

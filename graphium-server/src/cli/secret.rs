@@ -146,9 +146,8 @@ fn value(args: &SetArgs) -> Result<SecretText, Failure> {
 }
 
 fn of_file(path: &Path) -> Result<SecretText, Failure> {
-    let failed = |error: io::Error| {
-        Failure::new(Exit::Failed, format!("`{}` cannot be read", path.display())).because(&error)
-    };
+    let failed =
+        |error: io::Error| Failure::new(Exit::Failed, format!("`{}` cannot be read", path.display())).because(&error);
     let bytes = bounded(fs::File::open(path).map_err(failed)?).map_err(failed)?;
     Ok(SecretText::new(text(&bytes, &format!("`{}`", path.display()))?))
 }
@@ -165,6 +164,7 @@ fn text<'b>(bytes: &'b [u8], what: &str) -> Result<&'b str, Failure> {
         return Err(Failure::usage(format!("{what} is larger than 64 KiB, the most that a secret may have")));
     }
     std::str::from_utf8(bytes).map_err(|_| {
-        Failure::usage(format!("{what} is no text in UTF-8")).hint("encode it first, as in `base64 FILE | graphium secret set NAME`")
+        Failure::usage(format!("{what} is no text in UTF-8"))
+            .hint("encode it first, as in `base64 FILE | graphium secret set NAME`")
     })
 }

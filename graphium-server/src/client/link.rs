@@ -124,7 +124,8 @@ impl AgentLink for HttpLink {
 
     async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
         let request = self.client.agents_call(Method::POST, &["tasks", lease.task.as_str(), "secrets"]);
-        let answer: Result<SecretsGrant, _> = request.deadline(CALL).body(&SecretsCall { lease: lease.clone() }).json().await;
+        let answer: Result<SecretsGrant, _> =
+            request.deadline(CALL).body(&SecretsCall { lease: lease.clone() }).json().await;
         match answer {
             Ok(grant) => Ok(grant.into_secrets()),
             Err(ClientError::NotFound { detail, .. }) => Err(LinkError::LeaseLost(detail)),

@@ -45,7 +45,10 @@ impl SecretKey {
         let bytes = STANDARD.decode(text.trim()).map(Zeroizing::new).ok();
         let key = bytes.and_then(|bytes| <[u8; BYTES]>::try_from(bytes.as_slice()).ok());
         let key = key.ok_or_else(|| {
-            SealError::Key(format!("`{}` holds no key: it is to hold 32 bytes in base64, as a server has made it", path.display()))
+            SealError::Key(format!(
+                "`{}` holds no key: it is to hold 32 bytes in base64, as a server has made it",
+                path.display()
+            ))
         })?;
         Ok(Some(Self(Zeroizing::new(key))))
     }

@@ -128,7 +128,11 @@ mod tests {
         assert_eq!(sealer.make_key().unwrap(), id, "and there is one only");
         let sealed = sealer.seal(LABEL, &SecretText::new("hunter2")).unwrap();
         assert_eq!(sealer.open(LABEL, &sealed).unwrap().reveal(), "hunter2");
-        assert_ne!(sealer.seal(LABEL, &SecretText::new("hunter2")).unwrap(), sealed, "nobody sees that two are the same");
+        assert_ne!(
+            sealer.seal(LABEL, &SecretText::new("hunter2")).unwrap(),
+            sealed,
+            "nobody sees that two are the same"
+        );
 
         let stacks = ["shop".to_owned()];
         for other in [

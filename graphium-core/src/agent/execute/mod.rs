@@ -31,8 +31,8 @@ use crate::{
     task::{Outcome, Task, TaskResult},
 };
 use futures::future::{Either, pending, select};
-use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 pub use secrets::SecretMemory;
+use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use trouble::Trouble;
 pub use whole::Hold;
 

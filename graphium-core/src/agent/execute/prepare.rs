@@ -24,7 +24,9 @@ impl Job<'_> {
             let value = match &variable.value {
                 EnvValue::Literal(_) => continue,
                 EnvValue::FromHost(fact) => host_fact(&self.place.facts, fact, &variable.name)?,
-                EnvValue::FromSecret(secret) => secrets.get(secret).map(SecretText::reveal).unwrap_or_default().to_owned(),
+                EnvValue::FromSecret(secret) => {
+                    secrets.get(secret).map(SecretText::reveal).unwrap_or_default().to_owned()
+                }
             };
             variable.value = EnvValue::Literal(value);
         }

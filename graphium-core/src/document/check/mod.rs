@@ -216,7 +216,12 @@ fn secrets(reader: &mut Reader<'_>, stack: &Stack, drafts: &[ContainerDraft<'_>]
         if draft.container.read_only_rootfs && draft.container.volume_mounts.iter().any(is_file) {
             let place = draft.node.get("volumeMounts").unwrap_or(draft.node);
             let message = "a secret is put into the container as a file, and its root file system is read-only";
-            reader.error(Code::BadPath, place, message, "give the secret in `environment` (`fromSecret`), or leave out `readOnlyRootfs`");
+            reader.error(
+                Code::BadPath,
+                place,
+                message,
+                "give the secret in `environment` (`fromSecret`), or leave out `readOnlyRootfs`",
+            );
         }
     }
     if stack.secrets.is_empty() {

@@ -41,7 +41,8 @@ impl Reader<'_> {
         for (target, node) in secrets {
             let mut others = draft.container.volume_mounts.iter().map(|mount| clean(&mount.target));
             // What is put into the container is hidden by what is mounted over it, or lies in a volume for good.
-            let over = others.find(|other| target.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            let over =
+                others.find(|other| target.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')));
             if over.is_some() {
                 let message = "the file of a secret lies within another mount, which would hide or keep it";
                 self.error(Code::BadPath, node, message, "give it a `target` of its own, as in \"/run/secrets/NAME\"");

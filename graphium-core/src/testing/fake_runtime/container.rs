@@ -9,8 +9,8 @@ use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
     runtime::{
-        Adoption, ContainerChange, ContainerSpec, ContainerState, Description, LiveSettings, LiveStep, Probe,
-        PutFile, RuntimeError, label,
+        Adoption, ContainerChange, ContainerSpec, ContainerState, Description, LiveSettings, LiveStep, Probe, PutFile,
+        RuntimeError, label,
     },
     secret::SecretText,
     stack::{Container, EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
@@ -114,15 +114,14 @@ impl Engine {
             settings: Some(LiveSettings::of(&spec.container)),
         };
         let state = ContainerState { observed, started_at: None, restart_count: 0, error: None, health_output: None };
-        let container =
-            FakeContainer {
-                spec,
-                state,
-                log: Log::default(),
-                answer: Health::Starting,
-                joined: BTreeMap::new(),
-                files: BTreeMap::new(),
-            };
+        let container = FakeContainer {
+            spec,
+            state,
+            log: Log::default(),
+            answer: Health::Starting,
+            joined: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
         for volume in container.volumes() {
             self.volumes.entry(volume.to_owned()).or_default();
         }
