@@ -1,6 +1,6 @@
 //! Secrets: who may keep them, what is shown of them, and who is given their values.
 
-use crate::bed::{Bed, report, stack};
+use crate::bed::{Bed, eventually, report, stack};
 use graphium_core::{
     agent::{AgentLink, ClaimCall, LinkError},
     control::{RemovalOfSecret, Role, SecretRecord},
@@ -16,7 +16,10 @@ use graphium_server::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 const VALUE: &str = "hunter2-of-the-database";
 
@@ -39,8 +42,9 @@ fn code(error: &ClientError) -> String {
 
 /// Claims what there is for a host until there is the task that makes a container.
 async fn claimed(link: &impl AgentLink, host: &str, epoch: u64) -> Task {
-    for number in 0..20 {
-        let claim = ClaimId::new(format!("claim-{host}-{epoch}-{number}"));
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..20 {
+        let claim = ClaimId::new(format!("claim-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let call = ClaimCall { host: host.into(), epoch, claim, max: 8, wait: Duration::from_millis(500) };
         for task in link.claim(&call).await.unwrap() {
             if task.task_type == graphium_core::action::TaskType::Deploy {
@@ -283,7 +287,7 @@ async fn the_store_has_nothing_that_opens_without_the_key_and_another_key_is_ref
     let mut options =
         graphium_server::ServerOptions::new("127.0.0.1:0".parse().unwrap(), &store, folder.path().join("data"));
     options.notes = None;
-    let other = graphium_server::start(options.clone()).await.unwrap();
+    let other = eventually("the store is free", async || graphium_server::start(options.clone()).await.ok()).await;
     let token = std::fs::read_to_string(other.admin_token_file()).unwrap();
     let admin = graphium_server::client::Client::new(&other.url(), Some(token.trim().to_owned())).unwrap();
     let refused = admin.set_secret("db", &SecretText::new(VALUE), None).await.unwrap_err();
@@ -291,7 +295,7 @@ async fn the_store_has_nothing_that_opens_without_the_key_and_another_key_is_ref
     assert!(!folder.path().join("data").join("secrets.key").exists(), "a new key would open nothing");
     other.shutdown().await;
     options.secrets_key = Some(key.clone());
-    let third = graphium_server::start(options).await.unwrap();
+    let third = eventually("the store is free", async || graphium_server::start(options.clone()).await.ok()).await;
     let admin = graphium_server::client::Client::new(&third.url(), Some(token.trim().to_owned())).unwrap();
     assert_eq!(admin.set_secret("db", &SecretText::new(VALUE), None).await.unwrap().version, 2);
     assert_eq!(std::fs::read_to_string(&key).unwrap(), before);

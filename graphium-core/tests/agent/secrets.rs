@@ -64,7 +64,7 @@ fn a_container_gets_its_secrets_as_variable_and_as_file_and_nobody_is_told() {
 #[test]
 fn a_container_without_secrets_asks_for_none() {
     let bed = Bed::new();
-    bed.serve(done(&bed, deploy_of("web", Container::default())));
+    bed.serve(done(&bed, deploy_of("web", Container::default()))).1.unwrap();
     assert!(!bed.link.calls().contains(&"secrets") && !bed.calls().contains(&"put-files web".to_owned()));
 }
 
@@ -109,7 +109,7 @@ fn an_agent_that_was_started_anew_asks_before_it_tells_what_a_container_wrote() 
     for refusal in [None, Some(LinkError::Rejected("no key".to_owned()))] {
         let bed = Bed::new();
         bed.link.set_secrets(&[("db", Some(VALUE))]);
-        bed.serve(done(&bed, deploy_of("web", container(""))));
+        bed.serve(done(&bed, deploy_of("web", container("")))).1.unwrap();
         bed.runtime.write("web", graphium_core::runtime::LogSource::Stdout, b"it was second-line\n");
         bed.runtime.exit("web", 1);
         if let Some(refusal) = &refusal {

@@ -23,6 +23,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// What is shorter would be found in every other word.
 const SHORTEST: usize = 4;
+/// What is at least so long is taken for a part of a value that it begins, ends or is within.
+const PART: usize = 12;
 /// So many values are remembered of a container, older ones among them.
 const MOST: usize = 256;
 /// What a file is read with by whoever runs in its container, as Docker does with its own secrets.
@@ -31,12 +33,60 @@ const MODE: u32 = 0o444;
 /// The secrets that an agent has given to containers while it runs: by these it knows them again in what engines and containers
 /// say. In memory alone.
 #[derive(Default)]
-pub struct SecretMemory(Mutex<BTreeMap<String, Vec<Known>>>);
+pub struct SecretMemory(Mutex<BTreeMap<String, Vec<Arc<Known>>>>);
 
-#[derive(Clone)]
+/// A value, and how it looks in what others write; containers that were given the same share it.
 struct Known {
     name: String,
     value: SecretText,
+    forms: Vec<Zeroizing<String>>,
+}
+
+impl Known {
+    fn is(&self, name: &str, value: &SecretText) -> bool {
+        self.name == name && self.value.reveal() == value.reveal()
+    }
+
+    fn redact(&self, text: &mut String) {
+        let shown = format!("[secret {}]", self.name);
+        for form in &self.forms {
+            if text.len() >= form.len() && text.contains(form.as_str()) {
+                *text = text.replace(form.as_str(), &shown);
+            }
+        }
+        self.redact_part(text, &shown);
+    }
+
+    /// Logs are cut into pieces: what begins or ends with a part of the value, or is one.
+    fn redact_part(&self, text: &mut String, shown: &str) {
+        let value = self.value.reveal();
+        let (Some(first), Some(last)) = (beginning(value), end(value)) else { return };
+        if let Some(at) = text.rfind(first)
+            && value.starts_with(&text[at..])
+        {
+            text.replace_range(at.., shown);
+        }
+        if let Some(at) = text.find(last)
+            && value.ends_with(&text[..at + last.len()])
+        {
+            text.replace_range(..at + last.len(), shown);
+        }
+        if text.trim().len() >= PART && value.contains(text.trim()) {
+            shown.clone_into(text);
+        }
+    }
+}
+
+/// What a value begins with; none: it is too short to be cut.
+fn beginning(value: &str) -> Option<&str> {
+    let at = (PART..value.len()).find(|at| value.is_char_boundary(*at))?;
+    value.get(..at)
+}
+
+/// What a value ends with.
+fn end(value: &str) -> Option<&str> {
+    let at = (1..value.len().checked_sub(PART)? + 1).rev().find(|at| value.is_char_boundary(*at))?;
+    value.get(at..)
 }
 
 impl fmt::Debug for SecretMemory {
@@ -46,17 +96,23 @@ impl fmt::Debug for SecretMemory {
 }
 
 impl SecretMemory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Known>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Arc<Known>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what a container was given; what it was given before may still come to light.
     fn remember(&self, container: &str, given: &BTreeMap<String, SecretText>) {
         let mut all = self.lock();
+        let find = |(name, value): (&String, &SecretText)| {
+            let same = all.values().flatten().find(|one| one.is(name, value)).map(Arc::clone);
+            let anew = || Known { name: name.clone(), value: value.clone(), forms: forms(value.reveal()) };
+            same.unwrap_or_else(|| Arc::new(anew()))
+        };
+        let same: Vec<Arc<Known>> = given.iter().map(find).collect();
         let known = all.entry(container.to_owned()).or_default();
-        for (name, value) in given {
-            known.retain(|one| one.name != *name || one.value.reveal() != value.reveal());
-            known.push(Known { name: name.clone(), value: value.clone() });
+        for ((name, value), one) in given.iter().zip(same) {
+            known.retain(|one| !one.is(name, value));
+            known.push(one);
         }
         let surplus = known.len().saturating_sub(MOST);
         known.drain(..surplus);
@@ -78,17 +134,12 @@ impl SecretMemory {
     /// A text with names in the place of values, be they written as they are or as JSON, base64, hexadecimal or in URLs.
     pub fn redact(&self, text: &str) -> String {
         let all = self.lock();
-        let mut known: Vec<&Known> = all.values().flatten().collect();
+        let mut known: Vec<&Arc<Known>> = all.values().flatten().collect();
         // One may be a part of another.
-        known.sort_by_key(|one| std::cmp::Reverse(one.value.reveal().len()));
+        known.sort_by_key(|one| (std::cmp::Reverse(one.value.reveal().len()), Arc::as_ptr(one)));
+        known.dedup_by(|one, other| Arc::ptr_eq(one, other));
         let mut text = text.to_owned();
-        for one in known {
-            for form in forms(one.value.reveal()) {
-                if text.contains(form.as_str()) {
-                    text = text.replace(form.as_str(), &format!("[secret {}]", one.name));
-                }
-            }
-        }
+        known.into_iter().for_each(|one| one.redact(&mut text));
         text
     }
 
@@ -310,6 +361,23 @@ mod tests {
             assert!(told.starts_with("exec: <[secret ") && told.ends_with('>'), "{text}: {told}");
         }
         assert_eq!(memory.redact("nothing of note"), "nothing of note");
+    }
+
+    #[test]
+    fn a_value_that_was_cut_into_pieces_is_known_again() {
+        let value = "0123456789-abcdefghij-ABCDEFGHIJ-9876543210";
+        let memory = memory(&[("key", value)]);
+        for at in 0..=value.len() {
+            for (piece, told) in [
+                (format!("KEY={}", &value[..at]), at >= 13),
+                (format!("{} and more", &value[at..]), value.len() - at >= 13),
+            ] {
+                let redacted = memory.redact(&piece);
+                assert_eq!(redacted.contains("[secret key]"), told, "{piece}: {redacted}");
+                assert_eq!(redacted == piece, !told, "{piece}: {redacted}");
+            }
+        }
+        assert_eq!(memory.redact(&value[5..30]), "[secret key]");
     }
 
     #[test]
