@@ -8,12 +8,14 @@
 mod canonical;
 mod container;
 mod engine;
+mod mount;
 
 pub use container::{
-    Condition, Container, Dependency, EnvValue, EnvVar, HealthCheck, HealthTest, Limits, Mount, MountKind, Port,
-    Protocol, Requirements, Reservations, Resources, RestartPolicy,
+    Condition, Container, Dependency, EnvValue, EnvVar, HealthCheck, HealthTest, Limits, Port, Protocol, Requirements,
+    Reservations, Resources, RestartPolicy,
 };
 pub use engine::{Device, Logging, PullPolicy, Ulimit};
+pub use mount::{Mount, MountKind};
 
 use crate::id::{HostId, StackId};
 use indexmap::IndexMap;
