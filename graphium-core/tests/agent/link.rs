@@ -58,9 +58,9 @@ impl StoreLink {
         self.state.lock().unwrap().secrets = secrets.iter().map(own).collect();
     }
 
-    /// Gives no secrets away from now on.
-    pub(crate) fn refuse_secrets(&self, error: LinkError) {
-        self.state.lock().unwrap().refuses_secrets = Some(error);
+    /// Gives no secrets away from now on, or does again.
+    pub(crate) fn refuse_secrets(&self, error: impl Into<Option<LinkError>>) {
+        self.state.lock().unwrap().refuses_secrets = error.into();
     }
 
     /// From now on the answer to a renewal names no lease.

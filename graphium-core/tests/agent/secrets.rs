@@ -147,6 +147,20 @@ fn a_missing_secret_is_named_with_its_container_its_host_and_what_to_do() {
 fn a_server_that_is_away_is_waited_for_and_one_that_refuses_is_told() {
     let bed = Bed::new();
     bed.link.set_secrets(&[("db", Some(VALUE))]);
+    bed.link.refuse_secrets(LinkError::Unreachable("its store is away".to_owned()));
+    let (task, _) = bed.serve(async {
+        let [id] = bed.submit([deploy_of("web", container(""))]).await.try_into().unwrap();
+        bed.wait_for(&id, |task| {
+            task.progress.as_ref().is_some_and(|progress| progress.message.contains("its store is away"))
+        })
+        .await;
+        bed.link.refuse_secrets(None);
+        bed.end_of(&id).await
+    });
+    assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
+
+    let bed = Bed::new();
+    bed.link.set_secrets(&[("db", Some(VALUE))]);
     bed.link.refuse_secrets(LinkError::Rejected("the key is another".to_owned()));
     let (task, _) = bed.serve(done(&bed, deploy_of("web", container(""))));
     let error = task.error.unwrap();

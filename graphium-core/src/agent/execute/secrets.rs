@@ -369,8 +369,8 @@ mod tests {
         let memory = memory(&[("key", value)]);
         for at in 0..=value.len() {
             for (piece, told) in [
-                (format!("KEY={}", &value[..at]), at >= 13),
-                (format!("{} and more", &value[at..]), value.len() - at >= 13),
+                (format!("KEY={}", &value[..at]), at >= PART),
+                (format!("{} and more", &value[at..]), value.len() - at >= PART),
             ] {
                 let redacted = memory.redact(&piece);
                 assert_eq!(redacted.contains("[secret key]"), told, "{piece}: {redacted}");
