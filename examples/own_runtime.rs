@@ -10,7 +10,7 @@ use graphium_core::{
     runtime::ContainerRuntime,
     testing::{
         FakeRuntime, Program,
-        runtime_suite::{Chore, LISTENS_AT, RuntimeHarness, Thing, Workload, names, run, run_unreachable},
+        runtime_suite::{Chore, FILE, LISTENS_AT, RuntimeHarness, Thing, Workload, names, run, run_unreachable},
     },
 };
 use std::sync::Arc;
@@ -57,6 +57,7 @@ impl RuntimeHarness for Own {
             Chore::Speaks => &["say", "out", "err", "3"],
             Chore::Measures => &["size"],
             Chore::Waits => &["wait"],
+            Chore::Shows => &["show", FILE],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
     }

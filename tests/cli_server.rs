@@ -8,6 +8,8 @@ mod exec;
 mod home;
 #[path = "cli_logs.rs"]
 mod logs;
+#[path = "cli_secrets.rs"]
+mod secrets;
 
 use graphium_core::{
     agent::{Agent, AgentSettings, MemoryJournal},

@@ -24,6 +24,7 @@ pub mod inventory;
 pub mod log;
 pub mod plan;
 pub mod runtime;
+pub mod secret;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod stack;

@@ -72,6 +72,7 @@ impl RuntimeHarness for Engine {
             Chore::Speaks => "echo out; echo err >&2; exit 3",
             Chore::Measures => "while :; do busybox stty size; sleep 0.1; done",
             Chore::Waits => "while :; do sleep 1; done",
+            Chore::Shows => "exec cat /run/secrets/suite",
         };
         ["sh", "-c", line].map(str::to_owned).to_vec()
     }

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod events;
 pub mod notify;
 pub mod protocol;
+pub mod secrets;
 pub mod serve;
 pub mod start;
 pub mod stop;

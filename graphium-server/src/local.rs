@@ -9,12 +9,13 @@ use graphium_core::{
     },
     id::HostId,
     runtime::ContainerRuntime,
+    secret::SecretText,
     store::SessionRequest,
     stream::StreamLink,
     task::{Lease, Outcome, Task},
 };
 use graphium_server::environment::TokioEnvironment;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -104,6 +105,10 @@ impl AgentLink for Watched {
             self.told.send_replace(true);
         }
         Ok(())
+    }
+
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        self.link.secrets(lease).await
     }
 
     fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {

@@ -5,6 +5,7 @@ use crate::{
     auth::{self, AdminTokenError, Token, local},
     environment::TokioEnvironment,
     events::Broadcast,
+    secrets::{self, FileSealer},
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
     tls::{self, Certificate},
@@ -49,6 +50,8 @@ pub struct ServerOptions {
     pub store_access: StoreAccess,
     /// With what connections are encrypted; absent: they are not.
     pub certificate: Option<Certificate>,
+    /// The file with the key of the secrets; absent: `secrets.key` in the data directory.
+    pub secrets_key: Option<PathBuf>,
 }
 
 impl fmt::Debug for ServerOptions {
@@ -76,6 +79,7 @@ impl ServerOptions {
             limits: Limits::default(),
             store_access: StoreAccess::default(),
             certificate: None,
+            secrets_key: None,
         }
     }
 }
@@ -208,6 +212,8 @@ pub async fn start_with(
     let broadcast = Arc::new(Broadcast::default());
     let sink: Arc<dyn EventSink> = broadcast.clone();
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
+    let key = options.secrets_key.unwrap_or_else(|| options.data_dir.join(secrets::FILE));
+    control.seal_secrets_with(Arc::new(FileSealer::new(key)));
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
     let setup_code = auth::setup_code(&control, now).await?;
 

@@ -20,6 +20,7 @@ mod roles;
 mod rotation;
 mod routes;
 mod schemas;
+mod secrets;
 mod servers;
 mod streams;
 mod tls;

@@ -103,7 +103,10 @@ fn made(request: &Request) -> Option<String> {
 
 async fn pass(State(passage): State<Arc<Passage>>, request: Request) -> Response {
     if passage.is_to_fail(&request) {
-        return (StatusCode::BAD_REQUEST, axum::Json(json!({"message": "planted by a test"}))).into_response();
+        // As engines do that repeat what they were given.
+        let body = to_bytes(request.into_body(), BODY).await.unwrap_or_default();
+        let message = format!("planted by a test: {}", String::from_utf8_lossy(&body));
+        return (StatusCode::BAD_REQUEST, axum::Json(json!({"message": message}))).into_response();
     }
     let made = made(&request);
     let answer = async {

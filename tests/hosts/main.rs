@@ -28,6 +28,7 @@ mod planted;
 mod pulls;
 mod registry;
 mod rollback;
+mod secrets;
 mod silent;
 mod start_first;
 mod waits;

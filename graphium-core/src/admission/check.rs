@@ -93,7 +93,7 @@ impl Admission {
         wants.extend(namespaces(container, is_own));
         wants.extend(container.volume_mounts.iter().filter_map(|mount| match &mount.kind {
             MountKind::Bind { source, .. } => Some(host_path(source, "volumeMounts")),
-            MountKind::Volume { .. } | MountKind::Tmpfs { .. } => None,
+            MountKind::Volume { .. } | MountKind::Secret { .. } | MountKind::Tmpfs { .. } => None,
         }));
         wants.extend(container.devices.iter().map(|device| {
             let what = format!("the host's device `{}`", device.host_path);

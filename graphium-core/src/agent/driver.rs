@@ -2,7 +2,7 @@
 
 use super::{
     engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
-    execute::{Hold, HostFacts, Workplace, execute},
+    execute::{Hold, HostFacts, SecretMemory, Workplace, execute},
     health::HealthMonitor,
     journal::Journal,
     keeper::Keeper,
@@ -46,6 +46,7 @@ pub struct Agent {
     keeper: Arc<Keeper>,
     settings: Arc<AgentSettings>,
     health: Arc<HealthMonitor>,
+    known: Arc<SecretMemory>,
 }
 
 impl Agent {
@@ -58,7 +59,15 @@ impl Agent {
         settings: AgentSettings,
     ) -> Self {
         let keeper = Arc::new(Keeper::new(journal));
-        Self { link, runtime, environment, keeper, settings: Arc::new(settings), health: Arc::default() }
+        Self {
+            link,
+            runtime,
+            environment,
+            keeper,
+            settings: Arc::new(settings),
+            health: Arc::default(),
+            known: Arc::default(),
+        }
     }
 
     /// Serves the host until `shutdown`, or until it may not any more.
@@ -269,6 +278,8 @@ impl Driver {
             environment: Arc::clone(&self.agent.environment),
             facts: HostFacts { name: settings.host.clone(), address: settings.address },
             secrets: Arc::clone(&settings.secrets),
+            link: Some(Arc::clone(&self.agent.link)),
+            known: Arc::clone(&self.agent.known),
             admission: Arc::clone(&settings.admission),
             settle: settings.settle,
             health: Arc::clone(&self.agent.health),

@@ -3,13 +3,14 @@
 use crate::{
     id::{ClaimId, HostId, TaskId},
     inventory::ObservedContainer,
+    secret::SecretText,
     store::{Session, SessionRequest},
     stream::StreamLink,
     task::{Lease, Outcome, Progress, Task},
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// The agent's way to the control plane: a call within one program, or HTTP.
 ///
@@ -30,6 +31,13 @@ pub trait AgentLink: Send + Sync + fmt::Debug {
 
     /// Tells what the host is and what runs there.
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError>;
+
+    /// The secrets that the container asks for that an attempt is about, for the agent that holds it: each by its name, `None` where
+    /// the control plane has none of that name for this stack. By default it has none at all.
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        let _ = lease;
+        Ok(BTreeMap::new())
+    }
 
     /// The ways to those who read logs and have commands run: one for each server that the agent knows, for they may be at any of them.
     /// By default there are none.

@@ -20,7 +20,7 @@ mod step;
 mod streams;
 
 pub use driver::Agent;
-pub use execute::{Hold, HostFacts, Secrets, Tell, Workplace, execute};
+pub use execute::{Hold, HostFacts, SecretMemory, Secrets, Tell, Workplace, execute};
 pub use health::HealthMonitor;
 pub use journal::{FileJournal, Journal, JournalError, Memory, MemoryJournal};
 pub use keeper::Keeper;

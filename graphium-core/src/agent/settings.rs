@@ -28,7 +28,7 @@ pub struct AgentSettings {
     pub settle: Duration,
     /// How long running attempts may go on after the agent was asked to end.
     pub grace: Duration,
-    /// Looks up secrets by name.
+    /// Looks up secrets that the host has of its own; they go before those of the control plane.
     pub secrets: Secrets,
     /// What the host allows, whatever the control plane does.
     pub admission: Arc<Admission>,

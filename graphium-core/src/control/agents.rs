@@ -7,6 +7,7 @@ use crate::{
     id::{HostId, TaskId},
     inventory::{HostStatus, ObservedContainer},
     runtime::beside,
+    secret::SecretText,
     stack::UpdateOrder,
     store::{ClaimRequest, Document, Expect, Key, Kind, Record, RecordWrite, SessionRequest, StoreError, Submission},
     stream::StreamLink,
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 /// The longest that a claim may wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -116,6 +117,15 @@ impl AgentLink for Control {
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         self.hear(&report.host).await?;
         Ok(self.take_in(report).await?)
+    }
+
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        // Whoever holds it no longer is told nothing; the ledger knows.
+        let expires_at = self.lease_end(self.environment.now());
+        let held = self.store.renew(std::slice::from_ref(lease), expires_at).await?;
+        let task = held.into_iter().next();
+        let task = task.ok_or_else(|| LinkError::LeaseLost(format!("the lease of task `{}` is lost", lease.task)))?;
+        Ok(self.secrets_of_task(&task).await?)
     }
 
     fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {

@@ -1,6 +1,9 @@
 //! What can be found when a stack is deployed, beside what the reader and the planner find.
 
-use crate::diagnostic::{Explanation, Severity::Error};
+use crate::diagnostic::{
+    Explanation,
+    Severity::{Error, Warning},
+};
 
 /// Every code of deploying, errors first; those of servers, too.
 pub const CODES: &[Explanation] = &[
@@ -75,5 +78,11 @@ pub const CODES: &[Explanation] = &[
         severity: Error,
         meaning: "a saved plan rests on something that is not so any more; nothing was done",
         fix: "plan again, look at the plan, and apply that",
+    },
+    Explanation {
+        code: "secret-missing",
+        severity: Warning,
+        meaning: "a container asks for a secret that the server does not have, or has for other stacks only",
+        fix: "keep it with `graphium secret set NAME`; where the agent of the host has it of its own, all is well",
     },
 ];

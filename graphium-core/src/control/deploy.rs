@@ -140,7 +140,9 @@ impl Control {
             ..plan::Options::default()
         };
         let applied = existing.map(|record| &record.value.applied);
-        plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)
+        let mut plan = plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)?;
+        plan.warnings.extend(self.missing_secrets(stack).await?);
+        Ok(plan)
     }
 
     /// The record of the same id, if there is one; another stack of the same name is a mistake of the document.

@@ -35,6 +35,7 @@ mod retention;
 mod revision;
 mod rollback;
 mod rotation;
+mod secrets;
 mod settle;
 mod shown;
 mod stacks;
@@ -63,6 +64,7 @@ pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use reschedule::Away;
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
+pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
 pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
 pub use tokens::Redeemed;
 
@@ -71,6 +73,7 @@ use crate::{
     environment::Environment,
     event::EventSink,
     id::{DeploymentId, HostId, StackId},
+    secret::SecretSealer,
     store::{Expect, TaskStore},
     stream::StreamExchange,
 };
@@ -78,7 +81,7 @@ use jiff::Timestamp;
 use presence::Presence;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -127,6 +130,8 @@ pub struct Control {
     wake: event_listener::Event,
     streams: Arc<StreamExchange>,
     audit: audit::Writer,
+    /// Seals and opens secrets; unset: there are none.
+    sealer: OnceLock<Arc<dyn SecretSealer>>,
     state: Mutex<State>,
 }
 
@@ -189,6 +194,7 @@ impl Control {
             observing: futures::lock::Mutex::default(),
             wake: event_listener::Event::new(),
             audit: audit::Writer::default(),
+            sealer: OnceLock::new(),
             state: Mutex::new(state),
         };
         control.recall_hosts().await?;

@@ -121,7 +121,7 @@ pub(super) fn in_one_form(mut it: Container, told: &Told, usual: &Container) -> 
                 propagation.take_if(|word| word == "rprivate");
             }
             MountKind::Volume { no_copy, .. } => *no_copy = false,
-            MountKind::Tmpfs { .. } => {}
+            MountKind::Secret { .. } | MountKind::Tmpfs { .. } => {}
         }
     }
     it.volume_mounts.sort_by(|one, other| one.target.cmp(&other.target));

@@ -50,7 +50,7 @@ pub(super) fn mounted<'a>(stack: &Stack, definition: &'a Container) -> Mounted<'
                 "" => source,
                 path => path,
             }),
-            MountKind::Volume { source: None, .. } | MountKind::Tmpfs { .. } => continue,
+            MountKind::Volume { source: None, .. } | MountKind::Secret { .. } | MountKind::Tmpfs { .. } => continue,
         };
         let access = if mount.read_only { Access::Reads } else { Access::Writes };
         let known = mounted.entry(source).or_insert(access);

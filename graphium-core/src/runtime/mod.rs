@@ -21,6 +21,7 @@ pub use spec::{ContainerSpec, NetworkSpec, SpecHash, VolumeSpec};
 pub(crate) use spec::{SpecHasher, hex};
 
 use crate::inventory::{Capabilities, ContainerStatus, Health, ObservedContainer};
+use crate::secret::SecretText;
 use crate::stack::{HealthTest, PullPolicy};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -74,6 +75,16 @@ pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// One of the same name, our labels and the same [`label::HASH`] is a success, whatever its [`LiveSettings`]; one of
     /// ours with another hash is [`RuntimeError::NameTaken`]: the caller removes it first.
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError>;
+
+    /// Puts files into one of our containers, in the place of those that are there, before it is started: they stay for as long
+    /// as the container does, whatever is started and stopped.
+    ///
+    /// Folders on the way are made where they are missing. A container that is absent is [`RuntimeError::NotFound`]; one whose
+    /// root file system is read-only is [`RuntimeError::Refused`], as is every file by default.
+    async fn put_files(&self, name: &str, files: &[PutFile]) -> Result<(), RuntimeError> {
+        let _ = files;
+        Err(RuntimeError::Refused(format!("this runtime puts no files into containers, and `{name}` asks for some")))
+    }
 
     /// Gives one of our containers another name, whether it runs or not; it stays the same container.
     ///
@@ -184,6 +195,17 @@ pub struct EngineInfo {
     /// What it can do that others cannot.
     #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
     pub capabilities: Capabilities,
+}
+
+/// A file for a container.
+#[derive(Clone, Debug)]
+pub struct PutFile {
+    /// Where, an absolute path inside.
+    pub path: String,
+    /// What is in it.
+    pub content: SecretText,
+    /// Its mode bits; it belongs to the user 0 and the group 0 of the container.
+    pub mode: u32,
 }
 
 /// An image that is wanted.

@@ -1,10 +1,10 @@
 //! One container of a stack.
 
-use super::{Device, Logging, PullPolicy, TextMap, Ulimit};
+use super::{Device, Logging, Mount, MountKind, PullPolicy, TextMap, Ulimit};
 use crate::id::HostId;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One container of a stack, with everything that its document says about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -163,6 +163,19 @@ impl Container {
     pub fn is_replicated(&self) -> bool {
         self.replicas.is_some_and(|count| count > 1)
     }
+
+    /// The names of the secrets that it asks for, as variables or as files.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let variables = self.environment.iter().filter_map(|variable| match &variable.value {
+            EnvValue::FromSecret(name) => Some(name),
+            EnvValue::Literal(_) | EnvValue::FromHost(_) => None,
+        });
+        let files = self.volume_mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Secret { source } => Some(source),
+            MountKind::Volume { .. } | MountKind::Bind { .. } | MountKind::Tmpfs { .. } => None,
+        });
+        variables.chain(files).cloned().collect()
+    }
 }
 
 /// A port of a container.
@@ -217,7 +230,7 @@ pub struct EnvVar {
 }
 
 /// Where the value of a variable comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnvValue {
     /// The document.
     #[serde(rename = "value")]
@@ -230,56 +243,15 @@ pub enum EnvValue {
     FromHost(String),
 }
 
-/// Something mounted into a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Mount {
-    /// What is mounted.
-    #[serde(flatten)]
-    pub kind: MountKind,
-    /// Where, an absolute path inside.
-    pub target: String,
-    /// Without the right to write.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub read_only: bool,
-}
-
-/// What is mounted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
-pub enum MountKind {
-    /// A volume of the engine; an absent source is an anonymous one.
-    Volume {
-        /// Its name in the document.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        source: Option<String>,
-        /// Whether the image's own files are not copied into it.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        no_copy: bool,
-        /// A folder within it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        subpath: Option<String>,
-    },
-    /// A file or folder of the host.
-    Bind {
-        /// Its path on the host.
-        source: String,
-        /// `rprivate`, `shared` …
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        propagation: Option<String>,
-        /// Make the folder where it is missing.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        create_host_path: bool,
-    },
-    /// Memory.
-    Tmpfs {
-        /// Bytes at most.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        size: Option<u64>,
-        /// Mode bits.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mode: Option<u32>,
-    },
+impl fmt::Debug for EnvValue {
+    /// Without a value: it may have been a secret's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(_) => f.write_str("Literal(…)"),
+            Self::FromSecret(name) => f.debug_tuple("FromSecret").field(name).finish(),
+            Self::FromHost(fact) => f.debug_tuple("FromHost").field(fact).finish(),
+        }
+    }
 }
 
 /// How to know that a container is well.

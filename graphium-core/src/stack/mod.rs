@@ -8,17 +8,19 @@
 mod canonical;
 mod container;
 mod engine;
+mod mount;
 
 pub use container::{
-    Condition, Container, Dependency, EnvValue, EnvVar, HealthCheck, HealthTest, Limits, Mount, MountKind, Port,
-    Protocol, Requirements, Reservations, Resources, RestartPolicy,
+    Condition, Container, Dependency, EnvValue, EnvVar, HealthCheck, HealthTest, Limits, Port, Protocol, Requirements,
+    Reservations, Resources, RestartPolicy,
 };
 pub use engine::{Device, Logging, PullPolicy, Ulimit};
+pub use mount::{Mount, MountKind};
 
 use crate::id::{HostId, StackId};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A map of text; in a [canonical](Stack::canonical) stack by its keys.
 pub type TextMap = IndexMap<String, String>;
@@ -309,6 +311,11 @@ impl Stack {
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().map(AsRef::as_ref).find(|container| container.name == name)
+    }
+
+    /// The names of the secrets that its containers ask for.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        self.containers.iter().flat_map(|container| container.secrets()).collect()
     }
 
     /// The name that a container bears on its engine: `<stack>-<container>`.

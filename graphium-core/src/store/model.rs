@@ -36,6 +36,8 @@ pub enum Kind {
     User,
     /// Something that was done, and is only ever added.
     Audit,
+    /// A secret, sealed.
+    Secret,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
         Self::Holdings,
         Self::User,
         Self::Audit,
+        Self::Secret,
     ];
 
     /// The name as it is stored.
@@ -68,6 +71,7 @@ impl Kind {
             Self::Holdings => "holdings",
             Self::User => "user",
             Self::Audit => "audit",
+            Self::Secret => "secret",
         }
     }
 }

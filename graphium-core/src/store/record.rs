@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// The event of a record's change; `existed`: a record was there before.
 ///
 /// Secrets stay behind: of a stack only the plain values of its top level are shown (a document holds environments), of a
-/// container everything but its environment. Revisions, deployments, tokens, users, servers, what was forgotten, what
+/// container everything but its environment. Revisions, deployments, tokens, users, secrets, servers, what was forgotten, what
 /// hosts hold and the audit have no events of their own.
 pub fn event_for(write: &RecordWrite, existed: bool) -> Option<NewEvent> {
     let [added, updated, removed] = match write.key.kind {
@@ -22,7 +22,8 @@ pub fn event_for(write: &RecordWrite, existed: bool) -> Option<NewEvent> {
         | Kind::Forgotten
         | Kind::Holdings
         | Kind::User
-        | Kind::Audit => return None,
+        | Kind::Audit
+        | Kind::Secret => return None,
     };
     let kind = match (&write.body, existed) {
         (None, false) => return None,

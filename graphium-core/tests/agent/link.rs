@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     environment::Environment,
+    secret::SecretText,
     store::{ClaimRequest, MemoryStore, SessionRequest, StoreError, TaskStore},
     task::{Input, Lease, Outcome, Refusal, Task},
     testing::ManualEnvironment,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -32,6 +34,8 @@ struct State {
     calls: Vec<&'static str>,
     reports: Vec<(Lease, Outcome)>,
     sights: Vec<HostReport>,
+    secrets: BTreeMap<String, Option<SecretText>>,
+    refuses_secrets: Option<LinkError>,
 }
 
 impl StoreLink {
@@ -46,6 +50,17 @@ impl StoreLink {
 
     pub(crate) fn mend(&self) {
         self.state.lock().unwrap().is_cut = false;
+    }
+
+    /// Has these secrets for whatever task.
+    pub(crate) fn set_secrets(&self, secrets: &[(&str, Option<&str>)]) {
+        let own = |(name, value): &(&str, Option<&str>)| ((*name).to_owned(), value.map(SecretText::new));
+        self.state.lock().unwrap().secrets = secrets.iter().map(own).collect();
+    }
+
+    /// Gives no secrets away from now on, or does again.
+    pub(crate) fn refuse_secrets(&self, error: impl Into<Option<LinkError>>) {
+        self.state.lock().unwrap().refuses_secrets = error.into();
     }
 
     /// From now on the answer to a renewal names no lease.
@@ -158,6 +173,14 @@ impl AgentLink for StoreLink {
             return Err(LinkError::Unreachable("the answer was lost".to_owned()));
         }
         outcome.map_err(|error| link_error(&error))
+    }
+
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        self.arrive("secrets")?;
+        let task = self.store.task(&lease.task).await.map_err(|error| link_error(&error))?;
+        assert!(task.and_then(|task| task.lease).is_some_and(|held| held.is_same_grant(lease)), "asked with its lease");
+        let state = self.state.lock().unwrap();
+        state.refuses_secrets.clone().map_or_else(|| Ok(state.secrets.clone()), Err)
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {

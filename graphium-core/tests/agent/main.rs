@@ -11,6 +11,7 @@ mod health;
 mod house;
 mod link;
 mod logs;
+mod secrets;
 mod sessions;
 mod settings;
 mod watch;

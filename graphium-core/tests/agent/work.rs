@@ -327,6 +327,8 @@ fn a_pull_tells_its_bytes() {
             facts: HostFacts { name: HostId::new("vm1"), address: None },
             admission: Arc::default(),
             secrets: Arc::new(|_| None),
+            link: None,
+            known: Arc::default(),
             settle: Duration::ZERO,
             health: Arc::default(),
             hold: Default::default(),

@@ -30,6 +30,8 @@ pub(super) fn mounts(spec: &ContainerSpec, api: ApiVersion) -> Result<Mounted, R
             MountKind::Bind { source, propagation, create_host_path: true } => {
                 mounted.binds.push(bind_line(mount, source, propagation.as_deref())?);
             }
+            // It is put into the container when that is made.
+            MountKind::Secret { .. } => {}
             kind => mounted.mounts.push(engine_mount(spec, mount, kind, api)?),
         }
     }
@@ -77,6 +79,8 @@ fn engine_mount(
                 .transpose()?,
             ..base
         },
+        // None of the engine's.
+        MountKind::Secret { .. } => base,
         MountKind::Tmpfs { size, mode } => EngineMount {
             typ: Some(MountType::TMPFS),
             tmpfs_options: (size.is_some() || mode.is_some()).then(|| MountTmpfsOptions {

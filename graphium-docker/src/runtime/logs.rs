@@ -27,16 +27,20 @@ pub(super) async fn last_lines(connection: &Connection, name: &str, lines: usize
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let wanted = name.clone();
     let ask = |docker: bollard::Docker| async move {
-        let kept = |mut text: Vec<u8>, part: LogOutput| async move {
+        let kept = |(mut text, was_cut): (Vec<u8>, bool), part: LogOutput| async move {
             text.extend_from_slice(&part.into_bytes());
             let surplus = text.len().saturating_sub(MOST_BYTES);
             text.drain(..surplus);
-            Ok(text)
+            Ok((text, was_cut || surplus > 0))
         };
-        docker.logs(&wanted, Some(options)).try_fold(Vec::new(), kept).await
+        docker.logs(&wanted, Some(options)).try_fold((Vec::new(), false), kept).await
     };
-    let text = connection.call(call, ask).await?;
+    let (text, was_cut) = connection.call(call, ask).await?;
     let mut last: Vec<String> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+    if was_cut && last.len() > 1 {
+        // A piece of a line, by which nobody knows what it was.
+        last.remove(0);
+    }
     last.drain(..last.len().saturating_sub(lines));
     Ok(last)
 }

@@ -5,6 +5,7 @@ mod arrival;
 mod container;
 mod events;
 mod exec;
+mod files;
 mod logs;
 mod network;
 mod ownership;
@@ -28,7 +29,7 @@ use graphium_core::{
     runtime::{
         Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
         Description, EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec,
-        Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, label,
+        Owned, PresentImage, Probe, PullObserver, PutFile, RuntimeError, VolumeSpec, label,
     },
     stack::HealthTest,
 };
@@ -159,6 +160,10 @@ impl ContainerRuntime for DockerRuntime {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         self.create_container(spec).await
+    }
+
+    async fn put_files(&self, name: &str, files: &[PutFile]) -> Result<(), RuntimeError> {
+        self.put_into_container(name, files).await
     }
 
     async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {

@@ -123,6 +123,8 @@ impl Bench {
             facts: HostFacts { name: host.clone(), address: None },
             admission: Arc::new(Admission::of_everything()),
             secrets: Arc::new(|name| Some(format!("secret of {name}"))),
+            link: None,
+            known: Arc::default(),
             settle: Duration::ZERO,
             health: Arc::default(),
             hold: Default::default(),

@@ -238,7 +238,7 @@ fn same(path: &str, body: &HostId) -> Result<(), Problem> {
     Err(Problem::new(422, "ids-differ", format!("the path names host `{path}`, the body `{body}`")))
 }
 
-fn same_task(path: &TaskId, body: &TaskId) -> Result<(), Problem> {
+pub(super) fn same_task(path: &TaskId, body: &TaskId) -> Result<(), Problem> {
     if path == body {
         return Ok(());
     }

@@ -29,6 +29,7 @@ mod refusal;
 mod repeat;
 mod revisions;
 mod router;
+mod secrets;
 mod socket;
 mod stacks;
 mod state;

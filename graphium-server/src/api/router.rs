@@ -2,7 +2,8 @@
 
 use super::{
     AppState, adoptions, agents, audit, containers, deployments, events, exec, health, hosts, logs, metrics, openapi,
-    orphans, people, plans, problem::Problem, repeat, revisions, socket, stacks, store, streams, tasks, tokens, trace,
+    orphans, people, plans, problem::Problem, repeat, revisions, secrets, socket, stacks, store, streams, tasks,
+    tokens, trace,
 };
 use crate::{auth, web};
 use axum::{
@@ -60,6 +61,8 @@ pub fn router(state: AppState) -> Router {
         .route("/users/{id}", delete(people::remove))
         .route("/users/{id}/password", put(people::reset_password))
         .route("/audit", get(audit::list))
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{id}", put(secrets::set).delete(secrets::remove))
         .route("/events", get(events::events))
         .route("/ws", get(socket::events))
         .route("/ws/graph", get(socket::events))
@@ -95,6 +98,7 @@ fn agents(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/tasks/{id}/renew", post(agents::renew_task))
         .route("/tasks/{id}/status", put(agents::report))
+        .route("/tasks/{id}/secrets", post(secrets::grant))
         .route("/agents/{id}/session", post(agents::session))
         .route("/agents/{id}/credential", post(agents::replace_credential))
         .route("/agents/{id}/claim", post(agents::claim))

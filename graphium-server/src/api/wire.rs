@@ -1,8 +1,10 @@
 //! Bodies of requests and answers that are not types of the core: one definition for server and client.
 
 mod people;
+mod secrets;
 
 pub use people::{Caller, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserRequest, UserView};
+pub use secrets::{SecretList, SecretRequest, SecretsCall, SecretsGrant};
 
 use crate::api::problem::Problem;
 use graphium_core::{

@@ -17,6 +17,7 @@ mod token;
 pub use admin::{AdminTokenError, admin_token, setup_code};
 pub use policy::{Needs, needs};
 pub use private::write as write_private;
+pub(crate) use private::write_once as write_private_once;
 pub use token::Token;
 
 pub(crate) use gate::{gate, of_hash};

@@ -38,7 +38,7 @@ pub fn needs(method: &Method, route: &str) -> Needs {
         _ if route.starts_with("/tokens") || route.starts_with("/users") => Needs::Admin,
         // What everybody does neither.
         _ if route.starts_with("/audit") => Needs::Admin,
-        "/tasks/{id}/renew" | "/tasks/{id}/status" => Needs::AgentOfTask,
+        "/tasks/{id}/renew" | "/tasks/{id}/status" | "/tasks/{id}/secrets" => Needs::AgentOfTask,
         // Whoever is inside a container can do there what he likes.
         "/containers/{id}/exec" => Needs::Operator,
         // What a command is given is for its agent alone.
@@ -46,7 +46,7 @@ pub fn needs(method: &Method, route: &str) -> Needs {
         _ if route.starts_with("/agents/{id}/") && reads => Needs::AgentOrViewer,
         _ if route.starts_with("/agents/{id}/") => Needs::Agent,
         _ if reads => Needs::Viewer,
-        _ if ["/stacks", "/tasks", "/adoptions", "/orphans"].iter().any(|part| route.starts_with(part)) => {
+        _ if ["/stacks", "/tasks", "/adoptions", "/orphans", "/secrets"].iter().any(|part| route.starts_with(part)) => {
             Needs::Operator
         }
         _ => Needs::Admin,

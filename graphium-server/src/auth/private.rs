@@ -15,6 +15,24 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Writes a file that is not there yet, whole and on the disk, or none.
+///
+/// # Errors
+/// What the file system says; [`io::ErrorKind::AlreadyExists`] where there is one.
+pub(crate) fn write_once(path: &Path, content: &str) -> io::Result<()> {
+    let place = path.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    folder(place)?;
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    write(&draft, content)?;
+    // A link is made where there is nothing, and nowhere else.
+    let linked = fs::hard_link(&draft, path);
+    let _ = fs::remove_file(&draft);
+    linked?;
+    #[cfg(unix)]
+    fs::File::open(place)?.sync_all()?;
+    Ok(())
+}
+
 /// Writes a file in one step: whoever reads it sees the old or the new content, and nobody but the owner sees any.
 ///
 /// # Errors

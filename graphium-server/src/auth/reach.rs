@@ -95,7 +95,23 @@ impl Reach {
             Err(ControlError::NotFound { .. }) => false,
             Err(error) => return Err(error.into()),
         };
-        if is_granted && !is_anothers { Ok(()) } else { Err(granted.refusal()) }
+        if !is_granted || is_anothers {
+            return Err(granted.refusal());
+        }
+        self.admit_secrets(state, stack).await
+    }
+
+    /// Refuses a document that asks for secrets which were not set for its stack: whoever is inside a container reads them.
+    async fn admit_secrets(&self, state: &AppState, stack: &Stack) -> Result<(), Problem> {
+        let names = stack.secret_names();
+        let meant = state.control.secrets_meant_for(&names, stack.id.as_str(), &stack.name).await?;
+        let Some(name) = names.difference(&meant).next() else { return Ok(()) };
+        let detail = format!(
+            "the stack `{}` asks for the secret `{name}`, which was not set for it by name; ask somebody who reaches all stacks: graphium secret \
+             set {name} --stack {}",
+            stack.name, stack.name
+        );
+        Err(Problem::new(403, "not-granted", detail))
     }
 
     /// Refuses what a route names and is of a stack that is not reached.

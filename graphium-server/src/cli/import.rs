@@ -116,7 +116,7 @@ fn document_of(name: &str, services: &BTreeMap<String, Service>, host: Option<&s
         }
         volumes.extend(container.volume_mounts.iter().filter_map(|mount| match &mount.kind {
             MountKind::Volume { source, .. } => source.clone(),
-            MountKind::Bind { .. } | MountKind::Tmpfs { .. } => None,
+            MountKind::Bind { .. } | MountKind::Secret { .. } | MountKind::Tmpfs { .. } => None,
         }));
         for (_, other) in &seen[1..] {
             if definition_of(other) != definition_of(shown) {

@@ -26,6 +26,7 @@ mod plan;
 mod plan_output;
 mod schema;
 mod screen;
+mod secret;
 mod server;
 mod settings;
 pub(crate) mod signals;
@@ -92,6 +93,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Token(token::TokenArgs),
     User(user::UserArgs),
+    Secret(secret::SecretArgs),
     Store(store::StoreArgs),
     Doctor(doctor::DoctorArgs),
     Config(settings::ConfigArgs),
@@ -165,6 +167,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Audit(args) => audit::run(&args, &config()?, output),
         Command::Token(args) => token::run(&args, &config()?, output),
         Command::User(args) => user::run(&args, &config()?, output),
+        Command::Secret(args) => secret::run(&args, &config()?, output),
         Command::Store(args) => store::run(&args, &config()?, output),
         Command::Config(args) => settings::run(&args, &config()?, output),
         Command::Completions(args) => completions::run(&args, Cli::command(), output),

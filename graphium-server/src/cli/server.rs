@@ -47,6 +47,9 @@ pub(crate) struct ServerArgs {
     allow: AllowArgs,
     #[command(flatten)]
     tls: TlsArgs,
+    /// The file with the key that secrets are sealed with, the same for all servers on one store; it is made with the first secret [default: <data-dir>/secrets.key]
+    #[arg(long, env = "GRAPHIUM_SECRETS_KEY", value_name = "FILE")]
+    secrets_key: Option<PathBuf>,
     #[command(flatten)]
     retention: RetentionArgs,
 }
@@ -163,6 +166,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let certificate = args.tls.certificate(args.listen, data_dir)?;
         let mut options =
             ServerOptions { store_access, certificate, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        options.secrets_key.clone_from(&args.secrets_key);
         options.settings.offline_after = args.offline_after;
         options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();

@@ -2,13 +2,14 @@
 
 use super::{Client, ClientError, call::Call, logs::HttpStreamLink};
 use crate::{
-    api::wire::{ClaimBody, Renewed, StatusReport},
+    api::wire::{ClaimBody, Renewed, SecretsCall, SecretsGrant, StatusReport},
     protocol,
 };
 use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::HostId,
+    secret::SecretText,
     store::SessionRequest,
     stream::StreamLink,
     task::{Lease, Outcome, Task, TaskError},
@@ -16,13 +17,16 @@ use graphium_core::{
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
 const CLAIM_MARGIN: Duration = Duration::from_secs(8);
 
 /// What a server answers that speaks no version of the agents' protocol which the agent does.
 const UPGRADE_REQUIRED: u16 = 426;
+
+/// How the words of a rejection begin.
+const REJECTS: &str = "the server rejects the request: ";
 
 /// How long the other calls may take: well under a lease.
 const CALL: Duration = Duration::from_secs(8);
@@ -116,6 +120,22 @@ impl AgentLink for HttpLink {
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         let request = self.client.agents_call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
         Ok(request.deadline(CALL).body(report).done().await?)
+    }
+
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        let request = self.client.agents_call(Method::POST, &["tasks", lease.task.as_str(), "secrets"]);
+        let answer: Result<SecretsGrant, _> =
+            request.deadline(CALL).body(&SecretsCall { lease: lease.clone() }).json().await;
+        match answer {
+            Ok(grant) => Ok(grant.into_secrets()),
+            Err(ClientError::NotFound { detail, .. }) => Err(LinkError::LeaseLost(detail)),
+            // Its own words say what is to be done at the server.
+            Err(ClientError::Problem { problem, .. }) if problem.code == "rejected" => {
+                let words = problem.detail.strip_prefix(REJECTS).unwrap_or(&problem.detail);
+                Err(LinkError::Rejected(words.to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {

@@ -13,6 +13,7 @@ mod link;
 mod logs;
 mod people;
 mod pulse;
+mod secrets;
 mod servers;
 mod socket;
 mod stacks;

@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
+    secret::SecretText,
     store::SessionRequest,
     stream::StreamLink,
     task::{Lease, Outcome, Task},
 };
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -59,6 +61,10 @@ impl<L: AgentLink> AgentLink for PulseLink<L> {
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         self.used().observe(report).await
+    }
+
+    async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
+        self.used().secrets(lease).await
     }
 
     fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {

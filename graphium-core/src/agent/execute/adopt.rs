@@ -30,7 +30,7 @@ impl Job<'_> {
     /// Compares a container with what is wanted of it, and makes it one of ours where that is asked for. It is neither stopped
     /// nor started.
     pub(super) async fn adopt(&self, spec: &ContainerSpec, which: Which<'_>) -> Result<TaskResult, Trouble> {
-        let spec = self.prepare(spec)?;
+        let spec = self.prepare(spec).await?;
         let Which { id, name, was, told, aim } = which;
         self.enter(Phase::Checking);
         let found = self.find(&spec, id, name).await?;

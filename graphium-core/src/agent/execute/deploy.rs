@@ -12,7 +12,7 @@ use crate::{
 impl Job<'_> {
     /// Makes a container where there should be none: it looks only where the engine objects.
     pub(super) async fn deploy(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
-        let spec = self.prepare(spec)?;
+        let spec = self.prepare(spec).await?;
         self.enter(Phase::Creating);
         match self.create(&spec).await {
             Err(Trouble::Engine(RuntimeError::NameTaken { .. })) => {
@@ -33,7 +33,7 @@ impl Job<'_> {
 
     /// Puts a container in the place of the one that is expected there.
     pub(super) async fn update(&self, spec: &ContainerSpec, order: UpdateOrder) -> Result<TaskResult, Trouble> {
-        let spec = self.prepare(spec)?;
+        let spec = self.prepare(spec).await?;
         match order {
             UpdateOrder::StartFirst => self.replace_beside(&spec).await,
             UpdateOrder::StopFirst => {
@@ -50,7 +50,7 @@ impl Job<'_> {
         self.launch(spec).await
     }
 
-    /// Creates it; an image that has gone since it was pulled is pulled again.
+    /// Creates it, with its files; an image that has gone since it was pulled is pulled again.
     pub(super) async fn create(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
         match self.whole(self.runtime().create(spec)).await {
             Err(RuntimeError::ImageNotFound { .. }) if spec.container.pull_policy != PullPolicy::Never => {
@@ -63,7 +63,7 @@ impl Job<'_> {
                 outcome?;
             }
         }
-        Ok(())
+        self.put_secrets(spec).await
     }
 
     /// Takes away what holds the name, if it is an older one of the same stack; one that differs in its settings alone

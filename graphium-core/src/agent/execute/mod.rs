@@ -11,6 +11,7 @@ mod check;
 mod deploy;
 mod port;
 mod prepare;
+mod secrets;
 mod settle;
 mod start;
 mod trouble;
@@ -19,6 +20,7 @@ mod whole;
 use super::{
     health::HealthMonitor,
     keeper::Keeper,
+    link::AgentLink,
     step::{Phase, Step},
 };
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
     task::{Outcome, Task, TaskResult},
 };
 use futures::future::{Either, pending, select};
+pub use secrets::SecretMemory;
 use start::Starts;
 use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use trouble::Trouble;
@@ -66,8 +69,12 @@ pub struct Workplace {
     pub environment: Arc<dyn Environment>,
     /// For variables that name a fact of the host.
     pub facts: HostFacts,
-    /// For variables that name a secret.
+    /// The host's own secrets; they go before those of the control plane.
     pub secrets: Secrets,
+    /// Where other secrets are asked for; absent: nowhere.
+    pub link: Option<Arc<dyn AgentLink>>,
+    /// The secrets that containers were given.
+    pub known: Arc<SecretMemory>,
     /// What this host allows.
     pub admission: Arc<Admission>,
     /// How long a container that was just started is watched.
@@ -90,11 +97,14 @@ impl fmt::Debug for Workplace {
 ///
 /// An engine that does not answer is waited for, and named as what is waited for ([`Phase::Away`]): the task's deadline is for
 /// whoever called to hold against it.
+/// No value of a secret is in what is told, nor in what comes of it.
 /// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
-    let job = Job { task, place, tell, begun: place.environment.elapsed(), starts: Starts::default() };
+    // An engine may repeat what it was given.
+    let tell = |step: Step| tell(Step { message: place.known.redact(&step.message), ..step });
+    let job = Job { task, place, tell: &tell, begun: place.environment.elapsed(), starts: Starts::default() };
     match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
-        Either::Left((outcome, _)) => outcome,
+        Either::Left((outcome, _)) => place.known.clean(outcome),
         Either::Right((never, _)) => match never {},
     }
 }
@@ -208,6 +218,7 @@ impl Job<'_> {
             }
             Action::Delete { name } => {
                 self.delete_all(name).await?;
+                self.place.known.forget(name);
                 Ok(done("removed"))
             }
             Action::RemoveNetwork { name } => {

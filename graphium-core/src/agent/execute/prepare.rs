@@ -1,20 +1,22 @@
 //! What is filled into a specification on the host, at the last moment.
 
-use super::{HostFacts, Job, Trouble};
+use super::{HostFacts, Job, Trouble, secrets::Prepared};
 use crate::{
     runtime::{ContainerSpec, label},
+    secret::SecretText,
     stack::{EnvValue, EnvVar},
 };
 use std::sync::Arc;
 
 impl Job<'_> {
     /// The specification with the labels of this attempt and every variable resolved.
-    pub(super) fn prepare(&self, spec: &ContainerSpec) -> Result<ContainerSpec, Trouble> {
+    pub(super) async fn prepare(&self, spec: &ContainerSpec) -> Result<Prepared, Trouble> {
         // Its hash is that of what was asked for, without what this attempt adds: the next one must know the container again.
-        let mut spec = ContainerSpec { hash: Some(spec.planned_hash()), ..spec.clone() };
+        let mut spec = Prepared(ContainerSpec { hash: Some(spec.planned_hash()), ..spec.clone() });
+        let secrets = self.secrets_of(&spec).await?;
         let is_open = |variable: &EnvVar| !matches!(variable.value, EnvValue::Literal(_));
         let open = if spec.container.environment.iter().any(is_open) {
-            &mut *Arc::make_mut(&mut spec.container).environment
+            &mut *Arc::make_mut(&mut spec.0.container).environment
         } else {
             &mut []
         };
@@ -22,20 +24,13 @@ impl Job<'_> {
             let value = match &variable.value {
                 EnvValue::Literal(_) => continue,
                 EnvValue::FromHost(fact) => host_fact(&self.place.facts, fact, &variable.name)?,
-                EnvValue::FromSecret(secret) => (self.place.secrets)(secret).ok_or_else(|| {
-                    Trouble::hopeless(
-                        "secret-not-available",
-                        format!(
-                            "variable `{}` asks for the secret `{secret}`, which this agent does not have",
-                            variable.name
-                        ),
-                        "secrets are not available on this agent yet; give the variable a value",
-                    )
-                })?,
+                EnvValue::FromSecret(secret) => {
+                    secrets.get(secret).map(SecretText::reveal).unwrap_or_default().to_owned()
+                }
             };
             variable.value = EnvValue::Literal(value);
         }
-        let labels = Arc::make_mut(&mut spec.labels);
+        let labels = Arc::make_mut(&mut spec.0.labels);
         let mut mark = |name: &str, value: String| labels.insert(name.to_owned(), value);
         mark(label::TASK, self.task.id.to_string());
         mark(label::ATTEMPT, self.task.attempt.to_string());

@@ -84,6 +84,12 @@ impl Job<'_> {
 
     /// A failure of a container that exists, with its last lines.
     pub(super) async fn failure(&self, code: &str, name: &str, message: String) -> Trouble {
+        if !self.recall_secrets(name).await {
+            let help = format!(
+                "its last lines are not told, for the server does not say which secrets are in them; look at `docker logs {name}` on this host"
+            );
+            return Trouble::hopeless(code, message, &help);
+        }
         // A log that cannot be had must not hide why it was wanted.
         let log = self.runtime().last_lines(name, LOG_LINES).await.unwrap_or_default();
         let help = if log.is_empty() {

@@ -7,7 +7,7 @@ mod ports;
 use super::{code::Code, findings::Place, node::Node, object::Object, read::ContainerDraft, reader::Reader, suggest};
 use crate::{
     id::HostId,
-    stack::{Condition, Dependency, EnvValue, HealthTest, Stack},
+    stack::{Condition, Dependency, EnvValue, HealthTest, Mount, MountKind, Stack},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -211,14 +211,34 @@ fn constraints(
 
 /// Where a stack lists its secrets, no container asks for another.
 fn secrets(reader: &mut Reader<'_>, stack: &Stack, drafts: &[ContainerDraft<'_>]) {
+    for draft in drafts {
+        let is_file = |mount: &Mount| matches!(mount.kind, MountKind::Secret { .. });
+        if draft.container.read_only_rootfs && draft.container.volume_mounts.iter().any(is_file) {
+            let place = draft.node.get("volumeMounts").unwrap_or(draft.node);
+            let message = "a secret is put into the container as a file, and its root file system is read-only";
+            reader.error(
+                Code::BadPath,
+                place,
+                message,
+                "give the secret in `environment` (`fromSecret`), or leave out `readOnlyRootfs`",
+            );
+        }
+    }
     if stack.secrets.is_empty() {
         return;
     }
     for draft in drafts {
-        for variable in &draft.container.environment {
-            let EnvValue::FromSecret(secret) = &variable.value else { continue };
+        let variables = draft.container.environment.iter().filter_map(|variable| match &variable.value {
+            EnvValue::FromSecret(secret) => Some(("environment", secret)),
+            EnvValue::Literal(_) | EnvValue::FromHost(_) => None,
+        });
+        let files = draft.container.volume_mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Secret { source } => Some(("volumeMounts", source)),
+            _ => None,
+        });
+        for (key, secret) in variables.chain(files) {
             if !stack.secrets.contains(secret) {
-                let place = draft.node.get("environment").unwrap_or(draft.node);
+                let place = draft.node.get(key).unwrap_or(draft.node);
                 if reader.findings.is_full(Code::UnresolvedReference.severity()) {
                     reader.error(Code::UnresolvedReference, place, "", "");
                     continue;

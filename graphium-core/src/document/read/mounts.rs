@@ -10,6 +10,7 @@ impl Reader<'_> {
     pub(super) fn mounts<'d>(&mut self, object: &Object<'d>, draft: &mut ContainerDraft<'d>) {
         let items: Vec<Node<'d>> = object.all("volumeMounts").flat_map(|member| member.value.items()).collect();
         let mut targets = HashSet::with_capacity(items.len());
+        let mut secrets = Vec::new();
         for node in items {
             let mount = match node.value() {
                 Value::Object(object) if object.contains_key("value") => self.storage(node),
@@ -20,7 +21,11 @@ impl Reader<'_> {
                     None
                 }
             };
-            let Some(mount) = mount else { continue };
+            let Some(mut mount) = mount else { continue };
+            if matches!(mount.kind, MountKind::Secret { .. }) {
+                mount.read_only = false;
+                secrets.push((clean(&mount.target), node));
+            }
             let target = clean(&mount.target);
             if target == "/" {
                 let at = node.get("target").or_else(|| node.get("mountPath")).unwrap_or(node);
@@ -32,6 +37,16 @@ impl Reader<'_> {
                 self.error(Code::DuplicateName, node, message, "mount one of them elsewhere");
             }
             draft.container.volume_mounts.push(mount);
+        }
+        for (target, node) in secrets {
+            let mut others = draft.container.volume_mounts.iter().map(|mount| clean(&mount.target));
+            // What is put into the container is hidden by what is mounted over it, or lies in a volume for good.
+            let over =
+                others.find(|other| target.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')));
+            if over.is_some() {
+                let message = "the file of a secret lies within another mount, which would hide or keep it";
+                self.error(Code::BadPath, node, message, "give it a `target` of its own, as in \"/run/secrets/NAME\"");
+            }
         }
     }
 
@@ -52,6 +67,7 @@ impl Reader<'_> {
         }
         let kind = match word? {
             "bind" => self.bind(&object, source, options.as_ref()),
+            "secret" => self.secret_file(&object, source, read_only),
             "tmpfs" => Some(MountKind::Tmpfs {
                 size: options.as_ref().and_then(|options| self.size_of(options, "size")),
                 mode: options.as_ref().and_then(|options| self.mode(options)),
@@ -71,7 +87,10 @@ impl Reader<'_> {
                 Some(word) => {
                     if let Some(node) = object.get(name) {
                         let message = format!("`{name}` has no meaning for a mount of type `{word}`");
-                        let help = format!("use `{word}Options`, or write \"type\": \"{of}\"");
+                        let help = match word {
+                            "secret" => "leave it out".to_owned(),
+                            word => format!("use `{word}Options`, or write \"type\": \"{of}\""),
+                        };
                         self.error(Code::UnknownKey, node, message, help);
                     }
                     for (_, member) in object.raised(name) {
@@ -112,6 +131,25 @@ impl Reader<'_> {
         let propagation = options.and_then(|options| self.word_of(options, "propagation")).map(str::to_owned);
         let create_host_path = options.and_then(|options| self.flag_of(options, "createHostPath")).unwrap_or(false);
         Some(MountKind::Bind { source, propagation, create_host_path })
+    }
+
+    /// A secret as a file: named as elsewhere, and readable for everybody in its container.
+    fn secret_file(&mut self, object: &Object<'_>, source: Option<String>, read_only: bool) -> Option<MountKind> {
+        let (Some(source), Some(at)) = (source, object.get("source")) else {
+            let help = "add \"source\": \"NAME\", the name of the secret";
+            self.error(Code::MissingKey, object.node, "a file of a secret names the secret", help);
+            return None;
+        };
+        if let (true, Some(at)) = (read_only, object.get("readOnly")) {
+            let message = "`readOnly` has no effect on a mount of type `secret`".to_owned();
+            self.findings.add(Code::IgnoredKey, at, message, Some("leave it out".to_owned()));
+        }
+        if is_path(&source) {
+            let message = format!("`{}` cannot be the name of a secret", at.quote(&source));
+            self.error(Code::BadName, at, message, "use letters, digits, `-`, `_` and `.`");
+            return None;
+        }
+        Some(MountKind::Secret { source })
     }
 
     fn warn_relative(&mut self, at: Node<'_>, source: &str) {

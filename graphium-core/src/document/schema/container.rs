@@ -142,7 +142,7 @@ pub(in super::super) static CONTAINER: Place = Place {
         ("env_file", "give the variables in `environment`, as `${NAME}` where they come from a file"),
         ("deploy", "use `resources` and `replicas` here, and `deployment.update` of the stack"),
         ("networks", "leave it out; containers of a stack share its network, and `aliases` gives them more names"),
-        ("secrets", "list them in the stack's `secrets`, and use `fromSecret` in `environment`"),
+        ("secrets", "use `fromSecret` in `environment`, or a mount of the type `secret` in `volumeMounts`"),
         ("profiles", "write one document per variant"),
     ],
 };

@@ -2,7 +2,7 @@
 
 use super::{Choice, Form, Kind, Needs, Place, Shape, compose, field, legacy, needed, word};
 
-const MOUNT_TYPES: &[Choice] = &[word("volume"), word("bind"), word("tmpfs")];
+const MOUNT_TYPES: &[Choice] = &[word("volume"), word("bind"), word("tmpfs"), word("secret")];
 
 /// Something mounted.
 pub(in super::super) static MOUNT: Place = Place {
@@ -15,7 +15,11 @@ pub(in super::super) static MOUNT: Place = Place {
             Kind::Choice(MOUNT_TYPES),
             "What is mounted; where it is left out a path is a `bind` and a name is a `volume`",
         ),
-        field("source", Kind::Text, "Name of the volume, or path on the host; a volume without one is anonymous"),
+        field(
+            "source",
+            Kind::Text,
+            "Name of the volume or of the secret, or path on the host; a volume without one is anonymous",
+        ),
         needed("target", Kind::Shaped(Shape::Path), "Where, an absolute path inside, not `/`"),
         field("readOnly", Kind::Flag, "Without the right to write"),
         field("volumeOptions", Kind::Object(&VOLUME_OPTIONS), "Settings of a volume"),

@@ -206,6 +206,7 @@ fn every_word_has_its_spellings() {
                     ("HEALTH_CHECK", "exec") => r#", "command": ["a"]"#,
                     ("HEALTH_CHECK", "http" | "grpc") => r#", "port": 80"#,
                     ("MOUNT", "bind") => r#", "source": "/s""#,
+                    ("MOUNT", "secret") => r#", "source": "s""#,
                     _ => "",
                 };
                 let members = |word: &str| format!("\"{}\": \"{word}\"{rest}", field.name);

@@ -9,9 +9,10 @@ use crate::{
     id::HostId,
     inventory::{ContainerStatus, Health, ObservedContainer, ObservedPort},
     runtime::{
-        Adoption, ContainerChange, ContainerSpec, ContainerState, Description, LiveSettings, LiveStep, Probe,
+        Adoption, ContainerChange, ContainerSpec, ContainerState, Description, LiveSettings, LiveStep, Probe, PutFile,
         RuntimeError, label,
     },
+    secret::SecretText,
     stack::{Container, EnvValue, HealthTest, MountKind, Port, RestartPolicy, TextMap},
 };
 use std::{
@@ -32,6 +33,8 @@ pub(super) struct FakeContainer {
     pub(super) answer: Health,
     /// Networks that it has joined since it was made, with its names there.
     pub(super) joined: BTreeMap<String, Vec<String>>,
+    /// Files that were put into it.
+    pub(super) files: BTreeMap<String, SecretText>,
 }
 
 impl FakeContainer {
@@ -51,7 +54,7 @@ impl FakeContainer {
     pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
         self.spec.container.volume_mounts.iter().filter_map(|mount| match &mount.kind {
             MountKind::Volume { source, .. } => source.as_deref(),
-            MountKind::Bind { .. } | MountKind::Tmpfs { .. } => None,
+            MountKind::Bind { .. } | MountKind::Secret { .. } | MountKind::Tmpfs { .. } => None,
         })
     }
 
@@ -111,14 +114,31 @@ impl Engine {
             settings: Some(LiveSettings::of(&spec.container)),
         };
         let state = ContainerState { observed, started_at: None, restart_count: 0, error: None, health_output: None };
-        let container =
-            FakeContainer { spec, state, log: Log::default(), answer: Health::Starting, joined: BTreeMap::new() };
+        let container = FakeContainer {
+            spec,
+            state,
+            log: Log::default(),
+            answer: Health::Starting,
+            joined: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
         for volume in container.volumes() {
             let labels = || container.spec.labels_of_volume(volume).unwrap_or_default();
             self.volumes.entry(volume.to_owned()).or_insert_with(labels);
         }
         self.containers.insert(container.spec.name.clone(), container);
         id
+    }
+
+    pub(super) fn put_files(&mut self, name: &str, files: &[PutFile]) -> Result<(), RuntimeError> {
+        self.own(name)?;
+        let absent = || RuntimeError::NotFound(format!("there is no container `{name}`"));
+        let container = self.containers.get_mut(name).ok_or_else(absent)?;
+        if container.spec.container.read_only_rootfs {
+            return Err(RuntimeError::Refused("container rootfs is marked read-only".to_owned()));
+        }
+        container.files.extend(files.iter().map(|file| (file.path.clone(), file.content.clone())));
+        Ok(())
     }
 
     pub(super) fn rename(&mut self, name: &str, to: &str) -> Result<(), RuntimeError> {

@@ -35,7 +35,7 @@ use std::{
 ///
 /// Every image can be pulled unless [`deny_image`](Self::deny_image) says otherwise; none is present at first.
 ///
-/// Of [commands](crate::runtime::ContainerRuntime::exec) it knows `cat`, `say OUT ERR CODE`, `size`, `yes` and `wait`; every container has them.
+/// Of [commands](crate::runtime::ContainerRuntime::exec) it knows `cat`, `say OUT ERR CODE`, `size`, `show FILE`, `yes` and `wait`; every container has them.
 ///
 /// * The world outside: [`write`](Self::write), [`exit`](Self::exit), [`vanish`](Self::vanish), [`set_settings`](Self::set_settings), [`set_health`](Self::set_health),
 ///   [`make_foreign`](Self::make_foreign), [`run_foreign`](Self::run_foreign), [`occupy_port`](Self::occupy_port).

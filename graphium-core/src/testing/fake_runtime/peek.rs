@@ -9,6 +9,11 @@ impl FakeRuntime {
         self.engine().containers.get(name).map(|container| container.state.clone())
     }
 
+    /// A file that was put into a container.
+    pub fn file(&self, name: &str, path: &str) -> Option<String> {
+        self.engine().containers.get(name)?.files.get(path).map(|content| content.reveal().to_owned())
+    }
+
     /// Every container, ours and others, by name.
     pub fn containers(&self) -> Vec<ContainerState> {
         self.engine().containers.values().map(|container| container.state.clone()).collect()

@@ -11,7 +11,7 @@ use crate::{
     runtime::{
         Adoption, Adoptions, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState,
         Description, EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec,
-        Owned, PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
+        Owned, PresentImage, Probe, PullObserver, PutFile, RuntimeError, VolumeSpec,
     },
     stack::{HealthTest, PullPolicy, TextMap},
 };
@@ -93,6 +93,10 @@ impl ContainerRuntime for FakeRuntime {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         self.call(Operation::Create, &spec.name, |engine| engine.create(spec)).await
+    }
+
+    async fn put_files(&self, name: &str, files: &[PutFile]) -> Result<(), RuntimeError> {
+        self.call(Operation::PutFiles, name, |engine| engine.put_files(name, files)).await
     }
 
     async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {

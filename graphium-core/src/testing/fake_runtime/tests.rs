@@ -5,7 +5,7 @@ use crate::{
     inventory::ContainerStatus,
     runtime::{ContainerRuntime, ContainerSpec, RuntimeError},
     stack::{Container, RestartPolicy},
-    testing::runtime_suite::{Chore, LISTENS_AT, RuntimeHarness, Workload},
+    testing::runtime_suite::{Chore, FILE, LISTENS_AT, RuntimeHarness, Workload},
 };
 use futures::{FutureExt as _, executor::block_on, future::LocalBoxFuture};
 
@@ -47,6 +47,7 @@ impl RuntimeHarness for Harness {
             Chore::Speaks => &["say", "out", "err", "3"],
             Chore::Measures => &["size"],
             Chore::Waits => &["wait"],
+            Chore::Shows => &["show", FILE],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
     }

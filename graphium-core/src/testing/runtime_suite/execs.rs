@@ -1,10 +1,13 @@
 //! Cases about commands in containers.
 
 use super::{
-    Chore, Thing, Workload,
+    Chore, FILE, Thing, Workload,
     bench::{Bench, fails_as, ok},
 };
-use crate::runtime::{ExecEvent, ExecFeed, ExecSpec, Execution, LogSource, RuntimeError, TerminalSize};
+use crate::{
+    runtime::{ExecEvent, ExecFeed, ExecSpec, Execution, LogSource, PutFile, RuntimeError, TerminalSize},
+    secret::SecretText,
+};
 use futures::{StreamExt as _, channel::mpsc, stream};
 use std::time::Duration;
 
@@ -103,4 +106,32 @@ pub(super) async fn a_command_runs_only_in_what_runs_and_is_ours(bench: &Bench<'
         Err(RuntimeError::Refused(why)) => assert!(why.contains("does not run"), "{why}"),
         other => panic!("{other:?}"),
     }
+}
+
+pub(super) async fn a_file_that_was_put_is_there_after_every_start(bench: &Bench<'_>) {
+    let (runtime, name) = (&bench.runtime, bench.name("a"));
+    ok(runtime.create(&bench.spec("a", Workload::Runs)).await);
+    let long = "line\n".repeat(MUCH / 64);
+    for content in ["the first", &long] {
+        ok(runtime.put_files(&name, &[file(content)]).await);
+    }
+    for _ in 0..2 {
+        ok(runtime.start(&name).await);
+        let (out, err, code) = whole(exec(bench, &name, &spec(bench, Chore::Shows), nothing()).await).await;
+        assert_eq!((err, code), (Vec::new(), 0));
+        assert!(out == long.as_bytes(), "{} bytes came back of {}", out.len(), long.len());
+        ok(runtime.stop(&name, Some(Duration::from_secs(5))).await);
+    }
+}
+
+pub(super) async fn files_are_put_only_into_what_is_there_and_ours(bench: &Bench<'_>) {
+    let (runtime, name) = (&bench.runtime, bench.name("a"));
+    fails_as!(runtime.put_files(&name, &[file("x")]).await, NotFound);
+    bench.harness.make_foreign(Thing::Container, &name);
+    fails_as!(runtime.put_files(&name, &[file("x")]).await, NameTaken);
+    bench.harness.remove_foreign(Thing::Container, &name);
+}
+
+fn file(content: &str) -> PutFile {
+    PutFile { path: FILE.to_owned(), content: SecretText::new(content), mode: 0o444 }
 }

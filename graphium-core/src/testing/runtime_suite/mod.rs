@@ -94,7 +94,12 @@ pub enum Chore {
     Measures,
     /// Writes nothing, and runs until its container ends.
     Waits,
+    /// Writes what is in [`FILE`] to its standard output, and ends well.
+    Shows,
 }
+
+/// The file of [`Chore::Shows`].
+pub const FILE: &str = "/run/secrets/suite";
 
 /// The port of [`Workload::Listens`].
 pub const LISTENS_AT: u16 = 8080;
@@ -115,6 +120,8 @@ macro_rules! __runtime_cases {
             a_foreign_container_is_shown_and_never_touched
             an_absent_image_is_image_not_found
             an_unresolved_variable_is_refused
+            a_file_that_was_put_is_there_after_every_start
+            files_are_put_only_into_what_is_there_and_ours
             a_container_goes_on_under_another_name
             a_name_that_is_taken_is_given_to_no_other
             only_what_is_there_and_ours_is_renamed

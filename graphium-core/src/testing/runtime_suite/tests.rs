@@ -5,7 +5,7 @@ use crate::{
     runtime::{
         Adoption, ContainerChange, ContainerLog, ContainerSpec, ContainerState, Description, EngineInfo, ExecEvent,
         ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, LogSource, NetworkSpec, Owned,
-        PresentImage, Probe, PullObserver, RuntimeError, Tail, VolumeSpec, label,
+        PresentImage, Probe, PullObserver, PutFile, RuntimeError, Tail, VolumeSpec, label,
     },
     stack::{Container, HealthTest},
     testing::{FakeRuntime, Program},
@@ -50,6 +50,8 @@ enum Lie {
     ForgetsCodes,
     LosesInput,
     TakesAnyPlatform,
+    PutsOnce,
+    PutsIntoForeign,
 }
 
 /// A runtime that lies.
@@ -87,6 +89,14 @@ impl ContainerRuntime for Saboteur {
         }
         match self.fake.create(&spec).await {
             Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::AnyVersionWillDo => Ok(String::new()),
+            outcome => outcome,
+        }
+    }
+    async fn put_files(&self, name: &str, files: &[PutFile]) -> Result<(), RuntimeError> {
+        let is_there = files.iter().any(|file| self.fake.file(name, &file.path).is_some());
+        match self.fake.put_files(name, files).await {
+            Err(RuntimeError::NameTaken { .. }) if self.lie == Lie::PutsIntoForeign => Ok(()),
+            Ok(()) if self.lie == Lie::PutsOnce && is_there => Err(RuntimeError::Failed("it is there".to_owned())),
             outcome => outcome,
         }
     }
@@ -248,6 +258,7 @@ impl RuntimeHarness for Saboteur {
             Chore::Speaks => &["say", "out", "err", "3"],
             Chore::Measures => &["size"],
             Chore::Waits => &["wait"],
+            Chore::Shows => &["show", FILE],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
     }
@@ -309,6 +320,8 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::ExecsInForeign, "a_command_runs_only_in_what_runs_and_is_ours"),
         (Lie::ForgetsCodes, "a_command_writes_to_both_and_ends_with_its_code"),
         (Lie::LosesInput, "a_command_reads_to_the_end_of_its_input"),
+        (Lie::PutsOnce, "a_file_that_was_put_is_there_after_every_start"),
+        (Lie::PutsIntoForeign, "files_are_put_only_into_what_is_there_and_ours"),
         (Lie::TakesAnyPlatform, "a_present_image_of_another_platform_is_absent"),
         (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {

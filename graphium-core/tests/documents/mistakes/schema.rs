@@ -44,6 +44,7 @@ const BEYOND: &[&str] = &[
 const EXCEPTIONS: &[&str] = &[
     // What one key allows depends on another.
     "\"bindOptions\"",
+    "\"type\": \"secret\"",
     "\"type\": \"tcp\", \"port\": 1, \"path\"",
     "\"source\": \"/data\"",
     "\"type\": \"http\"}",

@@ -134,6 +134,48 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ),
         (
             "unknown-key",
+            container(
+                "\"volumeMounts\": [{\"type\": \"secret\", \"source\": \"a\", \"target\": \"/a\", \"tmpfsOptions\": «{»}}]",
+            ),
+            "/hasPart/0/volumeMounts/0/tmpfsOptions",
+            "leave it out",
+        ),
+        (
+            "missing-key",
+            container("\"volumeMounts\": [«{»\"type\": \"secret\", \"target\": \"/a\"}]"),
+            "/hasPart/0/volumeMounts/0",
+            "the name of the secret",
+        ),
+        (
+            "bad-name",
+            container("\"volumeMounts\": [{\"type\": \"secret\", \"source\": «\"/a\"», \"target\": \"/a\"}]"),
+            "/hasPart/0/volumeMounts/0/source",
+            "cannot be the name of a secret",
+        ),
+        (
+            "bad-path",
+            container(
+                "\"volumeMounts\": [{\"type\": \"tmpfs\", \"target\": \"/run\"}, «{»\"type\": \"secret\", \"source\": \"a\", \"target\": \"/run/a\"}]",
+            ),
+            "/hasPart/0/volumeMounts/1",
+            "a `target` of its own",
+        ),
+        (
+            "bad-path",
+            container(
+                "\"readOnlyRootfs\": true, \"volumeMounts\": «[»{\"type\": \"secret\", \"source\": \"a\", \"target\": \"/run/a\"}]",
+            ),
+            "/hasPart/0/volumeMounts",
+            "`fromSecret`",
+        ),
+        (
+            "unknown-value",
+            container("\"volumeMounts\": [{\"type\": «\"secrets\"», \"source\": \"a\", \"target\": \"/a\"}]"),
+            "/hasPart/0/volumeMounts/0/type",
+            "did you mean `secret`?",
+        ),
+        (
+            "unknown-key",
             container("\"healthCheck\": {\"type\": \"tcp\", \"port\": 1, \"path\": «\"/\"»}"),
             "/hasPart/0/healthCheck/path",
             "no meaning",

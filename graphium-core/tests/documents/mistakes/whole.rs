@@ -78,6 +78,18 @@ pub(crate) fn cases() -> Vec<(&'static str, String, &'static str, &'static str)>
         ),
         (
             "unresolved-reference",
+            containers(
+                ", \"secrets\": [\"token\"]",
+                &[(
+                    "db",
+                    ", \"volumeMounts\": «[»{\"type\": \"secret\", \"source\": \"tokn\", \"target\": \"/run/secrets/token\"}]",
+                )],
+            ),
+            "/hasPart/0/volumeMounts",
+            "did you mean `token`?",
+        ),
+        (
+            "unresolved-reference",
             format!(
                 "{{{NATIVE}, \"@graph\": [{{\"@type\": \"Stack\", \"@id\": \"s\", \"name\": \"s\", \"hasPart\": [{{\"@type\": \"Container\", \"@id\": \"c\", \"name\": \"c\", \"image\": \"i\"}}, «{{»\"@id\": \"d\"}}]}}]}}"
             ),

@@ -8,6 +8,7 @@ use crate::api::openapi::operation::{
 
 const K: &str = "Credentials";
 const P: &str = "People";
+const S: &str = "Secrets";
 const E: &str = "Events";
 const V: &str = "The server";
 
@@ -59,6 +60,25 @@ pub(super) const OTHERS: &[Op] = &[
             (422, &["password-length"]),
             (503, &["busy"]),
         ]),
+    Op::get("/api/v1/secrets", "listSecrets", "Lists secrets and which stacks use them, without their values")
+        .of(S)
+        .query(&["page.Paging"])
+        .answers(&[Json(200, "SecretList")])
+        .fails(&[(410, &["cursor-gone"])]),
+    Op::put("/api/v1/secrets/{id}", "setSecret", "Keeps a secret, or gives it another value")
+        .of(S)
+        .about("Containers that have the value before keep it until they are made anew. No answer ever holds a value.")
+        .takes(Body::Json("SecretRequest"))
+        .answers(&[Json(200, "SecretView")])
+        .fails(&[
+            (409, &["changed-meanwhile", "secrets-key", "too-many-secrets"]),
+            (422, &["bad-name", "bad-secret", "stacks-not-meant"]),
+        ]),
+    Op::delete("/api/v1/secrets/{id}", "removeSecret", "Forgets a secret")
+        .of(S)
+        .query(&["secrets.RemovalQuery"])
+        .answers(&[Empty(204)])
+        .fails(&[(404, &["not-found"]), (409, &["changed-meanwhile", "secret-in-use"])]),
     Op::call("/api/v1/auth/login", "logIn", "Opens a session; this answer alone holds its token")
         .of(P)
         .takes(Body::Json("LoginRequest"))

@@ -75,6 +75,15 @@ pub(super) const AGENTS: &[Op] = &[
         .takes(Body::Json("RenewBody"))
         .answers(&[Json(200, "Held")])
         .fails(&[NONE, LEASE, (422, &["ids-differ", "rejected"])]),
+    Op::call(
+        "/api/v1/tasks/{id}/secrets",
+        "grantSecrets",
+        "The secrets of the container that a task is about, for the agent that holds it",
+    )
+    .of(A)
+    .takes(Body::Json("SecretsCall"))
+    .answers(&[Json(200, "SecretsGrant")])
+    .fails(&[NONE, LEASE, (422, &["ids-differ", "rejected"])]),
     Op::put("/api/v1/tasks/{id}/status", "reportTask", "Tells how an attempt ended; the answer acknowledges it")
         .of(A)
         .takes(Body::Json("StatusReport"))

@@ -1,0 +1,396 @@
+//! Thirty-two secrets on real engines: they are where they should be, and nowhere else.
+
+use crate::{
+    estate::Estate,
+    faulty::{Fault, Faulty},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use graphium_server::testbed::images;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs,
+    path::Path,
+    process::Stdio,
+};
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+const SHELL: &str = "graphium/shell:secrets";
+const COUNT: usize = 32;
+
+/// A value that is looked for, and the part of it that no writing changes.
+#[derive(Clone)]
+struct Canary {
+    name: String,
+    value: String,
+    core: String,
+}
+
+/// Letters and digits without a meaning, another each time.
+fn core() -> String {
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).unwrap();
+    let letters = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    bytes.iter().map(|byte| char::from(letters[usize::from(*byte) % letters.len()])).collect()
+}
+
+fn canary(number: usize) -> Canary {
+    let core = core();
+    let value = match number % 8 {
+        0 => core[..8].to_owned(),
+        1 => format!("it's \"{core}\" and `{core}`"),
+        2 => format!("first-{core}\nsecond-{core}\n\nlast-line-{core}"),
+        3 => format!("{{\"password\": \"{core}\", \"n\": [1, 2]}}"),
+        4 => STANDARD_NO_PAD.encode(&core) + "==" + &core,
+        5 => format!("ü{core}ß→{core}🦀"),
+        6 => format!("\\{core}\\n %41{core}%20$HOME ${{X}} & <{core}>"),
+        _ => format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", format!("{core}/{core}+\n").repeat(60)),
+    };
+    let core = if number % 8 == 0 { value.clone() } else { core };
+    Canary { name: format!("canary-{number}"), value, core }
+}
+
+impl Canary {
+    /// In what it may be hidden.
+    fn traces(&self) -> Vec<Vec<u8>> {
+        let hex: String = self.core.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut traces = vec![self.core.clone(), hex.to_uppercase(), hex];
+        // Wherever it stands in what is encoded; the ends depend on its neighbours.
+        for before in 0..3 {
+            let encoded = STANDARD_NO_PAD.encode(" ".repeat(before) + &self.core);
+            let begin = (before * 8).div_ceil(6);
+            let end = (before + self.core.len()) * 8 / 6;
+            traces.push(encoded[begin..end].to_owned());
+        }
+        traces.into_iter().map(String::into_bytes).collect()
+    }
+}
+
+/// Which of them are in what somebody could read.
+fn found(canaries: &[Canary], bytes: &[u8]) -> BTreeSet<String> {
+    const BEGINNING: usize = 8;
+    let mut traces: HashMap<Vec<u8>, Vec<(&str, Vec<u8>)>> = HashMap::new();
+    for one in canaries {
+        for trace in one.traces() {
+            traces.entry(trace[..BEGINNING].to_vec()).or_default().push((&one.name, trace));
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (at, window) in bytes.windows(BEGINNING).enumerate() {
+        for (name, trace) in traces.get(window).into_iter().flatten() {
+            if bytes[at..].starts_with(trace) {
+                names.insert((*name).to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// Everything that was read, by where.
+#[derive(Default)]
+struct Seen(BTreeMap<String, Vec<u8>>);
+
+impl Seen {
+    fn add(&mut self, place: impl Into<String>, bytes: impl AsRef<[u8]>) {
+        self.0.entry(place.into()).or_default().extend_from_slice(bytes.as_ref());
+    }
+
+    /// All files below a folder but those.
+    fn add_files(&mut self, folder: &Path, but: &[&str]) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                self.add_files(&path, but);
+            } else if path.is_file() && !but.contains(&name.as_str()) {
+                self.add(path.display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    fn is_clean(&self, canaries: &[Canary]) {
+        let leaks: Vec<String> = self
+            .0
+            .iter()
+            .map(|(place, bytes)| (place, found(canaries, bytes)))
+            .filter(|(_, found)| !found.is_empty())
+            .map(|(place, found)| format!("{place}: {}", found.into_iter().collect::<Vec<_>>().join(", ")))
+            .collect();
+        assert!(leaks.is_empty(), "secrets are in\n{}", leaks.join("\n"));
+    }
+}
+
+/// Runs the binary with something to read, and keeps all that it says.
+async fn run(estate: &Estate, seen: &mut Seen, arguments: &[&str], input: &str) -> Option<i32> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_graphium"));
+    command.args(arguments).envs(estate.environment()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    let place = format!("graphium {}", arguments.join(" "));
+    seen.add(format!("{place} (stdout)"), &output.stdout);
+    seen.add(format!("{place} (stderr)"), &output.stderr);
+    output.status.code()
+}
+
+fn asks(container: &mut Value, canaries: &[Canary]) {
+    let variables = canaries.iter().enumerate();
+    container["environment"] =
+        variables.map(|(number, one)| json!({"name": format!("CANARY_{number}"), "fromSecret": one.name})).collect();
+    container["volumeMounts"] = canaries
+        .iter()
+        .map(|one| json!({"type": "secret", "source": one.name, "target": format!("/run/secrets/{}", one.name)}))
+        .collect();
+}
+
+fn document(name: &str, host: &str, line: &str, canaries: &[Canary]) -> Value {
+    let mut container = json!({
+        "@type": "datacenter:Container", "@id": format!("container:{name}-main"), "name": "main", "image": SHELL,
+        "locatedInHost": {"@id": format!("host:{host}")}, "entrypoint": ["/bin/sh", "-c"], "args": [line]
+    });
+    asks(&mut container, canaries);
+    json!({
+        "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": format!("stack:{name}"),
+        "name": name, "hasPart": [container]
+    })
+}
+
+const RUNS: &str = "trap 'exit 0' TERM; while :; do sleep 1; done";
+/// What a container says that was started to be debugged.
+const TELLS: &str = "busybox env; cat /run/secrets/*; busybox env >&2; exit 1";
+/// The same a while after it has come up, when another task looks.
+const TELLS_LATER: &str = "sleep 3; busybox env; cat /run/secrets/*; exit 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
+    let mut estate = Estate::without_agents().await;
+    estate.testbed.load(&images::shell(SHELL).unwrap()).await.unwrap();
+    let socket = estate.path("vm2.sock");
+    let faulty = Faulty::start(&socket, estate.host("vm2").socket());
+    estate.sockets.insert("vm2".to_owned(), socket);
+    estate.start_agents().await;
+    let mut seen = Seen::default();
+    let token = fs::read_to_string(estate.path("data").join("admin-token")).unwrap().trim().to_owned();
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let url = estate.url_of(0);
+
+    // Set from a pipe, from a file, and by a program; some get another value.
+    let outside = tempfile::tempdir().unwrap();
+    let mut all: Vec<Canary> = Vec::new();
+    let mut current: Vec<Canary> = Vec::new();
+    for number in 0..COUNT {
+        for _ in 0..=usize::from(number % 5 == 0) {
+            let one = canary(number);
+            match number % 3 {
+                0 if !one.value.ends_with('\n') => {
+                    assert_eq!(run(&estate, &mut seen, &["secret", "set", &one.name], &one.value).await, Some(0));
+                }
+                1 => {
+                    let file = outside.path().join("value");
+                    fs::write(&file, &one.value).unwrap();
+                    let file = file.display().to_string();
+                    let words = ["secret", "set", &one.name, "--from-file", &file, "-o", "json"];
+                    assert_eq!(run(&estate, &mut seen, &words, "").await, Some(0));
+                }
+                _ => {
+                    let request = http.put(format!("{url}/api/v1/secrets/{}", one.name)).bearer_auth(&token);
+                    let answer = request.json(&json!({"value": one.value})).send().await.unwrap();
+                    assert_eq!(answer.status(), 200);
+                    seen.add("PUT", answer.text().await.unwrap());
+                }
+            }
+            all.push(one.clone());
+            current.truncate(number);
+            current.push(one);
+        }
+    }
+    // Mistakes repeat nothing.
+    let wrong = &all[3];
+    for body in
+        [json!(wrong.value), json!({"value": {wrong.value.clone(): 1}}), json!({"value": "x", wrong.value.clone(): 1})]
+    {
+        let request = http.put(format!("{url}/api/v1/secrets/wrong")).bearer_auth(&token).json(&body);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 422);
+        seen.add("PUT of what does not fit", answer.text().await.unwrap());
+    }
+
+    // What runs has them.
+    for (name, host, line) in
+        [("vault", "vm1", RUNS), ("tells", "vm1", TELLS), ("later", "localhost-docker", TELLS_LATER)]
+    {
+        let file = estate.document(name, &document(name, host, line, &current));
+        for words in [&["validate", &file][..], &["plan", &file], &["plan", &file, "-o", "json"]] {
+            run(&estate, &mut seen, words, "").await;
+        }
+        let code = run(&estate, &mut seen, &["stack", "deploy", &file, "--wait", "--timeout", "2m"], "").await;
+        assert_eq!(code, Some(i32::from(name == "tells")), "{name}: {}", estate.logs());
+    }
+    let inspected = estate.inspect("vm1", "vault-main").await;
+    let variables: Vec<&str> =
+        inspected["Config"]["Env"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for (number, one) in current.iter().enumerate() {
+        let expected = format!("CANARY_{number}={}", one.value);
+        assert!(variables.contains(&expected.as_str()), "{} is not among the variables", one.name);
+        let path = format!("/run/secrets/{}", one.name);
+        let content = estate.docker("vm1", &["exec", "vault-main", "cat", &path]).await;
+        assert!(content == one.value, "{} is another as a file", one.name);
+    }
+    let labels = inspected["Config"]["Labels"].to_string();
+    seen.add("labels", labels);
+
+    // They are there after another start, and the words of a container that fails later, of another agent, are told without them.
+    run(&estate, &mut seen, &["stack", "restart", "vault", "--wait"], "").await;
+    let path = format!("/run/secrets/{}", current[2].name);
+    assert!(estate.docker("vm1", &["exec", "vault-main", "cat", &path]).await == current[2].value);
+    estate.kill_agent("localhost-docker").await;
+    estate.start_agent("localhost-docker").await;
+    run(&estate, &mut seen, &["stack", "restart", "later", "--wait", "--timeout", "1m"], "").await;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    run(&estate, &mut seen, &["stack", "start", "later", "--wait", "--timeout", "1m"], "").await;
+
+    // An engine that repeats what it was asked.
+    faulty.plant(Fault { method: Method::POST, path: "/containers/create".to_owned() });
+    let file = estate.document("echo", &document("echo", "vm2", RUNS, &current));
+    let code = run(&estate, &mut seen, &["stack", "deploy", &file, "--wait", "--timeout", "1m"], "").await;
+    assert!(faulty.was_met());
+    assert_eq!(code, Some(1), "{}", estate.logs());
+    let status = estate.json(&["stack", "status", "echo"]).await.to_string();
+    assert!(status.contains("planted by a test") && status.contains("[secret canary-"), "{status}");
+
+    for words in [
+        &["secret", "list"][..],
+        &["secret", "list", "-o", "json"],
+        &["secret", "rm", &current[0].name],
+        &["stack", "list", "-o", "json"],
+        &["stack", "status", "tells"],
+        &["stack", "status", "later"],
+        &["stack", "history", "vault"],
+        &["stack", "diff", "vault", "--live"],
+        &["task", "list", "-o", "json"],
+        &["host", "list"],
+        &["events"],
+        &["orphans"],
+        &["config", "show"],
+        &["doctor"],
+        &["store", "check"],
+    ] {
+        run(&estate, &mut seen, words, "").await;
+    }
+    let tells = estate.json(&["stack", "status", "tells"]).await.to_string();
+    assert!(tells.contains("[secret canary-"), "its last lines are told, without values: {tells}");
+
+    // Whatever the API answers and the page shows.
+    let get = async |path: &str, cookie: Option<&str>| {
+        let mut request = http.get(format!("{url}{path}"));
+        request = match cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request.bearer_auth(&token),
+        };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, 200, "{path}: {text}");
+        text
+    };
+    let mut paths: Vec<String> = [
+        "stacks",
+        "tasks?limit=500",
+        "tasks/stats",
+        "hosts",
+        "containers",
+        "orphans",
+        "secrets",
+        "tokens",
+        "users",
+        "events?follow=false&limit=1000",
+        "stacks/jsonld/deployments",
+        "openapi.json",
+        "auth/me",
+    ]
+    .map(|path| format!("/api/v1/{path}"))
+    .into();
+    paths.extend(["/metrics", "/readyz", "/docs"].map(str::to_owned));
+    for stack in ["vault", "tells", "later", "echo"] {
+        let parts = ["", "/status", "/deployment", "/revisions", "/diff?live=true"];
+        paths.extend(parts.map(|part| format!("/api/v1/stacks/{stack}{part}")));
+    }
+    let tasks: Value = serde_json::from_str(&get("/api/v1/tasks?limit=500", None).await).unwrap();
+    let ids: Vec<&str> = tasks["tasks"].as_array().unwrap().iter().filter_map(|task| task["@id"].as_str()).collect();
+    assert!(ids.len() > 10, "{tasks}");
+    paths.extend(ids.iter().map(|id| format!("/api/v1/tasks/{id}")));
+    for path in &paths {
+        seen.add(path.as_str(), get(path, None).await);
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    for path in ["stacks/plan", "stacks/plan/save", "stacks/jsonld/validate"] {
+        let request = http.post(format!("{url}/api/v1/{path}")).bearer_auth(&token).body(text.clone());
+        seen.add(path, request.send().await.unwrap().text().await.unwrap());
+    }
+    let login = http.post(format!("{url}/web/login")).header("content-type", "application/x-www-form-urlencoded");
+    let login = login.body(format!("token={token}")).send().await.unwrap();
+    let cookie = login.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let pages = [
+        "",
+        "stacks",
+        "stacks/stack:vault",
+        "stacks/stack:tells",
+        "stacks/stack:later",
+        "stacks/stack:echo",
+        "tasks?show=all",
+        "containers",
+        "hosts",
+        "events",
+        "orphans",
+        "tokens",
+    ];
+    for page in pages {
+        let text = get(&format!("/web/{page}"), Some(&cookie)).await;
+        assert!(text.contains("<html"), "{page}: {text}");
+        seen.add(format!("page {page}"), text);
+    }
+
+    // Everything on the disks of server and agents, while they run and after their end.
+    let but = ["secrets.key"];
+    seen.add_files(&estate.path("").clone(), &but);
+    estate.ok(&["store", "backup", &estate.path("backup.db").display().to_string()]).await;
+    estate.stop_programs().await;
+    seen.add_files(&estate.path("").clone(), &but);
+
+    // What is looked through is what it seems, and the search finds what is there.
+    let mut database = seen.0.iter().filter(|(place, _)| place.contains("data/graphium.db"));
+    let names = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"canary-31");
+    assert!(database.any(|(_, bytes)| names(bytes)), "the database names them: {:?}", seen.0.keys());
+    for (place, least) in
+        [("server.log", 100), ("agent-vm1.log", 100), ("backup.db", 10_000), ("/api/v1/events?", 1000)]
+    {
+        let size = seen.0.iter().filter(|(name, _)| name.contains(place)).map(|(_, bytes)| bytes.len()).sum::<usize>();
+        assert!(size > least, "{place}: {size} bytes");
+    }
+    let everything = variables.join("\n");
+    assert_eq!(found(&current, everything.as_bytes()).len(), COUNT, "the search finds what is there");
+    for text in [hex(&everything), STANDARD_NO_PAD.encode(&everything), serde_json::to_string(&everything).unwrap()] {
+        assert_eq!(found(&current, text.as_bytes()).len(), COUNT, "in whatever form");
+    }
+    seen.is_clean(&all);
+
+    // The key opens them again for the next server.
+    estate.start_server().await;
+    estate.start_agents().await;
+    assert_eq!(estate.ok(&["secret", "list"]).await.lines().count(), COUNT + 1);
+    for stack in ["vault", "tells", "later", "echo"] {
+        estate.ok(&["stack", "remove", stack, "--wait", "--timeout", "2m"]).await;
+    }
+    for one in &current {
+        estate.ok(&["secret", "rm", &one.name]).await;
+    }
+    estate.end().await;
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
