@@ -6,6 +6,7 @@ mod admission;
 mod agent;
 mod answers;
 mod bed;
+mod crowd;
 mod documents;
 mod exec;
 mod full;

@@ -1,9 +1,10 @@
 //! What every handler has.
 
-use super::{metrics::Metrics, repeat::Answers, wire::IssuedToken};
+use super::{crowd::Crowd, metrics::Metrics, repeat::Answers, wire::IssuedToken};
 use crate::{
     auth::{Token, throttle::Throttle},
     events::Broadcast,
+    serve::Limits,
     stop::Stop,
     tls::Pin,
 };
@@ -31,6 +32,7 @@ pub struct AppState {
     pub(crate) answers: Arc<Answers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) crowd: Arc<Crowd>,
     /// Connections are encrypted here.
     pub(crate) is_encrypted: bool,
     /// The fingerprint of the server's certificate, where clients know it by nothing else.
@@ -59,6 +61,7 @@ impl AppState {
             answers: Arc::default(),
             metrics: Arc::default(),
             throttle: Arc::default(),
+            crowd: Arc::new(Crowd::new(&Limits::default())),
             is_encrypted: false,
             pin: None,
             noting: Arc::new(Semaphore::new(4)),

@@ -1,7 +1,11 @@
 //! Lets a request through, or says why not.
 
 use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
-use crate::api::{AppState, problem::Problem};
+use crate::api::{
+    AppState, Peer,
+    crowd::{Caller, Kind, Place, Seat},
+    problem::Problem,
+};
 use axum::{
     extract::{MatchedPath, RawPathParams, Request, State},
     http::{HeaderValue, header},
@@ -29,7 +33,7 @@ pub(crate) async fn gate(
 ) -> Response {
     // Boxed: a parked request should not carry what only its beginning needs.
     match Box::pin(admitted(state, route, path, request)).await {
-        Ok(request) => next.run(request).await,
+        Ok((request, _place)) => next.run(request).await,
         Err(problem) => {
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
@@ -41,17 +45,31 @@ pub(crate) async fn gate(
     }
 }
 
-/// The request, with who asks in its extensions.
+/// The request, with who asks in its extensions, and its place.
 async fn admitted(
     state: AppState,
     route: MatchedPath,
     path: RawPathParams,
     mut request: Request,
-) -> Result<Request, Problem> {
+) -> Result<(Request, Option<Arc<Place>>), Problem> {
     let method = request.method().clone();
     let needs = needs(&method, route.as_str());
+    // First of all: whoever finds none costs nothing more.
+    let kind = Kind::of(&method, route.as_str());
+    let place = match kind {
+        Some(kind) => Some(state.crowd.enter(kind).await?),
+        None => None,
+    };
+    if let Some(place) = &place {
+        request.extensions_mut().insert(Seat::of(place));
+    }
+    let count = |caller| match kind {
+        Some(Kind::Change) => state.crowd.count(caller, state.environment.elapsed()),
+        _ => Ok(()),
+    };
     if needs == Needs::Nobody {
-        return Ok(request);
+        count(Caller::at(Peer::address(request.extensions())))?;
+        return Ok((request, place));
     }
     let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
     let known = request.extensions().get::<Known>().map(|known| known.0.clone());
@@ -60,12 +78,13 @@ async fn admitted(
         Some(hash) => of_hash(&state, hash).await?,
         None => identify(&state, token).await?,
     };
+    count(Caller::Token(identity.hash.clone()))?;
     permit(&state, &identity, needs, id.as_deref()).await?;
     let about = about(&method, route.as_str());
     identity.reach.permit(&state, about, id.as_deref().unwrap_or_default()).await?;
     note_use(&state, &identity);
     request.extensions_mut().insert(identity);
-    Ok(request)
+    Ok((request, place))
 }
 
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {

@@ -140,6 +140,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let certificate = args.tls.certificate(args.listen, data_dir)?;
         let mut options =
             ServerOptions { store_access, certificate, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
+        options.limits = options.limits.within_descriptors();
         options.settings.offline_after = args.offline_after;
         options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();
