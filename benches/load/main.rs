@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     server::raise_descriptors();
+    graphium_server::tls::ready();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if arguments.iter().any(|argument| argument == plain::FLAG) {
         runtime.block_on(plain::serve());

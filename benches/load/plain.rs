@@ -21,7 +21,6 @@ pub const FLAG: &str = "--plain";
 
 #[derive(Deserialize)]
 struct Wanted {
-    count: usize,
     size: usize,
 }
 
@@ -52,9 +51,7 @@ pub async fn serve() {
         .route(
             "/publish",
             post(|Query(wanted): Query<Wanted>, State(sender): State<Sender<Utf8Bytes>>| async move {
-                for _ in 0..wanted.count {
-                    let _nobody_listens = sender.send("x".repeat(wanted.size).into());
-                }
+                let _nobody_listens = sender.send("x".repeat(wanted.size).into());
             }),
         )
         .with_state(sender);

@@ -29,7 +29,13 @@ pub async fn measure(goals: &mut Goals) {
 
     server.kill();
     // Every agent has noticed, and tries again.
-    while fleet.lost.load(std::sync::atomic::Ordering::Relaxed) < AGENTS {
+    let (killed, lost) = (Instant::now(), || fleet.lost.load(std::sync::atomic::Ordering::Relaxed));
+    while lost() < AGENTS {
+        assert!(
+            killed.elapsed() < Duration::from_secs(60),
+            "{} of {AGENTS} agents miss the server after a minute",
+            lost()
+        );
         sleep(Duration::from_millis(20)).await;
     }
     let begun = Instant::now();

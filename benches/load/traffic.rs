@@ -51,13 +51,17 @@ pub async fn paced(address: SocketAddr, requests: Vec<Planned>, rate: usize, mar
         under_way.spawn(async move {
             let kept = idle.lock().unwrap().pop();
             let asked = async {
-                let mut raw = match kept {
-                    Some(raw) => raw,
-                    None => Raw::connect(address).await?,
-                };
+                // The server closes a connection that was silent for long: then another is taken, as every client does.
+                if let Some(mut raw) = kept
+                    && let Ok(answer) = raw.ask(&bytes).await
+                {
+                    idle.lock().unwrap().push(raw);
+                    return std::io::Result::Ok(answer);
+                }
+                let mut raw = Raw::connect(address).await?;
                 let answer = raw.ask(&bytes).await?;
                 idle.lock().unwrap().push(raw);
-                std::io::Result::Ok(answer)
+                Ok(answer)
             };
             let status = asked.await.map_or(0, |answer| answer.status);
             (kind, status, moment.elapsed())

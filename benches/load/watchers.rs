@@ -25,6 +25,7 @@ const WATCHERS: usize = 1000;
 const EVENTS: usize = 1000;
 /// How often each side is measured; they take turns, and medians count.
 const ROUNDS: usize = 3;
+const WRITERS: usize = 20;
 
 /// WebSockets that read and count; they end with the value.
 pub struct Watchers {
@@ -114,7 +115,7 @@ fn head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
 pub async fn measure(goals: &mut Goals) {
     let server = Server::start().await;
     server.quiet_host("quiet").await;
-    let operators = server.operators(20).await;
+    let operators = server.operators(WRITERS).await;
     let mut ours = Watchers::new();
     // The first pay for what all share.
     ours.add(server.address, "/api/v1/ws", &server.token, 100).await;
@@ -147,9 +148,9 @@ pub async fn measure(goals: &mut Goals) {
         ));
 
         let (frames, begun) = (theirs.frames(), Instant::now());
-        let publish = request("POST", &format!("/publish?count={EVENTS}&size={size}"), "none", None);
-        let answer = Raw::connect(plain.address).await.unwrap().ask(&publish).await.unwrap();
-        assert_eq!(answer.status, 200);
+        // By as many writers, one by one, as ours are.
+        let publish = request("POST", &format!("/publish?size={size}"), "none", None);
+        write(plain.address, &vec![publish; WRITERS], EVENTS).await;
         their_rates.push(rate(theirs.reach(frames + (EVENTS * WATCHERS) as u64, begun).await));
     }
     assert_eq!((ours.ended(), theirs.ended()), (0, 0), "a watcher was lost");
@@ -171,12 +172,16 @@ fn median(mut figures: Vec<f64>) -> f64 {
 
 /// So many events as fast as they can be made: each is a task of a host without an agent.
 async fn burst(server: &Server, operators: &[String], events: usize) {
+    let wanted = json!({"hostId": "quiet", "payload": {"action": "stop", "name": "watched"}});
+    let ask = |token: &String| request("POST", "/api/v1/tasks", token, Some(&wanted));
+    write(server.address, &operators.iter().map(ask).collect::<Vec<_>>(), events).await;
+}
+
+/// Each writer sends its request again and again, as soon as the last is answered, until there were so many of all of them.
+async fn write(address: SocketAddr, asks: &[Vec<u8>], requests: usize) {
     let mut writers = JoinSet::new();
-    let address = server.address;
-    let share = events / operators.len();
-    for token in operators {
-        let wanted = json!({"hostId": "quiet", "payload": {"action": "stop", "name": "watched"}});
-        let ask = request("POST", "/api/v1/tasks", token, Some(&wanted));
+    let share = requests / asks.len();
+    for ask in asks.iter().cloned() {
         writers.spawn(async move {
             let mut raw = Raw::connect(address).await.unwrap();
             for _ in 0..share {
