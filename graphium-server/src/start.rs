@@ -1,7 +1,7 @@
 //! A whole server in one call: store, control plane, router, monitor.
 
 use crate::{
-    api::{AppState, router},
+    api::{AppState, crowd::Crowd, router},
     auth::{self, AdminTokenError, Token, local},
     environment::TokioEnvironment,
     events::Broadcast,
@@ -233,6 +233,7 @@ pub async fn start_with(
     let stopper = Stopper::default();
     let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
     state.is_encrypted = options.certificate.is_some();
+    state.crowd = Arc::new(Crowd::new(&options.limits));
     // One that others have signed is known by its name.
     state.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
     if options.store_access == StoreAccess::Shared {

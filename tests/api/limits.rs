@@ -1,6 +1,6 @@
 //! What a peer may take, and how the server ends.
 
-use crate::bed::Bed;
+use crate::bed::{Bed, eventually};
 use futures::StreamExt;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, LinkError},
@@ -61,6 +61,26 @@ async fn a_connection_that_says_nothing_is_cut_also_after_a_request() {
     let mut used = TcpStream::connect(bed.server.addr()).await.unwrap();
     used.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(rest(&mut used).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_for_which_there_is_no_room_hears_so_at_once() {
+    let bed = Bed::with(Limits { connections: 2, ..Limits::default() }).await;
+    let connect = async || TcpStream::connect(bed.server.addr()).await.unwrap();
+    let (first, _second) = (connect().await, connect().await);
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let mut third = connect().await;
+        let _told_already = third.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let answer = rest(&mut third).await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 5"), "{answer}");
+        let problem: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(problem["code"], "overloaded");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(bed.server.is_alive(Duration::from_secs(1)).await);
+    drop(first);
+    eventually("there is room again", async || bed.admin.healthz().await.ok()).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Bodies and queries, read within bounds; what does not fit is a problem that says where.
 
-use super::problem::Problem;
+use super::{crowd::Seat, problem::Problem};
 use crate::serve::Limits;
 use axum::{
     body::Body,
@@ -10,6 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::{pin::pin, time::Duration};
 
 const MIB: usize = 1024 * 1024;
 
@@ -86,6 +87,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
+/// For so long a body may keep its request's place while it comes.
+const PROMPT: Duration = Duration::from_millis(100);
+
 /// A body of at most so many bytes, in the time that its peer has for it.
 pub(super) async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let deadline = request.extensions().get::<Limits>().copied().unwrap_or_default().body;
@@ -94,8 +98,17 @@ pub(super) async fn read(request: Request, limit: usize) -> Result<Bytes, Proble
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(too_large());
     }
-    let body: Limited<Body> = Limited::new(request.into_body(), limit);
-    match tokio::time::timeout(deadline, body.collect()).await {
+    let (parts, body) = request.into_parts();
+    let mut whole = pin!(Limited::<Body>::new(body, limit).collect());
+    let prompt = tokio::time::timeout(PROMPT.min(deadline), whole.as_mut()).await;
+    let read = match prompt {
+        Ok(whole) => Ok(whole),
+        Err(_) => {
+            let rest = deadline.saturating_sub(PROMPT);
+            Seat::leave(&parts.extensions, tokio::time::timeout(rest, whole)).await?
+        }
+    };
+    match read {
         Err(_) => {
             Err(Problem::new(408, "too-slow", format!("the body did not arrive within {} s", deadline.as_secs())))
         }

@@ -2,12 +2,13 @@
 //!
 //! A handler reads the request, asks the control plane, and puts its answer into a form: nothing is decided here. What every
 //! request goes through, from the outside in: `trace` gives it an id and makes every error a problem, the gate of [`auth`](crate::auth)
-//! looks at its token, `repeat` answers a repeated `Idempotency-Key`.
+//! finds it a place (`crowd`) and looks at its token, `repeat` answers a repeated `Idempotency-Key`.
 
 mod adoptions;
 mod agents;
 pub(crate) mod audit;
 mod containers;
+pub(crate) mod crowd;
 mod deployments;
 mod events;
 mod exec;

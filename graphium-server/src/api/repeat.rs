@@ -3,7 +3,7 @@
 //! Answers lie in memory for ten minutes, which covers a caller that lost the connection and asks again. A deployment's key is
 //! in the store besides, with the deployment, and outlives the server. A key is of one request: with another body it is refused.
 
-use super::{AppState, input, problem::Problem};
+use super::{AppState, crowd::Seat, input, problem::Problem};
 use crate::auth::Identity;
 use axum::{
     body::Body,
@@ -96,7 +96,13 @@ pub(super) async fn answer(State(state): State<AppState>, request: Request, next
     };
     let caller = request.extensions().get::<Identity>().map_or("", |caller| &caller.hash);
     let slot = state.answers.slot(format!("{caller} {} {key}", request.uri()));
-    let mut kept = slot.answer.lock().await;
+    let mut kept = match slot.answer.try_lock() {
+        Ok(kept) => kept,
+        Err(_) => match Seat::leave(request.extensions(), slot.answer.lock()).await {
+            Ok(kept) => kept,
+            Err(problem) => return problem.into_response(),
+        },
+    };
     if let Some(answer) = kept.as_ref() {
         return answer.again(request).await;
     }

@@ -1,9 +1,10 @@
 //! What every handler has.
 
-use super::{audit::Trail, metrics::Metrics, repeat::Answers, wire::IssuedToken};
+use super::{audit::Trail, crowd::Crowd, metrics::Metrics, repeat::Answers, wire::IssuedToken};
 use crate::{
     auth::{Token, throttle::Throttle},
     events::Broadcast,
+    serve::Limits,
     stop::Stop,
     tls::Pin,
 };
@@ -33,6 +34,7 @@ pub struct AppState {
     pub(crate) throttle: Arc<Throttle>,
     /// Writes the audit.
     pub(crate) trail: Arc<Trail>,
+    pub(crate) crowd: Arc<Crowd>,
     /// Connections are encrypted here.
     pub(crate) is_encrypted: bool,
     /// The fingerprint of the server's certificate, where clients know it by nothing else.
@@ -64,6 +66,7 @@ impl AppState {
             answers: Arc::default(),
             metrics,
             throttle: Arc::default(),
+            crowd: Arc::new(Crowd::new(&Limits::default())),
             is_encrypted: false,
             pin: None,
             noting: Arc::new(Semaphore::new(4)),

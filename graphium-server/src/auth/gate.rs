@@ -2,8 +2,9 @@
 
 use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
 use crate::api::{
-    AppState,
+    AppState, Peer,
     audit::{Deed, Trail, kind_of, shown},
+    crowd::{Caller, Kind, Place, Seat},
     problem::Problem,
 };
 use axum::{
@@ -34,8 +35,8 @@ pub(crate) async fn gate(
     let trail = Arc::clone(&state.trail);
     // Boxed: a parked request should not carry what only its beginning needs.
     match Box::pin(admitted(state, route, path, request)).await {
-        Ok(Admitted::ToChange(request, deed)) => Box::pin(trail.change(deed, request, next)).await,
-        Ok(Admitted::Other(request, deed)) => {
+        Ok((Admitted::ToChange(request, deed), _place)) => Box::pin(trail.change(deed, request, next)).await,
+        Ok((Admitted::Other(request, deed), _place)) => {
             let response = next.run(request).await;
             if deed.is_counted(response.status()) { Box::pin(counted(trail, deed, response)).await } else { response }
         }
@@ -62,16 +63,19 @@ enum Admitted {
     Other(Request, Box<Deed>),
 }
 
+/// A place among those that are served, kept for the length of a request.
+type Held = Option<Arc<Place>>;
+
 async fn admitted(
     state: AppState,
     route: MatchedPath,
     path: RawPathParams,
     mut request: Request,
-) -> Result<Admitted, Box<(Problem, Box<Deed>)>> {
+) -> Result<(Admitted, Held), Box<(Problem, Box<Deed>)>> {
     let mut deed = Deed::of(route.as_str(), &path, &request);
     match identified(&state, route.as_str(), &path, &mut request, &mut deed).await {
-        Ok(()) if deed.is_change() => Ok(Admitted::ToChange(request, deed)),
-        Ok(()) => Ok(Admitted::Other(request, deed)),
+        Ok(place) if deed.is_change() => Ok((Admitted::ToChange(request, deed), place)),
+        Ok(place) => Ok((Admitted::Other(request, deed), place)),
         Err(problem) => Err(Box::new((problem, deed))),
     }
 }
@@ -82,11 +86,25 @@ async fn identified(
     path: &RawPathParams,
     request: &mut Request,
     deed: &mut Deed,
-) -> Result<(), Problem> {
+) -> Result<Held, Problem> {
     let method = request.method().clone();
     let needs = needs(&method, route);
+    // First of all: whoever finds none costs nothing more.
+    let kind = Kind::of(&method, route);
+    let place = match kind {
+        Some(kind) => Some(state.crowd.enter(kind).await?),
+        None => None,
+    };
+    if let Some(place) = &place {
+        request.extensions_mut().insert(Seat::of(place));
+    }
+    let count = |caller| match kind {
+        Some(Kind::Change) => state.crowd.count(caller, state.environment.elapsed()),
+        _ => Ok(()),
+    };
     if needs == Needs::Nobody {
-        return Ok(());
+        count(Caller::at(Peer::address(request.extensions())))?;
+        return Ok(place);
     }
     let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
     let known = request.extensions().get::<Known>().map(|known| known.0.clone());
@@ -96,6 +114,7 @@ async fn identified(
     };
     let about = about(&method, route);
     let permitted = async {
+        count(Caller::Token(identity.hash.clone()))?;
         permit(state, &identity, needs, id.as_deref()).await?;
         identity.reach.permit(state, about, id.as_deref().unwrap_or_default()).await
     };
@@ -110,7 +129,7 @@ async fn identified(
     permitted?;
     note_use(state, &identity);
     request.extensions_mut().insert(identity);
-    Ok(())
+    Ok(place)
 }
 
 async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, Problem> {

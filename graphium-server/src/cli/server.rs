@@ -167,6 +167,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         let mut options =
             ServerOptions { store_access, certificate, ..ServerOptions::new(args.listen, store.clone(), data_dir) };
         options.secrets_key.clone_from(&args.secrets_key);
+        options.limits = options.limits.within_descriptors();
         options.settings.offline_after = args.offline_after;
         options.settings.admission = args.allow.admission();
         options.settings.retention = args.retention.retention();

@@ -25,12 +25,29 @@ pub struct Limits {
     pub body: Duration,
     /// Time for which a peer may take nothing of an answer.
     pub stall: Duration,
+    /// Requests that read and are served at a time. Agents, probes and metrics are not counted, and streams only until they begin.
+    pub reads: usize,
+    /// Requests that change something and are served at a time; agents' are not counted.
+    pub changes: usize,
+    /// Requests of either kind that wait for a place, for a second at most; others are answered 503 at once.
+    pub waiting: usize,
+    /// Changes a second that one token may ask for, twice as many at once; whoever shows none has a quarter. More are answered 429.
+    pub changes_per_second: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connections: 16_384, head: seconds(10), body: seconds(60), stall: seconds(30) }
+        Self {
+            connections: 16_384,
+            head: seconds(10),
+            body: seconds(60),
+            stall: seconds(30),
+            reads: 64,
+            changes: 64,
+            waiting: 64,
+            changes_per_second: 200,
+        }
     }
 }
 

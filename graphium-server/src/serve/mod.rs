@@ -1,10 +1,13 @@
 //! The loop that serves connections, and what a peer may take of the server.
 //!
 //! hyper is used directly because `axum::serve` never cuts a slow peer. Here a head must arrive within ten seconds, a body within
-//! the time of its route, and a peer that takes no more of an answer for half a minute is gone. The end is told: no connection
+//! the time of its route, and a peer that takes no more of an answer for half a minute is gone. Where there is no room for a
+//! connection its peer hears so at once. The end is told: no connection
 //! is taken any more, requests that are being done are finished, everything that waits hears [`Stop`].
 
 mod connection;
+mod descriptors;
+mod farewell;
 mod stall;
 
 pub use connection::Limits;
@@ -14,6 +17,7 @@ use crate::{
     tls::Certificate,
 };
 use axum::Router;
+use farewell::Farewell;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -100,25 +104,25 @@ async fn accept(
     mut questions: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
     let room = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
+    let (mut connections, farewell) = (JoinSet::new(), Farewell::new());
     loop {
-        // With no room left peers wait in the kernel's queue.
+        // Taken also where there is no room: whoever waits in the kernel's queue does not know for what.
         let connection = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
+            let accepted = listener.accept().await;
+            (Arc::clone(&room).try_acquire_owned(), accepted)
         };
         tokio::select! {
             () = stop.stopped() => break,
             Some(_) = connections.join_next() => {}
             // Nobody may wait for the answer any more.
             Some(question) = questions.recv() => drop(question.send(())),
-            // The semaphore is never closed.
-            (Ok(room), accepted) = connection => match accepted {
-                Ok(accepted) => {
+            (room, accepted) = connection => match (room, accepted) {
+                (Ok(room), Ok(accepted)) => {
                     connections.spawn(connection::begin(accepted, tls.clone(), router.clone(), stop.clone(), limits, room));
                 }
+                (Err(_), Ok((stream, _))) => farewell.say(stream, tls.is_some()),
                 // Out of file handles, most likely: some will close.
-                Err(error) => {
+                (_, Err(error)) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

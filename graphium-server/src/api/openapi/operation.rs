@@ -1,6 +1,9 @@
 //! One operation of the API, as data.
 
-use crate::auth::{Needs, needs};
+use crate::{
+    api::crowd::Kind,
+    auth::{Needs, needs},
+};
 use axum::http::Method;
 
 /// One method of one route: what it takes and what it answers.
@@ -178,6 +181,14 @@ impl Operation {
         if self.needs() != Needs::Nobody {
             all.extend([(401, &["token-missing", "token-unknown"][..]), (403, &["not-allowed", "not-granted"])]);
             all.extend([(500, &["internal", "store-corrupt"][..]), (503, &["store-unavailable", "stopping"])]);
+        }
+        // Who finds no place, and who changes too much at a time.
+        let method = Method::from_bytes(self.method.as_bytes()).unwrap_or_default();
+        if let Some(kind) = Kind::of(&method, self.path) {
+            all.push((503, &["overloaded"]));
+            if kind == Kind::Change {
+                all.push((429, &["too-many-changes"]));
+            }
         }
         // The agents' protocol has versions.
         if matches!(self.needs(), Needs::Agent | Needs::AgentOrViewer | Needs::AgentOfTask) {
