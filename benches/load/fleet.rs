@@ -50,16 +50,12 @@ impl Fleet {
             let mut settings = AgentSettings::new(host.as_str().into(), 2);
             let (lost, losses, is_lost) = (Arc::clone(&fleet.lost), Arc::clone(&fleet.losses), AtomicBool::new(false));
             settings.notify = Arc::new(move |notice| match notice {
-                Notice::LinkLost(_) => {
-                    if !is_lost.swap(true, Ordering::Relaxed) {
-                        lost.fetch_add(1, Ordering::Relaxed);
-                        losses.fetch_add(1, Ordering::Relaxed);
-                    }
+                Notice::LinkLost(_) if !is_lost.swap(true, Ordering::Relaxed) => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    losses.fetch_add(1, Ordering::Relaxed);
                 }
-                Notice::LinkBack | Notice::Connected { .. } => {
-                    if is_lost.swap(false, Ordering::Relaxed) {
-                        lost.fetch_sub(1, Ordering::Relaxed);
-                    }
+                Notice::LinkBack | Notice::Connected { .. } if is_lost.swap(false, Ordering::Relaxed) => {
+                    lost.fetch_sub(1, Ordering::Relaxed);
                 }
                 _ => {}
             });

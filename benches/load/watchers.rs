@@ -181,7 +181,8 @@ async fn burst(server: &Server, operators: &[String], events: usize) {
 async fn write(address: SocketAddr, asks: &[Vec<u8>], requests: usize) {
     let mut writers = JoinSet::new();
     let share = requests / asks.len();
-    for ask in asks.iter().cloned() {
+    for ask in asks {
+        let ask = ask.clone();
         writers.spawn(async move {
             let mut raw = Raw::connect(address).await.unwrap();
             for _ in 0..share {

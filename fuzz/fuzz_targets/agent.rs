@@ -68,6 +68,8 @@ fn attempt(task: Task) {
         environment: Arc::new(environment.clone()),
         facts: HostFacts { name: "vm1".into(), address: None },
         secrets: Arc::new(|_| None),
+        link: None,
+        known: Arc::default(),
         admission: Arc::new(Admission::default()),
         settle: Duration::from_millis(100),
         health: Arc::default(),

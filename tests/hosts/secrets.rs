@@ -47,7 +47,7 @@ fn canary(number: usize) -> Canary {
         6 => format!("\\{core}\\n %41{core}%20$HOME ${{X}} & <{core}>"),
         _ => format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", format!("{core}/{core}+\n").repeat(60)),
     };
-    let core = if number % 8 == 0 { value.clone() } else { core };
+    let core = if number.is_multiple_of(8) { value.clone() } else { core };
     Canary { name: format!("canary-{number}"), value, core }
 }
 
@@ -356,10 +356,10 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
 
     // Everything on the disks of server and agents, while they run and after their end.
     let but = ["secrets.key"];
-    seen.add_files(&estate.path("").clone(), &but);
+    seen.add_files(&estate.path(""), &but);
     estate.ok(&["store", "backup", &estate.path("backup.db").display().to_string()]).await;
     estate.stop_programs().await;
-    seen.add_files(&estate.path("").clone(), &but);
+    seen.add_files(&estate.path(""), &but);
 
     // What is looked through is what it seems, and the search finds what is there.
     let mut database = seen.0.iter().filter(|(place, _)| place.contains("data/graphium.db"));

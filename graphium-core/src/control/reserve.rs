@@ -2,7 +2,7 @@
 
 use super::{Control, ControlError, StackRecord, forget};
 use crate::{
-    action::Action,
+    action::{Action, TaskType},
     id::{HostId, StackId},
     inventory::{ContainerStatus, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
@@ -10,6 +10,7 @@ use crate::{
     store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
     task::{Task, TaskStatus},
 };
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// All that plans are made with.
@@ -81,8 +82,7 @@ impl Control {
         // What removes orphans of it is of no deployment that there is a record of.
         let mut tasks = self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?;
         if let Some(own) = own.filter(|own| !own.status.is_up()) {
-            let query = TaskQuery { deployment: Some(own.deployment_id.clone()), ..TaskQuery::default() };
-            tasks.extend(self.store.all_tasks(query).await?);
+            tasks.extend(self.doubtful(own).await?);
         }
         for task in tasks {
             if let Some(index) = seen.get(&(task.host_id.clone(), task.payload.subject().to_owned())) {
@@ -102,6 +102,27 @@ impl Control {
             }
         }
         Ok(inventory)
+    }
+}
+
+impl Control {
+    /// The tasks that may have changed what was seen of a stack that is not up: those of its present deployment, and of what that
+    /// has overtaken whatever began at a container last, was not done, and is not made up for since.
+    async fn doubtful(&self, own: &StackRecord) -> Result<Vec<Task>, ControlError> {
+        let query = TaskQuery { stack: Some(own.id.clone()), ..TaskQuery::default() };
+        let all = self.store.all_tasks(query).await?;
+        let (mut present, mut before): (Vec<Task>, Vec<Task>) =
+            all.into_iter().partition(|task| task.deployment_id.as_ref() == Some(&own.deployment_id));
+        before.retain(|task| task.attempt > 0 && task.task_type != TaskType::Check);
+        before.sort_by_key(|task| task.completed_at.unwrap_or(Timestamp::MAX));
+        let place = |task: &Task| (task.host_id.clone(), task.payload.subject().to_owned());
+        let mut last: BTreeMap<_, Task> = before.into_iter().map(|task| (place(&task), task)).collect();
+        last.retain(|_, task| task.status != TaskStatus::Completed);
+        for task in present.iter().filter(|task| task.status == TaskStatus::Completed) {
+            last.remove(&place(task));
+        }
+        present.extend(last.into_values());
+        Ok(present)
     }
 }
 

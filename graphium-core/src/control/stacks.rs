@@ -123,8 +123,8 @@ impl Control {
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
     }
 
-    /// Shows as stopped what a stop is at work on, or was when it was cut off: engines go on with it, and what was seen of it does
-    /// not tell what it does in a moment.
+    /// Shows as stopped what a stop, or a change that begins with one, is at work on, or was when it was cut off: engines go on with
+    /// it, and what was seen of it does not tell what it does in a moment.
     async fn show_as_stopped(&self, record: &StackRecord, inventory: &mut Inventory) -> Result<(), ControlError> {
         let all = TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() };
         let mut tasks = self.store.all_tasks(all).await?;
@@ -135,8 +135,15 @@ impl Control {
             tasks.iter().map(|task| ((&task.host_id, task.payload.subject()), task)).collect();
         for seen in &mut inventory.containers {
             let last = last.get(&(&seen.hosted_on, seen.name.as_str()));
-            let is_unsure = last.is_some_and(|task| {
-                matches!(task.task_type, TaskType::Stop | TaskType::Restart) && task.status != TaskStatus::Completed
+            let is_unsure = last.filter(|task| task.status != TaskStatus::Completed).is_some_and(|task| {
+                match task.task_type {
+                    TaskType::Stop | TaskType::Restart => true,
+                    // What does not run any more tells how it has ended.
+                    TaskType::Deploy | TaskType::Update | TaskType::Adjust | TaskType::Delete => {
+                        seen.status == ContainerStatus::Running
+                    }
+                    _ => false,
+                }
             });
             if is_unsure {
                 (seen.status, seen.exit_code) = (ContainerStatus::Stopped, None);

@@ -19,7 +19,7 @@ impl Placer<'_, '_> {
     pub(super) fn leave(&mut self, hosts: &BTreeSet<HostId>, avoid: &BTreeMap<String, BTreeSet<HostId>>) {
         self.avoid(avoid);
         let current: Vec<Option<usize>> = (0..self.placed.len()).map(|number| self.current(number)).collect();
-        let mut free = Vec::new();
+        let (mut free, mut tried) = (Vec::new(), Vec::new());
         for (number, &at) in current.iter().enumerate() {
             let leaves = |&host: &usize| hosts.contains(self.host_name(host)) || self.room.was_tried(number, host);
             let Some(host) = at.filter(leaves) else {
@@ -36,13 +36,17 @@ impl Placer<'_, '_> {
                     self.staying.insert(number, tie);
                     self.settle(number, host, "it is tied to its host");
                 }
-                None => free.push(number),
+                None if self.room.stack.deployment.mode == Mode::SingleHost || hosts.contains(self.host_name(host)) => {
+                    free.push(number);
+                }
+                None => tried.push((number, host)),
             }
         }
         let strategy = self.room.stack.deployment.placement_strategy;
         if strategy == Some(Strategy::Datacenter) {
             self.within = self.room.stack.deployment.target_datacenter.as_deref();
         }
+        self.try_elsewhere(&tried, &current);
         if free.is_empty() {
             return;
         }
@@ -54,10 +58,29 @@ impl Placer<'_, '_> {
                 self.staying.extend(stays.map(|&number| (number, why.clone())));
             }
             (Mode::SingleHost, None) => self.place_together(&free),
-            (Mode::MultiHost, _) if strategy == Some(Strategy::Auto) => self.weigh(&free),
-            (Mode::MultiHost, _) => self.spread(&free),
+            (Mode::MultiHost, _) => self.place_each(&free),
         }
         self.settle_unplaced(&free, &current);
+    }
+
+    fn place_each(&mut self, free: &[usize]) {
+        match self.room.stack.deployment.placement_strategy {
+            Some(Strategy::Auto) => self.weigh(free),
+            _ => self.spread(free),
+        }
+    }
+
+    /// Each of those that have failed where they are goes elsewhere, or stays: its place is kept until that is decided, for others
+    /// may go to a host that is not left.
+    fn try_elsewhere(&mut self, tried: &[(usize, usize)], current: &[Option<usize>]) {
+        for &(number, host) in tried {
+            self.room.occupy(number, host);
+        }
+        for &(number, host) in tried {
+            self.room.vacate(number, host);
+            self.place_each(&[number]);
+            self.settle_unplaced(&[number], current);
+        }
     }
 
     /// Notes on which hosts who has failed; of a stack that is on one host, all of it.

@@ -14,7 +14,6 @@ use crate::{
     action::Action,
     id::{HostId, PlanTaskId, StackId},
     inventory::{ContainerStatus, Inventory},
-    runtime::label,
     stack::Condition,
 };
 use serde::{Deserialize, Serialize};
@@ -158,9 +157,8 @@ impl<'a, 'p> Sequence<'a, 'p> {
         }
     }
 
-    /// What a part was seen doing; nothing of one that a task may have changed since, of which nobody knows what it was made from.
     fn status(&self, number: usize) -> Option<ContainerStatus> {
-        self.parts[number].seen.filter(|seen| seen.label(label::HASH).is_some()).map(|seen| seen.status)
+        self.parts[number].seen.map(|seen| seen.status)
     }
 
     /// Whether a part has ended well and shall not run again.
@@ -220,12 +218,8 @@ impl<'a, 'p> Sequence<'a, 'p> {
             let name = part.engine_name.to_string();
             let undo = Action::Stop { name: name.clone() };
             let task = task(part.task_id("start"), Action::Start { name }, part.host, why);
-            // Undone it is stopped, which one that was frozen was not, and perhaps one of which nobody knows.
-            let lasting = match self.status(number) {
-                Some(ContainerStatus::Paused) => Some(LastingKind::State),
-                None if part.seen.is_some() => Some(LastingKind::Unseen),
-                _ => None,
-            };
+            // Undone it is stopped, which one that was frozen was not.
+            let lasting = (self.status(number) == Some(ContainerStatus::Paused)).then_some(LastingKind::State);
             let task = task.of_container(part.name).undone_by(Some(undo)).leaving(lasting);
             self.starts.insert(number, self.tasks.add(task, first));
         }

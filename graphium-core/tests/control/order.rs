@@ -3,12 +3,12 @@
 use crate::world::{World, container, shop, stack};
 use graphium_core::{
     agent::{AgentLink, ClaimCall},
-    control::{ControlError, DeployOptions, RemoveOptions, StackStatus},
+    control::{ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
     environment::Environment,
     id::{ClaimId, HostId},
     inventory::HostStatus,
     store::{TaskQuery, TaskStoreExt},
-    task::{Outcome, TaskError, TaskStatus},
+    task::{Outcome, Task, TaskError, TaskStatus},
 };
 use std::time::Duration;
 
@@ -162,4 +162,43 @@ fn a_draining_host_still_does_what_it_has() {
     while one.work() > 0 {}
     world.tick();
     assert!(matches!(world.run(world.control.stack("shop")), Err(ControlError::NotFound { .. })));
+}
+
+/// An update that is under way has stopped what was seen running, or does so in a moment.
+#[test]
+fn whatever_follows_an_update_that_was_cut_off_does_not_take_its_container_for_running() {
+    let old = || stack("shop", vec![container("db", "vm1", None, &[])]);
+    for overtakes in ["start", "deployment", "later deployment"] {
+        let world = World::new();
+        let one = world.agent("vm1");
+        world.run(world.control.deploy(old(), DeployOptions::default())).unwrap();
+        while one.work() > 0 {}
+        world.tick();
+        let start = || world.run(world.control.act_on_stack("shop", DeploymentKind::Start, None)).unwrap();
+        assert_eq!(start().task_count, 0, "it runs");
+        world.tick();
+        world.run(world.control.deploy(changed(), DeployOptions::default())).unwrap();
+        let begun: Vec<Task> = std::iter::from_fn(|| Some(one.claim()).filter(|tasks| !tasks.is_empty()))
+            .flatten()
+            .inspect(|task| {
+                if !task.plan_id.starts_with("update:") {
+                    one.succeed(task)
+                }
+            })
+            .filter(|task| task.plan_id.starts_with("update:"))
+            .collect();
+        assert_eq!(begun.len(), 1);
+        let follows = match overtakes {
+            "start" => start(),
+            "deployment" => world.run(world.control.deploy(old(), DeployOptions::default())).unwrap(),
+            _ => {
+                let mut third = old();
+                third.description = Some("another".to_owned());
+                world.run(world.control.deploy(third, DeployOptions::default())).unwrap();
+                one.report(&begun[0], &Outcome::Cancelled);
+                world.run(world.control.deploy(old(), DeployOptions::default())).unwrap()
+            }
+        };
+        assert!(follows.task_count > 0, "{overtakes}: nobody looks whether `db` runs");
+    }
 }

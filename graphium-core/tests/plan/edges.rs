@@ -106,21 +106,6 @@ fn what_is_as_asked_has_no_task_and_is_listed() {
 }
 
 #[test]
-fn what_a_task_may_have_changed_meanwhile_is_as_nobody_knows() {
-    let stack = stack("s", vec![pinned("a", "vm1"), pinned("b", "vm1")]);
-    let (mut running, applied) = deployed(&stack, hosts(1));
-    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
-    assert!(act(StackAction::Start, &running).is_empty());
-    let at = running.containers.iter().position(|seen| seen.name == "s-a").unwrap();
-    running.containers[at].labels.shift_remove(label::HASH);
-    assert_eq!(ids(&act(StackAction::Start, &running)), ["start:a@vm1"]);
-    running.containers[at].status = ContainerStatus::Stopped;
-    assert_eq!(ids(&act(StackAction::Stop, &running)), ["stop:b@vm1", "stop:a@vm1"]);
-    running.containers.retain(|seen| seen.name == "s-b");
-    assert_eq!(ids(&act(StackAction::Start, &running)).last(), Some(&"deploy:a"));
-}
-
-#[test]
 fn endpoints_are_told_to_all_up_to_a_bound_and_beyond_it_to_dependants() {
     let service =
         |number: u16| Container { ports: vec![published(80, 1000 + number)], ..container(&format!("c{number}")) };

@@ -226,3 +226,27 @@ fn what_has_failed_on_a_host_goes_to_another_and_back_to_it_only_where_there_is_
     let why = &after.staying["a"];
     assert!(why.contains("has been tried, and it failed there"), "{why}");
 }
+
+/// Whoever has failed where it is may have to stay there, and others may come to that host, which is not left.
+#[test]
+fn whoever_stays_where_it_has_failed_keeps_its_ports_there() {
+    for strategy in [None, Some(graphium_core::stack::Strategy::Auto)] {
+        let at = |name: &str| Container { ports: vec![published(80, 8081)], ..container(name) };
+        let mut two = stack("s", vec![at("a"), at("b")]);
+        two.deployment.placement_strategy = strategy;
+        let (mut inventory, applied) = deployed(&two, hosts(2));
+        let there = applied.placements.clone();
+        let leaves = inventory.hosts.iter_mut().find(|host| host.id == there["a"]).unwrap();
+        leaves.status = HostStatus::Draining;
+        let options = Options {
+            leave: [there["a"].clone()].into(),
+            keep: there.clone(),
+            avoid: [("b".to_owned(), [there["b"].clone()].into())].into(),
+            ..Options::default()
+        };
+        let after = plan(&two, Some(&applied), &inventory, &options).unwrap();
+        assert_eq!(after.placements, there, "{strategy:?}");
+        assert!(after.staying["a"].contains("8081"), "{:?}", after.staying);
+        assert!(after.staying["b"].contains("failed there"), "{:?}", after.staying);
+    }
+}

@@ -32,6 +32,7 @@ use crate::{
     task::{Outcome, Task, TaskResult},
 };
 use futures::future::{Either, pending, select};
+use jiff::Timestamp;
 pub use secrets::SecretMemory;
 use start::Starts;
 use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
@@ -102,7 +103,14 @@ impl fmt::Debug for Workplace {
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
     // An engine may repeat what it was given.
     let tell = |step: Step| tell(Step { message: place.known.redact(&step.message), ..step });
-    let job = Job { task, place, tell: &tell, begun: place.environment.elapsed(), starts: Starts::default() };
+    let job = Job {
+        task,
+        place,
+        tell: &tell,
+        begun: place.environment.elapsed(),
+        begun_at: place.environment.now(),
+        starts: Starts::default(),
+    };
     match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
         Either::Left((outcome, _)) => place.known.clean(outcome),
         Either::Right((never, _)) => match never {},
@@ -116,6 +124,7 @@ struct Job<'a> {
     tell: Tell<'a>,
     /// When it began, by the agent's own clock.
     begun: Duration,
+    begun_at: Timestamp,
     starts: Starts,
 }
 

@@ -47,8 +47,8 @@ impl Starts {
 }
 
 impl Job<'_> {
-    /// Starts what this attempt has found or made. One that it made itself has no run before the one that this begins, so it is
-    /// looked at only when the attempt comes here again.
+    /// Starts what this attempt has found or made. What it made itself has no run before the one that this begins, so it is looked at
+    /// only when the attempt comes here again.
     pub(super) async fn start_made(&self, name: &str) -> Result<(), RuntimeError> {
         if self.starts.knows(name) {
             return self.start_once(name).await;
@@ -63,7 +63,10 @@ impl Job<'_> {
             let now = Run::of(&state);
             let has_begun = match self.starts.get(name) {
                 Some(before) => before.id == now.id && before.started_at != now.started_at,
-                None => self.starts.knows(name) && self.is_made_here(&state) && now.started_at.is_some(),
+                None if !self.starts.knows(name) => false,
+                None if self.is_made_here(&state) => now.started_at.is_some(),
+                // An earlier attempt made it. The engine's clock is nearly always the agent's own.
+                None => now.started_at.is_some_and(|at| at >= self.begun_at),
             };
             if has_begun {
                 return Ok(());
