@@ -234,8 +234,10 @@ fn whoever_stays_where_it_has_failed_keeps_its_ports_there() {
         let at = |name: &str| Container { ports: vec![published(80, 8081)], ..container(name) };
         let mut two = stack("s", vec![at("a"), at("b")]);
         two.deployment.placement_strategy = strategy;
-        let (mut inventory, applied) = deployed(&two, hosts(2));
-        let there = applied.placements.clone();
+        let first = plan(&two, None, &hosts(2), &Options::default()).unwrap();
+        let there = first.placements.clone();
+        let applied = Applied { stack: two.clone(), placements: there.clone() };
+        let mut inventory = carried_out(&first, hosts(2));
         let leaves = inventory.hosts.iter_mut().find(|host| host.id == there["a"]).unwrap();
         leaves.status = HostStatus::Draining;
         let options = Options {
