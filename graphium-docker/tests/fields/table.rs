@@ -62,7 +62,8 @@ pub(crate) const ROWS: &[Row] = &[
     (
         "container",
         r#""volumeMounts": [{"type": "volume", "source": "v", "target": "/v"}]"#,
-        At("/HostConfig/Mounts", r#"[{"Type": "volume", "Source": "{stack}_v", "Target": "/v"}]"#),
+        // What an engine makes because nobody has is the stack's.
+        At("/HostConfig/Mounts/0/VolumeOptions/Labels/graphium.stack.name", r#""{stack}""#),
     ),
     (
         "container",
