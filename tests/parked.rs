@@ -6,6 +6,7 @@
 use graphium_core::{agent::AgentLink, store::SessionRequest};
 use graphium_server::{
     ServerOptions,
+    api::wire::TokenRequest,
     client::{Client, HttpLink},
     start,
 };
@@ -34,6 +35,11 @@ async fn a_parked_agent_takes_at_most_24_kib() {
     let link = HttpLink::new(Client::new(&server.url(), Some(token.clone())).unwrap());
     let request = SessionRequest { host: "vm1".into(), nonce: "nonce".into(), seen_epoch: 0 };
     let epoch = link.open_session(&request).await.unwrap().session.epoch;
+    // Who waits is an agent.
+    let wanted = serde_json::json!({"role": "agent", "host": "vm1"});
+    let wanted: TokenRequest = serde_json::from_value(wanted).unwrap();
+    let client = Client::new(&server.url(), Some(token)).unwrap();
+    let token = client.create_token(&wanted).await.unwrap().token;
 
     let park = async |agent: usize| {
         let body = format!(r#"{{"epoch": {epoch}, "claim": "parked-{agent}", "waitSeconds": 60}}"#);

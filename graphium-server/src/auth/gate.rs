@@ -13,6 +13,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::future::BoxFuture;
 use graphium_core::{
     control::{AuditObject, Purpose, Role, TokenRecord},
     id::{HostId, TaskId},
@@ -35,20 +36,40 @@ pub(crate) async fn gate(
     let trail = Arc::clone(&state.trail);
     // Boxed: a parked request should not carry what only its beginning needs.
     match Box::pin(admitted(state, route, path, request)).await {
-        Ok((Admitted::ToChange(request, deed), _place)) => Box::pin(trail.change(deed, request, next)).await,
-        Ok((Admitted::Other(request, deed), _place)) => {
-            let response = next.run(request).await;
-            if deed.is_counted(response.status()) { Box::pin(counted(trail, deed, response)).await } else { response }
+        Ok((Admitted::ToWork(request), _)) => next.run(request).await,
+        other => answer(other, trail, next).await,
+    }
+}
+
+/// The answer to a request that was let in, or was not.
+fn answer(admitted: Result<(Admitted, Held), Refused>, trail: Arc<Trail>, next: Next) -> BoxFuture<'static, Response> {
+    match admitted {
+        Ok((Admitted::ToWork(request), _)) => Box::pin(next.run(request)),
+        Ok((Admitted::ToChange(request, deed), place)) => Box::pin(async move {
+            let _place = place;
+            trail.change(deed, request, next).await
+        }),
+        Ok((Admitted::Other(request, deed), place)) => {
+            let answered = next.run(request);
+            Box::pin(async move {
+                let _place = place;
+                let response = answered.await;
+                if deed.is_counted(response.status()) {
+                    Box::pin(counted(trail, deed, response)).await
+                } else {
+                    response
+                }
+            })
         }
-        Err(refused) => {
+        Err(refused) => Box::pin(async move {
             let (problem, deed) = *refused;
             let unauthorized = problem.status == 401;
             let mut response = problem.into_response();
             if unauthorized {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            if deed.is_counted(response.status()) { Box::pin(counted(trail, deed, response)).await } else { response }
-        }
+            if deed.is_counted(response.status()) { counted(trail, deed, response).await } else { response }
+        }),
     }
 }
 
@@ -59,6 +80,8 @@ async fn counted(trail: Arc<Trail>, deed: Box<Deed>, mut response: Response) -> 
 
 /// A request with who asks in its extensions, and what the audit is told of it.
 enum Admitted {
+    /// Of an agent, which may wait: nobody is told, and it needs no place.
+    ToWork(Request),
     ToChange(Request, Box<Deed>),
     Other(Request, Box<Deed>),
 }
@@ -66,18 +89,26 @@ enum Admitted {
 /// A place among those that are served, kept for the length of a request.
 type Held = Option<Arc<Place>>;
 
+/// Why a request is not let in, and what the audit is told of it.
+type Refused = Box<(Problem, Box<Deed>)>;
+
 async fn admitted(
     state: AppState,
     route: MatchedPath,
     path: RawPathParams,
     mut request: Request,
-) -> Result<(Admitted, Held), Box<(Problem, Box<Deed>)>> {
+) -> Result<(Admitted, Held), Refused> {
     let mut deed = Deed::of(route.as_str(), &path, &request);
     match identified(&state, route.as_str(), &path, &mut request, &mut deed).await {
+        Ok(None) if is_of_agent(&request) && !deed.is_told() => Ok((Admitted::ToWork(request), None)),
         Ok(place) if deed.is_change() => Ok((Admitted::ToChange(request, deed), place)),
         Ok(place) => Ok((Admitted::Other(request, deed), place)),
         Err(problem) => Err(Box::new((problem, deed))),
     }
+}
+
+fn is_of_agent(request: &Request) -> bool {
+    request.extensions().get::<Identity>().is_some_and(|identity| identity.role == Role::Agent)
 }
 
 async fn identified(

@@ -127,12 +127,15 @@ pub(super) async fn no_event_holds_a_secret(trial: Trial<'_>) -> Verdict {
 
 pub(super) async fn records_tell_of_their_coming_their_change_and_their_end(trial: Trial<'_>) -> Verdict {
     for kind in Kind::ALL {
-        for write in [
+        let writes = [
             write(kind, "r", Expect::Absent, json!({"name": "one"})),
             write(kind, "r", Expect::Any, json!({"name": "two"})),
             removal(kind, "r", Expect::Any),
             removal(kind, "r", Expect::Any),
-        ] {
+        ];
+        // The audit is only added to; a store that is shared takes nothing else.
+        let count = if kind == Kind::Audit { 1 } else { writes.len() };
+        for write in writes.into_iter().take(count) {
             trial.store.submit(Submission { records: vec![write], ..Submission::default() }, at(1)).await?;
         }
     }

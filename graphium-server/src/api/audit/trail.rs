@@ -136,6 +136,11 @@ impl Deed {
         self.operation.is_some_and(Operation::is_change)
     }
 
+    /// Whether it is an entry or counted, however it is answered.
+    pub(crate) fn is_told(&self) -> bool {
+        self.operation.is_some_and(|operation| operation.is_change() || operation.is_counted())
+    }
+
     /// Whether it is among those that are counted, when it is answered so.
     pub(crate) fn is_counted(&self, status: StatusCode) -> bool {
         self.operation.is_some_and(|operation| is_refusal(status.as_u16()) || operation.is_counted())
