@@ -231,11 +231,13 @@ pub async fn start_with(
         .ok()
     });
     let stopper = Stopper::default();
-    let mut state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
-    state.is_encrypted = options.certificate.is_some();
-    state.crowd = Arc::new(Crowd::new(&options.limits));
-    // One that others have signed is known by its name.
-    state.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
+    let state = AppState::new(Arc::clone(&control), broadcast, environment, stopper.hear());
+    let mut state = state.with(|parts| {
+        parts.is_encrypted = options.certificate.is_some();
+        parts.crowd = Arc::new(Crowd::new(&options.limits));
+        // One that others have signed is known by its name.
+        parts.pin = options.certificate.as_ref().filter(|certificate| certificate.is_own()).map(Certificate::pin);
+    });
     if options.store_access == StoreAccess::Shared {
         state = state.sharing(Arc::clone(control.store()));
     }

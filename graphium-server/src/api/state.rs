@@ -16,13 +16,18 @@ use graphium_core::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Deref,
     sync::Arc,
 };
 use tokio::sync::{Semaphore, watch};
 
-/// What the router works with. Cheap to clone.
+/// What the router works with. Cheap to clone, and small: each request that waits has it several times.
 #[derive(Clone, Debug)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+/// What there is of it.
+#[derive(Clone, Debug)]
+pub struct Parts {
     pub(crate) control: Arc<Control>,
     pub(crate) broadcast: Arc<Broadcast>,
     pub(crate) environment: Arc<dyn Environment>,
@@ -56,7 +61,7 @@ impl AppState {
         let revoked = Arc::new(watch::Sender::new(0));
         let metrics: Arc<Metrics> = Arc::default();
         let parts = (Arc::clone(&control), Arc::clone(&environment), stop.clone(), Arc::clone(&metrics));
-        Self {
+        Self(Arc::new(Parts {
             trail: Arc::new(Trail::new(parts.0, parts.1, parts.2, parts.3)),
             control,
             broadcast,
@@ -71,7 +76,14 @@ impl AppState {
             pin: None,
             noting: Arc::new(Semaphore::new(4)),
             shared: None,
-        }
+        }))
+    }
+
+    /// The same, but for what is changed.
+    #[must_use]
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// A token that was just made, for its owner alone.
@@ -82,9 +94,16 @@ impl AppState {
 
     /// The same, with a store that administrators may use from elsewhere, with all that is in it.
     #[must_use]
-    pub fn sharing(mut self, store: Arc<dyn TaskStore>) -> Self {
-        self.shared = Some(store);
-        self
+    pub fn sharing(self, store: Arc<dyn TaskStore>) -> Self {
+        self.with(|parts| parts.shared = Some(store))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 
