@@ -180,12 +180,13 @@ fn whatever_follows_an_update_that_was_cut_off_does_not_take_its_container_for_r
         world.run(world.control.deploy(changed(), DeployOptions::default())).unwrap();
         let begun: Vec<Task> = std::iter::from_fn(|| Some(one.claim()).filter(|tasks| !tasks.is_empty()))
             .flatten()
-            .inspect(|task| {
-                if !task.plan_id.starts_with("update:") {
-                    one.succeed(task)
+            .filter(|task| {
+                let is_it = task.plan_id.starts_with("update:");
+                if !is_it {
+                    one.succeed(task);
                 }
+                is_it
             })
-            .filter(|task| task.plan_id.starts_with("update:"))
             .collect();
         assert_eq!(begun.len(), 1);
         let follows = match overtakes {
