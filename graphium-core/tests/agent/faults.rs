@@ -175,6 +175,22 @@ fn an_attempt_starts_a_container_once_however_often_its_engine_goes_away() {
 }
 
 #[test]
+fn what_has_ended_with_its_engine_is_started_by_the_next_attempt() {
+    let bed = Bed::new();
+    bed.runtime.lose_next_answer(Operation::Start);
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit_with([deploy("web")], |task| task.max_retries = 1).await;
+        bed.runtime.hang(Operation::Info);
+        bed.phase_of(&ids[0], "waiting").await;
+        bed.runtime.exit("web", 137);
+        bed.runtime.release();
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 2), "{task:?}");
+    assert_eq!(bed.runtime.effects("web").started, 2);
+}
+
+#[test]
 fn an_engine_that_does_not_answer_is_never_an_engine_without_containers() {
     let bed = Bed::new();
     bed.serve(async {

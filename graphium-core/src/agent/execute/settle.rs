@@ -35,7 +35,11 @@ impl Job<'_> {
                 Ok(self.done_with(state, "ended with exit code 0"))
             }
             ContainerStatus::Restarting | ContainerStatus::Exited | ContainerStatus::Stopped => {
-                Err(self.exited(&state, Some(self.place.settle)).await)
+                let mut trouble = self.exited(&state, Some(self.place.settle)).await;
+                if let Trouble::Task(error) = &mut trouble {
+                    error.retryable |= self.starts.were_interrupted();
+                }
+                Err(trouble)
             }
             ContainerStatus::Created | ContainerStatus::Removing | ContainerStatus::Dead => {
                 Err(Trouble::Task(TaskError {

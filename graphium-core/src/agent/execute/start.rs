@@ -12,12 +12,15 @@ use crate::{
 use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What an attempt has asked its engine to start, by name, as it was before where that was looked at.
 #[derive(Debug, Default)]
-pub(super) struct Starts(Mutex<BTreeMap<String, Option<Run>>>);
+pub(super) struct Starts(Mutex<BTreeMap<String, Option<Run>>>, AtomicBool);
 
 /// One run of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,12 @@ impl Run {
 }
 
 impl Starts {
+    /// Whether the attempt has found a run that it had begun before its engine went away. What has ended since may have ended with its
+    /// engine: that says nothing of it.
+    pub(super) fn were_interrupted(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
     fn knows(&self, name: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
     }
@@ -69,6 +78,7 @@ impl Job<'_> {
                 None => now.started_at.is_some_and(|at| at >= self.begun_at),
             };
             if has_begun {
+                self.starts.1.store(true, Ordering::Relaxed);
                 return Ok(());
             }
             self.starts.note(name, Some(now));
