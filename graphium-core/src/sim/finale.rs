@@ -55,8 +55,8 @@ impl World {
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
-        // What somebody's hand is in the way of is told, and tried again later.
-        let told = self.forgotten();
+        // What somebody's hand is in the way of is told with its reason, and tried again later.
+        let told: Vec<_> = self.forgotten().into_iter().filter(|one| one.error.is_some()).collect();
         for host in self.hosts.iter().filter(|host| !told.iter().any(|one| one.host_id == host.id)) {
             // Volumes hold data; those of earlier revisions stay until somebody removes them.
             if let Some(left) = host.runtime.ours().into_iter().find(|thing| !thing.starts_with("volume")) {
