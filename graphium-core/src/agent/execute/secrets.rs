@@ -224,6 +224,15 @@ impl Drop for Prepared {
     }
 }
 
+/// Adds what the control plane has and the host has not.
+fn complete(found: &mut BTreeMap<String, SecretText>, answer: BTreeMap<String, Option<SecretText>>) {
+    for (name, value) in answer {
+        if let Some(value) = value {
+            found.entry(name).or_insert(value);
+        }
+    }
+}
+
 /// The name that a container is remembered by, whatever it is called while it takes another's place.
 fn remembered(name: &str) -> &str {
     beside::principal(name).unwrap_or(name)
@@ -235,11 +244,7 @@ impl Job<'_> {
         let wanted = spec.container.secrets();
         let mut found = self.own_secrets(wanted.iter().map(String::as_str));
         if wanted.iter().any(|name| !found.contains_key(name)) {
-            for (name, value) in self.ask_for_secrets().await? {
-                if let (false, Some(value)) = (found.contains_key(&name), value) {
-                    found.insert(name, value);
-                }
-            }
+            complete(&mut found, self.ask_for_secrets().await?);
         }
         for name in &wanted {
             if !found.contains_key(name) {
@@ -310,11 +315,7 @@ impl Job<'_> {
         let (Some(link), Some(lease)) = (&self.place.link, &self.task.lease) else { return true };
         let Ok(answer) = link.secrets(lease).await else { return false };
         let mut found = self.own_secrets(answer.keys().map(String::as_str));
-        for (name, value) in answer {
-            if let (false, Some(value)) = (found.contains_key(&name), value) {
-                found.insert(name, value);
-            }
-        }
+        complete(&mut found, answer);
         self.place.known.remember(name, &found);
         true
     }
