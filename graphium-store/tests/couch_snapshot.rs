@@ -117,7 +117,8 @@ async fn events_that_are_gone_are_said_to_be_gone_and_the_others_are_read() -> C
     fill(&store, 0, 57).await?;
     let other = server(&fake).await?;
     let Err(StoreError::Pruned { up_to }) = other.events(0, 10).await else { return Err("not pruned".into()) };
-    assert!(up_to > 30 && up_to < 52, "{up_to}");
+    // The last snapshot is made beside what is written, so where it was made varies; the last entries are kept in any case.
+    assert!(up_to > 30 && up_to <= 57 - SMALL.keep, "{up_to}");
     assert!(matches!(other.events(up_to - 1, 10).await, Err(StoreError::Pruned { .. })));
     for after in up_to..58 {
         let events = other.events(after, 100).await?;
