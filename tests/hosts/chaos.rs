@@ -142,7 +142,7 @@ impl Chaos {
             }
             Blow::Engine(host) => {
                 self.estate.host(host).kill_engine().await.unwrap();
-                self.estate.host(host).start_engine().await.unwrap();
+                self.start_engine(host).await;
             }
             Blow::Partition(host) => {
                 self.estate.host(host).partition().await.unwrap();
@@ -150,6 +150,17 @@ impl Chaos {
                 self.estate.host(host).heal().await.unwrap();
             }
         }
+    }
+
+    /// Starts an engine as an init system does, which tries again where one ends at once.
+    async fn start_engine(&self, host: &str) {
+        for _ in 0..3 {
+            match self.estate.host(host).start_engine().await {
+                Ok(()) => return,
+                Err(error) => self.say(format_args!("the engine of {host} does not start: {error}")),
+            }
+        }
+        panic!("the engine of {host} does not start\n{}", self.estate.logs());
     }
 
     /// What the server says of the stack; nothing: that there is none.
@@ -218,7 +229,11 @@ impl Chaos {
                 ["ps", "--all", "--format", "{{.Names}} {{.State}}", "--filter", "label=graphium.managed=true"];
             for line in self.estate.docker(host, &format).await.lines() {
                 let Some(name) = line.strip_suffix(" running") else { return Some(format!("{line} on {host}")) };
-                let variables = self.estate.inspect(host, name).await["Config"]["Env"].to_string();
+                // What is made anew may be away for a moment.
+                let Some(seen) = self.estate.seen(host, name).await else {
+                    return Some(format!("no {name} on {host}"));
+                };
+                let variables = seen["Config"]["Env"].to_string();
                 if !variables.contains(&format!("VERSION={revision}")) {
                     return Some(format!("{name} on {host}: {variables}"));
                 }

@@ -315,6 +315,13 @@ impl Estate {
         serde_json::from_str::<Value>(&text).unwrap()[0].take()
     }
 
+    /// A container as its engine shows it, if it is there.
+    pub async fn seen(&self, host: &str, container: &str) -> Option<Value> {
+        let output = self.run_docker(host, &["inspect", container]).await;
+        let seen = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        seen.get(0).cloned()
+    }
+
     /// How often something happened to a container since a moment, as its engine tells.
     pub async fn happened(&self, host: &str, container: &str, event: &str, since: Timestamp) -> usize {
         let (since, until) = (since.to_string(), Timestamp::now().to_string());
@@ -335,10 +342,14 @@ impl Estate {
 
     /// What Docker's own command line says on a host.
     pub async fn docker(&self, host: &str, arguments: &[&str]) -> String {
-        let socket = format!("unix://{}", self.host(host).socket().display());
-        let output = Command::new("docker").args(["--host", &socket]).args(arguments).output().await.unwrap();
+        let output = self.run_docker(host, arguments).await;
         assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), self.logs());
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    async fn run_docker(&self, host: &str, arguments: &[&str]) -> Output {
+        let socket = format!("unix://{}", self.host(host).socket().display());
+        Command::new("docker").args(["--host", &socket]).args(arguments).output().await.unwrap()
     }
 
     /// The last lines of a log.
