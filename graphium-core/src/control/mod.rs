@@ -20,6 +20,7 @@ mod forget;
 mod history;
 mod hosts;
 mod matching;
+mod memo;
 mod model;
 mod monitor;
 mod moving;
@@ -133,6 +134,7 @@ pub struct Control {
     /// Seals and opens secrets; unset: there are none.
     sealer: OnceLock<Arc<dyn SecretSealer>>,
     state: Mutex<State>,
+    memos: memo::Memos,
 }
 
 /// What is known only while this program runs.
@@ -196,6 +198,7 @@ impl Control {
             audit: audit::Writer::default(),
             sealer: OnceLock::new(),
             state: Mutex::new(state),
+            memos: memo::Memos::default(),
         };
         control.recall_hosts().await?;
         control.recall_deployments().await?;

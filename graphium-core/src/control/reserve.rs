@@ -7,17 +7,17 @@ use crate::{
     inventory::{ContainerStatus, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Reservations, Stack},
-    store::{Kind, RecordQuery, TaskQuery, TaskStoreExt},
+    store::{TaskQuery, TaskStoreExt},
     task::{Task, TaskStatus},
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// All that plans are made with.
 #[derive(Debug)]
 pub(super) struct Estate {
     inventory: Inventory,
-    pub(super) stacks: Vec<StackRecord>,
+    pub(super) stacks: Vec<Arc<StackRecord>>,
     fences: Vec<forget::Forgotten>,
 }
 
@@ -33,11 +33,11 @@ impl Control {
     /// # Errors
     /// When the store cannot be read.
     pub async fn inventory(&self) -> Result<Inventory, ControlError> {
-        let hosts = self.store.documents::<Host>(RecordQuery::of(Kind::Host)).await?;
-        let containers = self.store.documents::<ObservedContainer>(RecordQuery::of(Kind::Container)).await?;
+        let hosts = self.memos.hosts.all(&*self.store).await?;
+        let containers = self.memos.containers.all(&*self.store).await?;
         Ok(Inventory {
-            hosts: hosts.into_iter().map(|host| self.shown(host.value)).collect(),
-            containers: containers.into_iter().map(|container| container.value).collect(),
+            hosts: hosts.into_iter().map(|host| self.shown(Arc::unwrap_or_clone(host))).collect(),
+            containers: containers.into_iter().map(Arc::unwrap_or_clone).collect(),
         })
     }
 
@@ -50,7 +50,7 @@ impl Control {
     /// All that plans of whatever stack are made with, read once.
     pub(super) async fn estate(&self) -> Result<Estate, ControlError> {
         let mut inventory = self.inventory().await?;
-        let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
+        let stacks = self.memos.stacks.all(&*self.store).await?;
         let fences = self.forgotten().await?;
         // A host that is back takes nothing new before what runs elsewhere by now is gone from it.
         for fence in fences.iter().filter(|fence| fence.is_fence()) {
@@ -62,7 +62,7 @@ impl Control {
         for host in &mut inventory.hosts {
             host.reserved = Reservations::default();
         }
-        Ok(Estate { inventory, stacks: stacks.into_iter().map(|stack| stack.value).collect(), fences })
+        Ok(Estate { inventory, stacks, fences })
     }
 
     /// What one stack is planned with.
@@ -110,10 +110,19 @@ impl Control {
     /// has overtaken whatever began at a container last, was not done, and is not made up for since.
     async fn doubtful(&self, own: &StackRecord) -> Result<Vec<Task>, ControlError> {
         let query = TaskQuery { stack: Some(own.id.clone()), ..TaskQuery::default() };
-        let all = self.store.all_tasks(query).await?;
+        let is_present = |task: &Task| task.deployment_id.as_ref() == Some(&own.deployment_id);
+        let may_have_changed = |task: &Task| task.attempt > 0 && task.task_type != TaskType::Check;
+        let mut not_done = TaskStatus::ALL.to_vec();
+        not_done.retain(|&status| status != TaskStatus::Completed);
+        let not_done = self.store.all_tasks(TaskQuery { statuses: not_done, ..query.clone() }).await?;
+        // A stack may have had very many tasks, and mostly all of them were done.
+        if !not_done.iter().any(|task| !is_present(task) && may_have_changed(task)) {
+            let of_it = TaskQuery { deployment: Some(own.deployment_id.clone()), ..query };
+            return Ok(self.store.all_tasks(of_it).await?);
+        }
         let (mut present, mut before): (Vec<Task>, Vec<Task>) =
-            all.into_iter().partition(|task| task.deployment_id.as_ref() == Some(&own.deployment_id));
-        before.retain(|task| task.attempt > 0 && task.task_type != TaskType::Check);
+            self.store.all_tasks(query).await?.into_iter().partition(is_present);
+        before.retain(may_have_changed);
         before.sort_by_key(|task| task.completed_at.unwrap_or(Timestamp::MAX));
         let place = |task: &Task| (task.host_id.clone(), task.payload.subject().to_owned());
         let mut last: BTreeMap<_, Task> = before.into_iter().map(|task| (place(&task), task)).collect();

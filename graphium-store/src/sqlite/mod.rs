@@ -4,10 +4,12 @@
 //! a bounded queue and puts what they change into rows. One thread writes: it puts the rows of as many commands as are
 //! waiting on the disk in **one** transaction, and lets their answers go. While one batch is on its way to the disk the
 //! next is decided; if it does not arrive there, what was decided upon it is refused too, and the ledger is read anew. A
-//! few threads read, each through a connection of its own, and see what was committed.
+//! few threads read, each through a connection of its own, and see what was committed; records that they have read before are
+//! not parsed again.
 
 mod ahead;
 mod backup;
+mod bodies;
 mod check;
 mod command;
 mod decide;
@@ -32,6 +34,7 @@ pub use check::Verdict;
 
 use crate::open::{OpenError, Options};
 use async_trait::async_trait;
+use bodies::Bodies;
 use command::{Command, Submit};
 use graphium_core::{
     event::Event,
@@ -64,6 +67,7 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
     readers: Readers,
+    bodies: Arc<Bodies>,
     /// How far pruning has come.
     walk: Mutex<Walk>,
     /// The one that decides ends when there are no more commands, and then the one that writes.
@@ -92,7 +96,14 @@ impl SqliteStore {
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
-        Ok(Self { path, commands: Some(commands), readers, walk: Mutex::default(), _threads: threads })
+        Ok(Self {
+            path,
+            commands: Some(commands),
+            readers,
+            bodies: Arc::default(),
+            walk: Mutex::default(),
+            _threads: threads,
+        })
     }
 
     /// Copies a database as it is at one moment to a file, whether or not a server has it open; that goes on meanwhile.
@@ -172,13 +183,13 @@ impl TaskStore for SqliteStore {
     }
 
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let key = key.clone();
-        self.readers.ask(move |connection| query::record(connection, &key)).await
+        let (key, bodies) = (key.clone(), Arc::clone(&self.bodies));
+        self.readers.ask(move |connection| query::record(connection, &bodies, &key)).await
     }
 
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
-        let query = query.clone();
-        self.readers.ask(move |connection| query::records(connection, &query)).await
+        let (query, bodies) = (query.clone(), Arc::clone(&self.bodies));
+        self.readers.ask(move |connection| query::records(connection, &bodies, &query)).await
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {

@@ -1,9 +1,9 @@
 //! Questions that a reader answers from what was committed.
 
-use super::{error::store_error, row};
+use super::{bodies::Bodies, error::store_error, row};
 use graphium_core::{
     id::{DeploymentId, TaskId},
-    store::{Key, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
+    store::{Key, Kind, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
     task::{Task, TaskStatus},
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
@@ -11,20 +11,41 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 /// What comes out of rows that may hold what cannot be understood.
 type Read<T> = rusqlite::Result<Result<T, StoreError>>;
 
-pub(super) fn record(connection: &Connection, key: &Key) -> Result<Option<Record>, StoreError> {
-    let sql = format!("SELECT {} FROM records WHERE kind = ? AND id = ?", row::RECORD);
-    one(connection, &sql, &[&key.kind.as_str(), &key.id], |row| row::record(key.kind, row))
+pub(super) fn record(connection: &Connection, bodies: &Bodies, key: &Key) -> Result<Option<Record>, StoreError> {
+    let condition = "kind = ? AND id = ?";
+    with_bodies(connection, bodies, key.kind, condition, &[&key.kind.as_str(), &key.id]).map(|mut found| found.pop())
 }
 
-pub(super) fn records(connection: &Connection, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
+pub(super) fn records(
+    connection: &Connection,
+    bodies: &Bodies,
+    query: &RecordQuery,
+) -> Result<Page<Record>, StoreError> {
     let mut filter = Filter::new("kind = ?", query.kind.as_str());
     filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
     filter.and("host = ?", query.host.as_ref().map(|id| id.as_str()));
     filter.and("id > ?", query.after.as_deref());
     let size = query.page_size();
-    let sql = format!("SELECT {} FROM records WHERE {} ORDER BY id LIMIT {}", row::RECORD, filter.sql, limit(size));
-    let records = all(connection, &sql, &filter.values(), |row| row::record(query.kind, row))?;
+    let condition = format!("{} ORDER BY id LIMIT {}", filter.sql, limit(size));
+    let records = with_bodies(connection, bodies, query.kind, &condition, &filter.values())?;
     Ok(Page::cut(records.into_iter(), size, |record| record.key.id.clone()))
+}
+
+/// Records of a kind, found by all else, and their bodies as they were at the same moment.
+fn with_bodies(
+    connection: &Connection,
+    bodies: &Bodies,
+    kind: Kind,
+    condition: &str,
+    values: &[&dyn ToSql],
+) -> Result<Vec<Record>, StoreError> {
+    let moment = connection.unchecked_transaction().map_err(|error| store_error(&error))?;
+    let sql = format!("SELECT {} FROM records WHERE {condition}", row::RECORD);
+    let found = all(&moment, &sql, values, row::record)?;
+    found
+        .into_iter()
+        .map(|found| found.with(kind, |id, place| bodies.read(&moment, kind.as_str(), id, place)))
+        .collect()
 }
 
 pub(super) fn task(connection: &Connection, id: &TaskId) -> Result<Option<Task>, StoreError> {

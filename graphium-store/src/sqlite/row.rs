@@ -1,5 +1,6 @@
 //! Tasks and records as rows.
 
+use super::bodies::Place;
 use graphium_core::{
     id::{ClaimId, HostId, StackId, TaskId},
     store::{Key, Kind, Record, StoreError},
@@ -8,7 +9,8 @@ use graphium_core::{
 use jiff::{Timestamp, fmt::serde::timestamp::nanosecond};
 use rusqlite::Row;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::borrow::Cow;
+use serde_json::Value;
+use std::{borrow::Cow, sync::Arc};
 
 /// What of a task moves, written at every step: numbers for times, nothing twice. All else is as it was submitted.
 #[derive(Serialize, Deserialize)]
@@ -117,21 +119,38 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<Result<Task, StoreError>> 
 }
 
 /// Columns of [`record`].
-pub(super) const RECORD: &str = "id, version, stack, host, body";
+pub(super) const RECORD: &str = "rowid, id, version, stack, host";
+
+/// A record without its body.
+pub(super) struct Found {
+    id: String,
+    place: Place,
+    stack: Option<String>,
+    host: Option<String>,
+}
 
 /// A record of a row of [`RECORD`].
-pub(super) fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Result<Record, StoreError>> {
-    let id: String = row.get(0)?;
-    let version = row.get(1)?;
-    let stack: Option<String> = row.get(2)?;
-    let host: Option<String> = row.get(3)?;
-    Ok(parse(kind.as_str(), &id, row.get_ref(4)?.as_str()?).map(|body| Record {
-        key: Key::new(kind, id),
-        version,
-        stack: stack.map(StackId::new),
-        host: host.map(HostId::new),
-        body,
-    }))
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Result<Found, StoreError>> {
+    let place = Place { row: row.get(0)?, version: row.get(2)? };
+    Ok(Ok(Found { id: row.get(1)?, place, stack: row.get(3)?, host: row.get(4)? }))
+}
+
+impl Found {
+    /// The whole record.
+    pub(super) fn with(
+        self,
+        kind: Kind,
+        body: impl FnOnce(&str, Place) -> Result<Arc<Value>, StoreError>,
+    ) -> Result<Record, StoreError> {
+        let body = body(&self.id, self.place)?;
+        Ok(Record {
+            key: Key::new(kind, self.id),
+            version: self.place.version,
+            stack: self.stack.map(StackId::new),
+            host: self.host.map(HostId::new),
+            body,
+        })
+    }
 }
 
 /// A time as it is stored: nanoseconds since 1970, from 1677 to 2262.

@@ -1,6 +1,7 @@
 //! No question of every day reads a whole table: SQLite counts the steps that it goes through one without an index.
 
 use super::{
+    bodies::Bodies,
     journal,
     prune::{self, Walk},
     query, schema,
@@ -110,11 +111,12 @@ fn no_question_of_every_day_goes_through_a_table() -> Checked {
         query::tasks(&connection, one)?;
         assert_eq!(scans(&found), [], "{one:?}");
     }
+    let bodies = Bodies::default();
     let of_kind = RecordQuery { limit: 5, ..RecordQuery::of(Kind::Container) };
-    query::records(&connection, &of_kind)?;
-    query::records(&connection, &RecordQuery { stack: Some("stack:1".into()), ..of_kind.clone() })?;
-    query::records(&connection, &RecordQuery { host: Some("vm1".into()), ..of_kind })?;
-    query::record(&connection, &Key::new(Kind::Container, "container:1"))?;
+    query::records(&connection, &bodies, &of_kind)?;
+    query::records(&connection, &bodies, &RecordQuery { stack: Some("stack:1".into()), ..of_kind.clone() })?;
+    query::records(&connection, &bodies, &RecordQuery { host: Some("vm1".into()), ..of_kind })?;
+    query::record(&connection, &bodies, &Key::new(Kind::Container, "container:1"))?;
     query::version(&connection, &Key::new(Kind::Container, "container:1"))?;
     query::task(&connection, &"task:003.4".into())?;
     query::deployment(&connection, &"deployment:3".into())?;

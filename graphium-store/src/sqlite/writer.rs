@@ -2,6 +2,7 @@
 
 use super::{
     Started,
+    bodies::Rows,
     command::Answer,
     draft::{Change, Draft, Write},
     error::store_error,
@@ -57,6 +58,7 @@ pub(super) struct Writer<'c> {
     hold: Statement<'c>,
     release: Statement<'c>,
     journal: Journal<'c>,
+    rows: Rows,
     progress: Arc<Progress>,
     /// Where drafts go when they are done with.
     written: mpsc::Sender<Draft>,
@@ -86,6 +88,7 @@ impl<'c> Writer<'c> {
             hold: prepare("UPDATE tasks SET status = ?2, state = ?3 WHERE id = ?1")?,
             release: prepare("UPDATE tasks SET status = ?2, open = ?3, state = ?4 WHERE id = ?1")?,
             journal: Journal::new(connection)?,
+            rows: Rows::after_those_of(connection).map_err(|error| store_error(&error))?,
             progress,
             written,
             failure: None,
@@ -192,10 +195,11 @@ impl<'c> Writer<'c> {
                 self.rarely("DELETE FROM records WHERE kind = ? AND id = ?", params![key.kind.as_str(), key.id])?;
             }
             Change::Record { key, version, stack, host, body: Some(body) } => {
-                let sql = "INSERT INTO records (kind, id, version, stack, host, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                let sql = "INSERT INTO records (kind, id, version, stack, host, body, rowid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                            ON CONFLICT (kind, id) DO UPDATE SET version = ?3, stack = ?4, host = ?5, body = ?6";
                 let (stack, host) = (stack.as_ref().map(|id| id.as_str()), host.as_ref().map(|id| id.as_str()));
-                self.rarely(sql, params![key.kind.as_str(), key.id, version, stack, host, body])?;
+                let row = self.rows.next();
+                self.rarely(sql, params![key.kind.as_str(), key.id, version, stack, host, body, row])?;
             }
             Change::Submission { key, at, keys } => {
                 self.rarely("INSERT INTO submissions (key, at, keys) VALUES (?, ?, ?)", params![key, at, keys])?;

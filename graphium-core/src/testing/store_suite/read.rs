@@ -117,7 +117,18 @@ pub(super) async fn a_record_changes_only_from_the_version_that_was_expected(tri
         version = record.map_or(0, |record| record.version);
     }
     hold(write_one(&*trial.store, removal(Kind::Stack, "s", Expect::Version(version))).await?, || "stays".to_owned())?;
-    equal("record", &trial.store.record(&key).await?, &None)
+    equal("record", &trial.store.record(&key).await?, &None)?;
+    // One that is made anew begins with version 1 again, and is another each time, for whoever asks for it or for all.
+    for text in ["four", "five"] {
+        let is_new = write_one(&*trial.store, write(Kind::Stack, "s", Expect::Absent, body(text))).await?;
+        hold(is_new, || format!("`{text}` is not taken"))?;
+        let record = trial.store.record(&key).await?;
+        equal("body", &record.as_ref().map(|record| (record.version, &*record.body)), &Some((1, &body(text))))?;
+        let listed = trial.store.records(&RecordQuery::of(Kind::Stack)).await?.items;
+        equal("listed", &listed, &Vec::from_iter(record))?;
+        write_one(&*trial.store, removal(Kind::Stack, "s", Expect::Any)).await?;
+    }
+    Ok(())
 }
 
 /// Whether the expectation held.
