@@ -24,8 +24,8 @@ use tokio::sync::watch;
 /// How many events lie ready.
 const READY: usize = 512;
 
-/// How many events a reader takes at a time.
-const BATCH: usize = 256;
+/// How many events a reader takes at a time: what very many readers hold at once is to be little.
+const BATCH: usize = 32;
 
 /// One event as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,13 +18,15 @@ use axum::{
     },
     response::Response,
 };
+use futures::SinkExt as _;
 use graphium_core::store::StoreError;
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
+use tokio::time::{Instant, Sleep};
 
-/// How long a peer may take to take a frame. One that is slower resumes by number.
+/// How long a peer may take to take what is sent at once. One that is slower resumes by number.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// How often a silent peer is asked whether it lives; one that does not answer until the next time is gone.
+/// How often a peer is asked whether it lives; one that says nothing until the next time is gone.
 const PING: Duration = Duration::from_secs(20);
 
 /// Why a socket is closed: the codes of RFC 6455, and our own above 4000, which carry the status of HTTP.
@@ -45,10 +47,11 @@ pub(super) async fn events(
     let (follower, backlog) = open(&state, query.after).await?;
     let lifeline = Lifeline::new(&state, &caller);
     // A browser that shows its token as a protocol wants the first of them accepted. The buffers are small: nothing but
-    // control frames comes in, and a frame goes out when it is written.
-    let upgrade = upgrade.protocols(["bearer"]).read_buffer_size(4096).write_buffer_size(0).max_message_size(4096);
+    // control frames comes in, and what goes out is a few frames.
+    let upgrade = upgrade.protocols(["bearer"]).read_buffer_size(4096).write_buffer_size(2048).max_message_size(4096);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let mut session = Session { socket, follower, lifeline, reach: caller.reach };
+        let ping = Box::pin(tokio::time::sleep(PING));
+        let mut session = Session { socket, follower, lifeline, reach: caller.reach, ping, asked: false };
         let (code, reason) = session.run(backlog).await;
         session.close(code, reason).await;
     }))
@@ -59,17 +62,18 @@ struct Session {
     follower: Follower,
     lifeline: Lifeline,
     reach: Reach,
+    /// When the peer is asked next whether it lives.
+    ping: Pin<Box<Sleep>>,
+    /// Whether it was asked and has said nothing since.
+    asked: bool,
 }
 
 impl Session {
     /// Sends events until something ends it; says what.
     async fn run(&mut self, mut frames: Vec<Frame>) -> (u16, &'static str) {
         loop {
-            let reach = self.reach.clone();
-            for frame in frames.into_iter().filter(|frame| reach.includes(frame.stack.as_deref())) {
-                if let Err(end) = self.send(Message::Text(frame.json)).await {
-                    return end;
-                }
+            if let Err(end) = self.tell(frames).await {
+                return end;
             }
             // Who is far behind never waits, and is cut here.
             let next = tokio::select! {
@@ -92,28 +96,44 @@ impl Session {
 
     /// Returns when there may be more to send.
     async fn wait(&mut self) -> Result<(), (u16, &'static str)> {
-        let mut asked = false;
         loop {
+            // What the peer has said counts before it is found to be silent.
             tokio::select! {
-                () = self.follower.wait() => return Ok(()),
+                biased;
                 cut = self.lifeline.cut() => return Err(ended(cut)),
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err((close::GOING_AWAY, "")),
-                    Some(Ok(_)) => asked = false,
+                    Some(Ok(_)) => self.asked = false,
                 },
-                () = tokio::time::sleep(PING) => {
-                    if asked {
+                () = self.follower.wait() => return Ok(()),
+                () = &mut self.ping => {
+                    if self.asked {
                         return Err((close::GOING_AWAY, "the peer is silent"));
                     }
-                    asked = true;
-                    self.send(Message::Ping(bytes::Bytes::new())).await?;
+                    self.asked = true;
+                    self.ping.as_mut().reset(Instant::now() + PING);
+                    self.send([Message::Ping(bytes::Bytes::new())]).await?;
                 }
             }
         }
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), (u16, &'static str)> {
-        match tokio::time::timeout(SLOW, self.socket.send(message)).await {
+    async fn tell(&mut self, frames: Vec<Frame>) -> Result<(), (u16, &'static str)> {
+        let reach = self.reach.clone();
+        let wanted = frames.into_iter().filter(|frame| reach.includes(frame.stack.as_deref()));
+        self.send(wanted.map(|frame| Message::Text(frame.json))).await
+    }
+
+    /// Sends some messages at once.
+    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), (u16, &'static str)> {
+        let socket = &mut self.socket;
+        let send = async {
+            for message in messages {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        };
+        match tokio::time::timeout(SLOW, send).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err((close::GOING_AWAY, "")),
             Err(_) => Err((close::TRY_AGAIN, "the peer is too slow; resume by number")),

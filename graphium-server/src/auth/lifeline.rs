@@ -5,7 +5,7 @@ use crate::{api::AppState, stop::Stop};
 use futures::future::BoxFuture;
 use graphium_core::control::Control;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 /// How often a token is looked at again that another server may have revoked.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -23,16 +23,9 @@ pub(crate) enum Cut {
 
 /// Held by everything that waits.
 pub(crate) struct Lifeline {
-    stop: Stop,
-    revoked: watch::Receiver<u64>,
-    control: Arc<Control>,
-    hash: String,
-    look_again: Duration,
-    /// When the token is looked at again, however often it was waited since.
-    next_look: Instant,
-    /// The look that is under way. It is kept here because a busy stream waits anew for each frame: what one wait has begun, the
-    /// next brings to its end.
-    look: Option<BoxFuture<'static, Found>>,
+    /// One wait for all: a busy stream asks anew for each frame, and only the first time sets clocks and bells.
+    ending: BoxFuture<'static, Cut>,
+    cut: Option<Cut>,
 }
 
 /// What a look at a token found.
@@ -56,43 +49,53 @@ impl Lifeline {
         revoked: watch::Receiver<u64>,
         look_again: Duration,
     ) -> Self {
-        let next_look = Instant::now() + look_again;
-        Self { stop, revoked, control, hash, look_again, next_look, look: None }
+        let look = move || {
+            let (control, hash) = (Arc::clone(&control), hash.clone());
+            async move {
+                match control.token_by_hash(&hash).await {
+                    Ok(Some(_)) => Found::Good,
+                    Ok(None) => Found::Revoked,
+                    Err(_) => Found::Nothing,
+                }
+            }
+        };
+        Self { ending: Box::pin(until_cut(stop, revoked, look_again, look)), cut: None }
     }
 
     /// Returns when the wait is to end.
     ///
     /// Cancellation: dropping the future loses nothing; the next call goes on where it was.
     pub(crate) async fn cut(&mut self) -> Cut {
-        loop {
-            if let Some(look) = &mut self.look {
-                let found = tokio::select! {
-                    () = self.stop.stopped() => return Cut::Stopping,
-                    found = look => found,
-                };
-                self.look = None;
-                let pause = match found {
-                    Found::Good => self.look_again,
-                    Found::Revoked => return Cut::Revoked,
-                    Found::Nothing => self.look_again.min(AFTER_FAILURE),
-                };
-                self.next_look = Instant::now() + pause;
-            }
-            // Between here and the look nothing is awaited: a change that was seen is a look that is kept.
-            tokio::select! {
-                () = self.stop.stopped() => return Cut::Stopping,
-                Ok(()) = self.revoked.changed() => {}
-                () = tokio::time::sleep_until(self.next_look) => {}
-            }
-            let (control, hash) = (Arc::clone(&self.control), self.hash.clone());
-            self.look = Some(Box::pin(async move {
-                match control.token_by_hash(&hash).await {
-                    Ok(Some(_)) => Found::Good,
-                    Ok(None) => Found::Revoked,
-                    Err(_) => Found::Nothing,
-                }
-            }));
+        match self.cut {
+            Some(cut) => cut,
+            None => *self.cut.insert((&mut self.ending).await),
         }
+    }
+}
+
+/// Looks whenever a token was revoked, and from time to time: another server may have revoked it.
+async fn until_cut<L: Future<Output = Found>>(
+    mut stop: Stop,
+    mut revoked: watch::Receiver<u64>,
+    look_again: Duration,
+    look: impl Fn() -> L,
+) -> Cut {
+    let mut pause = look_again;
+    loop {
+        tokio::select! {
+            () = stop.stopped() => return Cut::Stopping,
+            Ok(()) = revoked.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        let found = tokio::select! {
+            () = stop.stopped() => return Cut::Stopping,
+            found = look() => found,
+        };
+        pause = match found {
+            Found::Good => look_again,
+            Found::Revoked => return Cut::Revoked,
+            Found::Nothing => look_again.min(AFTER_FAILURE),
+        };
     }
 }
 
@@ -175,11 +178,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_ends_with_the_server_also_during_a_look() {
-        let world = World::new().await;
-        let mut lifeline = world.lifeline(LOOK_AGAIN);
-        lifeline.look = Some(Box::pin(std::future::pending()));
+        let (stopper, moved) = (Stopper::default(), watch::Sender::new(0));
+        let wait = until_cut(stopper.hear(), moved.subscribe(), LOOK_AGAIN, std::future::pending);
+        let mut lifeline = Lifeline { ending: Box::pin(wait), cut: None };
+        moved.send_modify(|count| *count += 1);
         assert_eq!(busy(&mut lifeline, 10).await, None);
-        world.stopper.stop();
-        assert_eq!(lifeline.cut().await, Cut::Stopping);
+        stopper.stop();
+        assert_eq!([lifeline.cut().await, lifeline.cut().await], [Cut::Stopping; 2], "once ended, always ended");
     }
 }
