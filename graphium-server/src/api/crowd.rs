@@ -41,6 +41,9 @@ pub(crate) enum Kind {
     Read,
     /// It changes something.
     Change,
+    /// It is about what a stack is to be. Plans are made one after the other, and what waits for its turn is not to keep other
+    /// changes from theirs.
+    Plan,
 }
 
 impl Kind {
@@ -54,8 +57,14 @@ impl Kind {
             _ if own_bound.contains(&route) => None,
             Needs::Nobody if reads => None,
             _ if reads => Some(Self::Read),
+            _ if route.starts_with("/api/v1/stacks") || route == "/api/v1/adoptions" => Some(Self::Plan),
             _ => Some(Self::Change),
         }
+    }
+
+    /// Whether it may change something.
+    pub(crate) fn may_change(self) -> bool {
+        self != Self::Read
     }
 }
 
@@ -64,6 +73,7 @@ impl Kind {
 pub(crate) struct Crowd {
     reads: Arc<Room>,
     changes: Arc<Room>,
+    plans: Arc<Room>,
     pace: Pace,
 }
 
@@ -73,6 +83,7 @@ impl Crowd {
         Self {
             reads: room(limits.reads, "requests that read"),
             changes: room(limits.changes, "requests that change something"),
+            plans: room(limits.plans, "requests to plan"),
             pace: Pace { rate: limits.changes_per_second, callers: Mutex::default() },
         }
     }
@@ -85,6 +96,7 @@ impl Crowd {
         let room = match kind {
             Kind::Read => &self.reads,
             Kind::Change => &self.changes,
+            Kind::Plan => &self.plans,
         };
         let permit = Mutex::new(Some(room.permit().await?));
         Ok(Arc::new(Place { room: Arc::clone(room), permit }))
@@ -250,7 +262,7 @@ mod tests {
     use super::*;
 
     fn crowd(places: usize, waiting: usize) -> Crowd {
-        Crowd::new(&Limits { reads: places, changes: places, waiting, changes_per_second: 10, ..Limits::default() })
+        Crowd::new(&Limits { reads: places, changes: places, plans: places, waiting, changes_per_second: 10, ..Limits::default() })
     }
 
     #[test]
@@ -273,7 +285,11 @@ mod tests {
             (Method::HEAD, "/api/v1/stacks", Kind::Read),
             (Method::GET, "/api/v1/agents/{id}/tasks", Kind::Read),
             (Method::GET, "/api/v1/events", Kind::Read),
-            (Method::POST, "/api/v1/stacks", Kind::Change),
+            (Method::POST, "/api/v1/stacks", Kind::Plan),
+            (Method::POST, "/api/v1/stacks/{id}/stop", Kind::Plan),
+            (Method::DELETE, "/api/v1/stacks/{id}", Kind::Plan),
+            (Method::POST, "/api/v1/adoptions", Kind::Plan),
+            (Method::POST, "/api/v1/tasks", Kind::Change),
             (Method::DELETE, "/api/v1/hosts/{id}", Kind::Change),
             (Method::POST, "/api/v1/auth/login", Kind::Change),
             (Method::POST, "/api/v1/anything", Kind::Change),
@@ -286,8 +302,9 @@ mod tests {
     async fn whoever_finds_no_place_waits_a_moment_and_whoever_finds_no_place_to_wait_does_not() {
         let crowd = Arc::new(crowd(1, 1));
         let first = crowd.enter(Kind::Read).await.unwrap();
-        // The other kind has places of its own.
+        // The other kinds have places of their own.
         crowd.enter(Kind::Change).await.unwrap();
+        crowd.enter(Kind::Plan).await.unwrap();
         let begun = tokio::time::Instant::now();
         let waits = tokio::spawn({
             let crowd = Arc::clone(&crowd);

@@ -130,7 +130,7 @@ async fn identified(
         request.extensions_mut().insert(Seat::of(place));
     }
     let count = |caller| match kind {
-        Some(Kind::Change) => state.crowd.count(caller, state.environment.elapsed()),
+        Some(kind) if kind.may_change() => state.crowd.count(caller, state.environment.elapsed()),
         _ => Ok(()),
     };
     if needs == Needs::Nobody {

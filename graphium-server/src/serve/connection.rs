@@ -29,7 +29,9 @@ pub struct Limits {
     pub reads: usize,
     /// Requests that change something and are served at a time; agents' are not counted.
     pub changes: usize,
-    /// Requests of either kind that wait for a place, for a second at most; others are answered 503 at once.
+    /// Requests to deploy, stop, roll back or plan that are served at a time: their plans are made one after the other.
+    pub plans: usize,
+    /// Requests of each kind that wait for a place, for a second at most; others are answered 503 at once.
     pub waiting: usize,
     /// Changes a second that one token may ask for, twice as many at once; whoever shows none has a quarter. More are answered 429.
     pub changes_per_second: u32,
@@ -45,6 +47,7 @@ impl Default for Limits {
             stall: seconds(30),
             reads: 64,
             changes: 64,
+            plans: 16,
             waiting: 64,
             changes_per_second: 200,
         }

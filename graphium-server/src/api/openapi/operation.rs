@@ -186,7 +186,7 @@ impl Operation {
         let method = Method::from_bytes(self.method.as_bytes()).unwrap_or_default();
         if let Some(kind) = Kind::of(&method, self.path) {
             all.push((503, &["overloaded"]));
-            if kind == Kind::Change {
+            if kind.may_change() {
                 all.push((429, &["too-many-changes"]));
             }
         }
