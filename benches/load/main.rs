@@ -1,7 +1,7 @@
 //! The server under load: the built binary as a process of its own, driven from this one over real sockets.
 //!
 //! ```text
-//! cargo bench -p graphium-server --bench load -- agents|watchers|storm|requests|page|overload|soak|all [--seconds N]
+//! cargo bench -p graphium-server --bench load -- agents|watchers|storm|requests|page|browser|overload|soak|all [--seconds N]
 //! ```
 //!
 //! Memory, processor time and descriptors are those of the server's process alone. Each goal is one line, with `ok` or `MISSED`; one
@@ -16,6 +16,7 @@
 )]
 #![allow(unreachable_pub, reason = "a program of its own, in several files")]
 
+mod browser;
 mod fleet;
 mod goals;
 mod overload;
@@ -30,7 +31,7 @@ mod watchers;
 use goals::Goals;
 use std::{process::ExitCode, time::Duration};
 
-const SCENES: [&str; 7] = ["agents", "watchers", "storm", "requests", "page", "overload", "soak"];
+const SCENES: [&str; 8] = ["agents", "watchers", "storm", "requests", "page", "browser", "overload", "soak"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
                 "storm" => storm::measure(&mut goals).await,
                 "requests" => traffic::requests(&mut goals, lasts(20)).await,
                 "page" => page::measure(&mut goals, lasts(20)).await,
+                "browser" => browser::measure(&mut goals, lasts(20)).await,
                 "overload" => overload::measure(&mut goals, lasts(10)).await,
                 _ => traffic::soak(&mut goals, lasts(600)).await,
             }

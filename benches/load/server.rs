@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -29,7 +29,14 @@ pub struct Server {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::start_upon(async |_: &Path| {}).await
+    }
+
+    /// One that has what is filled into its database first.
+    pub async fn start_upon(fill: impl AsyncFnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        fill(&folder.path().join("data/graphium.db")).await;
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = spawn(port, folder.path().join("data"));
         let mut server = Self { child, address: port, token: String::new(), folder };

@@ -57,7 +57,7 @@ let source, lost, timer, silence;
 let busy = false;
 let again = false;
 let last = 0;
-let pause = 400;
+let pause = 150;
 
 function say(text, isLost) {
   if (!live) return;
@@ -87,7 +87,7 @@ async function renew() {
     }
   } catch { /* the stream says that the server is away */ }
   last = performance.now();
-  pause = Math.min(10000, Math.max(400, (last - begun) * 4));
+  pause = Math.min(10000, Math.max(150, (last - begun) * 4));
   busy = false;
   if (again) { again = false; soon(); }
 }
