@@ -20,4 +20,5 @@ mod forms;
 mod life;
 mod looks;
 mod pages;
+mod sessions;
 mod visitor;

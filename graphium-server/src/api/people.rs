@@ -23,8 +23,8 @@ use graphium_core::control::{AuditActor, AuditObject, ControlError, Purpose, Red
 use jiff::SignedDuration;
 use std::{net::IpAddr, sync::Arc};
 
-/// How long somebody stays logged in.
-pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// How long the session of a program lasts; of the page see [`TokenRecord::PAGE_LONGEST`].
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
 
 /// Bytes of a user's name.
 const LONGEST_NAME: usize = 64;
@@ -38,7 +38,7 @@ pub(super) async fn login(
 ) -> Response {
     let address = Peer::address(&extensions);
     let name = request.user.clone();
-    let opened = open_session(&state, address, request).await;
+    let opened = open_session(&state, address, request, Purpose::Access).await;
     let told = login_told(&state, &name, opened.as_ref()).await;
     let mut response = opened.map_or_else(IntoResponse::into_response, issued);
     *Told::of(&mut response) = told;
@@ -66,13 +66,18 @@ pub(crate) fn named(user: String, password: String) -> LoginRequest {
     LoginRequest { user, password }
 }
 
-/// Opens a session for whoever has the password, and makes others wait.
+/// Opens a session for whoever has the password, of a program ([`Purpose::Access`]) or of the page, and makes others wait.
 pub(crate) async fn open_session(
     state: &AppState,
     address: IpAddr,
     request: LoginRequest,
+    purpose: Purpose,
 ) -> Result<IssuedToken, Problem> {
     let LoginRequest { user: name, password } = request;
+    let wrong = || {
+        tracing::warn!(%address, "a login failed");
+        Problem::new(401, "wrong-password", WRONG)
+    };
     let elapsed = || state.environment.elapsed();
     // What is longer than any name is remembered as one.
     let tried = if name.len() > LONGEST_NAME { "" } else { &name };
@@ -84,21 +89,42 @@ pub(crate) async fn open_session(
     let user = state.control.user(&name).await?;
     let is_right = password::is_right(password, user.as_ref().map(|user| user.password.clone())).await?;
     state.throttle.note(address, tried, is_right, elapsed());
-    let user = user.filter(|_| is_right).ok_or_else(|| {
-        tracing::warn!(%address, "a login failed");
-        Problem::new(401, "wrong-password", WRONG)
-    })?;
+    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
     let now = state.environment.now();
+    let lasts = if purpose == Purpose::Page { TokenRecord::PAGE_LONGEST } else { SESSION };
     let (token, hash) = fresh()?;
     let record = TokenRecord {
         name: Some(format!("session of {}", user.name)),
         user: Some(user.name.clone()),
         stacks: user.stacks.clone(),
-        expires: now.checked_add(SESSION).ok(),
+        purpose,
+        expires: now.checked_add(lasts).ok(),
         ..TokenRecord::new(hash, user.role, now)
     };
-    state.control.issue_token(record.clone()).await?;
+    match state.control.log_in(&user, &record).await {
+        // Another password, or nobody any more, since it was compared.
+        Err(ControlError::NotFound { kind: "user", .. }) => return Err(wrong()),
+        done => done?,
+    }
     tracing::info!(%address, user = user.name, "somebody logged in");
+    Ok(state.issued(&token, record))
+}
+
+/// Opens a session of the page for whoever has shown a token there: the token itself is in no cookie, and the session ends with it.
+pub(crate) async fn open_page(state: &AppState, shown: &Identity) -> Result<IssuedToken, Problem> {
+    let (now, of) = (state.environment.now(), &shown.token);
+    let longest = now.checked_add(TokenRecord::PAGE_LONGEST).ok();
+    let (token, hash) = fresh()?;
+    let record = TokenRecord {
+        name: Some(format!("session of {}", shown.name)),
+        user: of.user.clone(),
+        stacks: of.stacks.clone(),
+        purpose: Purpose::Page,
+        opened_by: Some(of.id.clone()),
+        expires: [longest, of.expires].into_iter().flatten().min(),
+        ..TokenRecord::new(hash, of.role, now)
+    };
+    state.control.issue_token(record.clone()).await?;
     Ok(state.issued(&token, record))
 }
 
@@ -110,13 +136,13 @@ pub(super) async fn logout(
         let detail = "this is no session of a person; an administrator ends tokens (`graphium token revoke`)";
         return Err(Problem::new(409, "no-session", detail));
     }
-    end_session(&state, &caller).await?;
+    end_session(&state, &caller.token.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends the caller's session, and every stream with it.
-pub(crate) async fn end_session(state: &AppState, caller: &Identity) -> Result<(), Problem> {
-    state.control.revoke_token(&caller.token.id).await?;
+/// Ends a session by its public id, and every stream with it.
+pub(crate) async fn end_session(state: &AppState, id: &str) -> Result<(), Problem> {
+    state.control.revoke_token(id).await?;
     state.revoked.send_modify(|count| *count += 1);
     Ok(())
 }
@@ -278,7 +304,7 @@ async fn user_record(state: &AppState, request: UserRequest) -> Result<UserRecor
     }
     let now = state.environment.now();
     let password = password::hash(password).await?;
-    Ok(UserRecord { name, role, stacks, password, date_created: now, password_set: now })
+    Ok(UserRecord { name, role, stacks, password, date_created: now, password_set: now, last_login: None })
 }
 
 /// A new token, and its hash.

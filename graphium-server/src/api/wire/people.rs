@@ -77,12 +77,15 @@ pub struct UserView {
     pub date_created: Timestamp,
     /// When the password was set.
     pub password_set: Timestamp,
+    /// When the person logged in last; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
 }
 
 impl From<UserRecord> for UserView {
     fn from(record: UserRecord) -> Self {
-        let UserRecord { name, role, stacks, date_created, password_set, password: _ } = record;
-        Self { name, role, stacks, date_created, password_set }
+        let UserRecord { name, role, stacks, date_created, password_set, last_login, password: _ } = record;
+        Self { name, role, stacks, date_created, password_set, last_login }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Making the first administrator, with the link that the server's first start prints.
 
-use super::login::{logged_in, note};
+use super::login::{by_password, logged_in, note};
 use crate::{
-    api::{Peer, audit::Told, people},
-    auth::hash_of,
+    api::{audit::Told, people},
     serve::Limits,
     web::{
         Web,
@@ -63,11 +62,6 @@ pub(in crate::web) async fn make(
         Err(problem) if problem.status < 500 => return Ok(page(code, &name, Some((problem.status, problem.detail)))),
         Err(problem) => return Err(problem.into()),
     }
-    let address = Peer::address(&parts.extensions);
-    let opened = people::open_session(&web.state, address, people::named(name.clone(), password)).await;
-    let told = people::login_told(&web.state, &name, opened.as_ref()).await;
-    note(&web, &parts.extensions, "logIn", told, opened.as_ref().err()).await;
-    let session = opened?;
-    let hash = hash_of(&session.token).unwrap_or_default();
-    Ok(logged_in(&web, &parts.headers, &hash, "/web/")?)
+    let session = by_password(&web, &parts.extensions, &name, &password).await?;
+    Ok(logged_in(&web, &parts.headers, &session, "/web/").await)
 }
