@@ -48,6 +48,11 @@ impl Web {
         read(self.ask(user, Method::GET, path, None, HeaderMap::new()).await?)
     }
 
+    /// Reads what is not of some stacks; nothing, where the user was granted some.
+    pub(super) async fn get_of_all<T: DeserializeOwned>(&self, user: &User, path: &str) -> Result<Option<T>, Problem> {
+        if user.reaches_all { self.get(user, path).await.map(Some) } else { Ok(None) }
+    }
+
     /// Changes something; nothing is sent.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,

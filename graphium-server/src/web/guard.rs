@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{Peer, problem::Problem},
-    auth::{Token, note_use, of_session},
+    auth::{Reach, Token, note_use, of_session},
     serve::Limits,
 };
 use axum::{
@@ -44,6 +44,8 @@ pub(super) struct User {
     pub(super) ids: [String; 2],
     pub(super) name: String,
     pub(super) role: Role,
+    /// Whether that is so of every stack, and of what is of none.
+    pub(super) reaches_all: bool,
     /// What a form of this session bears.
     pub(super) csrf: String,
     /// From where the present request came.
@@ -114,6 +116,7 @@ async fn user(web: &Web, headers: &HeaderMap, peer: Option<Peer>) -> Result<Opti
                 hash: identity.hash,
                 name: identity.name,
                 role: identity.role,
+                reaches_all: matches!(identity.reach, Reach::Everything),
                 csrf: csrf(&session),
                 peer,
             }))

@@ -72,7 +72,10 @@ impl Shell {
     /// The menu of whoever is logged in.
     pub(super) fn menu(&self) -> Vec<Entry> {
         let more = self.may_administer().then_some(ADMINISTRATORS);
-        MENU.into_iter().chain(more.into_iter().flatten()).collect()
+        // What is of no stack is not for whoever was granted some.
+        let reaches_all = self.user.as_ref().is_some_and(|user| user.reaches_all);
+        let menu = MENU.into_iter().filter(|entry| reaches_all || entry.place != "orphans");
+        menu.chain(more.into_iter().flatten()).collect()
     }
 
     /// Whether the user may change anything: whoever may not is shown no buttons.

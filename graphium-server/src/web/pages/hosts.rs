@@ -130,8 +130,8 @@ async fn page(web: &Web, user: &User, added: Option<Added>, refused: Option<Stri
         let drains = host.status == HostStatus::Draining;
         let mut row = Row::of(host, now, user.may_administer());
         if drains {
-            let drain: Drain = web.get(user, &format!("/hosts/{}/drain", part(&row.id))).await?;
-            let left = drain.remaining.into_iter().map(|one| {
+            let drain: Option<Drain> = web.get_of_all(user, &format!("/hosts/{}/drain", part(&row.id))).await?;
+            let left = drain.into_iter().flat_map(|drain| drain.remaining).map(|one| {
                 let tone = match one.state {
                     RemainingState::Moving => words::Tone::Work,
                     RemainingState::Waiting => words::Tone::Wait,
