@@ -21,4 +21,5 @@ mod life;
 mod looks;
 mod pages;
 mod sessions;
+mod users;
 mod visitor;

@@ -56,7 +56,8 @@ impl Server {
     }
 
     async fn takes_on(&self, user: &str, role: Role) {
-        let request = UserRequest { user: user.to_owned(), role, password: PASSWORD.to_owned(), stacks: Vec::new() };
+        let request =
+            UserRequest { user: user.to_owned(), role, password: Some(PASSWORD.to_owned()), stacks: Vec::new() };
         self.admin.create_user(&request).await.unwrap();
     }
 }

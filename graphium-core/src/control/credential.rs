@@ -57,6 +57,12 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
+    /// By what it is found while it is worth what it is now ([`Control::token_by_hash`](super::Control::token_by_hash)): its hash, and of
+    /// a person's how often that person's rights have changed.
+    pub fn key(&self, user: Option<&UserRecord>) -> String {
+        user.map_or_else(|| self.hash.clone(), |user| format!("{}+{}", self.hash, user.rights))
+    }
+
     /// How long a session of the page lasts that is not used.
     pub const PAGE_IDLE: SignedDuration = SignedDuration::from_hours(12);
     /// How long a session of the page lasts at most.
@@ -146,6 +152,8 @@ pub enum Purpose {
     Join,
     /// The page in a browser, for whoever has logged in there.
     Page,
+    /// To set the password of a person, once.
+    Password,
 }
 
 impl Purpose {
@@ -201,15 +209,41 @@ pub struct UserRecord {
     /// The stacks that it is for; none: all.
     #[serde(default, skip_serializing_if = "Grants::are_all")]
     pub stacks: Grants,
-    /// The password's hash, as a PHC string.
-    pub password: String,
+    /// How often `role` or `stacks` have changed: what waits with older rights ends.
+    #[serde(default)]
+    pub rights: u64,
+    /// The password's hash, as a PHC string; absent: none was set yet, or it was taken away, and nobody logs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
     /// When the record was made.
     pub date_created: Timestamp,
     /// When the password was set.
-    pub password_set: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_set: Option<Timestamp>,
     /// When the person logged in last; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_login: Option<Timestamp>,
+}
+
+impl UserRecord {
+    /// Somebody of a role, for all stacks, who has no password yet.
+    pub fn new(name: impl Into<String>, role: Role, now: Timestamp) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            stacks: Grants::default(),
+            rights: 0,
+            password: None,
+            date_created: now,
+            password_set: None,
+            last_login: None,
+        }
+    }
+
+    /// Whether it is an administrator who can log in.
+    pub(super) fn is_able_administrator(&self) -> bool {
+        self.role == Role::Admin && self.password.is_some()
+    }
 }
 
 impl fmt::Debug for UserRecord {

@@ -43,15 +43,23 @@ impl Control {
         self.write_all(records).await
     }
 
-    /// The credential whose token has this SHA-256, if it is not over, nor the one that has opened it.
+    /// The credential whose token has this SHA-256, if it is not over, nor the one that has opened it. By its [key](TokenRecord::key) it
+    /// is found as long as its person's rights are the same, too.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, ControlError> {
+    pub async fn token_by_hash(&self, key: &str) -> Result<Option<TokenRecord>, ControlError> {
+        let (hash, rights) = key.split_once('+').map_or((key, None), |(hash, rights)| (hash, Some(rights)));
         let found = self.token(&TokenRecord::id_of(hash)).await?.filter(|token| token.hash == hash);
         let opened_by = found.as_ref().and_then(|token| token.opened_by.as_deref());
         if let Some(opened_by) = opened_by
             && self.token(opened_by).await?.is_none()
+        {
+            return Ok(None);
+        }
+        let user = found.as_ref().and_then(|token| token.user.as_deref());
+        if let (Some(rights), Some(user)) = (rights, user)
+            && self.user(user).await?.is_none_or(|user| user.rights.to_string() != rights)
         {
             return Ok(None);
         }
@@ -95,7 +103,7 @@ impl Control {
     /// Uses up a credential of that purpose and writes what it was for, both or neither: it is good once.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`] where there is no such credential any more; [`ControlError::Store`] where somebody else has used it,
+    /// [`ControlError::NotFound`] where there is no such credential any more, or nobody whom it is for; [`ControlError::Store`] where somebody else has used it,
     /// or what is to be written is there already.
     pub async fn redeem(&self, hash: &str, purpose: Purpose, then: Redeemed) -> Result<(), ControlError> {
         let found = self.store.document::<TokenRecord>(&TokenRecord::id_of(hash)).await?;
@@ -111,6 +119,14 @@ impl Control {
                     self.expect_host(host).await?;
                 }
                 records.push(token.write(Expect::Absent)?);
+            }
+            Redeemed::Password(password) => {
+                let name = code.value.user.as_deref().unwrap_or_default();
+                let gone = || ControlError::NotFound { kind: "code", id: code.value.id.clone() };
+                let mut user = self.store.document::<UserRecord>(name).await?.ok_or_else(gone)?;
+                (user.value.password, user.value.password_set) = (Some(password), Some(now));
+                records.push(user.write()?);
+                records.extend(self.sessions_but(name, Some(&code.value.id)).await?);
             }
         }
         self.write_all(records).await
@@ -129,4 +145,6 @@ pub enum Redeemed {
     User(UserRecord),
     /// Another credential.
     Token(TokenRecord),
+    /// The password of the person whom it is for, as a PHC string; every session and every other link of that person ends.
+    Password(String),
 }

@@ -3,7 +3,10 @@
 mod people;
 mod secrets;
 
-pub use people::{Caller, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserRequest, UserView};
+pub use people::{
+    Caller, IssuedLink, JoinRequest, LinkRequest, LoginRequest, PasswordRequest, SetupRequest, UserChange, UserRequest,
+    UserView,
+};
 pub use secrets::{SecretList, SecretRequest, SecretsCall, SecretsGrant};
 
 use crate::api::problem::Problem;

@@ -196,15 +196,16 @@ async fn good(state: &AppState, hash: String, purpose: Purpose) -> Result<TokenR
 
 async fn identity(state: &AppState, token: TokenRecord, session: Option<TokenRecord>) -> Result<Identity, Problem> {
     // A session is worth what its person may do now.
-    let (role, grants, name) = match &token.user {
+    let person = match &token.user {
+        None => None,
+        Some(name) => Some(state.control.user(name).await?.ok_or_else(unknown)?),
+    };
+    let hash = session.as_ref().unwrap_or(&token).key(person.as_ref());
+    let (role, grants, name) = match person {
         None => (token.role, token.stacks.clone(), token.name.clone().unwrap_or_else(|| token.id.clone())),
-        Some(name) => {
-            let user = state.control.user(name).await?.ok_or_else(unknown)?;
-            (user.role, user.stacks, user.name)
-        }
+        Some(person) => (person.role, person.stacks, person.name),
     };
     let reach = Reach::of(state, &grants).await?;
-    let hash = session.as_ref().unwrap_or(&token).hash.clone();
     let (host, user) = (token.host.clone(), token.user.clone());
     Ok(Identity { role, host, name, hash, user, reach, token: Arc::new(token), session: session.map(Arc::new) })
 }

@@ -38,7 +38,8 @@ pub(crate) struct Identity {
     pub(crate) host: Option<HostId>,
     /// For `createdBy`: the token's name, or its public id.
     pub(crate) name: String,
-    /// SHA-256 of the token that lets in what asks: of the page the session's own.
+    /// By what the token that lets in what asks is found again while it is worth the same ([`TokenRecord::key`]); of the page the
+    /// session's own.
     pub(crate) hash: String,
     /// The person whose session it is.
     pub(crate) user: Option<String>,

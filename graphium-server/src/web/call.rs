@@ -71,8 +71,17 @@ impl Web {
         body: &(impl Serialize + Sync),
         headers: HeaderMap,
     ) -> Result<T, Problem> {
-        let body = serde_json::to_vec(body).map_err(|error| Problem::new(500, "internal", error.to_string()))?;
-        read(self.ask(user, Method::POST, path, Some(body.into()), headers).await?)
+        read(self.ask(user, Method::POST, path, Some(json(body)?), headers).await?)
+    }
+
+    /// Changes something to what JSON says.
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        user: &User,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Problem> {
+        read(self.ask(user, Method::PATCH, path, Some(json(body)?), HeaderMap::new()).await?)
     }
 
     async fn ask(
@@ -121,6 +130,11 @@ impl Web {
             Err(never) => match never {},
         }
     }
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Problem> {
+    let text = serde_json::to_vec(body).map_err(|error| Problem::new(500, "internal", error.to_string()))?;
+    Ok(text.into())
 }
 
 fn read<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Problem> {

@@ -8,6 +8,7 @@ use super::{
     call::part,
     forms::Form,
     shell::{Failure, show},
+    words,
 };
 use crate::{
     api::{Peer, problem::Problem},
@@ -43,6 +44,8 @@ pub(super) struct User {
     /// The public ids of the session, and of the token that it was opened with.
     pub(super) ids: [String; 2],
     pub(super) name: String,
+    /// Whose session it is, where it is a person's.
+    pub(super) person: Option<String>,
     pub(super) role: Role,
     /// Whether that is so of every stack, and of what is of none.
     pub(super) reaches_all: bool,
@@ -64,12 +67,7 @@ impl User {
     }
 
     pub(super) fn role(&self) -> &'static str {
-        match self.role {
-            Role::Admin => "administrator",
-            Role::Operator => "operator",
-            Role::Viewer => "viewer",
-            Role::Agent => "agent",
-        }
+        words::role(self.role)
     }
 }
 
@@ -113,8 +111,9 @@ async fn user(web: &Web, headers: &HeaderMap, peer: Option<Peer>) -> Result<Opti
             note_use(&web.state, &identity);
             Ok(Some(User {
                 ids: [TokenRecord::id_of(&identity.hash), identity.token.id.clone()],
-                hash: identity.hash,
+                hash: session.hash(),
                 name: identity.name,
+                person: identity.user,
                 role: identity.role,
                 reaches_all: matches!(identity.reach, Reach::Everything),
                 csrf: csrf(&session),

@@ -61,6 +61,8 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/orphans", get(pages::orphans::list))
         .route("/web/orphans/remove", post(pages::orphans::remove))
         .route("/web/audit", get(pages::audit::list))
+        .route("/web/users", get(pages::users::list).post(pages::users::add))
+        .route("/web/users/{id}/{act}", get(pages::users::ask).post(pages::users::act))
         .route("/web/tokens", get(pages::tokens::list).post(pages::tokens::create))
         .route("/web/tokens/{id}/revoke", post(pages::tokens::revoke));
     let guarded = Router::new()

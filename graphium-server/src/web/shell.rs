@@ -39,7 +39,8 @@ const MENU: [Entry; 7] = [
     Entry { place: "events", href: "/web/events", name: "Events" },
     Entry { place: "orphans", href: "/web/orphans", name: "Orphans" },
 ];
-const ADMINISTRATORS: [Entry; 2] = [
+const ADMINISTRATORS: [Entry; 3] = [
+    Entry { place: "users", href: "/web/users", name: "Users" },
     Entry { place: "tokens", href: "/web/tokens", name: "Tokens" },
     Entry { place: "audit", href: "/web/audit", name: "Audit" },
 ];

@@ -12,7 +12,7 @@ use crate::{
         forms::{self, Form},
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::Moment,
+        words::{self, Moment},
     },
 };
 use askama::Template;
@@ -58,17 +58,12 @@ async fn page(web: &Web, user: &User, cursor: Option<&str>, made: Option<String>
     let list: TokenList = web.get(user, &format!("/tokens{path}")).await?;
     let now = web.state.environment.now();
     let row = |view: TokenView| Row {
-        role: match view.role {
-            Role::Admin => "administrator",
-            Role::Operator => "operator",
-            Role::Viewer => "viewer",
-            Role::Agent => "agent",
-        },
+        role: words::role(view.role),
         created: Moment { at: view.date_created, now },
         kind: match view.purpose {
             Purpose::Access => None,
             Purpose::Page => Some("page"),
-            Purpose::Setup | Purpose::Join => Some("code"),
+            Purpose::Setup | Purpose::Join | Purpose::Password => Some("code"),
         },
         is_own: user.ids.contains(&view.id),
         view,
