@@ -10,6 +10,8 @@ mod home;
 mod logs;
 #[path = "cli_secrets.rs"]
 mod secrets;
+#[path = "cli_users.rs"]
+mod users;
 
 use graphium_core::{
     agent::{Agent, AgentSettings, MemoryJournal},

@@ -25,4 +25,5 @@ mod secrets;
 mod servers;
 mod streams;
 mod tls;
+mod users;
 mod versions;

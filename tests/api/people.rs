@@ -15,7 +15,7 @@ use serde_json::json;
 const PASSWORD: &str = "correct horse battery";
 
 fn person(user: &str, role: Role) -> UserRequest {
-    UserRequest { user: user.to_owned(), role, password: PASSWORD.to_owned(), stacks: Vec::new() }
+    UserRequest { user: user.to_owned(), role, password: Some(PASSWORD.to_owned()), stacks: Vec::new() }
 }
 
 fn nobody(bed: &Bed) -> Client {

@@ -98,7 +98,10 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("DELETE", "/api/v1/tokens/none", May::Admin),
     ("GET", "/api/v1/users", May::Admin),
     ("POST", "/api/v1/users", May::Admin),
+    ("GET", "/api/v1/users/none", May::Admin),
+    ("PATCH", "/api/v1/users/none", May::Admin),
     ("DELETE", "/api/v1/users/none", May::Admin),
+    ("POST", "/api/v1/users/none/link", May::Admin),
     ("PUT", "/api/v1/users/none/password", May::Admin),
     ("GET", "/api/v1/secrets", May::People),
     ("PUT", "/api/v1/secrets/none", May::Operator),
@@ -132,6 +135,8 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         ("operator", Some(bed.token(Role::Operator, None).await)),
         ("setup", Some(bed.code(Purpose::Setup, Role::Admin).await)),
         ("join", Some(bed.code(Purpose::Join, Role::Agent).await)),
+        ("page", Some(bed.code(Purpose::Page, Role::Admin).await)),
+        ("password", Some(bed.code(Purpose::Password, Role::Admin).await)),
         ("admin", Some(bed.token(Role::Admin, None).await)),
         ("vm1", Some(bed.token(Role::Agent, Some("vm1")).await)),
         ("vm2", Some(bed.token(Role::Agent, Some("vm2")).await)),
@@ -152,7 +157,11 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 ("vm1", may) => matches!(may, May::Agent | May::AgentItself | May::AgentAndPeople),
                 _ => false,
             };
-            let refusal = if matches!(caller, "nobody" | "a stranger" | "setup" | "join") { 401 } else { 403 };
+            let refusal = if matches!(caller, "nobody" | "a stranger" | "setup" | "join" | "page" | "password") {
+                401
+            } else {
+                403
+            };
             if admitted {
                 assert!(status != 401 && status != 403, "{method} {path}: {caller} is refused ({status})");
             } else {

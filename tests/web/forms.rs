@@ -121,6 +121,8 @@ async fn a_form_of_another_site_changes_nothing() {
             "/web/stacks/check",
             "/web/hosts",
             "/web/tokens",
+            "/web/users",
+            "/web/users/ann/remove",
             "/web/logout",
         ] {
             let request = filled(visitor.request(Method::POST, path).header(header, value), &[("csrf", word)]);
@@ -165,7 +167,15 @@ async fn a_viewer_sees_everything_but_buttons_and_tokens() {
             "{path}"
         );
     }
-    for path in ["/web/tokens", "/web/audit", "/web/stacks/new", "/web/stacks/shop/delete", "/web/hosts/vm1/drain"] {
+    for path in [
+        "/web/tokens",
+        "/web/audit",
+        "/web/users",
+        "/web/users/ann/change",
+        "/web/stacks/new",
+        "/web/stacks/shop/delete",
+        "/web/hosts/vm1/drain",
+    ] {
         assert_eq!(viewer.get(path).await.status(), 403, "{path}");
     }
     let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
@@ -181,6 +191,10 @@ async fn a_viewer_sees_everything_but_buttons_and_tokens() {
         ("/web/hosts/vm1/remove".to_owned(), vec![]),
         ("/web/tokens".to_owned(), vec![("role", "admin")]),
         ("/web/tokens/token-0/revoke".to_owned(), vec![]),
+        ("/web/users".to_owned(), vec![("name", "eve"), ("role", "admin")]),
+        ("/web/users/ann/change".to_owned(), vec![("role", "admin")]),
+        ("/web/users/ann/link".to_owned(), vec![]),
+        ("/web/users/ann/remove".to_owned(), vec![]),
         ("/web/orphans/remove".to_owned(), vec![("id", "vm1/x")]),
         (format!("/web/tasks/{task}/cancel"), vec![]),
     ] {

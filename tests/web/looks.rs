@@ -154,6 +154,12 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         .unwrap()
         .to_owned();
     bed.token(Role::Viewer, None).await;
+    for (user, role, stacks) in
+        [("ada", "admin", vec![]), ("bob", "operator", vec!["shop", "blog"]), ("eve", "viewer", vec![])]
+    {
+        let body = json!({"user": user, "role": role, "stacks": stacks, "password": (user == "ada").then_some("correct horse battery")});
+        bed.json(reqwest::Method::POST, "/api/v1/users", Some(body), 201).await;
+    }
     for (name, path) in [
         ("dashboard", "".to_owned()),
         ("stacks", "stacks".to_owned()),
@@ -170,6 +176,10 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         ("events", "events".to_owned()),
         ("orphans", "orphans".to_owned()),
         ("tokens", "tokens".to_owned()),
+        ("users", "users".to_owned()),
+        ("user-change", "users/bob/change".to_owned()),
+        ("user-remove", "users/bob/remove".to_owned()),
+        ("setup-spent", "setup/gph_0".to_owned()),
         ("audit", "audit".to_owned()),
         ("audit-nobody", "audit?user=nobody".to_owned()),
         ("nothing", "nothing".to_owned()),
@@ -178,6 +188,15 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         browser.open(&format!("{url}/web/{path}")).await;
         browser.judge(name).await;
     }
+    browser.open(&format!("{url}/web/users")).await;
+    browser.write("#name", "ida").await;
+    browser.click("#add button").await;
+    browser.until_there("#made").await;
+    browser.judge("user-link").await;
+    let link = browser.text("#made").await;
+    browser.open(&link).await;
+    browser.judge("setup-own").await;
+    browser.open(&format!("{url}/web/stacks/new")).await;
     let mut document = fleet();
     document["name"] = json!("armada");
     document["hasPart"].as_array_mut().unwrap().truncate(20);

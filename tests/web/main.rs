@@ -20,4 +20,6 @@ mod forms;
 mod life;
 mod looks;
 mod pages;
+mod sessions;
+mod users;
 mod visitor;

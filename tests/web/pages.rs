@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/web/",
     "/web/stacks",
     "/web/stacks/new",
@@ -24,6 +24,7 @@ const PAGES: [&str; 10] = [
     "/web/orphans",
     "/web/tokens",
     "/web/audit",
+    "/web/users",
 ];
 
 #[tokio::test]

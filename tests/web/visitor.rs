@@ -13,9 +13,14 @@ pub struct Visitor {
 impl Visitor {
     /// One who has not logged in.
     pub fn of(bed: &Bed) -> Self {
+        Self::at(&bed.server.url())
+    }
+
+    /// The same, at the address of a server.
+    pub fn at(url: &str) -> Self {
         let http =
             reqwest::Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(20)).build().unwrap();
-        Self { http, url: bed.server.url(), cookie: None }
+        Self { http, url: url.to_owned(), cookie: None }
     }
 
     /// One who has.

@@ -4,7 +4,7 @@ use crate::{
     id::HostId,
     store::{Document, Kind},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,6 +32,9 @@ pub struct TokenRecord {
     /// The person whose session it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Of a session of the page that was opened with a token: the public id of that one, with which it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<String>,
     /// SHA-256 of the token, in hexadecimal.
     pub hash: String,
     /// When it was made.
@@ -54,6 +57,17 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
+    /// By what it is found while it is worth what it is now ([`Control::token_by_hash`](super::Control::token_by_hash)): its hash, and of
+    /// a person's how often that person's rights have changed.
+    pub fn key(&self, user: Option<&UserRecord>) -> String {
+        user.map_or_else(|| self.hash.clone(), |user| format!("{}+{}", self.hash, user.rights))
+    }
+
+    /// How long a session of the page lasts that is not used.
+    pub const PAGE_IDLE: SignedDuration = SignedDuration::from_hours(12);
+    /// How long a session of the page lasts at most.
+    pub const PAGE_LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+
     /// A credential of that role whose token has this SHA-256 in hexadecimal: for everything, and until it is revoked.
     pub fn new(hash: impl Into<String>, role: Role, now: Timestamp) -> Self {
         let hash = hash.into();
@@ -65,6 +79,7 @@ impl TokenRecord {
             stacks: Grants::default(),
             purpose: Purpose::default(),
             user: None,
+            opened_by: None,
             hash,
             date_created: now,
             expires: None,
@@ -80,9 +95,15 @@ impl TokenRecord {
         format!("token-{}", hash.get(..16).unwrap_or(hash))
     }
 
-    /// Whether it is worth nothing any more.
+    /// Whether it is worth nothing any more: its time is over, or it is a session of the page that nobody uses.
     pub fn has_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| expires <= now)
+        let is_idle = self.purpose == Purpose::Page && now.duration_since(self.used_or_made()) >= Self::PAGE_IDLE;
+        is_idle || self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// When it was used last, as far as that is known; else when it was made.
+    pub(super) fn used_or_made(&self) -> Timestamp {
+        self.last_used.unwrap_or(self.date_created)
     }
 }
 
@@ -129,6 +150,10 @@ pub enum Purpose {
     Setup,
     /// To get the credential of an agent for its host, once.
     Join,
+    /// The page in a browser, for whoever has logged in there.
+    Page,
+    /// To set the password of a person, once.
+    Password,
 }
 
 impl Purpose {
@@ -184,12 +209,41 @@ pub struct UserRecord {
     /// The stacks that it is for; none: all.
     #[serde(default, skip_serializing_if = "Grants::are_all")]
     pub stacks: Grants,
-    /// The password's hash, as a PHC string.
-    pub password: String,
+    /// How often `role` or `stacks` have changed: what waits with older rights ends.
+    #[serde(default)]
+    pub rights: u64,
+    /// The password's hash, as a PHC string; absent: none was set yet, or it was taken away, and nobody logs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
     /// When the record was made.
     pub date_created: Timestamp,
     /// When the password was set.
-    pub password_set: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_set: Option<Timestamp>,
+    /// When the person logged in last; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
+}
+
+impl UserRecord {
+    /// Somebody of a role, for all stacks, who has no password yet.
+    pub fn new(name: impl Into<String>, role: Role, now: Timestamp) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            stacks: Grants::default(),
+            rights: 0,
+            password: None,
+            date_created: now,
+            password_set: None,
+            last_login: None,
+        }
+    }
+
+    /// Whether it is an administrator who can log in.
+    pub(super) fn is_able_administrator(&self) -> bool {
+        self.role == Role::Admin && self.password.is_some()
+    }
 }
 
 impl fmt::Debug for UserRecord {

@@ -37,6 +37,7 @@ mod revision;
 mod rollback;
 mod rotation;
 mod secrets;
+mod sessions;
 mod settle;
 mod shown;
 mod stacks;

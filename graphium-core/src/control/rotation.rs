@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 /// For so long the one before is good after its successor was used: calls that bear it may be on their way.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// How often a change is tried again that another has crossed, such as a note of the credential's use.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 impl TokenRecord {
     /// Whether it is an agent's own and is to give way to another: that was asked for, or a third of its time is left.
@@ -119,10 +119,11 @@ impl Control {
         self.write_all(records).await
     }
 
-    /// Removals of those that were to take a credential's place and were never used.
+    /// Removals of those that were to take a credential's place and were never used, and of the sessions that it has opened.
     pub(super) async fn successors(&self, id: &str) -> Result<Vec<RecordWrite>, ControlError> {
         let all = self.live_tokens().await?.into_iter();
-        let successors = all.filter(|token| token.value.replaces.as_deref() == Some(id));
+        let is_of_it = |of: &Option<String>| of.as_deref() == Some(id);
+        let successors = all.filter(|token| is_of_it(&token.value.replaces) || is_of_it(&token.value.opened_by));
         Ok(successors.map(|token| token.value.removal(Expect::Any)).collect())
     }
 
@@ -134,7 +135,7 @@ impl Control {
 }
 
 /// Whether another has changed what was read.
-fn is_crossed(error: &ControlError) -> bool {
+pub(super) fn is_crossed(error: &ControlError) -> bool {
     matches!(error, ControlError::Store(StoreError::Conflict { .. }))
 }
 

@@ -17,9 +17,7 @@ impl Control {
             self.expect_host(host).await?;
         }
         let record = TokenRecord { id: TokenRecord::id_of(&record.hash), ..record };
-        let mut records = vec![record.write(Expect::Absent)?];
-        records.extend(self.expired().await?);
-        self.write_all(records).await
+        self.write_all(self.with_place_for(&record).await?).await
     }
 
     /// Every credential that is not over.
@@ -32,7 +30,7 @@ impl Control {
         Ok(tokens.into_iter().map(|token| token.value).filter(|token| !token.has_expired(now)).collect())
     }
 
-    /// Ends a credential.
+    /// Ends a credential, and the sessions of the page that were opened with it.
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
@@ -45,14 +43,37 @@ impl Control {
         self.write_all(records).await
     }
 
-    /// The credential whose token has this SHA-256, if it is not over.
+    /// The credential whose token has this SHA-256, if it is not over, nor the one that has opened it. By its [key](TokenRecord::key) it
+    /// is found as long as its person's rights are the same, too.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, ControlError> {
+    pub async fn token_by_hash(&self, key: &str) -> Result<Option<TokenRecord>, ControlError> {
+        let (hash, rights) = key.split_once('+').map_or((key, None), |(hash, rights)| (hash, Some(rights)));
+        let found = self.token(&TokenRecord::id_of(hash)).await?.filter(|token| token.hash == hash);
+        let opened_by = found.as_ref().and_then(|token| token.opened_by.as_deref());
+        if let Some(opened_by) = opened_by
+            && self.token(opened_by).await?.is_none()
+        {
+            return Ok(None);
+        }
+        let user = found.as_ref().and_then(|token| token.user.as_deref());
+        if let (Some(rights), Some(user)) = (rights, user)
+            && self.user(user).await?.is_none_or(|user| user.rights.to_string() != rights)
+        {
+            return Ok(None);
+        }
+        Ok(found)
+    }
+
+    /// The credential of that public id, if it is not over.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token(&self, id: &str) -> Result<Option<TokenRecord>, ControlError> {
         let now = self.environment.now();
-        let found = self.store.document::<TokenRecord>(&TokenRecord::id_of(hash)).await?;
-        Ok(found.map(|token| token.value).filter(|token| token.hash == hash && !token.has_expired(now)))
+        let found = self.store.document::<TokenRecord>(id).await?;
+        Ok(found.map(|token| token.value).filter(|token| !token.has_expired(now)))
     }
 
     /// Whether it is to be noted that a credential is used: it was not a few minutes ago.
@@ -66,6 +87,10 @@ impl Control {
         let now = self.environment.now();
         let noted = async {
             let Some(kept) = self.store.document::<TokenRecord>(&token.id).await? else { return Ok(()) };
+            // Of many uses at a time one is noted.
+            if !self.is_use_of_note(&kept.value) {
+                return Ok(());
+            }
             let record = TokenRecord { last_used: Some(now), ..kept.value };
             self.write_all(vec![record.write(Expect::Version(kept.version))?]).await
         };
@@ -78,7 +103,7 @@ impl Control {
     /// Uses up a credential of that purpose and writes what it was for, both or neither: it is good once.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`] where there is no such credential any more; [`ControlError::Store`] where somebody else has used it,
+    /// [`ControlError::NotFound`] where there is no such credential any more, or nobody whom it is for; [`ControlError::Store`] where somebody else has used it,
     /// or what is to be written is there already.
     pub async fn redeem(&self, hash: &str, purpose: Purpose, then: Redeemed) -> Result<(), ControlError> {
         let found = self.store.document::<TokenRecord>(&TokenRecord::id_of(hash)).await?;
@@ -95,18 +120,16 @@ impl Control {
                 }
                 records.push(token.write(Expect::Absent)?);
             }
+            Redeemed::Password(password) => {
+                let name = code.value.user.as_deref().unwrap_or_default();
+                let gone = || ControlError::NotFound { kind: "code", id: code.value.id.clone() };
+                let mut user = self.store.document::<UserRecord>(name).await?.ok_or_else(gone)?;
+                (user.value.password, user.value.password_set) = (Some(password), Some(now));
+                records.push(user.write()?);
+                records.extend(self.sessions_but(name, Some(&code.value.id)).await?);
+            }
         }
         self.write_all(records).await
-    }
-
-    /// Removals of credentials that are over, some at a time.
-    async fn expired(&self) -> Result<Vec<RecordWrite>, ControlError> {
-        const AT_ONCE: usize = 100;
-        let now = self.environment.now();
-        let tokens = self.store.documents::<TokenRecord>(RecordQuery::of(Kind::Token)).await?;
-        let over = tokens.into_iter().filter(|token| token.value.has_expired(now)).take(AT_ONCE);
-        // Another server may do the same: that one is gone already is as good.
-        Ok(over.map(|token| token.value.removal(Expect::Any)).collect())
     }
 
     pub(super) async fn write_all(&self, records: Vec<RecordWrite>) -> Result<(), ControlError> {
@@ -122,4 +145,6 @@ pub enum Redeemed {
     User(UserRecord),
     /// Another credential.
     Token(TokenRecord),
+    /// The password of the person whom it is for, as a PHC string; every session and every other link of that person ends.
+    Password(String),
 }

@@ -1,7 +1,10 @@
 //! People who may log in, as records.
 
-use super::{Control, ControlError, TokenRecord, UserRecord};
-use crate::store::{Document, Expect, Kind, RecordQuery, TaskStoreExt};
+use super::{
+    Control, ControlError, TokenRecord, UserRecord,
+    rotation::{TRIES, is_crossed},
+};
+use crate::store::{Document, Expect, Kind, RecordQuery, RecordWrite, TaskStoreExt, Versioned};
 
 impl Control {
     /// Everybody who may log in.
@@ -35,43 +38,118 @@ impl Control {
         self.write_all(vec![user.write(Expect::Absent)?]).await
     }
 
-    /// Changes what is kept of somebody. Where the password is another one, every session ends but the one of that id.
+    /// Changes what is kept of somebody. Where the password is another one, every session ends but the one of that id, and every link.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`]; [`ControlError::Conflict`] where nobody would be left who can log in as an administrator.
     pub async fn change_user(
         &self,
         name: &str,
         but: Option<&str>,
-        change: impl FnOnce(UserRecord) -> UserRecord,
+        change: impl Fn(UserRecord) -> UserRecord + Send + Sync,
     ) -> Result<UserRecord, ControlError> {
-        let found = self.store.document::<UserRecord>(name).await?;
-        let found = found.ok_or_else(|| ControlError::NotFound { kind: "user", id: name.to_owned() })?;
-        let before = found.value.password.clone();
-        let changed = UserRecord { name: name.to_owned(), ..change(found.value) };
-        let mut records = vec![changed.write(Expect::Version(found.version))?];
-        if changed.password != before {
-            let sessions = self.sessions(name).await?;
-            let ended = sessions.iter().filter(|session| Some(session.id.as_str()) != but);
-            records.extend(ended.map(|session| session.removal(Expect::Any)));
+        self.change(name, but, None, &change).await
+    }
+
+    /// Takes somebody's password away and ends every session and every link; another is set with the new link, once.
+    ///
+    /// # Errors
+    /// As [`change_user`](Self::change_user).
+    pub async fn reset_user(&self, name: &str, link: &TokenRecord) -> Result<UserRecord, ControlError> {
+        let change = |user: UserRecord| UserRecord { password: None, password_set: None, ..user };
+        self.change(name, None, Some(link), &change).await
+    }
+
+    async fn change(
+        &self,
+        name: &str,
+        but: Option<&str>,
+        link: Option<&TokenRecord>,
+        change: &(impl Fn(UserRecord) -> UserRecord + Send + Sync),
+    ) -> Result<UserRecord, ControlError> {
+        for _ in 1..TRIES {
+            match self.try_change(name, but, link, change).await {
+                Err(error) if is_crossed(&error) => {}
+                done => return done,
+            }
+        }
+        self.try_change(name, but, link, change).await
+    }
+
+    async fn try_change(
+        &self,
+        name: &str,
+        but: Option<&str>,
+        link: Option<&TokenRecord>,
+        change: &(impl Fn(UserRecord) -> UserRecord + Send + Sync),
+    ) -> Result<UserRecord, ControlError> {
+        let Versioned { version, value: before } = self.known_user(name).await?;
+        let mut changed = UserRecord { name: name.to_owned(), rights: before.rights, ..change(before.clone()) };
+        if (changed.role, &changed.stacks) != (before.role, &before.stacks) {
+            changed.rights += 1;
+        }
+        let mut records = vec![changed.write(Expect::Version(version))?];
+        if before.is_able_administrator() && !changed.is_able_administrator() {
+            records.push(self.other_administrator(name).await?);
+        }
+        if changed.password != before.password || link.is_some() {
+            records.extend(self.sessions_but(name, but).await?);
+        }
+        if let Some(link) = link {
+            records.push(link.write(Expect::Absent)?);
         }
         self.write_all(records).await?;
         Ok(changed)
     }
 
-    /// Lets somebody go, and ends every session.
+    /// Lets somebody go, and ends every session and every link.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// As [`change_user`](Self::change_user).
     pub async fn remove_user(&self, name: &str) -> Result<(), ControlError> {
-        let found = self.store.document::<UserRecord>(name).await?;
-        let found = found.ok_or_else(|| ControlError::NotFound { kind: "user", id: name.to_owned() })?;
+        for _ in 1..TRIES {
+            match self.try_remove_user(name).await {
+                Err(error) if is_crossed(&error) => {}
+                done => return done,
+            }
+        }
+        self.try_remove_user(name).await
+    }
+
+    async fn try_remove_user(&self, name: &str) -> Result<(), ControlError> {
+        let found = self.known_user(name).await?;
         let mut records = vec![found.value.removal(Expect::Version(found.version))];
-        records.extend(self.sessions(name).await?.iter().map(|session| session.removal(Expect::Any)));
+        if found.value.is_able_administrator() {
+            records.push(self.other_administrator(name).await?);
+        }
+        records.extend(self.sessions_but(name, None).await?);
         self.write_all(records).await
     }
 
-    async fn sessions(&self, name: &str) -> Result<Vec<TokenRecord>, ControlError> {
-        Ok(self.tokens().await?.into_iter().filter(|token| token.user.as_deref() == Some(name)).collect())
+    async fn known_user(&self, name: &str) -> Result<Versioned<UserRecord>, ControlError> {
+        let found = self.store.document::<UserRecord>(name).await?;
+        found.ok_or_else(|| ControlError::NotFound { kind: "user", id: name.to_owned() })
+    }
+
+    /// One who stays an administrator when somebody else ceases to be one, written back as it is: were that one to cease in the same
+    /// moment, one of the two steps would be refused.
+    async fn other_administrator(&self, but: &str) -> Result<RecordWrite, ControlError> {
+        let users = self.store.documents::<UserRecord>(RecordQuery::of(Kind::User)).await?;
+        let other = users.into_iter().find(|user| user.value.name != but && user.value.is_able_administrator());
+        let other = other.ok_or_else(|| ControlError::Conflict {
+            code: "last-administrator",
+            message: format!(
+                "`{but}` is the last administrator who can log in: without one nobody could let anybody in any more; make somebody else an \
+                 administrator first, who has set a password"
+            ),
+        })?;
+        Ok(other.write()?)
+    }
+
+    /// Removals of somebody's sessions and links, but for the one of that id.
+    pub(super) async fn sessions_but(&self, name: &str, but: Option<&str>) -> Result<Vec<RecordWrite>, ControlError> {
+        let all = self.tokens().await?.into_iter().filter(|token| token.user.as_deref() == Some(name));
+        let ended = all.filter(|token| Some(token.id.as_str()) != but);
+        Ok(ended.map(|token| token.removal(Expect::Any)).collect())
     }
 }

@@ -40,6 +40,7 @@ mod submission;
 mod tasks;
 mod tokens;
 mod trace;
+mod users;
 pub mod wire;
 
 pub(crate) use containers::find as container_of;

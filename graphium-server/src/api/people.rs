@@ -1,21 +1,19 @@
-//! Who may log in, and logging in.
+//! Logging in and out, and what is got with a code that is good once.
 
 use super::{
     AppState, Peer,
     audit::Told,
-    input::{Input, Params},
-    page::Paging,
-    place,
+    input::Input,
     problem::Problem,
+    users::{LONGEST_NAME, set_password, user_record},
     wire::{
-        Caller, IssuedToken, JoinRequest, Listing, LoginRequest, PasswordRequest, SetupRequest, TokenView, UserList,
-        UserRequest, UserView,
+        Caller, IssuedToken, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, TokenView, UserRequest, UserView,
     },
 };
 use crate::auth::{Identity, Token, password};
 use axum::{
     Extension, Json,
-    extract::{Path, State},
+    extract::State,
     http::{Extensions, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -23,11 +21,8 @@ use graphium_core::control::{AuditActor, AuditObject, ControlError, Purpose, Red
 use jiff::SignedDuration;
 use std::{net::IpAddr, sync::Arc};
 
-/// How long somebody stays logged in.
-pub(crate) const SESSION: SignedDuration = SignedDuration::from_hours(12);
-
-/// Bytes of a user's name.
-const LONGEST_NAME: usize = 64;
+/// How long the session of a program lasts; of the page see [`TokenRecord::PAGE_LONGEST`].
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
 
 const WRONG: &str = "no user has that name and that password";
 
@@ -38,7 +33,7 @@ pub(super) async fn login(
 ) -> Response {
     let address = Peer::address(&extensions);
     let name = request.user.clone();
-    let opened = open_session(&state, address, request).await;
+    let opened = open_session(&state, address, request, Purpose::Access).await;
     let told = login_told(&state, &name, opened.as_ref()).await;
     let mut response = opened.map_or_else(IntoResponse::into_response, issued);
     *Told::of(&mut response) = told;
@@ -66,13 +61,18 @@ pub(crate) fn named(user: String, password: String) -> LoginRequest {
     LoginRequest { user, password }
 }
 
-/// Opens a session for whoever has the password, and makes others wait.
+/// Opens a session for whoever has the password, of a program ([`Purpose::Access`]) or of the page, and makes others wait.
 pub(crate) async fn open_session(
     state: &AppState,
     address: IpAddr,
     request: LoginRequest,
+    purpose: Purpose,
 ) -> Result<IssuedToken, Problem> {
     let LoginRequest { user: name, password } = request;
+    let wrong = || {
+        tracing::warn!(%address, "a login failed");
+        Problem::new(401, "wrong-password", WRONG)
+    };
     let elapsed = || state.environment.elapsed();
     // What is longer than any name is remembered as one.
     let tried = if name.len() > LONGEST_NAME { "" } else { &name };
@@ -82,23 +82,44 @@ pub(crate) async fn open_session(
         Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
     })?;
     let user = state.control.user(&name).await?;
-    let is_right = password::is_right(password, user.as_ref().map(|user| user.password.clone())).await?;
+    let is_right = password::is_right(password, user.as_ref().and_then(|user| user.password.clone())).await?;
     state.throttle.note(address, tried, is_right, elapsed());
-    let user = user.filter(|_| is_right).ok_or_else(|| {
-        tracing::warn!(%address, "a login failed");
-        Problem::new(401, "wrong-password", WRONG)
-    })?;
+    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
     let now = state.environment.now();
+    let lasts = if purpose == Purpose::Page { TokenRecord::PAGE_LONGEST } else { SESSION };
     let (token, hash) = fresh()?;
     let record = TokenRecord {
         name: Some(format!("session of {}", user.name)),
         user: Some(user.name.clone()),
         stacks: user.stacks.clone(),
-        expires: now.checked_add(SESSION).ok(),
+        purpose,
+        expires: now.checked_add(lasts).ok(),
         ..TokenRecord::new(hash, user.role, now)
     };
-    state.control.issue_token(record.clone()).await?;
+    match state.control.log_in(&user, &record).await {
+        // Another password, or nobody any more, since it was compared.
+        Err(ControlError::NotFound { kind: "user", .. }) => return Err(wrong()),
+        done => done?,
+    }
     tracing::info!(%address, user = user.name, "somebody logged in");
+    Ok(state.issued(&token, record))
+}
+
+/// Opens a session of the page for whoever has shown a token there: the token itself is in no cookie, and the session ends with it.
+pub(crate) async fn open_page(state: &AppState, shown: &Identity) -> Result<IssuedToken, Problem> {
+    let (now, of) = (state.environment.now(), &shown.token);
+    let longest = now.checked_add(TokenRecord::PAGE_LONGEST).ok();
+    let (token, hash) = fresh()?;
+    let record = TokenRecord {
+        name: Some(format!("session of {}", shown.name)),
+        user: of.user.clone(),
+        stacks: of.stacks.clone(),
+        purpose: Purpose::Page,
+        opened_by: Some(of.id.clone()),
+        expires: [longest, of.expires].into_iter().flatten().min(),
+        ..TokenRecord::new(hash, of.role, now)
+    };
+    state.control.issue_token(record.clone()).await?;
     Ok(state.issued(&token, record))
 }
 
@@ -110,13 +131,13 @@ pub(super) async fn logout(
         let detail = "this is no session of a person; an administrator ends tokens (`graphium token revoke`)";
         return Err(Problem::new(409, "no-session", detail));
     }
-    end_session(&state, &caller).await?;
+    end_session(&state, &caller.token.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends the caller's session, and every stream with it.
-pub(crate) async fn end_session(state: &AppState, caller: &Identity) -> Result<(), Problem> {
-    state.control.revoke_token(&caller.token.id).await?;
+/// Ends a session by its public id, and every stream with it.
+pub(crate) async fn end_session(state: &AppState, id: &str) -> Result<(), Problem> {
+    state.control.revoke_token(id).await?;
     state.revoked.send_modify(|count| *count += 1);
     Ok(())
 }
@@ -136,40 +157,70 @@ pub(super) async fn change_password(
     let name = caller.user.as_deref().ok_or_else(none)?;
     let user = state.control.user(name).await?.ok_or_else(none)?;
     let PasswordRequest { password, before } = request;
-    if !password::is_right(before.unwrap_or_default(), Some(user.password)).await? {
+    if !password::is_right(before.unwrap_or_default(), user.password).await? {
         return Err(Problem::new(403, "wrong-password", "`before` is not your password"));
     }
     set_password(&state, name, password, Some(&caller.token.id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes the first administrator, with the code of the server's first start.
+/// Makes the first administrator, with the code of the server's first start, or sets the password of whom a link was made for.
 pub(super) async fn setup(
     State(state): State<AppState>,
     Input(request): Input<SetupRequest>,
 ) -> Result<Response, Problem> {
     let SetupRequest { code, user, password } = request;
-    let user = first_admin(&state, &code, user, password).await?;
+    let user = set_up(&state, &code, user, password).await?;
     let on = Some(AuditObject::new("user", user.name.as_str()));
     let mut response = (StatusCode::CREATED, Json(UserView::from(user))).into_response();
     *Told::of(&mut response) = Told { who: None, on };
     Ok(response)
 }
 
-pub(crate) async fn first_admin(
+/// What a link is for.
+pub(crate) enum Link {
+    /// To make the first administrator.
+    First,
+    /// To set the password of a person.
+    Of(String),
+}
+
+/// What a link is for that is good yet.
+pub(crate) async fn link(state: &AppState, code: &str) -> Result<Link, Problem> {
+    let found = state.control.token_by_hash(&code_hash(code)?).await?.ok_or_else(spent)?;
+    match (found.purpose, found.user) {
+        // Somebody was taken on by other means: whoever finds the link later makes nobody.
+        (Purpose::Setup, _) if state.control.users().await?.is_empty() => Ok(Link::First),
+        (Purpose::Password, Some(name)) => Ok(Link::Of(name)),
+        _ => Err(spent()),
+    }
+}
+
+pub(crate) async fn set_up(
     state: &AppState,
     code: &str,
-    name: String,
+    name: Option<String>,
     password: String,
 ) -> Result<UserRecord, Problem> {
     let hash = code_hash(code)?;
-    // Somebody was taken on by other means: whoever finds the link later makes nobody.
-    if !state.control.users().await?.is_empty() {
-        return Err(spent());
+    match link(state, code).await? {
+        Link::First => {
+            let (user, role, stacks) = (name.unwrap_or_default(), Role::Admin, Vec::new());
+            let user = user_record(state, UserRequest { user, role, password: Some(password), stacks }).await?;
+            redeemed(state.control.redeem(&hash, Purpose::Setup, Redeemed::User(user.clone())).await)?;
+            Ok(user)
+        }
+        Link::Of(own) if name.as_ref().is_some_and(|name| *name != own) => {
+            Err(Problem::new(403, "not-allowed", format!("the link is for `{own}`")))
+        }
+        Link::Of(own) => {
+            let password = password::hash(password).await?;
+            redeemed(state.control.redeem(&hash, Purpose::Password, Redeemed::Password(password)).await)?;
+            // Whatever waits with a session from before ends with it.
+            state.revoked.send_modify(|count| *count += 1);
+            state.control.user(&own).await?.ok_or_else(spent)
+        }
     }
-    let user = user_record(state, UserRequest { user: name, role: Role::Admin, password, stacks: Vec::new() }).await?;
-    redeemed(state.control.redeem(&hash, Purpose::Setup, Redeemed::User(user.clone())).await)?;
-    Ok(user)
 }
 
 /// Gives the agent of a host its credential, for a code that is good once.
@@ -216,69 +267,6 @@ fn redeemed(done: Result<(), ControlError>) -> Result<(), Problem> {
         Err(ControlError::NotFound { kind: "code", .. }) => Err(spent()),
         Err(error) => Err(error.into()),
     }
-}
-
-pub(super) async fn list(
-    State(state): State<AppState>,
-    Params(paging): Params<Paging>,
-) -> Result<Json<UserList>, Problem> {
-    let users: Vec<UserView> = state.control.users().await?.into_iter().map(UserView::from).collect();
-    let page = paging.cut(users, |user| &user.name)?;
-    Ok(Json(UserList::page(page.items, page.next)))
-}
-
-pub(super) async fn create(
-    State(state): State<AppState>,
-    Input(request): Input<UserRequest>,
-) -> Result<Response, Problem> {
-    let user = user_record(&state, request).await?;
-    state.control.add_user(user.clone()).await?;
-    let place = place::of("users", &user.name);
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(UserView::from(user))).into_response())
-}
-
-pub(super) async fn remove(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
-    state.control.remove_user(&name).await?;
-    state.revoked.send_modify(|count| *count += 1);
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Somebody else's password: every session of theirs ends.
-pub(super) async fn reset_password(
-    State(state): State<AppState>,
-    Path(name): Path<String>,
-    Input(request): Input<PasswordRequest>,
-) -> Result<StatusCode, Problem> {
-    set_password(&state, &name, request.password, None).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn set_password(state: &AppState, name: &str, password: String, but: Option<&str>) -> Result<(), Problem> {
-    let (password, now) = (password::hash(password).await?, state.environment.now());
-    let change = |user: UserRecord| UserRecord { password, password_set: now, ..user };
-    state.control.change_user(name, but, change).await?;
-    state.revoked.send_modify(|count| *count += 1);
-    Ok(())
-}
-
-async fn user_record(state: &AppState, request: UserRequest) -> Result<UserRecord, Problem> {
-    let UserRequest { user: name, role, password, stacks } = request;
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+');
-    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
-        let detail = "a user's name has 1 to 64 letters, digits, `-`, `_`, `.`, `@` and `+`";
-        return Err(Problem::new(422, "bad-name", detail));
-    }
-    let stacks = super::tokens::grants(role, stacks)?;
-    if role == Role::Agent {
-        return Err(Problem::new(
-            422,
-            "wrong-shape",
-            "a person is `admin`, `operator` or `viewer`; agents have tokens",
-        ));
-    }
-    let now = state.environment.now();
-    let password = password::hash(password).await?;
-    Ok(UserRecord { name, role, stacks, password, date_created: now, password_set: now })
 }
 
 /// A new token, and its hash.

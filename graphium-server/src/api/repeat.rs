@@ -94,7 +94,7 @@ pub(super) async fn answer(State(state): State<AppState>, request: Request, next
         return Problem::new(400, "bad-idempotency-key", "`Idempotency-Key` has 1 to 255 plain characters")
             .into_response();
     };
-    let caller = request.extensions().get::<Identity>().map_or("", |caller| &caller.hash);
+    let caller = request.extensions().get::<Identity>().map_or("", |caller| &caller.token.hash);
     let slot = state.answers.slot(format!("{caller} {} {key}", request.uri()));
     let mut kept = match slot.answer.try_lock() {
         Ok(kept) => kept,

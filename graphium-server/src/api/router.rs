@@ -3,7 +3,7 @@
 use super::{
     AppState, adoptions, agents, audit, containers, deployments, events, exec, health, hosts, logs, metrics, openapi,
     orphans, people, plans, problem::Problem, repeat, revisions, secrets, socket, stacks, store, streams, tasks,
-    tokens, trace,
+    tokens, trace, users,
 };
 use crate::{auth, web};
 use axum::{
@@ -57,9 +57,9 @@ pub fn router(state: AppState) -> Router {
         .route("/containers/{id}/exec", get(exec::exec))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/users", get(people::list).post(people::create))
-        .route("/users/{id}", delete(people::remove))
-        .route("/users/{id}/password", put(people::reset_password))
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}", get(users::one).patch(users::change).delete(users::remove))
+        .route("/users/{id}/password", put(users::reset_password))
         .route("/audit", get(audit::list))
         .route("/secrets", get(secrets::list))
         .route("/secrets/{id}", put(secrets::set).delete(secrets::remove))
@@ -67,7 +67,8 @@ pub fn router(state: AppState) -> Router {
         .route("/ws", get(socket::events))
         .route("/ws/graph", get(socket::events))
         .route_layer(from_fn_with_state(state.clone(), repeat::answer))
-        // What opens a session is kept for nobody who repeats it.
+        // What opens a session, or sets a password, is kept for nobody who repeats it.
+        .route("/users/{id}/link", post(users::make_link))
         .route("/auth/login", post(people::login))
         .route("/auth/logout", post(people::logout))
         .route("/auth/me", get(people::whoami))

@@ -50,7 +50,7 @@ pub(super) async fn deploy(
 /// Who asks, and with which key; keys of two callers are never the same key.
 pub(super) fn asked_by(options: &mut DeployOptions, caller: Identity, headers: &HeaderMap) {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    options.idempotency_key = key.map(|key| format!("{}:{key}", caller.hash));
+    options.idempotency_key = key.map(|key| format!("{}:{key}", caller.token.hash));
     options.by = Some(caller.name);
 }
 

@@ -3,7 +3,10 @@
 mod people;
 mod secrets;
 
-pub use people::{Caller, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserRequest, UserView};
+pub use people::{
+    Caller, IssuedLink, JoinRequest, LinkRequest, LoginRequest, PasswordRequest, SetupRequest, UserChange, UserRequest,
+    UserView,
+};
 pub use secrets::{SecretList, SecretRequest, SecretsCall, SecretsGrant};
 
 use crate::api::problem::Problem;
@@ -357,6 +360,9 @@ pub struct TokenView {
     /// The person whose session it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Of a session of the page that was opened with a token: the public id of that one, with which it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<String>,
     /// When it was made.
     pub date_created: Timestamp,
     /// From when on it is worth nothing; absent: it lasts until it is revoked.
@@ -369,8 +375,9 @@ pub struct TokenView {
 
 impl From<TokenRecord> for TokenView {
     fn from(record: TokenRecord) -> Self {
-        let TokenRecord { id, name, role, host, stacks, purpose, user, date_created, expires, last_used, .. } = record;
-        Self { id, name, role, host, stacks, purpose, user, date_created, expires, last_used }
+        let TokenRecord { id, name, role, host, stacks, purpose, user, opened_by, .. } = record;
+        let (date_created, expires, last_used) = (record.date_created, record.expires, record.last_used);
+        Self { id, name, role, host, stacks, purpose, user, opened_by, date_created, expires, last_used }
     }
 }
 

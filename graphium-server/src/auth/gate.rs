@@ -140,12 +140,12 @@ async fn identified(
     let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
     let known = request.extensions().get::<Known>().map(|known| known.0.clone());
     let identity = match known {
-        Some(hash) => of_hash(state, hash).await?,
+        Some(hash) => of_session(state, hash).await?,
         None => identify(state, presented(request, route)).await?,
     };
     let about = about(&method, route);
     let permitted = async {
-        count(Caller::Token(identity.hash.clone()))?;
+        count(Caller::Token(identity.token.hash.clone()))?;
         permit(state, &identity, needs, id.as_deref()).await?;
         identity.reach.permit(state, about, id.as_deref().unwrap_or_default()).await
     };
@@ -169,24 +169,45 @@ async fn identify(state: &AppState, token: Option<String>) -> Result<Identity, P
     of_hash(state, token.hash()).await
 }
 
+fn unknown() -> Problem {
+    Problem::new(401, "token-unknown", UNKNOWN)
+}
+
 /// Who has the token of that hash, as long as it is good.
 pub(crate) async fn of_hash(state: &AppState, hash: String) -> Result<Identity, Problem> {
-    let unknown = || Problem::new(401, "token-unknown", UNKNOWN);
+    let token = good(state, hash, Purpose::Access).await?;
+    identity(state, token, None).await
+}
+
+/// Whose the page's session of that hash is, as long as it is good, and whatever it was opened with.
+pub(crate) async fn of_session(state: &AppState, hash: String) -> Result<Identity, Problem> {
+    let session = good(state, hash, Purpose::Page).await?;
+    let Some(opened_by) = &session.opened_by else { return identity(state, session, None).await };
+    let token = state.control.token(opened_by).await?.filter(|token| token.purpose == Purpose::Access);
+    identity(state, token.ok_or_else(unknown)?, Some(session)).await
+}
+
+/// The credential of that hash, which opens nothing but what it is for.
+async fn good(state: &AppState, hash: String, purpose: Purpose) -> Result<TokenRecord, Problem> {
     let record = state.control.token_by_hash(&hash).await?;
     let is_it = |record: &TokenRecord| bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes()));
-    // A code that is good once opens nothing else.
-    let is_good = |record: &TokenRecord| is_it(record) && record.purpose == Purpose::Access;
-    let token = record.filter(is_good).ok_or_else(unknown)?;
+    record.filter(|record| is_it(record) && record.purpose == purpose).ok_or_else(unknown)
+}
+
+async fn identity(state: &AppState, token: TokenRecord, session: Option<TokenRecord>) -> Result<Identity, Problem> {
     // A session is worth what its person may do now.
-    let (role, grants, name) = match &token.user {
+    let person = match &token.user {
+        None => None,
+        Some(name) => Some(state.control.user(name).await?.ok_or_else(unknown)?),
+    };
+    let hash = session.as_ref().unwrap_or(&token).key(person.as_ref());
+    let (role, grants, name) = match person {
         None => (token.role, token.stacks.clone(), token.name.clone().unwrap_or_else(|| token.id.clone())),
-        Some(name) => {
-            let user = state.control.user(name).await?.ok_or_else(unknown)?;
-            (user.role, user.stacks, user.name)
-        }
+        Some(person) => (person.role, person.stacks, person.name),
     };
     let reach = Reach::of(state, &grants).await?;
-    Ok(Identity { role, host: token.host.clone(), name, hash, user: token.user.clone(), reach, token: Arc::new(token) })
+    let (host, user) = (token.host.clone(), token.user.clone());
+    Ok(Identity { role, host, name, hash, user, reach, token: Arc::new(token), session: session.map(Arc::new) })
 }
 
 /// The token that a request shows. A browser cannot set headers on streams, so there it may come in two other ways.
@@ -211,16 +232,16 @@ fn presented(request: &Request, route: &str) -> Option<String> {
 }
 
 /// Lets the store know that a token is used, beside everything else: a store that is slow holds up nobody for it.
-fn note_use(state: &AppState, identity: &Identity) {
-    if !state.control.is_use_of_note(&identity.token) {
-        return;
+pub(crate) fn note_use(state: &AppState, identity: &Identity) {
+    let used = [Some(&identity.token), identity.session.as_ref()].into_iter().flatten();
+    for token in used.filter(|token| state.control.is_use_of_note(token)) {
+        let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
+        let (control, token) = (Arc::clone(&state.control), Arc::clone(token));
+        tokio::spawn(async move {
+            control.note_use(&token).await;
+            drop(place);
+        });
     }
-    let Ok(place) = Arc::clone(&state.noting).try_acquire_owned() else { return };
-    let (control, token) = (Arc::clone(&state.control), Arc::clone(&identity.token));
-    tokio::spawn(async move {
-        control.note_use(&token).await;
-        drop(place);
-    });
 }
 
 async fn permit(state: &AppState, identity: &Identity, needs: Needs, id: Option<&str>) -> Result<(), Problem> {

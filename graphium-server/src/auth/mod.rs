@@ -20,7 +20,7 @@ pub use private::write as write_private;
 pub(crate) use private::write_once as write_private_once;
 pub use token::Token;
 
-pub(crate) use gate::{gate, of_hash};
+pub(crate) use gate::{gate, note_use, of_hash, of_session};
 pub(crate) use lifeline::{Cut, Lifeline};
 
 pub(crate) use reach::Reach;
@@ -38,7 +38,8 @@ pub(crate) struct Identity {
     pub(crate) host: Option<HostId>,
     /// For `createdBy`: the token's name, or its public id.
     pub(crate) name: String,
-    /// SHA-256 of the token.
+    /// By what the token that lets in what asks is found again while it is worth the same ([`TokenRecord::key`]); of the page the
+    /// session's own.
     pub(crate) hash: String,
     /// The person whose session it is.
     pub(crate) user: Option<String>,
@@ -46,10 +47,12 @@ pub(crate) struct Identity {
     pub(crate) reach: Reach,
     /// What is kept of the token. Shared: a parked request has several copies of who asks.
     pub(crate) token: Arc<TokenRecord>,
+    /// On the page, where it was opened with that token: the session.
+    pub(crate) session: Option<Arc<TokenRecord>>,
 }
 
-/// In the extensions of a request that the page asks within the server: whoever has the token of this hash has shown it before.
-/// No request from outside can bear it.
+/// In the extensions of a request that the page asks within the server: the hash of a session of the page, whose cookie was shown
+/// there. No request from outside can bear it.
 #[derive(Clone)]
 pub(crate) struct Known(pub(crate) String);
 

@@ -5,8 +5,8 @@ use super::{
     call::{Call, reason},
 };
 use crate::api::wire::{
-    AuditList, Caller, IssuedToken, JoinRequest, LoginRequest, PasswordRequest, SetupRequest, UserList, UserRequest,
-    UserView,
+    AuditList, Caller, IssuedLink, IssuedToken, JoinRequest, LinkRequest, LoginRequest, PasswordRequest, SetupRequest,
+    UserChange, UserList, UserRequest, UserView,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -49,8 +49,17 @@ impl Client {
     /// # Errors
     /// [`ClientError::Denied`] where the code is worth nothing, and what any call can fail with.
     pub async fn set_up(&self, code: &str, user: &str, password: &str) -> Result<UserView, ClientError> {
-        let (code, user, password) = (code.to_owned(), user.to_owned(), password.to_owned());
+        let (code, user, password) = (code.to_owned(), Some(user.to_owned()), password.to_owned());
         self.call(Method::POST, &["auth", "setup"]).body(&SetupRequest { code, user, password }).json().await
+    }
+
+    /// Sets one's own password, with the code of a link that was made for one.
+    ///
+    /// # Errors
+    /// [`ClientError::Denied`] where the code is worth nothing, and what any call can fail with.
+    pub async fn redeem_link(&self, code: &str, password: &str) -> Result<UserView, ClientError> {
+        let request = SetupRequest { code: code.to_owned(), user: None, password: password.to_owned() };
+        self.call(Method::POST, &["auth", "setup"]).body(&request).json().await
     }
 
     /// Gets an agent its credential, for a code that is good once.
@@ -156,6 +165,25 @@ impl Client {
     /// [`ClientError::Conflict`] where the name is taken, and what any call can fail with.
     pub async fn create_user(&self, request: &UserRequest) -> Result<UserView, ClientError> {
         self.call(Method::POST, &["users"]).body(request).json().await
+    }
+
+    /// Gives somebody another role, or other stacks; open sessions have them from the next request on.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`]; [`ClientError::Conflict`] where nobody would be left who can log in as an administrator, and of
+    /// oneself; and what any call can fail with.
+    pub async fn change_user(&self, user: &str, change: &UserChange) -> Result<UserView, ClientError> {
+        self.call(Method::PATCH, &["users", user]).body(change).json().await
+    }
+
+    /// Makes a link with which somebody sets a password, once. The password before, every session and every earlier link end. It is
+    /// good for a day, or from 15 minutes on as long as told.
+    ///
+    /// # Errors
+    /// As [`change_user`](Self::change_user).
+    pub async fn link_user(&self, user: &str, lasts: Option<Duration>) -> Result<IssuedLink, ClientError> {
+        let request = LinkRequest { expires_in: lasts.map(|lasts| lasts.as_secs()) };
+        self.call(Method::POST, &["users", user, "link"]).body(&request).json().await
     }
 
     /// Gives somebody another password, and ends every session.

@@ -48,6 +48,11 @@ impl Web {
         read(self.ask(user, Method::GET, path, None, HeaderMap::new()).await?)
     }
 
+    /// Reads what is not of some stacks; nothing, where the user was granted some.
+    pub(super) async fn get_of_all<T: DeserializeOwned>(&self, user: &User, path: &str) -> Result<Option<T>, Problem> {
+        if user.reaches_all { self.get(user, path).await.map(Some) } else { Ok(None) }
+    }
+
     /// Changes something; nothing is sent.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,
@@ -66,8 +71,17 @@ impl Web {
         body: &(impl Serialize + Sync),
         headers: HeaderMap,
     ) -> Result<T, Problem> {
-        let body = serde_json::to_vec(body).map_err(|error| Problem::new(500, "internal", error.to_string()))?;
-        read(self.ask(user, Method::POST, path, Some(body.into()), headers).await?)
+        read(self.ask(user, Method::POST, path, Some(json(body)?), headers).await?)
+    }
+
+    /// Changes something to what JSON says.
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        user: &User,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Problem> {
+        read(self.ask(user, Method::PATCH, path, Some(json(body)?), HeaderMap::new()).await?)
     }
 
     async fn ask(
@@ -116,6 +130,11 @@ impl Web {
             Err(never) => match never {},
         }
     }
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Problem> {
+    let text = serde_json::to_vec(body).map_err(|error| Problem::new(500, "internal", error.to_string()))?;
+    Ok(text.into())
 }
 
 fn read<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Problem> {

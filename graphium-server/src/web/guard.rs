@@ -8,10 +8,11 @@ use super::{
     call::part,
     forms::Form,
     shell::{Failure, show},
+    words,
 };
 use crate::{
     api::{Peer, problem::Problem},
-    auth::{Token, of_hash},
+    auth::{Reach, Token, note_use, of_session},
     serve::Limits,
 };
 use axum::{
@@ -22,10 +23,9 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use graphium_core::control::Role;
+use graphium_core::control::{Role, TokenRecord};
 use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest, Sha256};
-use std::time::Instant;
 use subtle::ConstantTimeEq as _;
 
 /// The cookie.
@@ -39,13 +39,18 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Who is logged in.
 #[derive(Clone, Debug)]
 pub(super) struct User {
-    /// Of the token.
+    /// Of the session.
     pub(super) hash: String,
+    /// The public ids of the session, and of the token that it was opened with.
+    pub(super) ids: [String; 2],
     pub(super) name: String,
+    /// Whose session it is, where it is a person's.
+    pub(super) person: Option<String>,
     pub(super) role: Role,
+    /// Whether that is so of every stack, and of what is of none.
+    pub(super) reaches_all: bool,
     /// What a form of this session bears.
     pub(super) csrf: String,
-    pub(super) session: Token,
     /// From where the present request came.
     pub(super) peer: Option<Peer>,
 }
@@ -62,12 +67,7 @@ impl User {
     }
 
     pub(super) fn role(&self) -> &'static str {
-        match self.role {
-            Role::Admin => "administrator",
-            Role::Operator => "operator",
-            Role::Viewer => "viewer",
-            Role::Agent => "agent",
-        }
+        words::role(self.role)
     }
 }
 
@@ -106,22 +106,23 @@ fn stranger(request: &Request) -> Response {
 
 async fn user(web: &Web, headers: &HeaderMap, peer: Option<Peer>) -> Result<Option<User>, Problem> {
     let Some(session) = session(headers) else { return Ok(None) };
-    let Some(hash) = web.sessions.find(&session, Instant::now()) else { return Ok(None) };
-    match of_hash(&web.state, hash).await {
-        Ok(identity) if identity.role != Role::Agent => Ok(Some(User {
-            hash: identity.hash,
-            name: identity.name,
-            role: identity.role,
-            csrf: csrf(&session),
-            session,
-            peer,
-        })),
-        // The token was revoked.
-        Ok(_) => Ok(None),
-        Err(problem) if problem.status == 401 => {
-            web.sessions.close(&session);
-            Ok(None)
+    match of_session(&web.state, session.hash()).await {
+        Ok(identity) if identity.role != Role::Agent => {
+            note_use(&web.state, &identity);
+            Ok(Some(User {
+                ids: [TokenRecord::id_of(&identity.hash), identity.token.id.clone()],
+                hash: session.hash(),
+                name: identity.name,
+                person: identity.user,
+                role: identity.role,
+                reaches_all: matches!(identity.reach, Reach::Everything),
+                csrf: csrf(&session),
+                peer,
+            }))
         }
+        Ok(_) => Ok(None),
+        // It is over, or was ended.
+        Err(problem) if problem.status == 401 => Ok(None),
         Err(problem) => Err(problem),
     }
 }
@@ -133,7 +134,7 @@ pub(super) fn session(headers: &HeaderMap) -> Option<Token> {
     pairs.find(|(name, _)| *name == COOKIE).and_then(|(_, id)| Token::parse(id))
 }
 
-/// Follows from the session's id, which no page shows, and leads back to nothing.
+/// Follows from the session's secret, which no page shows, and leads back to nothing.
 fn csrf(session: &Token) -> String {
     let hash = Sha256::digest(format!("csrf {}", session.reveal()).as_bytes());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -9,7 +9,6 @@ mod forms;
 mod guard;
 mod pages;
 mod picture;
-mod session;
 mod shell;
 mod stock;
 mod words;
@@ -22,15 +21,12 @@ use axum::{
     response::Redirect,
     routing::{get, post},
 };
-use session::Sessions;
-use std::sync::Arc;
 
 /// What every page works with. Cheap to clone.
 #[derive(Clone)]
 struct Web {
     state: AppState,
     api: Router,
-    sessions: Arc<Sessions>,
 }
 
 impl Web {
@@ -43,7 +39,7 @@ impl Web {
 
 /// The page as a router; `api` answers what it asks.
 pub(crate) fn router(state: AppState, api: Router) -> Router {
-    let web = Web { state, api, sessions: Arc::default() };
+    let web = Web { state, api };
     let stacks = Router::new()
         .route("/web/stacks", get(pages::stacks::list))
         .route("/web/stacks/new", get(pages::deploy::form).post(pages::deploy::submit))
@@ -65,6 +61,8 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/orphans", get(pages::orphans::list))
         .route("/web/orphans/remove", post(pages::orphans::remove))
         .route("/web/audit", get(pages::audit::list))
+        .route("/web/users", get(pages::users::list).post(pages::users::add))
+        .route("/web/users/{id}/{act}", get(pages::users::ask).post(pages::users::act))
         .route("/web/tokens", get(pages::tokens::list).post(pages::tokens::create))
         .route("/web/tokens/{id}/revoke", post(pages::tokens::revoke));
     let guarded = Router::new()

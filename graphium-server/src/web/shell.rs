@@ -39,7 +39,8 @@ const MENU: [Entry; 7] = [
     Entry { place: "events", href: "/web/events", name: "Events" },
     Entry { place: "orphans", href: "/web/orphans", name: "Orphans" },
 ];
-const ADMINISTRATORS: [Entry; 2] = [
+const ADMINISTRATORS: [Entry; 3] = [
+    Entry { place: "users", href: "/web/users", name: "Users" },
     Entry { place: "tokens", href: "/web/tokens", name: "Tokens" },
     Entry { place: "audit", href: "/web/audit", name: "Audit" },
 ];
@@ -72,7 +73,10 @@ impl Shell {
     /// The menu of whoever is logged in.
     pub(super) fn menu(&self) -> Vec<Entry> {
         let more = self.may_administer().then_some(ADMINISTRATORS);
-        MENU.into_iter().chain(more.into_iter().flatten()).collect()
+        // What is of no stack is not for whoever was granted some.
+        let reaches_all = self.user.as_ref().is_some_and(|user| user.reaches_all);
+        let menu = MENU.into_iter().filter(|entry| reaches_all || entry.place != "orphans");
+        menu.chain(more.into_iter().flatten()).collect()
     }
 
     /// Whether the user may change anything: whoever may not is shown no buttons.

@@ -2,7 +2,7 @@
 
 use askama::filters::HtmlSafe;
 use graphium_core::{
-    control::{RevisionOutcome, StackStatus},
+    control::{RevisionOutcome, Role, StackStatus},
     inventory::{ContainerStatus, Health, Host, HostStatus, ObservedContainer},
     task::{Progress, TaskStatus},
 };
@@ -157,6 +157,16 @@ pub(super) fn span(seconds: i64) -> String {
         (_, hours @ 1.., minutes) => format!("{hours}h {}m", minutes % 60),
         (_, _, minutes @ 1..) => format!("{minutes}m"),
         _ => format!("{seconds}s"),
+    }
+}
+
+/// A role, for people.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "administrator",
+        Role::Operator => "operator",
+        Role::Viewer => "viewer",
+        Role::Agent => "agent",
     }
 }
 

@@ -88,6 +88,8 @@ impl Sources {
         let path = self.imports.get(from).and_then(|imports| imports.get(name));
         let fit = |found: &&Found| {
             let place = found.file.to_string_lossy().replace(['-', '/'], "_");
+            // Where all of it lies says nothing.
+            let place = place.rfind("_graphium_").map_or(&*place, |start| &place[start..]);
             let named = path.into_iter().flatten().filter(|part| place.contains(&format!("_{part}"))).count();
             let near = found.file.components().zip(from.components()).take_while(|(one, other)| one == other).count();
             // What the API shows is the control plane's, where nothing else is said.

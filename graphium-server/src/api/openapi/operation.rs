@@ -11,7 +11,7 @@ use axum::http::Method;
 /// Who may use it is no part of it: that is [`needs`]' to say, and [`Operation::needs`] asks there.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// `GET`, `POST`, `PUT` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// The route, with `{name}` for what varies, below no base.
     pub path: &'static str,
@@ -110,6 +110,10 @@ impl Operation {
 
     pub(super) const fn put(path: &'static str, id: &'static str, summary: &'static str) -> Self {
         Self::new("PUT", path, id, summary)
+    }
+
+    pub(super) const fn patch(path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self::new("PATCH", path, id, summary)
     }
 
     pub(super) const fn delete(path: &'static str, id: &'static str, summary: &'static str) -> Self {

@@ -39,10 +39,15 @@ pub(in crate::web) struct Dashboard {
     hosts: usize,
     active: usize,
     away: Vec<HostNote>,
+    of_all: Option<OfAll>,
+    events: Vec<EventRow>,
+}
+
+/// What is told to those who reach every stack.
+struct OfAll {
     open: usize,
     failed: usize,
     orphans: usize,
-    events: Vec<EventRow>,
 }
 
 /// A host that needs somebody.
@@ -57,8 +62,8 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
     let shell = Shell::live(&web, &user, "Overview", "dashboard").await?;
     let list: StackList = web.get(&user, &format!("/stacks?limit={LOOKED_AT}")).await?;
     let hosts: HostList = web.get(&user, "/hosts?limit=1000").await?;
-    let stats: TaskStats = web.get(&user, "/tasks/stats").await?;
-    let orphans: OrphanList = web.get(&user, "/orphans?limit=1000").await?;
+    let stats: Option<TaskStats> = web.get_of_all(&user, "/tasks/stats").await?;
+    let orphans: Option<OrphanList> = web.get_of_all(&user, "/orphans?limit=1000").await?;
     let last = shell.seq.unwrap_or_default();
     let events: EventList =
         web.get(&user, &format!("/events?follow=false&limit={EVENTS}&after={}", last.saturating_sub(EVENTS))).await?;
@@ -71,7 +76,14 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
         rows.into_iter().partition(|row| matches!(row.badge.tone, Tone::Bad | Tone::Warn));
     let mut moving: Vec<_> = others.into_iter().filter(|row| row.is_moving).take(20).collect();
     tell(&web, &user, &mut moving).await;
-    let count = |status: TaskStatus| stats.by_status.get(&status).copied().unwrap_or_default();
+    let of_all = stats.zip(orphans).map(|(stats, orphans)| {
+        let count = |status: TaskStatus| stats.by_status.get(&status).copied().unwrap_or_default();
+        OfAll {
+            open: count(TaskStatus::Pending) + count(TaskStatus::Assigned) + count(TaskStatus::Running),
+            failed: count(TaskStatus::Failed),
+            orphans: orphans.orphans.len(),
+        }
+    });
     let note = |host: &Host| {
         let why = match (&host.engine_error, host.status, host.last_seen) {
             (_, HostStatus::Offline, Some(_)) => "its agent is not heard; what it has to do waits".to_owned(),
@@ -91,9 +103,7 @@ pub(in crate::web) async fn page(State(web): State<Web>, Extension(user): Extens
         hosts: hosts.hosts.len(),
         active: hosts.hosts.iter().filter(|host| host.status == HostStatus::Active).count(),
         away: hosts.hosts.iter().filter_map(note).take(20).collect(),
-        open: count(TaskStatus::Pending) + count(TaskStatus::Assigned) + count(TaskStatus::Running),
-        failed: count(TaskStatus::Failed),
-        orphans: orphans.orphans.len(),
+        of_all,
         events: told(events.events.into_iter().rev().map(|event| EventRow::of(event, now)).collect()),
         shell,
     }))

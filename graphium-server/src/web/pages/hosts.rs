@@ -1,6 +1,6 @@
 //! Hosts: their agents, their load, what they are told; and the one command that adds one.
 
-use super::{acts::ConfirmPage, shown_at};
+use super::{acts::ConfirmPage, own_url, shown_at};
 use crate::{
     api::{
         problem::Problem,
@@ -19,7 +19,7 @@ use askama::Template;
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use graphium_core::{
@@ -130,8 +130,8 @@ async fn page(web: &Web, user: &User, added: Option<Added>, refused: Option<Stri
         let drains = host.status == HostStatus::Draining;
         let mut row = Row::of(host, now, user.may_administer());
         if drains {
-            let drain: Drain = web.get(user, &format!("/hosts/{}/drain", part(&row.id))).await?;
-            let left = drain.remaining.into_iter().map(|one| {
+            let drain: Option<Drain> = web.get_of_all(user, &format!("/hosts/{}/drain", part(&row.id))).await?;
+            let left = drain.into_iter().flat_map(|drain| drain.remaining).map(|one| {
                 let tone = match one.state {
                     RemainingState::Moving => words::Tone::Work,
                     RemainingState::Waiting => words::Tone::Wait,
@@ -169,11 +169,8 @@ pub(in crate::web) async fn add(
         ..TokenRequest::new(Role::Agent)
     };
     let issued: IssuedToken = web.post(&user, "/tokens", &request, HeaderMap::new()).await?;
-    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("SERVER:8095");
-    let named: String = named.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.:[]".contains(*c)).collect();
-    let scheme = if web.is_encrypted(&headers) { "https" } else { "http" };
-    let is_loopback = ["localhost", "127.", "[::1]"].iter().any(|own| named.starts_with(own));
-    let command = format!("graphium agent --host-id {host} --server {scheme}://{named} --join {}", issued.code());
+    let (url, is_loopback) = own_url(&web, &headers);
+    let command = format!("graphium agent --host-id {host} --server {url} --join {}", issued.code());
     Ok(page(&web, &user, Some(Added { host, command, is_loopback }), None).await?.into_response())
 }
 

@@ -7,14 +7,14 @@ use crate::{
         audit::{Deed, Told},
         people,
         problem::Problem,
+        wire::IssuedToken,
     },
-    auth::{hash_of, of_hash},
+    auth::{hash_of, of_hash, of_session},
     serve::Limits,
     web::{
         Web,
         forms::Form,
         guard::{COOKIE, User, read, same_origin, session},
-        session::LONGEST,
         shell::{Failure, Html, Shell},
     },
 };
@@ -26,8 +26,7 @@ use axum::{
     http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use graphium_core::control::{AuditActor, Role};
-use std::time::Instant;
+use graphium_core::control::{AuditActor, Purpose, Role, TokenRecord};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -64,42 +63,47 @@ pub(in crate::web) async fn enter(State(web): State<Web>, request: Request) -> R
     same_origin(&parts.headers)?;
     let limits = parts.extensions.get::<Limits>().copied().unwrap_or_default();
     let form = Form::parse(&read(Body::new(body), 64 * 1024, limits).await?);
-    let hash = match (form.text("token"), form.text("user").trim()) {
+    let opened = match (form.text("token"), form.text("user").trim()) {
         ("", "") => return Ok(page(&form, Some("give your name and password, or a token".to_owned()))),
-        ("", name) => {
-            let request = people::named(name.to_owned(), form.text("password").to_owned());
-            let opened = people::open_session(&web.state, Peer::address(&parts.extensions), request).await;
-            let told = people::login_told(&web.state, name, opened.as_ref()).await;
-            let refusal = opened.as_ref().err();
-            note(&web, &parts.extensions, "logIn", told, refusal).await;
-            match opened {
-                Ok(session) => hash_of(&session.token),
-                Err(problem) if problem.status < 500 => return Ok(page(&form, Some(problem.detail))),
-                Err(problem) => return Err(problem.into()),
-            }
-        }
-        (token, _) => {
-            let Some(hash) = hash_of(token) else {
-                return Ok(page(&form, Some("this is no token: one begins with gph_".to_owned())));
-            };
-            // Another than an agent's is a login, too.
-            let shown = of_hash(&web.state, hash.clone()).await;
-            let who = shown.as_ref().ok().filter(|identity| identity.role != Role::Agent).map(AuditActor::from);
-            note(&web, &parts.extensions, "logIn", Told { who, on: None }, shown.as_ref().err()).await;
-            Some(hash)
-        }
+        ("", name) => by_password(&web, &parts.extensions, name, form.text("password")).await,
+        (token, _) => by_token(&web, &parts.extensions, token).await,
     };
-    let Some(hash) = hash else {
-        return Err(Problem::new(500, "internal", "a session was opened without a token").into());
-    };
-    match of_hash(&web.state, hash).await {
-        Ok(identity) if identity.role == Role::Agent => {
-            Ok(page(&form, Some("this token is an agent's: it does the work of one host, and sees no page".to_owned())))
-        }
-        Ok(identity) => Ok(logged_in(&web, &parts.headers, &identity.hash, within(form.text("to")))?),
-        Err(problem) if problem.status == 401 => Ok(page(&form, Some(problem.detail))),
+    match opened {
+        Ok(session) => Ok(logged_in(&web, &parts.headers, &session, within(form.text("to"))).await),
+        Err(problem) if problem.status < 500 => Ok(page(&form, Some(problem.detail))),
         Err(problem) => Err(problem.into()),
     }
+}
+
+/// Opens a session for a person, and tells the audit.
+pub(super) async fn by_password(
+    web: &Web,
+    extensions: &Extensions,
+    name: &str,
+    password: &str,
+) -> Result<IssuedToken, Problem> {
+    let request = people::named(name.to_owned(), password.to_owned());
+    let opened = people::open_session(&web.state, Peer::address(extensions), request, Purpose::Page).await;
+    let told = people::login_told(&web.state, name, opened.as_ref()).await;
+    note(web, extensions, "logIn", told, opened.as_ref().err()).await;
+    opened
+}
+
+/// The same for whoever shows a token.
+async fn by_token(web: &Web, extensions: &Extensions, token: &str) -> Result<IssuedToken, Problem> {
+    let none = || Problem::new(401, "token-unknown", "this is no token: one begins with gph_");
+    let shown = of_hash(&web.state, hash_of(token).ok_or_else(none)?).await;
+    let opened = match &shown {
+        Ok(identity) if identity.role == Role::Agent => {
+            let detail = "this token is an agent's: it does the work of one host, and sees no page";
+            Err(Problem::new(401, "not-allowed", detail))
+        }
+        Ok(identity) => people::open_page(&web.state, identity).await,
+        Err(problem) => Err(problem.clone()),
+    };
+    let who = shown.as_ref().ok().map(AuditActor::from);
+    note(web, extensions, "logIn", Told { who, on: None }, opened.as_ref().err()).await;
+    opened
 }
 
 /// Tells the audit of what the page has done by other ways than the API.
@@ -119,18 +123,18 @@ pub(super) async fn note(
     web.state.trail.note(Deed::new(operation, from), &mut response).await;
 }
 
-/// Begins a session for whoever has shown the token of that hash, and leads on.
-pub(super) fn logged_in(web: &Web, headers: &HeaderMap, hash: &str, to: &str) -> Result<Response, Problem> {
-    if let Some(old) = session(headers) {
-        web.sessions.close(&old);
+/// Hands out the cookie of a session, in place of the one that the browser had, and leads on.
+pub(super) async fn logged_in(web: &Web, headers: &HeaderMap, opened: &IssuedToken, to: &str) -> Response {
+    if let Some(old) = session(headers)
+        && let Ok(identity) = of_session(&web.state, old.hash()).await
+    {
+        // What cannot be ended now ends by itself.
+        let _ = people::end_session(&web.state, &TokenRecord::id_of(&identity.hash)).await;
     }
-    let id = web
-        .sessions
-        .open(hash, Instant::now())
-        .map_err(|error| Problem::new(500, "internal", format!("no random numbers: {error}")))?;
     let mut response = Redirect::to(to).into_response();
-    set_cookie(&mut response, id.reveal(), LONGEST.as_secs(), web.is_encrypted(headers));
-    Ok(response)
+    let seconds = TokenRecord::PAGE_LONGEST.as_secs().unsigned_abs();
+    set_cookie(&mut response, &opened.token, seconds, web.is_encrypted(headers));
+    response
 }
 
 pub(in crate::web) async fn leave(
@@ -139,12 +143,9 @@ pub(in crate::web) async fn leave(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Result<Response, Failure> {
-    web.sessions.close(&user.session);
-    // The session of a person is over everywhere; a token that was shown is its owner's to end.
-    if let Ok(identity) = of_hash(&web.state, user.hash).await
-        && identity.user.is_some()
-    {
-        let ended = people::end_session(&web.state, &identity).await;
+    // The session alone: a token that was shown is its owner's to end.
+    if let Ok(identity) = of_session(&web.state, user.hash).await {
+        let ended = people::end_session(&web.state, &TokenRecord::id_of(&identity.hash)).await;
         let told = Told { who: Some((&identity).into()), on: None };
         note(&web, &extensions, "logOut", told, ended.as_ref().err()).await;
         ended?;

@@ -1,9 +1,13 @@
-//! Making the first administrator, with the link that the server's first start prints.
+//! What a link is for that is good once: making the first administrator, with the one that the server's first start prints, or
+//! setting one's password, with the one that an administrator has made.
 
-use super::login::{logged_in, note};
+use super::login::{by_password, logged_in, note};
 use crate::{
-    api::{Peer, audit::Told, people},
-    auth::hash_of,
+    api::{
+        audit::Told,
+        people::{self, Link},
+        problem::Problem,
+    },
     serve::Limits,
     web::{
         Web,
@@ -26,20 +30,37 @@ use graphium_core::control::AuditObject;
 struct SetupPage {
     shell: Shell,
     code: String,
+    /// Whose password is set; absent: the first administrator's, who chooses a name.
+    own: Option<String>,
     name: String,
     /// Why the last try was refused.
     refused: Option<String>,
 }
 
-pub(in crate::web) async fn form(Path(code): Path<String>) -> Response {
-    page(code, "", None)
+#[derive(Template)]
+#[template(path = "spent.html")]
+struct SpentPage {
+    shell: Shell,
 }
 
-fn page(code: String, name: &str, refused: Option<(u16, String)>) -> Response {
-    let shell = Shell::still("First login", "login", None);
-    let status = refused.as_ref().and_then(|(status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::OK);
-    let refused = refused.map(|(_, why)| why);
-    (status, Html(SetupPage { shell, code, name: name.to_owned(), refused })).into_response()
+pub(in crate::web) async fn form(State(web): State<Web>, Path(code): Path<String>) -> Result<Response, Failure> {
+    page(&web, code, "", None).await
+}
+
+async fn page(web: &Web, code: String, name: &str, refused: Option<&Problem>) -> Result<Response, Failure> {
+    let own = match people::link(&web.state, &code).await {
+        Ok(Link::First) => None,
+        Ok(Link::Of(own)) => Some(own),
+        Err(problem) if problem.status == 401 => {
+            let shell = Shell::still("This link is not good any more", "login", None);
+            return Ok((StatusCode::UNAUTHORIZED, Html(SpentPage { shell })).into_response());
+        }
+        Err(problem) => return Err(problem.into()),
+    };
+    let shell = Shell::still(if own.is_some() { "Your password" } else { "First login" }, "login", None);
+    let status = refused.and_then(|problem| StatusCode::from_u16(problem.status).ok()).unwrap_or(StatusCode::OK);
+    let refused = refused.map(|problem| problem.detail.clone());
+    Ok((status, Html(SetupPage { shell, code, own, name: name.to_owned(), refused })).into_response())
 }
 
 pub(in crate::web) async fn make(
@@ -53,21 +74,18 @@ pub(in crate::web) async fn make(
     let form = Form::parse(&read(Body::new(body), 64 * 1024, limits).await?);
     let (name, password) = (form.text("user").trim().to_owned(), form.text("password").to_owned());
     if password != form.text("again") {
-        return Ok(page(code, &name, Some((422, "the two passwords differ".to_owned()))));
+        let differ = Problem::new(422, "wrong-form", "the two passwords differ");
+        return page(&web, code, &name, Some(&differ)).await;
     }
-    let made = people::first_admin(&web.state, &code, name.clone(), password.clone()).await;
+    let given = form.some("user").map(str::to_owned);
+    let made = people::set_up(&web.state, &code, given, password.clone()).await;
     let on = made.as_ref().ok().map(|user| AuditObject::new("user", user.name.as_str()));
     note(&web, &parts.extensions, "setUp", Told { who: None, on }, made.as_ref().err()).await;
-    match made {
-        Ok(_) => {}
-        Err(problem) if problem.status < 500 => return Ok(page(code, &name, Some((problem.status, problem.detail)))),
+    let user = match made {
+        Ok(user) => user,
+        Err(problem) if problem.status < 500 => return page(&web, code, &name, Some(&problem)).await,
         Err(problem) => return Err(problem.into()),
-    }
-    let address = Peer::address(&parts.extensions);
-    let opened = people::open_session(&web.state, address, people::named(name.clone(), password)).await;
-    let told = people::login_told(&web.state, &name, opened.as_ref()).await;
-    note(&web, &parts.extensions, "logIn", told, opened.as_ref().err()).await;
-    let session = opened?;
-    let hash = hash_of(&session.token).unwrap_or_default();
-    Ok(logged_in(&web, &parts.headers, &hash, "/web/")?)
+    };
+    let session = by_password(&web, &parts.extensions, &user.name, &password).await?;
+    Ok(logged_in(&web, &parts.headers, &session, "/web/").await)
 }

@@ -36,7 +36,8 @@ pub(in crate::web) struct TasksPage {
 struct Tab {
     name: &'static str,
     href: String,
-    count: usize,
+    /// Of all tasks, where these are shown.
+    count: Option<usize>,
     is_chosen: bool,
 }
 
@@ -68,11 +69,12 @@ pub(in crate::web) async fn list(
         ("agentId", host),
     ]);
     let list: TaskList = web.get(&user, &format!("/tasks{path}")).await?;
-    let stats: TaskStats = web.get(&user, "/tasks/stats").await?;
+    let stats: Option<TaskStats> = web.get_of_all(&user, "/tasks/stats").await?;
     let now = web.state.environment.now();
     let count = |names: &[&str]| {
         let among = |status: &str| names.is_empty() || names.contains(&status);
-        stats.by_status.iter().filter(|(status, _)| among(status.as_str())).map(|(_, count)| count).sum()
+        let stats = stats.as_ref().filter(|_| stack.is_none() && host.is_none())?;
+        Some(stats.by_status.iter().filter(|(status, _)| among(status.as_str())).map(|(_, count)| count).sum())
     };
     let here = |show: &'static str, cursor: Option<&str>| {
         format!(

@@ -12,7 +12,7 @@ use crate::{
         forms::{self, Form},
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::Moment,
+        words::{self, Moment},
     },
 };
 use askama::Template;
@@ -22,7 +22,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, Method, Uri},
 };
-use graphium_core::control::{Role, TokenRecord};
+use graphium_core::control::{Purpose, Role};
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -38,7 +38,9 @@ struct Row {
     view: TokenView,
     role: &'static str,
     created: Moment,
-    /// The one that this session was opened with.
+    /// What else it is than a token for requests.
+    kind: Option<&'static str>,
+    /// This session, or the one that it was opened with.
     is_own: bool,
 }
 
@@ -54,16 +56,16 @@ async fn page(web: &Web, user: &User, cursor: Option<&str>, made: Option<String>
     let limit = ROWS.to_string();
     let path = forms::query([("limit", Some(limit.as_str())), ("cursor", cursor)]);
     let list: TokenList = web.get(user, &format!("/tokens{path}")).await?;
-    let (now, own) = (web.state.environment.now(), TokenRecord::id_of(&user.hash));
+    let now = web.state.environment.now();
     let row = |view: TokenView| Row {
-        role: match view.role {
-            Role::Admin => "administrator",
-            Role::Operator => "operator",
-            Role::Viewer => "viewer",
-            Role::Agent => "agent",
-        },
+        role: words::role(view.role),
         created: Moment { at: view.date_created, now },
-        is_own: view.id == own,
+        kind: match view.purpose {
+            Purpose::Access => None,
+            Purpose::Page => Some("page"),
+            Purpose::Setup | Purpose::Join | Purpose::Password => Some("code"),
+        },
+        is_own: user.ids.contains(&view.id),
         view,
     };
     let shell = Shell::still("Tokens", "tokens", Some(user));

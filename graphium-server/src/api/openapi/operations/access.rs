@@ -12,6 +12,7 @@ const S: &str = "Secrets";
 const E: &str = "Events";
 const V: &str = "The server";
 
+const LAST: &[&str] = &["last-administrator", "own-account", "changed-meanwhile"];
 const PRUNED: Codes = (410, &["events-pruned"]);
 const NO_UPGRADE: [Codes; 2] = [(400, &["bad-request"]), (426, &["upgrade-required"])];
 const HEALTHY: &[Answer] = &[Json(200, "Health")];
@@ -46,10 +47,32 @@ pub(super) const OTHERS: &[Op] = &[
             (422, &["bad-name", "password-length", "stacks-not-meant"]),
             (503, &["busy"]),
         ]),
+     Op::get("/api/v1/users/{id}", "getUser", "Somebody who may log in")
+        .of(P)
+        .answers(&[Json(200, "UserView")])
+        .fails(&[(404, &["not-found"])]),
+    Op::patch("/api/v1/users/{id}", "changeUser", "Gives somebody another role, or other stacks")
+        .of(P)
+        .about(
+            "What is not said stays as it is. It counts from the next request on, for sessions that are open, too, and streams that were \
+             opened with the rights before end.",
+        )
+        .takes(Body::Json("UserChange"))
+        .answers(&[Json(200, "UserView")])
+        .fails(&[(404, &["not-found"]), (409, LAST), (422, &["stacks-not-meant"])]),
     Op::delete("/api/v1/users/{id}", "removeUser", "Lets somebody go, and ends every session")
         .of(P)
         .answers(&[Empty(204)])
-        .fails(&[(404, &["not-found"]), (409, &["changed-meanwhile"])]),
+        .fails(&[(404, &["not-found"]), (409, LAST)]),
+    Op::call("/api/v1/users/{id}/link", "linkUser", "Makes a link with which somebody sets a password, once")
+        .of(P)
+        .about(
+            "The password before, every session and every earlier link of the person end. This answer alone holds the link; whoever asks \
+             for it never learns the password.",
+        )
+        .takes(Body::Json("LinkRequest"))
+        .answers(&[Json(201, "IssuedLink")])
+        .fails(&[(404, &["not-found"]), (409, LAST)]),
     Op::put("/api/v1/users/{id}/password", "resetPassword", "Gives somebody another password, and ends every session")
         .of(P)
         .takes(Body::Json("PasswordRequest"))
@@ -105,12 +128,13 @@ pub(super) const OTHERS: &[Op] = &[
             (422, &["password-length"]),
             (503, &["busy"]),
         ]),
-    Op::call("/api/v1/auth/setup", "setUp", "Makes the first administrator, with the code of the server's first start")
+    Op::call("/api/v1/auth/setup", "setUp", "Makes the first administrator, or sets a password, with a code that is good once")
         .of(P)
         .takes(Body::Json("SetupRequest"))
         .answers(&[Json(201, "UserView")])
         .fails(&[
             (401, &["code-unknown"]),
+            (403, &["not-allowed"]),
             (409, &["changed-meanwhile"]),
             (422, &["bad-name", "password-length"]),
             (500, &["internal", "store-corrupt"]),
