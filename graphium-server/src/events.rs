@@ -18,14 +18,18 @@ use prometheus_client::{
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 
 /// How many events lie ready.
 const READY: usize = 512;
 
 /// How many events a reader takes at a time: what very many readers hold at once is to be little.
 const BATCH: usize = 32;
+
+/// How long readers are left alone after they were woken: what comes meanwhile they get at once.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// One event as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub(crate) fn stack_of(event: &Event) -> Option<&str> {
 #[derive(Debug)]
 pub struct Broadcast {
     recent: Mutex<VecDeque<Frame>>,
-    latest: watch::Sender<u64>,
+    bell: Arc<Bell>,
     /// Tasks that have ended since the server began.
     ended: Family<Ended, Counter>,
 }
@@ -80,14 +84,14 @@ impl Default for Broadcast {
         for status in TaskStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
             ended.get_or_create_owned(&Ended { status: status.as_str() });
         }
-        Self { recent: Mutex::default(), latest: watch::Sender::new(0), ended }
+        Self { recent: Mutex::default(), bell: Arc::default(), ended }
     }
 }
 
 impl Broadcast {
     /// A reader that has seen everything up to the number `after`.
     pub fn follow(self: &Arc<Self>, store: Arc<dyn TaskStore>, after: u64) -> Follower {
-        Follower { latest: self.latest.subscribe(), broadcast: Arc::clone(self), store, after }
+        Follower { latest: self.bell.rung.subscribe(), broadcast: Arc::clone(self), store, after }
     }
 
     /// What it counts.
@@ -97,7 +101,7 @@ impl Broadcast {
             "Tasks that have ended since the server began, by status",
             self.ended.clone(),
         );
-        let watchers = i64::try_from(self.latest.receiver_count()).unwrap_or(i64::MAX);
+        let watchers = i64::try_from(self.bell.rung.receiver_count()).unwrap_or(i64::MAX);
         registry.register("graphium_event_watchers", "Streams of events that are read", ConstGauge::new(watchers));
     }
 
@@ -125,7 +129,7 @@ impl Broadcast {
 
 impl EventSink for Broadcast {
     fn publish(&self, events: &[Event]) {
-        let counted = *self.latest.borrow();
+        let counted = self.bell.state().newest;
         events.iter().filter(|event| event.seq > counted).for_each(|event| self.count(event));
         let mut recent = self.recent();
         for event in events {
@@ -136,7 +140,7 @@ impl EventSink for Broadcast {
                 _ => recent.clear(),
             }
             // Nobody reads: there is nothing to get ready.
-            if self.latest.receiver_count() == 0 {
+            if self.bell.rung.receiver_count() == 0 {
                 recent.clear();
                 continue;
             }
@@ -147,11 +151,55 @@ impl EventSink for Broadcast {
         }
         drop(recent);
         if let Some(last) = events.last() {
-            self.latest.send_if_modified(|latest| {
-                let newer = last.seq > *latest;
-                *latest = last.seq.max(*latest);
-                newer
-            });
+            self.bell.ring(last.seq);
+        }
+    }
+}
+
+/// Wakes readers: at once, and for what comes soon after that together.
+#[derive(Debug, Default)]
+struct Bell {
+    /// The number for which it was rung last.
+    rung: watch::Sender<u64>,
+    state: Mutex<Ringing>,
+}
+
+#[derive(Debug, Default)]
+struct Ringing {
+    /// The number of the newest event.
+    newest: u64,
+    /// Whether it is left alone for the moment.
+    pauses: bool,
+}
+
+impl Bell {
+    fn state(&self) -> MutexGuard<'_, Ringing> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings for an event, now or after the pause.
+    fn ring(self: &Arc<Self>, seq: u64) {
+        let mut state = self.state();
+        state.newest = seq.max(state.newest);
+        if state.pauses || state.newest == *self.rung.borrow() {
+            return;
+        }
+        self.rung.send_replace(state.newest);
+        // Outside of a runtime nobody waits for long.
+        let Ok(runtime) = Handle::try_current() else { return };
+        state.pauses = true;
+        runtime.spawn(Arc::clone(self).pause());
+    }
+
+    async fn pause(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let mut state = self.state();
+            if state.newest == *self.rung.borrow() {
+                state.pauses = false;
+                return;
+            }
+            self.rung.send_replace(state.newest);
         }
     }
 }
@@ -213,7 +261,7 @@ mod tests {
     #[test]
     fn what_lies_ready_has_no_holes() {
         let broadcast = Broadcast::default();
-        let _reader = broadcast.latest.subscribe();
+        let _reader = broadcast.bell.rung.subscribe();
         broadcast.publish(&[event(4), event(5)]);
         assert_eq!(seqs(broadcast.ready(3)), Some(vec![4, 5]));
         assert_eq!(seqs(broadcast.ready(5)), Some(vec![]));
@@ -223,10 +271,28 @@ mod tests {
         assert_eq!(seqs(broadcast.ready(6)), Some(vec![7]));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn readers_are_woken_at_once_and_for_what_comes_soon_after_together() {
+        let broadcast = Broadcast::default();
+        let mut reader = broadcast.bell.rung.subscribe();
+        broadcast.publish(&[event(1)]);
+        assert_eq!((reader.has_changed().unwrap(), *reader.borrow_and_update()), (true, 1), "at once");
+        for seq in 2..=9 {
+            broadcast.publish(&[event(seq)]);
+        }
+        assert!(!reader.has_changed().unwrap());
+        tokio::time::timeout(PAUSE * 2, reader.changed()).await.unwrap().unwrap();
+        assert_eq!(*reader.borrow_and_update(), 9);
+        tokio::time::sleep(PAUSE * 3).await;
+        assert!(!reader.has_changed().unwrap(), "there was nothing more");
+        broadcast.publish(&[event(10)]);
+        assert_eq!((reader.has_changed().unwrap(), *reader.borrow_and_update()), (true, 10), "at once again");
+    }
+
     #[test]
     fn only_the_last_events_lie_ready() {
         let broadcast = Broadcast::default();
-        let _reader = broadcast.latest.subscribe();
+        let _reader = broadcast.bell.rung.subscribe();
         let events: Vec<_> = (1..=600).map(event).collect();
         broadcast.publish(&events);
         assert_eq!(broadcast.recent().len(), READY);

@@ -262,7 +262,14 @@ mod tests {
     use super::*;
 
     fn crowd(places: usize, waiting: usize) -> Crowd {
-        Crowd::new(&Limits { reads: places, changes: places, plans: places, waiting, changes_per_second: 10, ..Limits::default() })
+        Crowd::new(&Limits {
+            reads: places,
+            changes: places,
+            plans: places,
+            waiting,
+            changes_per_second: 10,
+            ..Limits::default()
+        })
     }
 
     #[test]
