@@ -15,6 +15,7 @@ mod draft;
 mod error;
 mod file;
 mod journal;
+mod kept;
 mod progress;
 mod prune;
 mod query;
@@ -43,6 +44,7 @@ use graphium_core::{
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
+use kept::Kept;
 use progress::Progress;
 use prune::Walk;
 use reader::Readers;
@@ -64,6 +66,7 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
     readers: Readers,
+    kept: Arc<Kept>,
     /// How far pruning has come.
     walk: Mutex<Walk>,
     /// The one that decides ends when there are no more commands, and then the one that writes.
@@ -80,19 +83,19 @@ impl SqliteStore {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (writes, decided) = mpsc::channel(QUEUE);
         let (written, spare) = mpsc::channel(writer::BATCH);
-        let progress = Arc::new(Progress::default());
+        let (progress, kept) = (Arc::new(Progress::default()), Arc::new(Kept::default()));
         let writer = Thread::start("store-writer", &path, {
-            let (path, progress) = (path.clone(), Arc::clone(&progress));
-            move |started| writer::run(&path, progress, decided, written, started)
+            let (path, progress, kept) = (path.clone(), Arc::clone(&progress), Arc::clone(&kept));
+            move |started| writer::run(&path, (progress, kept), decided, written, started)
         });
         let writer = writer.await?;
         let decider = Thread::start("store-decider", &path, {
-            let path = path.clone();
-            move |started| decide::run(&path, options, progress, queue, writes, spare, started)
+            let (path, kept) = (path.clone(), Arc::clone(&kept));
+            move |started| decide::run(&path, options, (progress, kept), queue, writes, spare, started)
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
-        Ok(Self { path, commands: Some(commands), readers, walk: Mutex::default(), _threads: threads })
+        Ok(Self { path, commands: Some(commands), readers, kept, walk: Mutex::default(), _threads: threads })
     }
 
     /// Copies a database as it is at one moment to a file, whether or not a server has it open; that goes on meanwhile.
@@ -172,8 +175,20 @@ impl TaskStore for SqliteStore {
     }
 
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let key = key.clone();
-        self.readers.ask(move |connection| query::record(connection, &key)).await
+        let found = match self.kept.get(key) {
+            Some(found) => Some(found),
+            None => {
+                let (kept, key) = (Arc::clone(&self.kept), key.clone());
+                let read = self.readers.ask(move |connection| {
+                    let mark = kept.mark();
+                    let found = query::stored(connection, &key)?.map(Arc::new);
+                    found.iter().for_each(|found| kept.keep(mark, &key, found));
+                    Ok(found)
+                });
+                read.await?
+            }
+        };
+        found.map(|found| found.record(key)).transpose()
     }
 
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {

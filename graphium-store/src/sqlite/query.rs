@@ -1,8 +1,8 @@
 //! Questions that a reader answers from what was committed.
 
-use super::{error::store_error, row};
+use super::{error::store_error, kept::Stored, row};
 use graphium_core::{
-    id::{DeploymentId, TaskId},
+    id::{DeploymentId, HostId, StackId, TaskId},
     store::{Key, Page, Record, RecordQuery, Session, StoreError, TaskQuery},
     task::{Task, TaskStatus},
 };
@@ -11,9 +11,14 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 /// What comes out of rows that may hold what cannot be understood.
 type Read<T> = rusqlite::Result<Result<T, StoreError>>;
 
-pub(super) fn record(connection: &Connection, key: &Key) -> Result<Option<Record>, StoreError> {
-    let sql = format!("SELECT {} FROM records WHERE kind = ? AND id = ?", row::RECORD);
-    one(connection, &sql, &[&key.kind.as_str(), &key.id], |row| row::record(key.kind, row))
+/// A record as it is stored.
+pub(super) fn stored(connection: &Connection, key: &Key) -> Result<Option<Stored>, StoreError> {
+    let sql = "SELECT version, stack, host, body FROM records WHERE kind = ? AND id = ?";
+    one(connection, sql, &[&key.kind.as_str(), &key.id], |row| {
+        let (stack, host): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+        let (stack, host) = (stack.map(StackId::new), host.map(HostId::new));
+        Ok(Ok(Stored { version: row.get(0)?, stack, host, body: row.get_ref(3)?.as_str()?.into() }))
+    })
 }
 
 pub(super) fn records(connection: &Connection, query: &RecordQuery) -> Result<Page<Record>, StoreError> {

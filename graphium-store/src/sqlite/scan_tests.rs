@@ -114,7 +114,7 @@ fn no_question_of_every_day_goes_through_a_table() -> Checked {
     query::records(&connection, &of_kind)?;
     query::records(&connection, &RecordQuery { stack: Some("stack:1".into()), ..of_kind.clone() })?;
     query::records(&connection, &RecordQuery { host: Some("vm1".into()), ..of_kind })?;
-    query::record(&connection, &Key::new(Kind::Container, "container:1"))?;
+    query::stored(&connection, &Key::new(Kind::Container, "container:1"))?;
     query::version(&connection, &Key::new(Kind::Container, "container:1"))?;
     query::task(&connection, &"task:003.4".into())?;
     query::deployment(&connection, &"deployment:3".into())?;

@@ -5,6 +5,7 @@ use super::{
     decide::Decider,
     draft::{Draft, Write},
     file, journal,
+    kept::Kept,
     progress::Progress,
     prune::{self, Walk},
     query, schema,
@@ -35,6 +36,7 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 struct Pair<'c> {
     decider: Decider,
     writer: Writer<'c>,
+    kept: Arc<Kept>,
 }
 
 /// An answer that has not come yet.
@@ -42,11 +44,11 @@ type Awaited<T> = oneshot::Receiver<Result<T, StoreError>>;
 
 impl<'c> Pair<'c> {
     fn new(path: &Path, connection: &'c Connection) -> Result<Self, Box<dyn Error>> {
-        let progress = Arc::new(Progress::default());
+        let (progress, kept) = (Arc::new(Progress::default()), Arc::<Kept>::default());
         let (written, spare) = mpsc::channel(1);
-        let writer = Writer::new(connection, Arc::clone(&progress), written)?;
-        let decider = Decider::new(schema::reader(path)?, progress, spare, Options::at(NOW))?;
-        Ok(Self { decider, writer })
+        let writer = Writer::new(connection, Arc::clone(&progress), Arc::clone(&kept), written)?;
+        let decider = Decider::new(schema::reader(path)?, (progress, Arc::clone(&kept)), spare, Options::at(NOW))?;
+        Ok(Self { decider, writer, kept })
     }
 
     fn decide<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> (Write, Awaited<T>) {
@@ -65,9 +67,10 @@ impl<'c> Pair<'c> {
 
     /// Writes some in one transaction, or, where that fails, the rest of them in the next.
     fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
-        let mut writes = writes.into_iter();
+        let Self { decider, writer, .. } = self;
+        let mut writes = writes.into_iter().inspect(|write| decider.hand_on(write));
         while let Some(first) = writes.next() {
-            self.writer.write(first, || writes.next());
+            writer.write(first, || writes.next());
         }
     }
 
@@ -219,6 +222,78 @@ fn what_is_not_on_the_disk_yet_is_known() -> Checked {
     answer(changed)?;
     assert!(answer(repeated)?.repeated, "now the disk is asked");
     assert_eq!(query::version(&connection, &Key::new(Kind::Stack, "stack:shop"))?, Some(3));
+    Ok(())
+}
+
+#[test]
+fn a_record_that_is_kept_is_never_older_than_the_disk() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    let key = Key::new(Kind::Stack, "stack:shop");
+    let read = |kept: &Kept| -> Checked {
+        let mark = kept.mark();
+        let stored = query::stored(&connection, &key)?.map(Arc::new);
+        stored.iter().for_each(|stored| kept.keep(mark, &key, stored));
+        Ok(())
+    };
+    let version = |kept: &Kept| kept.get(&key).map(|stored| stored.version);
+    let submission = |expect| Submission { records: vec![record(expect)], ..Submission::default() };
+    for number in 0..5_u64 {
+        let expect = if number == 0 { Expect::Absent } else { Expect::Version(number) };
+        let (write, answered) = pair.submit(submission(expect))?;
+        read(&pair.kept)?;
+        pair.write([write]);
+        answer(answered)?;
+        assert_eq!(version(&pair.kept), None, "what was kept before is gone");
+        read(&pair.kept)?;
+        assert_eq!(version(&pair.kept), Some(number + 1));
+        // What is decided upon it is decided upon what comes after it, too, before that is on the disk.
+        let (stale, refused) = pair.submit(submission(Expect::Version(number)))?;
+        pair.write([stale]);
+        assert!(matches!(answer(refused), Err(StoreError::Conflict { .. })));
+        assert_eq!(version(&pair.kept), Some(number + 1), "nothing has changed");
+    }
+    limit(&connection, 0)?;
+    let (large, failed) = pair.submit(Submission {
+        tasks: (0..100).map(|number| task(&format!("task:{number}"))).collect(),
+        ..submission(Expect::Version(5))
+    })?;
+    pair.write([large]);
+    assert!(matches!(answer(failed), Err(StoreError::Full(_))));
+    read(&pair.kept)?;
+    assert_eq!(version(&pair.kept), Some(5), "and what failed has changed nothing");
+    Ok(())
+}
+
+#[test]
+fn a_claim_that_finds_nothing_is_answered_at_once_where_the_disk_knows_all() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    let request = |claim: &str| ClaimRequest {
+        host: "vm1".into(),
+        epoch: 1,
+        claim: ClaimId::from(claim),
+        max: 10,
+        expires_at: NOW + jiff::SignedDuration::from_secs(60),
+        expect: None,
+    };
+    pair.claim()?;
+    let (claim, found) = pair.decide(|reply| Command::Claim { request: request("one"), now: NOW, reply });
+    assert!(pair.decider.answered(claim).is_none(), "there is nothing to write");
+    assert_eq!(answer(found)?, []);
+    let (submitted, _) = pair.submit(tasks([task("task:a")]))?;
+    pair.decider.hand_on(&submitted);
+    // There is nothing for it, but it may have heard of what is not on the disk yet.
+    let nobody = ClaimRequest { host: "vm2".into(), ..request("two") };
+    let (claim, mut found) = pair.decide(|reply| Command::Claim { request: nobody, now: NOW, reply });
+    let claim = pair.decider.answered(claim).ok_or("answered before what it may tell of is on the disk")?;
+    assert!(found.try_recv().is_err());
+    pair.write([submitted, claim]);
+    assert!(answer(found).is_err(), "it has no session");
+    let (claim, found) = pair.decide(|reply| Command::Claim { request: request("three"), now: NOW, reply });
+    let claim = pair.decider.answered(claim).ok_or("what is granted is to be written")?;
+    pair.write([claim]);
+    assert_eq!(answer(found)?.len(), 1);
     Ok(())
 }
 

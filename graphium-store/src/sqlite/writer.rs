@@ -7,10 +7,11 @@ use super::{
     error::store_error,
     file::{self, Lock},
     journal::{self, Journal},
+    kept::Kept,
     progress::Progress,
     prune, schema,
 };
-use graphium_core::store::{Kind, StoreError, ledger::Work};
+use graphium_core::store::{Key, Kind, StoreError, ledger::Work};
 use rusqlite::{Connection, Statement, params};
 use std::{ops::Range, path::Path, sync::Arc};
 use tokio::sync::mpsc;
@@ -22,7 +23,7 @@ pub(super) const BATCH: usize = 64;
 /// Opens a database, and writes to it until nobody decides any more.
 pub(super) fn run(
     path: &Path,
-    progress: Arc<Progress>,
+    (progress, kept): (Arc<Progress>, Arc<Kept>),
     mut queue: mpsc::Receiver<Write>,
     written: mpsc::Sender<Draft>,
     started: Started,
@@ -36,7 +37,7 @@ pub(super) fn run(
         Ok(opened) => opened,
         Err(error) => return drop(started.send(Err(error))),
     };
-    let mut writer = match Writer::new(&connection, progress, written) {
+    let mut writer = match Writer::new(&connection, progress, kept, written) {
         Ok(writer) => writer,
         Err(source) => return drop(started.send(Err(schema::read_error(path, source)))),
     };
@@ -58,6 +59,7 @@ pub(super) struct Writer<'c> {
     release: Statement<'c>,
     journal: Journal<'c>,
     progress: Arc<Progress>,
+    kept: Arc<Kept>,
     /// Where drafts go when they are done with.
     written: mpsc::Sender<Draft>,
     /// Why the present generation began: what was decided in an earlier one is refused for that.
@@ -70,6 +72,7 @@ impl<'c> Writer<'c> {
     pub(super) fn new(
         connection: &'c Connection,
         progress: Arc<Progress>,
+        kept: Arc<Kept>,
         written: mpsc::Sender<Draft>,
     ) -> Result<Self, StoreError> {
         let prepare = |sql: &str| connection.prepare(sql).map_err(|error| store_error(&error));
@@ -87,6 +90,7 @@ impl<'c> Writer<'c> {
             release: prepare("UPDATE tasks SET status = ?2, open = ?3, state = ?4 WHERE id = ?1")?,
             journal: Journal::new(connection)?,
             progress,
+            kept,
             written,
             failure: None,
             is_behind: false,
@@ -106,6 +110,7 @@ impl<'c> Writer<'c> {
                 self.progress.fail();
             }
         }
+        self.kept.settle();
         for answer in answers {
             answer(result.as_ref().map(|_| ()));
         }
@@ -189,9 +194,11 @@ impl<'c> Writer<'c> {
                 self.rarely(sql, params![session.host.as_str(), session.epoch, session.nonce])?;
             }
             Change::Record { key, body: None, .. } => {
+                self.kept.changes(&key);
                 self.rarely("DELETE FROM records WHERE kind = ? AND id = ?", params![key.kind.as_str(), key.id])?;
             }
             Change::Record { key, version, stack, host, body: Some(body) } => {
+                self.kept.changes(&key);
                 let sql = "INSERT INTO records (kind, id, version, stack, host, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                            ON CONFLICT (kind, id) DO UPDATE SET version = ?3, stack = ?4, host = ?5, body = ?6";
                 let (stack, host) = (stack.as_ref().map(|id| id.as_str()), host.as_ref().map(|id| id.as_str()));
@@ -202,10 +209,9 @@ impl<'c> Writer<'c> {
             }
             Change::Prune(Work::Deployment(id)) => {
                 self.delete_tasks("deployment = ?", id.as_str())?;
-                self.rarely(
-                    "DELETE FROM records WHERE kind = ? AND id = ?",
-                    params![Kind::Deployment.as_str(), id.as_str()],
-                )?;
+                let key = Key::new(Kind::Deployment, id.as_str());
+                self.kept.changes(&key);
+                self.rarely("DELETE FROM records WHERE kind = ? AND id = ?", params![key.kind.as_str(), key.id])?;
             }
             Change::Prune(Work::Task(id)) => self.delete_tasks("id = ?", id.as_str())?,
             Change::PruneEvents { row } => self.rarely("DELETE FROM events WHERE first <= ?", [row])?,
