@@ -97,8 +97,8 @@ pub async fn idle(goals: &mut Goals, time: Duration) {
     goals.at_least("descriptors that the server may have", server.most_descriptors(), 8192.0, "");
     let alone = server.resident() / 1024.0;
     let fleet = Fleet::start(&server, AGENTS).await;
-    // What introducing themselves has left behind is over.
-    sleep(Duration::from_secs(10)).await;
+    // What introducing themselves has left behind is over: that each token was used is written one after the other.
+    sleep(Duration::from_secs(60)).await;
     let (before, begun) = (server.processor_time(), Instant::now());
     sleep(time).await;
     let used = (server.processor_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;

@@ -11,6 +11,7 @@ mod crowd;
 mod documents;
 mod exec;
 mod full;
+mod idle;
 mod limits;
 mod logs;
 mod metrics;

@@ -1,7 +1,7 @@
 //! Performs what the engine decides.
 
 use super::{
-    engine::{CLAIM_WAIT, Call, Command, Engine, Input, Rules},
+    engine::{Call, Command, Engine, Input, Rules},
     execute::{Hold, HostFacts, SecretMemory, Workplace, execute},
     health::HealthMonitor,
     journal::Journal,
@@ -34,8 +34,10 @@ use std::{
     time::Duration,
 };
 
-/// How long the control plane may take to answer, beyond the time that it was told to wait.
+/// How long the control plane may take to answer what it was not told to wait with.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How much longer a claim is waited for than its link should: the link knows better why there is no answer.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// An agent, ready to run. It is one future: it starts no thread and no task.
 #[derive(Debug)]
@@ -187,7 +189,7 @@ impl Driver {
                     async move { link.open_session(&request).await.map(Input::SessionOpened) }.boxed()
                 });
             }
-            Command::Claim(call) => self.call(Call::Claim, CLAIM_WAIT + ANSWER, move |link| {
+            Command::Claim(call) => self.call(Call::Claim, call.patience() + SLACK, move |link| {
                 async move { link.claim(&call).await.map(Input::Granted) }.boxed()
             }),
             Command::Renew(call) => self.call(Call::Renew, ANSWER, move |link| {

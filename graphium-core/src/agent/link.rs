@@ -12,6 +12,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
+/// How much longer than its wait a claim may take, at least and at most.
+const LEAST_MARGIN: Duration = Duration::from_secs(2);
+const MOST_MARGIN: Duration = Duration::from_secs(8);
+
 /// The agent's way to the control plane: a call within one program, or HTTP.
 ///
 /// Every call may be repeated after an error: sessions by their nonce, claims by their id, reports by their lease.
@@ -56,6 +60,17 @@ pub struct SessionGrant {
     pub lease_seconds: u64,
     /// Version of the control plane.
     pub server_version: String,
+    /// Milliseconds after which a claim is answered at the latest, work or none. An agent that holds no lease is then heard by its claims
+    /// alone, and sends no renewals. Absent: the control plane is of an older version, and hears every agent by its renewals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_ms: Option<u64>,
+}
+
+impl SessionGrant {
+    /// How often an agent that holds no lease is to be heard, where its claims count.
+    pub fn contact(&self) -> Option<Duration> {
+        self.contact_ms.map(Duration::from_millis)
+    }
 }
 
 /// A request for work.
@@ -72,6 +87,14 @@ pub struct ClaimCall {
     pub max: usize,
     /// How long to wait for the first.
     pub wait: Duration,
+}
+
+impl ClaimCall {
+    /// How long an answer is waited for: a third longer than it may take, within bounds. A line that is dead without a word must not keep
+    /// an agent silent for longer than its host may be.
+    pub fn patience(&self) -> Duration {
+        self.wait + (self.wait / 3).clamp(LEAST_MARGIN, MOST_MARGIN)
+    }
 }
 
 /// A sign of life, with what is held.

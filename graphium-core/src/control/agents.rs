@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
-/// The longest that a claim may wait.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+/// The longest and the shortest time after which a claim is answered, whatever a host's silence may last.
+const CONTACT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 
 /// How often a host is looked at for one grant, while it changes between the look and the grant.
 const MAX_LOOKS: usize = 8;
@@ -36,13 +36,14 @@ impl AgentLink for Control {
             session,
             lease_seconds: self.settings.lease.as_secs(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            contact_ms: Some(u64::try_from(self.contact().as_millis()).unwrap_or(u64::MAX)),
         })
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
         self.hear(&call.host).await?;
         let signal = self.signal(&call.host);
-        let mut patience = pin!(self.environment.sleep(call.wait.min(MAX_WAIT)));
+        let mut patience = pin!(self.environment.sleep(call.wait.min(self.contact())));
         loop {
             let listener = signal.listen();
             let now = self.environment.now();
@@ -153,6 +154,12 @@ impl Control {
                 granted => return Ok(granted?),
             }
         }
+    }
+
+    /// After how long a claim is answered at the latest: so often an agent that waits for work is heard. Two fifths of what a host may be
+    /// silent for: a claim that is lost without a word is missed, and asked again, before that is over.
+    fn contact(&self) -> Duration {
+        (self.settings.offline_after * 2 / 5).clamp(CONTACT.0, CONTACT.1)
     }
 
     fn lease_end(&self, now: Timestamp) -> Timestamp {

@@ -275,6 +275,27 @@ impl StreamExchange {
         Ok((due, next.map(|next| next - now)))
     }
 
+    /// What is wanted of an agent, once there is something; it may wait for ever.
+    ///
+    /// *Cancellation*: dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`LinkError::SessionLost`]: a newer agent of the host has asked.
+    pub async fn wanted(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
+        let signal = self.signal(&call.host);
+        loop {
+            let listener = signal.listen();
+            let (due, next) = self.due(call)?;
+            if !due.is_empty() {
+                return Ok(due);
+            }
+            match next {
+                Some(pause) => drop(select(listener, self.environment.sleep(pause)).await),
+                None => listener.await,
+            }
+        }
+    }
+
     fn signal(&self, host: &HostId) -> Arc<event_listener::Event> {
         Arc::clone(&self.hosts().entry(host.clone()).or_default().signal)
     }
@@ -287,24 +308,9 @@ impl StreamExchange {
 #[async_trait]
 impl StreamLink for StreamExchange {
     async fn asked(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
-        let signal = self.signal(&call.host);
-        let mut patience = pin!(self.environment.sleep(call.wait.min(MAX_WAIT)));
-        loop {
-            let listener = signal.listen();
-            let (due, next) = self.due(call)?;
-            if !due.is_empty() {
-                return Ok(due);
-            }
-            let look_again = async {
-                match next {
-                    Some(pause) => self.environment.sleep(pause).await,
-                    None => std::future::pending().await,
-                }
-            };
-            match select(select(listener, pin!(look_again)), patience.as_mut()).await {
-                Either::Left(_) => {}
-                Either::Right(_) => return Ok(Vec::new()),
-            }
+        match select(pin!(self.wanted(call)), self.environment.sleep(call.wait.min(MAX_WAIT))).await {
+            Either::Left((wanted, _)) => wanted,
+            Either::Right(_) => Ok(Vec::new()),
         }
     }
 

@@ -104,7 +104,7 @@ impl AgentLink for StoreLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
         let now = self.arrive("session")?;
         let session = self.store.open_session(request.clone(), now).await.map_err(|error| link_error(&error))?;
-        Ok(SessionGrant { session, lease_seconds: LEASE, server_version: "test".to_owned() })
+        Ok(SessionGrant { session, lease_seconds: LEASE, server_version: "test".to_owned(), contact_ms: None })
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {

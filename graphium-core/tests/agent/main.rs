@@ -5,6 +5,7 @@ mod admission;
 mod adopt;
 mod bed;
 mod beside;
+mod contact;
 mod execs;
 mod faults;
 mod health;

@@ -191,7 +191,7 @@ fn a_host_that_goes_over_to_another_server_is_online_there() {
 
 #[test]
 fn a_healthy_host_stays_online_when_its_server_ends() {
-    // An agent that is idle is heard every five seconds, and may need ten to see that its server is no more. What the servers
+    // An agent that is idle is heard every six seconds, and may need eight to see that its server is no more. What the servers
     // tell each other is the older the less their rounds agree.
     for (end, phase, round) in (20..25).flat_map(|end| (0..25).map(move |other| (end, other / 5, other % 5))) {
         let (world, second) = two_servers();

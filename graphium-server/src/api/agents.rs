@@ -8,7 +8,7 @@ use super::{
     people::{fresh, issued},
     problem::Problem,
     tasks::statuses,
-    wire::{ClaimBody, Claimed, Listing, RenewBody, Renewed, StatusReport, TaskList},
+    wire::{ClaimBody, Claimed, Listing, RenewBody, Renewed, StatusReport, StreamRequests, TaskList},
 };
 use crate::{
     auth::{Cut, Identity, Lifeline},
@@ -26,6 +26,7 @@ use graphium_core::{
     control::{Control, Role, TokenRecord},
     id::{HostId, TaskId},
     store::{SessionRequest, TaskQuery},
+    stream::{StreamCall, StreamRequest},
 };
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
@@ -126,17 +127,32 @@ pub(super) async fn claim(
         .map_err(|_| Problem::new(422, "wrong-shape", "`waitSeconds` is a number of seconds, 0 or more"))?;
     let max = body.max.or(query.max).unwrap_or(1);
     let call = ClaimCall { host: HostId::new(id), epoch: body.epoch, claim: body.claim, max, wait };
+    let streams = body.can.map(|can| StreamCall { host: call.host.clone(), epoch: call.epoch, wait, can });
     let mut lifeline = Lifeline::new(&state, &caller);
     drop(caller);
     let _parked = state.metrics.claim();
     tokio::select! {
         biased;
-        tasks = state.control.claim(&call) => Ok(Json(Claimed { tasks: tasks? })),
+        tasks = state.control.claim(&call) => {
+            Ok(Json(Claimed { tasks: tasks?, streams: streams.map(|_| StreamRequests::from(Vec::new())) }))
+        }
+        // What may be granted meanwhile is not lost: the agent asks again with the same claim.
+        wanted = wanted(&state, streams.as_ref()) => Ok(Json(Claimed { tasks: Vec::new(), streams: Some(wanted.into()) })),
         cut = lifeline.cut() => Err(match cut {
             Cut::Stopping => stopping(),
             Cut::Revoked => Problem::new(401, "token-unknown", "the token was revoked"),
         }),
     }
+}
+
+/// What somebody wants of the agent, once there is something. That a newer one has asked its claim learns by itself.
+async fn wanted(state: &AppState, call: Option<&StreamCall>) -> Vec<StreamRequest> {
+    if let Some(call) = call
+        && let Ok(wanted) = state.control.streams().wanted(call).await
+    {
+        return wanted;
+    }
+    std::future::pending().await
 }
 
 pub(super) async fn renew(

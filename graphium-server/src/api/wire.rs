@@ -196,6 +196,10 @@ pub struct ClaimBody {
     /// How long to wait for the first; by default not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<f64>,
+    /// What the agent can do beside reading logs. Where it says so, what is wanted of it comes with the answer, and is not to be asked for
+    /// by itself while a claim waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub can: Option<Vec<Ability>>,
 }
 
 /// The answer to a claim: whole tasks, as the agent is to do them.
@@ -203,6 +207,10 @@ pub struct ClaimBody {
 pub struct Claimed {
     /// What was granted; empty: there was nothing to do.
     pub tasks: Vec<Task>,
+    /// What is wanted of an agent that has said what it can do, as `POST /agents/{id}/streams` tells it. Where there is something and no
+    /// tasks, the agent asks again with the same claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<StreamRequests>,
 }
 
 /// The answer to `POST /agents/{id}/renew`.

@@ -91,7 +91,8 @@ impl TlsArgs {
     }
 }
 
-/// An agent is heard every five seconds, so a host is silent when two words of it are missing.
+/// An agent is heard by the answer to its claims, which comes after two fifths of that, and may need as long and two seconds more to see that
+/// one was lost.
 const OFFLINE_AFTER: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
 
 fn offline_after(text: &str) -> Result<Duration, String> {
@@ -100,7 +101,7 @@ fn offline_after(text: &str) -> Result<Duration, String> {
         return Ok(time);
     }
     Err(format!(
-        "a host counts as offline after 10s at the soonest, for its agent is heard every 5s, and after 1h at the latest; not after {text}"
+        "a host counts as offline after 10s at the soonest, for its agent is heard every few seconds, and after 1h at the latest; not after {text}"
     ))
 }
 

@@ -1,8 +1,8 @@
 //! The agent's way to the control plane over HTTP.
 
-use super::{Client, ClientError, call::Call, logs::HttpStreamLink};
+use super::{Client, ClientError, call::Call, logs::HttpStreamLink, ride::Ride};
 use crate::{
-    api::wire::{ClaimBody, Renewed, SecretsCall, SecretsGrant, StatusReport},
+    api::wire::{ClaimBody, Renewed, SecretsCall, SecretsGrant, StatusReport, StreamRequests},
     protocol,
 };
 use async_trait::async_trait;
@@ -11,16 +11,17 @@ use graphium_core::{
     id::HostId,
     secret::SecretText,
     store::SessionRequest,
-    stream::StreamLink,
+    stream::{StreamCall, StreamLink, StreamRequest},
     task::{Lease, Outcome, Task, TaskError},
 };
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-/// How much longer than its wait a claim may take. A proxy or a dead line must not hold an agent for ever.
-const CLAIM_MARGIN: Duration = Duration::from_secs(8);
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What a server answers that speaks no version of the agents' protocol which the agent does.
 const UPGRADE_REQUIRED: u16 = 426;
@@ -35,12 +36,15 @@ const CALL: Duration = Duration::from_secs(8);
 #[derive(Clone, Debug)]
 pub struct HttpLink {
     client: Client,
+    /// What readers want comes with the claims. Not so where there are several servers, for readers may be at any of them.
+    ride: Option<Arc<Ride>>,
 }
 
 impl HttpLink {
     /// A link that uses the client and its token. Of several servers any will do, from one call to the next.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        let ride = (!client.has_several()).then(Arc::default);
+        Self { client, ride }
     }
 }
 
@@ -48,6 +52,8 @@ impl HttpLink {
 #[derive(Debug, Deserialize)]
 struct Granted {
     tasks: Vec<Value>,
+    /// What readers want; absent: the server is asked for that separately.
+    streams: Option<Value>,
 }
 
 impl Client {
@@ -79,18 +85,36 @@ impl HttpLink {
 impl AgentLink for HttpLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
         let call = self.client.agents_call(Method::POST, &["agents", request.host.as_str(), "session"]);
-        Ok(call.deadline(CALL).body(request).json().await?)
+        let grant: SessionGrant = call.deadline(CALL).body(request).json().await?;
+        if let Some(ride) = &self.ride {
+            // Servers have learnt both at once.
+            ride.offer(grant.contact_ms.is_some());
+        }
+        Ok(grant)
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
-        let body = ClaimBody {
-            epoch: call.epoch,
-            claim: call.claim.clone(),
-            max: Some(call.max),
-            wait_seconds: Some(call.wait.as_secs_f64()),
+        let begun = Instant::now();
+        let mut asked = call.clone();
+        // What readers want may come before there is work. The same claim then goes on, for something may have been granted to it.
+        let answer = loop {
+            let riding = self.ride.as_ref().and_then(Ride::begin);
+            let body = ClaimBody {
+                epoch: asked.epoch,
+                claim: asked.claim.clone(),
+                max: Some(asked.max),
+                wait_seconds: Some(asked.wait.as_secs_f64()),
+                can: riding.is_some().then(|| StreamCall::new(asked.host.clone(), asked.epoch, asked.wait).can),
+            };
+            let request = self.client.agents_call(Method::POST, &["agents", asked.host.as_str(), "claim"]);
+            let mut answer: Granted = request.deadline(asked.patience()).body(&body).json().await?;
+            let brought = answer.streams.take().map(wanted);
+            let goes_on = riding.is_some_and(|riding| riding.arrived(brought));
+            if !goes_on || !answer.tasks.is_empty() || asked.wait.is_zero() {
+                break answer;
+            }
+            asked.wait = call.wait.saturating_sub(begun.elapsed());
         };
-        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "claim"]);
-        let answer: Granted = request.deadline(call.wait + CLAIM_MARGIN).body(&body).json().await?;
         let mut tasks = Vec::with_capacity(answer.tasks.len());
         for granted in answer.tasks {
             match Task::deserialize(&granted) {
@@ -139,8 +163,14 @@ impl AgentLink for HttpLink {
     }
 
     fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
-        self.client.apart().map(|client| Arc::new(HttpStreamLink::new(client)) as Arc<dyn StreamLink>).collect()
+        let link = |client| Arc::new(HttpStreamLink::new(client, self.ride.clone())) as Arc<dyn StreamLink>;
+        self.client.apart().map(link).collect()
     }
+}
+
+/// What readers want. What is not understood is left out: work does not wait for it.
+fn wanted(told: Value) -> Vec<StreamRequest> {
+    serde_json::from_value::<StreamRequests>(told).map(Vec::from).unwrap_or_default()
 }
 
 impl From<ClientError> for LinkError {

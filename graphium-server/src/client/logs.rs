@@ -1,6 +1,6 @@
 //! Logs over HTTP: read by whoever wants to, and handed over by agents.
 
-use super::{Client, ClientError, call::reason};
+use super::{Client, ClientError, call::reason, ride::Ride};
 use crate::api::{
     frames::FrameParser,
     wire::{StreamCallBody, StreamRequests},
@@ -20,7 +20,7 @@ use graphium_core::{
     stream::{ExecLine, StreamCall, StreamLink, StreamRequest},
 };
 use reqwest::{Body, Method};
-use std::{convert::Infallible, fmt, time::Duration};
+use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
 /// A stream that says nothing for so long is dead: both ends say every 15 s that they live.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -117,21 +117,39 @@ impl Client {
 #[derive(Debug)]
 pub(super) struct HttpStreamLink {
     pub(super) client: Client,
+    /// What is wanted comes with the agent's claims, where its server brings it.
+    ride: Option<Arc<Ride>>,
 }
 
 impl HttpStreamLink {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: Client, ride: Option<Arc<Ride>>) -> Self {
+        Self { client, ride }
+    }
+
+    /// Asks by a request of its own.
+    async fn ask(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
+        let body = StreamCallBody { epoch: call.epoch, wait_seconds: call.wait.as_secs_f64(), can: call.can.clone() };
+        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "streams"]);
+        let answer: StreamRequests = request.deadline(call.wait + MARGIN).body(&body).json().await?;
+        Ok(answer.into())
     }
 }
 
 #[async_trait]
 impl StreamLink for HttpStreamLink {
     async fn asked(&self, call: &StreamCall) -> Result<Vec<StreamRequest>, LinkError> {
-        let body = StreamCallBody { epoch: call.epoch, wait_seconds: call.wait.as_secs_f64(), can: call.can.clone() };
-        let request = self.client.agents_call(Method::POST, &["agents", call.host.as_str(), "streams"]);
-        let answer: StreamRequests = request.deadline(call.wait + MARGIN).body(&body).json().await?;
-        Ok(answer.into())
+        let Some(ride) = &self.ride else { return self.ask(call).await };
+        let by_itself = async {
+            ride.is_missed().await;
+            self.ask(call).await
+        };
+        tokio::select! {
+            biased;
+            brought = ride.brought() => Ok(brought),
+            asked = by_itself => asked,
+            // Claims come and go, and nothing was wanted.
+            () = tokio::time::sleep(call.wait + MARGIN) => Ok(Vec::new()),
+        }
     }
 
     async fn serve(

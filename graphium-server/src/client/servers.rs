@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a connection that nobody uses is kept: less than a server keeps it, and for nobody who asks rarely.
+const UNUSED: Duration = Duration::from_secs(5);
+
 /// How long what was sent may stay unheard: then nobody is there any more.
 const UNHEARD: Duration = Duration::from_secs(90);
 
@@ -71,6 +74,7 @@ impl Server {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .tcp_user_timeout(UNHEARD)
+            .pool_idle_timeout(UNUSED)
             // A redirect would carry the token to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));

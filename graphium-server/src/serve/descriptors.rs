@@ -7,7 +7,7 @@ const OTHERS: u64 = 64;
 
 impl Limits {
     /// Lets this process have as many descriptors as it may (its hard limit), and takes no more connections than fit into them.
-    /// Shells and service managers give a process 1,024 at first, and 1,000 agents have 3,000 connections.
+    /// Shells and service managers give a process 1,024 at first, and 1,000 agents have as many connections, or some thousands when all work.
     ///
     /// Elsewhere than on Unix nothing changes.
     #[must_use]

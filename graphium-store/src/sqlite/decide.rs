@@ -44,8 +44,13 @@ pub(super) fn run(
     };
     if started.send(Ok(())).is_ok() {
         while let Some(command) = queue.blocking_recv() {
+            let is_claim = matches!(command, Command::Claim { .. });
+            let write = decider.carry_out(command);
+            // Most claims find nothing.
+            let Some(write) = (if is_claim { decider.answered(write) } else { Some(write) }) else { continue };
+            decider.hand_on(&write);
             // Without a writer there are no answers: whoever asks is told that it is gone.
-            if writes.blocking_send(decider.carry_out(command)).is_err() {
+            if writes.blocking_send(write).is_err() {
                 return;
             }
         }
@@ -63,11 +68,15 @@ pub(super) struct Decider {
     generation: u64,
     /// Of the last write.
     number: u64,
+    /// Of the last one that was handed on to be written.
+    handed_on: u64,
     ahead: Ahead,
     ids: Ids,
     progress: Arc<Progress>,
     /// Drafts that were written, to be used again.
     spare: mpsc::Receiver<Draft>,
+    /// One that was not needed.
+    unused: Option<Draft>,
     /// The latest time that a command has brought.
     now: Timestamp,
     grace: Duration,
@@ -85,10 +94,12 @@ impl Decider {
             ledger: None,
             generation: progress.generation(),
             number: 0,
+            handed_on: 0,
             ahead: Ahead::default(),
             ids: Ids::default(),
             progress,
             spare,
+            unused: None,
             now: options.now,
             grace: options.grace,
         };
@@ -154,13 +165,29 @@ impl Decider {
     ) -> Write {
         self.now = self.now.max(now);
         self.number += 1;
-        let mut draft = self.spare.try_recv().unwrap_or_default();
+        let mut draft = self.unused.take().or_else(|| self.spare.try_recv().ok()).unwrap_or_default();
         let result = self.ledger().and_then(|mut ledger| {
             let result = act(self, &mut ledger, &mut draft);
             self.ledger = Some(ledger);
             result
         });
         Write { number: self.number, generation: self.generation, draft, answer: answer(reply, result) }
+    }
+
+    /// Notes that something is handed on to be written.
+    pub(super) fn hand_on(&mut self, write: &Write) {
+        self.handed_on = write.number;
+    }
+
+    /// Lets the answer go where nothing changes and all that was decided before is on the disk; else it comes back, to be written.
+    pub(super) fn answered(&mut self, write: Write) -> Option<Write> {
+        let is_settled = self.progress.committed() == self.handed_on && self.progress.generation() == write.generation;
+        if !is_settled || !write.draft.is_empty() {
+            return Some(write);
+        }
+        self.unused = Some(write.draft);
+        (write.answer)(Ok(()));
+        None
     }
 
     /// The ledger as it is now.

@@ -92,6 +92,11 @@ impl Draft {
         (self.text.capacity() + self.events.capacity() <= KEPT).then_some(self)
     }
 
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.events.is_empty() && self.failure.is_none()
+    }
+
     /// Writes a record, which is there in the given version, and its event.
     pub(super) fn record(&mut self, write: RecordWrite, body: Option<String>, present: Option<u64>, now: Timestamp) {
         if let Some(event) = event_for(&write, present.is_some()) {

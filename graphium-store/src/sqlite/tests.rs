@@ -65,9 +65,10 @@ impl<'c> Pair<'c> {
 
     /// Writes some in one transaction, or, where that fails, the rest of them in the next.
     fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
-        let mut writes = writes.into_iter();
+        let Self { decider, writer } = self;
+        let mut writes = writes.into_iter().inspect(|write| decider.hand_on(write));
         while let Some(first) = writes.next() {
-            self.writer.write(first, || writes.next());
+            writer.write(first, || writes.next());
         }
     }
 
@@ -219,6 +220,38 @@ fn what_is_not_on_the_disk_yet_is_known() -> Checked {
     answer(changed)?;
     assert!(answer(repeated)?.repeated, "now the disk is asked");
     assert_eq!(query::version(&connection, &Key::new(Kind::Stack, "stack:shop"))?, Some(3));
+    Ok(())
+}
+
+#[test]
+fn a_claim_that_finds_nothing_is_answered_at_once_where_the_disk_knows_all() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    let request = |claim: &str| ClaimRequest {
+        host: "vm1".into(),
+        epoch: 1,
+        claim: ClaimId::from(claim),
+        max: 10,
+        expires_at: NOW + jiff::SignedDuration::from_secs(60),
+        expect: None,
+    };
+    pair.claim()?;
+    let (claim, found) = pair.decide(|reply| Command::Claim { request: request("one"), now: NOW, reply });
+    assert!(pair.decider.answered(claim).is_none(), "there is nothing to write");
+    assert_eq!(answer(found)?, []);
+    let (submitted, _) = pair.submit(tasks([task("task:a")]))?;
+    pair.decider.hand_on(&submitted);
+    // There is nothing for it, but it may have heard of what is not on the disk yet.
+    let nobody = ClaimRequest { host: "vm2".into(), ..request("two") };
+    let (claim, mut found) = pair.decide(|reply| Command::Claim { request: nobody, now: NOW, reply });
+    let claim = pair.decider.answered(claim).ok_or("answered before what it may tell of is on the disk")?;
+    assert!(found.try_recv().is_err());
+    pair.write([submitted, claim]);
+    assert!(answer(found).is_err(), "it has no session");
+    let (claim, found) = pair.decide(|reply| Command::Claim { request: request("three"), now: NOW, reply });
+    let claim = pair.decider.answered(claim).ok_or("what is granted is to be written")?;
+    pair.write([claim]);
+    assert_eq!(answer(found)?.len(), 1);
     Ok(())
 }
 

@@ -25,8 +25,8 @@ use pulse::Pulse;
 use std::{sync::Arc, time::Duration};
 use uplink::Uplink;
 
-/// How long a claim waits for work at most, and for no more than half of the time for which a lease is used: a
-/// grant counts from when it was asked for.
+/// How long a claim waits for work at most. It waits for no more than half of the time for which a lease is used, for a grant counts from
+/// when it was asked for; and for no longer than an agent may be silent, where claims show that it lives.
 pub const CLAIM_WAIT: Duration = Duration::from_secs(30);
 
 /// What an engine is told once.
@@ -116,7 +116,7 @@ pub enum Quit {
 #[derive(Debug)]
 pub struct Engine {
     rules: Rules,
-    session: Option<(Session, Duration)>,
+    session: Option<Opened>,
     opening: bool,
     claim: Claim,
     hands: Hands,
@@ -125,6 +125,15 @@ pub struct Engine {
     uplink: Uplink,
     closing: bool,
     quit: Option<Quit>,
+}
+
+/// The session, with its rules.
+#[derive(Debug)]
+struct Opened {
+    session: Session,
+    lease: Duration,
+    /// How often an agent that holds no lease is to be heard, where its claims count.
+    contact: Option<Duration>,
 }
 
 /// The claim that is under way. It keeps its id over errors, so that what was granted is not lost with the answer.
@@ -177,7 +186,7 @@ impl Engine {
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let mut moments = vec![self.hands.next_change(now), self.uplink.closed_until(now)];
         if self.session.is_some() && self.uplink.is_open(now) {
-            moments.push(self.pulse.due(self.hands.is_idle()));
+            moments.push(self.pulse_due());
         }
         moments.into_iter().flatten().min()
     }
@@ -194,7 +203,7 @@ impl Engine {
 
     /// The session's epoch, once there is one.
     pub fn epoch(&self) -> Option<u64> {
-        self.session.as_ref().map(|(session, _)| session.epoch)
+        self.session.as_ref().map(|opened| opened.session.epoch)
     }
 
     fn take(&mut self, now: Duration, input: Input, commands: &mut Vec<Command>) {
@@ -207,7 +216,8 @@ impl Engine {
             Input::SessionOpened(grant) => {
                 self.uplink.answered();
                 self.opening = false;
-                self.session = Some((grant.session, Duration::from_secs(grant.lease_seconds)));
+                let (lease, contact) = (Duration::from_secs(grant.lease_seconds), grant.contact());
+                self.session = Some(Opened { session: grant.session, lease, contact });
             }
             Input::Granted(tasks) => {
                 self.uplink.answered();
@@ -267,7 +277,7 @@ impl Engine {
             (_, LinkError::SessionLost(reason)) => self.quit = Some(Quit::Superseded(reason)),
             // What it held went with the session. The next one is above it, wherever the control plane now stands.
             (_, LinkError::SessionUnknown(_)) => {
-                if let Some((session, _)) = self.session.take() {
+                if let Some(Opened { session, .. }) = self.session.take() {
                     self.rules.seen_epoch = self.rules.seen_epoch.max(session.epoch);
                 }
             }
@@ -296,7 +306,7 @@ impl Engine {
 
     fn call(&mut self, now: Duration, commands: &mut Vec<Command>) {
         commands.extend(self.outbox.departing().map(|(key, report)| Command::Report(key, report)));
-        let Some((session, _)) = &self.session else {
+        let Some(Opened { session, contact, .. }) = &self.session else {
             // A new session ends the leases of the one before, so what was done under them is told first.
             if !self.opening && !self.closing && self.outbox.is_empty() {
                 self.opening = true;
@@ -308,8 +318,9 @@ impl Engine {
             }
             return;
         };
-        let (host, epoch) = (&self.rules.host, session.epoch);
-        if self.pulse.is_due(now, self.hands.is_idle(), self.hands.has_news()) {
+        let (host, epoch, contact) = (&self.rules.host, session.epoch, *contact);
+        self.pulse.hear(self.hands.has_news());
+        if self.pulse_due().is_some_and(|moment| moment <= now) {
             let leases = self.hands.renewals();
             self.pulse.sent(now, leases.iter().map(|renewal| Key::of(&renewal.lease)).collect());
             commands.push(Command::Renew(RenewCall { host: host.clone(), epoch, leases }));
@@ -318,7 +329,7 @@ impl Engine {
         if max > 0 && self.claim.asked.is_none() && !self.closing {
             let claim = ClaimId::new(format!("{}.{}", self.rules.nonce, self.claim.number));
             // What is granted when the wait is over has time left to be begun and renewed.
-            let wait = CLAIM_WAIT.min(self.usable_lease() / 2);
+            let wait = CLAIM_WAIT.min(self.usable_lease() / 2).min(contact.unwrap_or(CLAIM_WAIT));
             commands.push(Command::Claim(ClaimCall { host: host.clone(), epoch, claim, max, wait }));
             self.claim.asked = Some(now);
         }
@@ -335,9 +346,16 @@ impl Engine {
         }
     }
 
+    /// When the next renewal is due. An agent that holds nothing is heard by its claims, where these count.
+    fn pulse_due(&self) -> Option<Duration> {
+        let is_idle = self.hands.is_idle();
+        let claims_count = self.session.as_ref().is_some_and(|opened| opened.contact.is_some()) && !self.closing;
+        if is_idle && claims_count { None } else { self.pulse.due(is_idle) }
+    }
+
     /// The part of a lease that is used: the rest is for clocks and wires.
     fn usable_lease(&self) -> Duration {
-        self.session.as_ref().map_or(Duration::ZERO, |(_, lease)| *lease * 4 / 5)
+        self.session.as_ref().map_or(Duration::ZERO, |opened| opened.lease * 4 / 5)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Key;
 use std::time::Duration;
 
-/// How often an idle agent shows that it lives.
+/// How often an idle agent shows that it lives, where its claims do not.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often one that works asks whether it still may: a wish to cancel arrives with the answer, and bytes of a pull
 /// go along.
@@ -27,10 +27,9 @@ pub(super) struct Sent {
 }
 
 impl Pulse {
-    /// Whether a renewal is due, given whether there is anything to renew and to tell.
-    pub(super) fn is_due(&mut self, now: Duration, idle: bool, news: bool) -> bool {
+    /// Hears whether there is anything to tell.
+    pub(super) fn hear(&mut self, news: bool) {
         self.news = news;
-        self.due(idle).is_some_and(|moment| moment <= now)
     }
 
     /// When the next renewal is due; none while one is on its way.

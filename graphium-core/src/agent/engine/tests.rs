@@ -20,13 +20,23 @@ struct Tried {
 
 impl Tried {
     fn new(concurrency: usize) -> Self {
+        Self::with(concurrency, None)
+    }
+
+    /// One whose control plane answers claims after so long.
+    fn with(concurrency: usize, contact_ms: Option<u64>) -> Self {
         let rules = Rules { host: HostId::new("vm1"), nonce: "nonce".to_owned(), seen_epoch: 2, concurrency };
         let engine = Engine::new(rules, Vec::new());
         let mut tried = Self { engine, now: Duration::from_secs(1000), commands: Vec::new() };
         tried.take(Input::Tick);
         assert!(matches!(tried.commands[..], [Command::OpenSession(SessionRequest { seen_epoch: 2, .. })]));
         let session = Session { host: HostId::new("vm1"), epoch: EPOCH, nonce: "nonce".to_owned() };
-        tried.take(Input::SessionOpened(SessionGrant { session, lease_seconds: 30, server_version: String::new() }));
+        tried.take(Input::SessionOpened(SessionGrant {
+            session,
+            lease_seconds: 30,
+            server_version: String::new(),
+            contact_ms,
+        }));
         // The session's first sign of life is answered; what is decided beside it is kept for the test to see.
         let begin = std::mem::take(&mut tried.commands);
         tried.take(Input::Renewed(Vec::new())).commands = begin;
@@ -385,4 +395,24 @@ fn more_bytes_of_a_pull_go_with_the_next_renewal_and_none_is_lost() {
     tried.take(Input::Stepped(key(1, 1), arrived(20))).take(Input::Stepped(key(1, 1), arrived(30)));
     assert!(tried.pass(500).renewed().is_none(), "more of them are no news");
     assert_eq!(told(tried.pass(500)), Some(30));
+}
+
+#[test]
+fn claims_that_count_are_renewals_enough_while_nothing_is_held() {
+    let mut tried = Tried::with(2, Some(7_500));
+    assert_eq!(tried.renewed(), None, "not even once");
+    assert_eq!(tried.claimed().map(|call| call.wait), Some(Duration::from_millis(7_500)));
+    assert_eq!(tried.pass(7_000).commands, []);
+    assert_eq!(tried.engine.wake_at(tried.now), None, "there is nothing to wake up for");
+    assert_eq!(tried.grant([stop(1, "a")]).renewed().map(|call| call.leases.len()), Some(1));
+    tried.take(Input::Renewed(vec![held(1, None)]));
+    assert!(tried.pass(1_000).renewed().is_some());
+    tried.take(Input::Renewed(vec![held(1, None)])).end(1);
+    tried.take(Input::Acknowledged(key(1, 1)));
+    assert_eq!(tried.pass(60_000).renewed(), None);
+    // Whoever asks for nothing more is not heard by that.
+    let mut tried = Tried::with(2, Some(7_500));
+    tried.grant([stop(1, "a")]).take(Input::Closing);
+    tried.take(Input::Renewed(vec![held(1, None)]));
+    assert!(tried.pass(1_000).renewed().is_some());
 }
