@@ -147,7 +147,12 @@ async fn an_agent_that_waits_has_one_connection_and_calls_for_work_alone() {
     let middle = Middle::before(busy.server.addr().to_string()).await;
     let _agent = busy.agent(&middle.address).await;
     // Connections on which it has introduced itself, and told what runs, are closed when nobody has used them for a while.
-    eventually("one connection", async || (middle.open.load(Ordering::Relaxed) == 1).then_some(())).await;
+    let one = async {
+        while middle.open.load(Ordering::Relaxed) != 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), one).await.expect("one connection is left within 20 s");
     let (before, connections) = (busy.answered().await, middle.ever.load(Ordering::Relaxed));
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(100)).await;
