@@ -25,9 +25,12 @@ pub(super) struct Memos {
     pub(super) stacks: Memo<StackRecord>,
 }
 
-/// Documents of one kind, by id, each with the value that it was read from: held here, so that no other can take its place in memory.
+/// Documents of one kind, by id.
 #[derive(Debug)]
-pub(super) struct Memo<T>(Mutex<HashMap<String, (Arc<Value>, Arc<T>)>>);
+pub(super) struct Memo<T>(Mutex<HashMap<String, Known<T>>>);
+
+/// A document, and the value that it was read from: held here, so that no other can take its place in memory.
+type Known<T> = (Arc<Value>, Arc<T>);
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
