@@ -48,7 +48,7 @@ impl Wire {
             left.is_some()
         };
         if is_swallowed {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 
