@@ -2,10 +2,16 @@
 
 use crate::bed::{Bed, stack};
 use graphium_core::agent::{AgentLink as _, ClaimCall, RenewCall};
-use graphium_server::serve::Limits;
+use graphium_server::{client::Client, serve::Limits};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -86,7 +92,7 @@ async fn slow(bed: &Bed, key: &str) -> TcpStream {
 
 #[tokio::test]
 async fn whoever_is_slow_holds_no_place() {
-    let bed = Bed::with(Limits { changes: 1, waiting: 0, ..Limits::default() }).await;
+    let bed = Bed::with(Limits { plans: 1, waiting: 0, ..Limits::default() }).await;
     bed.host("vm1").await;
     // The second waits for the first, for both have the same key, and the first for its peer.
     let mut first = slow(&bed, "one").await;
@@ -125,6 +131,45 @@ async fn a_token_that_changes_too_much_waits_and_no_other_does() {
     // It may go on after the time that it was told.
     tokio::time::sleep(Duration::from_secs(1)).await;
     bed.json(Method::POST, "/api/v1/hosts", host(made), 201).await;
+}
+
+#[tokio::test]
+async fn whoever_plans_and_whoever_changes_something_else_are_not_in_each_others_way() {
+    let bed = Bed::with(Limits { plans: 0, waiting: 0, ..Limits::default() }).await;
+    bed.host("vm1").await;
+    refused(bed.send(Method::POST, "/api/v1/stacks", Some(stack("shop", "vm1"))).await, 503, "overloaded").await;
+    let ask = json!({"hostId": "vm1", "payload": {"action": "stop", "name": "x"}});
+    bed.json(Method::POST, "/api/v1/tasks", Some(ask.clone()), 202).await;
+    let bed = Bed::with(Limits { changes: 0, waiting: 0, ..Limits::default() }).await;
+    refused(bed.send(Method::POST, "/api/v1/tasks", Some(ask)).await, 503, "overloaded").await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_turned_away_asks_again_and_not_for_ever() {
+    // As a server that has too much to do for so many requests.
+    async fn turned_away(times: usize) -> (Result<(), graphium_server::client::ClientError>, usize, Duration) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answer = {
+            let asked = Arc::clone(&asked);
+            async move || {
+                if asked.fetch_add(1, Ordering::Relaxed) < times {
+                    let problem = json!({"status": 503, "code": "overloaded", "detail": "ask again in 1 s"});
+                    return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(problem));
+                }
+                (StatusCode::OK, axum::Json(json!({"hosts": []})))
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        let begun = Instant::now();
+        let result = Client::new(&url, None::<String>).unwrap().hosts().await;
+        (result.map(drop), asked.load(Ordering::Relaxed), begun.elapsed())
+    }
+    let (result, asked, took) = turned_away(2).await;
+    assert!(result.is_ok() && asked == 3 && took >= Duration::from_secs(2), "{result:?} {asked} {took:?}");
+    let (result, asked, _) = turned_away(usize::MAX).await;
+    assert!(result.unwrap_err().to_string().contains("ask again in 1 s") && asked == 6, "{asked}");
 }
 
 #[tokio::test]

@@ -271,7 +271,9 @@ mod tests {
     fn a_host_is_offline_when_its_agent_cannot_just_be_late() {
         assert_eq!(offline_after("15s"), Ok(Settings::default().offline_after));
         assert_eq!(offline_after("1h"), Ok(Duration::from_secs(3600)));
-        for (text, told) in [("9999ms", "every few seconds"), ("3601s", "1h at the latest"), ("soon", "no span of time")] {
+        for (text, told) in
+            [("9999ms", "every few seconds"), ("3601s", "1h at the latest"), ("soon", "no span of time")]
+        {
             let error = offline_after(text).unwrap_err();
             assert!(error.contains(told) && error.contains(text), "{error}");
         }

@@ -15,6 +15,9 @@ use std::{fmt, sync::Arc, time::Duration};
 /// How long a call may take that waits for nothing.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How many seconds after a server had too much to do it is asked again, time for time.
+const BUSY: [u64; 5] = [1, 1, 2, 3, 5];
+
 /// How many items a part of a list has.
 const PAGE: usize = 500;
 
@@ -185,8 +188,18 @@ impl Call {
         self
     }
 
-    /// Sends it; an answer that says no is an error.
+    /// Sends it; an answer that says no is an error. A server that has too much to do has begun nothing, and is asked again a few times.
     pub(super) async fn send(&self) -> Result<Response, ClientError> {
+        for seconds in BUSY {
+            match self.send_once().await {
+                Err(error) if error.is_busy() => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                other => return other,
+            }
+        }
+        self.send_once().await
+    }
+
+    async fn send_once(&self) -> Result<Response, ClientError> {
         let mut unheard = Vec::new();
         let mut away = None;
         for attempt in self.servers.attempts() {

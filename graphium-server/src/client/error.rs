@@ -114,6 +114,11 @@ impl ClientError {
         matches!(self, Self::Problem { problem, .. } if problem.status == 503 && problem.code == "store-unavailable")
     }
 
+    /// Whether the server had too much to do to begin with it.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Problem { problem, .. } if problem.status == 503 && problem.code == "overloaded")
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn may_pass(&self) -> bool {
         match self {

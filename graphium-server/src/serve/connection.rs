@@ -47,7 +47,7 @@ impl Default for Limits {
             stall: seconds(30),
             reads: 64,
             changes: 64,
-            plans: 16,
+            plans: 64,
             waiting: 64,
             changes_per_second: 200,
         }
