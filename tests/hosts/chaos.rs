@@ -180,7 +180,8 @@ impl Chaos {
                 assert!(self.restarted < RESTARTS, "{why}");
                 self.restarted += 1;
                 self.say(format_args!("the engine of {host} keeps a port: it is restarted"));
-                self.estate.host(host).restart_engine().await.unwrap();
+                self.estate.host(host).stop_engine().await.unwrap();
+                self.start_engine(host).await;
                 self.ask(wish).await;
                 started = Instant::now();
             }

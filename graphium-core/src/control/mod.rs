@@ -11,6 +11,7 @@ mod audit;
 mod code;
 mod company;
 mod credential;
+mod crossed;
 mod deploy;
 mod draft;
 mod drift;

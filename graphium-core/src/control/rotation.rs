@@ -3,17 +3,15 @@
 //! The one before stays good until its successor was used, however long that takes: whatever is lost on the way, and whenever either
 //! side ends, the agent has one that is good.
 
-use super::{Control, ControlError, Purpose, Role, TokenRecord};
+use super::{Control, ControlError, Purpose, Role, TokenRecord, crossed::uncrossed};
 use crate::{
     id::HostId,
-    store::{Document, Expect, Kind, RecordQuery, RecordWrite, StoreError, TaskStoreExt, Versioned},
+    store::{Document, Expect, Kind, RecordQuery, RecordWrite, TaskStoreExt, Versioned},
 };
 use jiff::{SignedDuration, Timestamp};
 
 /// For so long the one before is good after its successor was used: calls that bear it may be on their way.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
-/// How often a change is tried again that another has crossed, such as a note of the credential's use.
-pub(super) const TRIES: usize = 5;
 
 impl TokenRecord {
     /// Whether it is an agent's own and is to give way to another: that was asked for, or a third of its time is left.
@@ -43,13 +41,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`] where it has none.
     pub async fn rotate_credential(&self, host: &HostId) -> Result<(), ControlError> {
-        for _ in 1..TRIES {
-            match self.try_rotate(host).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_rotate(host).await
+        uncrossed(|| self.try_rotate(host)).await
     }
 
     async fn try_rotate(&self, host: &HostId) -> Result<(), ControlError> {
@@ -73,13 +65,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`] where the one to be replaced is no more.
     pub async fn replace_credential(&self, old: &TokenRecord, new: TokenRecord) -> Result<(), ControlError> {
-        for _ in 1..TRIES {
-            match self.try_replace(old, &new).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_replace(old, &new).await
+        uncrossed(|| self.try_replace(old, &new)).await
     }
 
     async fn try_replace(&self, old: &TokenRecord, new: &TokenRecord) -> Result<(), ControlError> {
@@ -94,13 +80,7 @@ impl Control {
 
     /// Notes that a credential took the place of another: that is good for a little while only.
     pub(super) async fn take_over(&self, token: &TokenRecord) -> Result<(), ControlError> {
-        for _ in 1..TRIES {
-            match self.try_take_over(token).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_take_over(token).await
+        uncrossed(|| self.try_take_over(token)).await
     }
 
     async fn try_take_over(&self, token: &TokenRecord) -> Result<(), ControlError> {
@@ -132,11 +112,6 @@ impl Control {
         let tokens = self.store.documents::<TokenRecord>(RecordQuery::of(Kind::Token)).await?;
         Ok(tokens.into_iter().filter(|token| !token.value.has_expired(now)).collect())
     }
-}
-
-/// Whether another has changed what was read.
-pub(super) fn is_crossed(error: &ControlError) -> bool {
-    matches!(error, ControlError::Store(StoreError::Conflict { .. }))
 }
 
 #[cfg(test)]

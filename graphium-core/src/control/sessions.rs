@@ -3,10 +3,7 @@
 //! A session of the page is of the purpose [`Purpose::Page`] and opens nothing else. It is a person's, or was opened with a token and
 //! ends with that. Any server on the store knows it.
 
-use super::{
-    Control, ControlError, Purpose, TokenRecord, UserRecord,
-    rotation::{TRIES, is_crossed},
-};
+use super::{Control, ControlError, Purpose, TokenRecord, UserRecord, crossed::uncrossed};
 use crate::store::{Document, Expect, Kind, RecordQuery, RecordWrite, TaskStoreExt};
 
 /// How many sessions of the page there are at most; beyond that the one goes that was not used for longest.
@@ -23,13 +20,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`] in that case.
     pub async fn log_in(&self, user: &UserRecord, session: &TokenRecord) -> Result<(), ControlError> {
-        for _ in 1..TRIES {
-            match self.try_log_in(user, session).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_log_in(user, session).await
+        uncrossed(|| self.try_log_in(user, session)).await
     }
 
     async fn try_log_in(&self, user: &UserRecord, session: &TokenRecord) -> Result<(), ControlError> {

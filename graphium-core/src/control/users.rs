@@ -1,9 +1,6 @@
 //! People who may log in, as records.
 
-use super::{
-    Control, ControlError, TokenRecord, UserRecord,
-    rotation::{TRIES, is_crossed},
-};
+use super::{Control, ControlError, TokenRecord, UserRecord, crossed::uncrossed};
 use crate::store::{Document, Expect, Kind, RecordQuery, RecordWrite, TaskStoreExt, Versioned};
 
 impl Control {
@@ -67,13 +64,7 @@ impl Control {
         link: Option<&TokenRecord>,
         change: &(impl Fn(UserRecord) -> UserRecord + Send + Sync),
     ) -> Result<UserRecord, ControlError> {
-        for _ in 1..TRIES {
-            match self.try_change(name, but, link, change).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_change(name, but, link, change).await
+        uncrossed(|| self.try_change(name, but, link, change)).await
     }
 
     async fn try_change(
@@ -107,13 +98,7 @@ impl Control {
     /// # Errors
     /// As [`change_user`](Self::change_user).
     pub async fn remove_user(&self, name: &str) -> Result<(), ControlError> {
-        for _ in 1..TRIES {
-            match self.try_remove_user(name).await {
-                Err(error) if is_crossed(&error) => {}
-                done => return done,
-            }
-        }
-        self.try_remove_user(name).await
+        uncrossed(|| self.try_remove_user(name)).await
     }
 
     async fn try_remove_user(&self, name: &str) -> Result<(), ControlError> {
