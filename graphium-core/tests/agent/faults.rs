@@ -4,9 +4,9 @@ use crate::bed::{Bed, deploy};
 use graphium_core::{
     action::Action,
     runtime::RuntimeError,
-    stack::PullPolicy,
+    stack::{Condition, PullPolicy},
     task::{Task, TaskStatus},
-    testing::Operation,
+    testing::{Operation, Program},
 };
 use std::time::Duration;
 
@@ -188,6 +188,57 @@ fn what_has_ended_with_its_engine_is_started_by_the_next_attempt() {
     });
     assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 2), "{task:?}");
     assert_eq!(bed.runtime.effects("web").started, 2);
+}
+
+#[test]
+fn what_is_killed_from_outside_right_after_its_start_is_started_by_the_next_attempt() {
+    for (code, attempt) in [(137, 2), (143, 2), (1, 1)] {
+        let bed = Bed::new();
+        let (task, _) = bed.serve(async {
+            let ids = bed.submit_with([deploy("web")], |task| task.max_retries = 1).await;
+            bed.phase_of(&ids[0], "settling").await;
+            bed.runtime.end("web", code, None);
+            bed.end_of(&ids[0]).await
+        });
+        let completed = task.status == TaskStatus::Completed;
+        assert_eq!((completed, task.attempt), (attempt == 2, attempt), "{code}: {task:?}");
+        assert_eq!(bed.runtime.effects("web").started, attempt);
+    }
+}
+
+#[test]
+fn what_runs_out_of_memory_right_after_its_start_is_not_started_again() {
+    let bed = Bed::new();
+    let (task, _) = bed.serve(async {
+        let ids = bed.submit_with([deploy("web")], |task| task.max_retries = 1).await;
+        bed.phase_of(&ids[0], "settling").await;
+        bed.runtime.end("web", 137, Some("the kernel killed it: out of memory"));
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!((task.status, task.attempt), (TaskStatus::Failed, 1), "{task:?}");
+}
+
+#[test]
+fn a_gate_starts_once_what_was_killed_from_outside_and_fails_the_second_time() {
+    let bed = Bed::new();
+    let gate = || Action::Check { name: "web".to_owned(), condition: Condition::Started };
+    let (mended, _) = bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.end_of(&ids[0]).await;
+        bed.runtime.kill("web");
+        let ids = bed.submit([gate()]).await;
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!(mended.status, TaskStatus::Completed, "{mended:?}");
+    assert_eq!(bed.runtime.effects("web").started, 2);
+    bed.runtime.put_image("web:1", Program::exits(137));
+    let (failed, _) = bed.serve(async {
+        bed.runtime.kill("web");
+        let ids = bed.submit([gate()]).await;
+        bed.end_of(&ids[0]).await
+    });
+    assert_eq!(failed.status, TaskStatus::Failed, "{failed:?}");
+    assert_eq!(bed.runtime.effects("web").started, 3);
 }
 
 #[test]

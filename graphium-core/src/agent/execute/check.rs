@@ -2,7 +2,7 @@
 
 use super::{
     Job, Trouble,
-    settle::{vanished, word},
+    settle::{vanished, was_killed, word},
 };
 use crate::{
     agent::{
@@ -33,6 +33,8 @@ enum Verdict {
 
 impl Job<'_> {
     /// Looks until the condition holds, or cannot hold any more. Its deadline is the task's.
+    ///
+    /// What somebody has killed, an engine that was itself killed before all, is started again once.
     pub(super) async fn check(&self, name: &str, condition: Condition) -> Result<TaskResult, Trouble> {
         let mut pause = PAUSES.0;
         let mut told = None;
@@ -43,6 +45,10 @@ impl Job<'_> {
                 Ok(Some(state)) => match self.judge(&state, condition).await {
                     Verdict::Passed(message) => return Ok(self.done_with(state, message)),
                     Verdict::Pending(standing) => standing,
+                    Verdict::Ended if was_killed(&state) && !self.starts.knows(name) => {
+                        self.start_once(name).await?;
+                        "killed from outside, and started again".to_owned()
+                    }
                     Verdict::Ended => return Err(self.exited(&state, None).await),
                     Verdict::Hopeless { code, message } => return Err(self.failure(code, name, message).await),
                 },

@@ -37,7 +37,7 @@ impl Job<'_> {
             ContainerStatus::Restarting | ContainerStatus::Exited | ContainerStatus::Stopped => {
                 let mut trouble = self.exited(&state, Some(self.place.settle)).await;
                 if let Trouble::Task(error) = &mut trouble {
-                    error.retryable |= self.starts.were_interrupted();
+                    error.retryable |= self.starts.were_interrupted() || was_killed(&state);
                 }
                 Err(trouble)
             }
@@ -80,6 +80,9 @@ impl Job<'_> {
         if state.status() == ContainerStatus::Restarting || state.restart_count > 0 {
             message.push_str(&format!("; the engine has started it again {} time(s)", state.restart_count));
         }
+        if was_killed(state) {
+            message.push_str("; so ends what is killed: by an engine that starts anew, by somebody, or by the kernel");
+        }
         if let Some(error) = state.error.as_deref().filter(|error| !error.is_empty()) {
             message.push_str(&format!("; {error}"));
         }
@@ -110,6 +113,13 @@ impl Job<'_> {
         state.observed.label(label::TASK) == Some(self.task.id.as_str())
             && state.observed.label(label::ATTEMPT) == Some(attempt.as_str())
     }
+}
+
+/// Whether a container ended by a signal with which engines and people end one (codes 137 and 143: killed and terminated), and not for
+/// want of memory: that says nothing of its program. An engine that is killed kills at its next start what it finds running, and does not
+/// always start it again.
+pub(super) fn was_killed(state: &ContainerState) -> bool {
+    matches!(state.observed.exit_code, Some(137 | 143)) && state.error.is_none()
 }
 
 pub(super) fn vanished(name: &str) -> Trouble {

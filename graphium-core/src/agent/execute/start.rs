@@ -42,7 +42,7 @@ impl Starts {
         self.1.load(Ordering::Relaxed)
     }
 
-    fn knows(&self, name: &str) -> bool {
+    pub(super) fn knows(&self, name: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
     }
 
@@ -67,7 +67,7 @@ impl Job<'_> {
     }
 
     /// Has the engine start a container, unless it has done so for this attempt.
-    async fn start_once(&self, name: &str) -> Result<(), RuntimeError> {
+    pub(super) async fn start_once(&self, name: &str) -> Result<(), RuntimeError> {
         if let Some(state) = self.runtime().inspect(name).await? {
             let now = Run::of(&state);
             let has_begun = match self.starts.get(name) {

@@ -277,6 +277,7 @@ impl Engine {
         observed.exit_code = None;
         observed.ip_address = Some(Ipv4Addr::from(0xAC12_0000 | (made & 0xFFFF)).into());
         container.state.started_at = now;
+        container.state.error = None;
         for (source, line) in program.lines {
             container.write(source, now, format!("{line}\n").as_bytes());
         }

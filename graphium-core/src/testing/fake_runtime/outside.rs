@@ -23,7 +23,16 @@ impl FakeRuntime {
 
     /// Ends a container's process with code 137, as `docker kill` would: its restart policy is not followed.
     pub fn kill(&self, name: &str) {
-        self.engine().end_for_good(name, 137);
+        self.end(name, 137, None);
+    }
+
+    /// Ends a container's process with this code, for what the engine says of it; its restart policy is not followed.
+    pub fn end(&self, name: &str, code: i64, error: Option<&str>) {
+        let mut engine = self.engine();
+        if let Some(container) = engine.containers.get_mut(name) {
+            container.state.error = error.map(str::to_owned);
+        }
+        engine.end_for_good(name, code);
     }
 
     /// Takes a container away without asking, as `docker rm -f` would.
