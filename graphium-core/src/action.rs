@@ -1,4 +1,29 @@
 //! What an agent can be asked to do: the payload of a task.
+//!
+//! # Example
+//! ```
+//! use graphium_core::action::{Action, AdoptAim, TaskDefaults, TaskType};
+//! use serde_json::json;
+//!
+//! let pull: Action = serde_json::from_value(json!({"action": "pull", "image": "nginx:alpine", "policy": "if-not-present"}))?;
+//! assert_eq!(pull.task_type(), TaskType::Pull);
+//! assert_eq!(pull.subject(), "nginx:alpine");
+//!
+//! // A pull may take half an hour, and is tried three times more.
+//! assert_eq!(TaskType::Pull.defaults(), TaskDefaults { priority: 5, timeout_seconds: 1800, max_retries: 3 });
+//!
+//! let delete = Action::Delete { name: "shop-web".to_owned() };
+//! assert_eq!(serde_json::to_value(&delete)?, json!({"action": "delete", "name": "shop-web"}));
+//! assert!(delete.task_type().defaults().priority > pull.task_type().defaults().priority, "room is made first");
+//! assert_eq!(TaskType::RemoveVolume.to_string(), "remove-volume");
+//!
+//! let adopt: Action = serde_json::from_value(json!({
+//!     "action": "adopt", "container": "4f5e", "name": "old-web", "aim": "equal",
+//!     "spec": {"name": "shop-web", "container": {"name": "web", "image": "nginx:alpine"}, "labels": {}}
+//! }))?;
+//! assert!(matches!(adopt, Action::Adopt { aim: AdoptAim::Equal, .. }));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use crate::{
     plan::Told,

@@ -1,4 +1,37 @@
 //! Time and randomness, as inputs.
+//!
+//! # Example
+//! A world that stands still but for those who sleep in it.
+//! ```
+//! use async_trait::async_trait;
+//! use graphium_core::environment::Environment;
+//! use jiff::Timestamp;
+//! use std::{sync::Mutex, time::Duration};
+//!
+//! #[derive(Debug, Default)]
+//! struct Dream(Mutex<Duration>);
+//!
+//! #[async_trait]
+//! impl Environment for Dream {
+//!     fn now(&self) -> Timestamp {
+//!         Timestamp::UNIX_EPOCH + self.elapsed()
+//!     }
+//!     fn elapsed(&self) -> Duration {
+//!         *self.0.lock().unwrap()
+//!     }
+//!     async fn sleep(&self, time: Duration) {
+//!         *self.0.lock().unwrap() += time;
+//!     }
+//!     fn random(&self) -> u128 {
+//!         4
+//!     }
+//! }
+//!
+//! let dream = Dream::default();
+//! futures::executor::block_on(dream.sleep(Duration::from_secs(60)));
+//! assert_eq!(dream.now().to_string(), "1970-01-01T00:01:00Z");
+//! assert_eq!(dream.uuid().get_version_num(), 7);
+//! ```
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -1,4 +1,38 @@
 //! Events: every change, numbered.
+//!
+//! # Example
+//! A sink that keeps the last number that it has seen, so that a number that comes twice is told from a new one.
+//! ```
+//! use graphium_core::event::{Event, EventSink, EventType, NewEvent, NoSink};
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! #[derive(Debug, Default)]
+//! struct Newest(AtomicU64);
+//!
+//! impl EventSink for Newest {
+//!     fn publish(&self, events: &[Event]) {
+//!         if let Some(last) = events.last() {
+//!             self.0.fetch_max(last.seq, Ordering::Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! let event: Event = serde_json::from_value(serde_json::json!({
+//!     "seq": 7, "type": "stack_deployed", "timestamp": "2026-01-02T03:04:05Z", "data": {"stackId": "stack:shop"}
+//! }))?;
+//! assert_eq!(event.kind, EventType::StackDeployed);
+//!
+//! let sink = Newest::default();
+//! sink.publish(std::slice::from_ref(&event));
+//! sink.publish(&[Event { seq: 6, ..event.clone() }]);
+//! assert_eq!(sink.0.into_inner(), 7);
+//!
+//! // Whoever writes an event gives it no number: the store does.
+//! let new = NewEvent { kind: EventType::HostFenced, data: serde_json::json!({"hostId": "vm1"}) };
+//! assert_eq!(serde_json::to_value(&new)?["type"], "host_fenced");
+//! NoSink.publish(&[event]);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,25 @@
 //! Identifiers: one newtype per kind of thing, so that a host's id is never passed for a stack's.
+//!
+//! # Example
+//! ```
+//! use graphium_core::id::{ClaimId, DeploymentId, HostId, PlanTaskId, StackId, StreamId, TaskId};
+//!
+//! // Each is a text in JSON, and is compared with texts as it is.
+//! let stack: StackId = serde_json::from_str("\"stack:shop\"")?;
+//! assert_eq!(stack, "stack:shop");
+//! assert_eq!(serde_json::to_string(&stack)?, "\"stack:shop\"");
+//!
+//! // A host may be written as documents refer to it; its id is the bare name.
+//! assert_eq!(HostId::new("host:vm1"), HostId::from("vm1"));
+//!
+//! let deployment = DeploymentId::new("deployment:0198a0b2-0000-7000-8000-000000000000");
+//! let task = TaskId::new(format!("task:{}.4", deployment.as_str().trim_start_matches("deployment:")));
+//! assert!(task.as_str().ends_with("000.4"));
+//! assert_eq!(PlanTaskId::from("pull:vm1:nginx:alpine").to_string(), "pull:vm1:nginx:alpine");
+//! assert!(ClaimId::from("a") < ClaimId::from("b"));
+//! assert_eq!(StreamId::from("stream").as_ref(), "stream");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Borrow, fmt, sync::Arc};

@@ -1,4 +1,41 @@
 //! Secrets: values that are given to the containers that ask for them, and shown nowhere.
+//!
+//! # Example
+//! A sealer for tests: what it "seals" is bound to its label, and open to everybody.
+//! ```
+//! use graphium_core::secret::{SealError, SecretLabel, SecretSealer, SecretText};
+//!
+//! #[derive(Debug)]
+//! struct Envelope;
+//!
+//! impl SecretSealer for Envelope {
+//!     fn key_id(&self) -> Result<Option<String>, SealError> {
+//!         Ok(Some("none".to_owned()))
+//!     }
+//!     fn make_key(&self) -> Result<String, SealError> {
+//!         Err(SealError::Key("an envelope has none".to_owned()))
+//!     }
+//!     fn seal(&self, label: SecretLabel<'_>, value: &SecretText) -> Result<String, SealError> {
+//!         Ok(format!("{}/{}/{}", label.name, label.version, value.reveal()))
+//!     }
+//!     fn open(&self, label: SecretLabel<'_>, sealed: &str) -> Result<SecretText, SealError> {
+//!         let value = sealed.strip_prefix(&format!("{}/{}/", label.name, label.version));
+//!         value.map(SecretText::new).ok_or_else(|| SealError::Broken(label.name.to_owned()))
+//!     }
+//!     fn place(&self) -> String {
+//!         "this test".to_owned()
+//!     }
+//! }
+//!
+//! let label = SecretLabel { name: "db-password", version: 1, stacks: &[] };
+//! let sealed = Envelope.seal(label, &SecretText::new("hunter2"))?;
+//! let opened = Envelope.open(label, &sealed)?;
+//! assert_eq!(opened.reveal(), "hunter2");
+//! assert_eq!(format!("{opened:?}"), "SecretText(…)");
+//! // The next value of the secret is another one, and what was sealed for the first does not open as it.
+//! assert!(matches!(Envelope.open(SecretLabel { version: 2, ..label }, &sealed), Err(SealError::Broken(name)) if name == "db-password"));
+//! # Ok::<(), SealError>(())
+//! ```
 
 use std::fmt;
 use zeroize::Zeroizing;

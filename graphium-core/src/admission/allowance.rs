@@ -4,6 +4,24 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// One thing that a stack may do though it reaches out of its containers.
+///
+/// # Example
+/// ```
+/// use graphium_core::admission::{Admission, Allowance, Denied, UnknownAllowance};
+/// use graphium_core::stack::{Container, Volume};
+///
+/// let allowed: Allowance = "capability=cap_net_admin".parse()?;
+/// assert_eq!(allowed, Allowance::Capability("NET_ADMIN".to_owned()));
+/// let unknown: UnknownAllowance = "bind=srv".parse::<Allowance>().unwrap_err();
+/// assert!(unknown.to_string().starts_with("`bind=srv` is nothing that can be allowed"));
+///
+/// let admission: Admission = [allowed].into_iter().collect();
+/// let container = Container { cap_add: vec!["NET_ADMIN".into(), "SYS_TIME".into()], ..Container::default() };
+/// let denied: Vec<Denied> = admission.container(&container, &|_| false);
+/// assert_eq!(denied.len(), 1);
+/// assert!(denied[0].to_string().contains("SYS_TIME"), "{}", denied[0]);
+/// # Ok::<(), UnknownAllowance>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Allowance {

@@ -1,4 +1,27 @@
 //! What is wrong with a document or cannot be planned, told all at once.
+//!
+//! # Example
+//! ```
+//! use graphium_core::diagnostic::{Diagnostic, Explanation, Property, Severity, Subject};
+//! use graphium_core::{plan, stack::Protocol};
+//!
+//! let taken = Property::Port { number: 8080, protocol: Protocol::Tcp };
+//! let found = Diagnostic::error("host-port-clash", "/hasPart/0", "the port 8080/tcp of `vm1` is taken")
+//!     .about(Subject::container("web").property(taken))
+//!     .with_help("did you mean `8081`? that one is free");
+//! assert!(found.is_error());
+//! assert_eq!(found.suggestion(), Some("did you mean `8081`?"));
+//! assert_eq!(found.hint(), Some("that one is free"));
+//! assert_eq!(found.subject.as_ref().unwrap().to_string(), "port 8080/tcp of the container `web`");
+//! // Where a place in a text is known, it is told first.
+//! let placed = Diagnostic { line: 3, column: 9, help: None, ..found };
+//! assert_eq!(placed.to_string(), "3:9: the port 8080/tcp of `vm1` is taken [host-port-clash]");
+//!
+//! // What a code means is data, too.
+//! let explained: &Explanation = plan::CODES.iter().find(|known| known.code == "host-port-clash").unwrap();
+//! assert_eq!(explained.severity, Severity::Error);
+//! assert!(!explained.meaning.is_empty() && !explained.fix.is_empty());
+//! ```
 
 mod subject;
 

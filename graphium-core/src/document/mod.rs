@@ -120,6 +120,26 @@ impl fmt::Debug for ReadContext<'_> {
 }
 
 /// A document that was accepted.
+///
+/// # Example
+/// ```
+/// use graphium_core::document::{DeployOptions, Profile, ReadContext, Reading, read};
+/// use std::time::Duration;
+///
+/// // The stack alone, or a request around it.
+/// let source = r#"{
+///   "stackDefinition": {
+///     "@context": "https://schema.org", "@type": "SoftwareApplication", "name": "shop",
+///     "hasPart": [{"@type": "SoftwareApplication", "name": "web", "image": "nginx:alpine"}]
+///   },
+///   "timeout": 600, "rollbackOnError": true
+/// }"#;
+/// let reading: Reading = read(source, &ReadContext::default()).unwrap();
+/// assert_eq!(reading.profile, Profile::Legacy);
+/// assert_eq!(reading.stack.id, "stack:shop");
+/// let options: DeployOptions = reading.options;
+/// assert_eq!((options.timeout, options.rollback_on_error), (Some(Duration::from_secs(600)), Some(true)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// The stack that it describes.
@@ -153,6 +173,25 @@ pub struct DeployOptions {
 ///
 /// Everything that is wrong with it, and the notes beside that, in the order of the text. At least one is an error. Of a
 /// document that says what it means, that is also what no planner can make true on any host.
+///
+/// # Example
+/// All mistakes come at once, each with its code and its place.
+/// ```
+/// use graphium_core::document::{Code, ReadContext, read};
+///
+/// let source = r#"{
+///   "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "name": "shop",
+///   "hasPart": [
+///     {"@type": "datacenter:Container", "name": "web", "image": "nginx", "dependsOn": ["dbb"]},
+///     {"@type": "datacenter:Container", "name": "db", "imagee": "postgres:15"}
+///   ]
+/// }"#;
+/// let mistakes = read(source, &ReadContext::default()).unwrap_err();
+/// let unknown = mistakes.iter().find(|found| found.code == Code::UnknownKey.as_str()).unwrap();
+/// assert_eq!((unknown.line, unknown.pointer.as_str()), (5, "/hasPart/1/imagee"));
+/// assert_eq!(unknown.suggestion(), Some("did you mean `image`?"));
+/// assert!(mistakes.iter().any(|found| found.line == 4 && found.message.contains("dbb")), "{mistakes:?}");
+/// ```
 pub fn read(source: impl AsRef<[u8]>, context: &ReadContext<'_>) -> Result<Reading, Vec<Diagnostic>> {
     let text = admit(source.as_ref())?;
     let (value, map) = syntax::parse(text).map_err(|findings| findings.into_diagnostics(text, None))?;

@@ -1,4 +1,50 @@
 //! What is known of the hosts and of what runs on them: the planner's second input.
+//!
+//! # Example
+//! ```
+//! use graphium_core::inventory::*;
+//! use serde_json::json;
+//!
+//! let text = br#"{
+//!   "hosts": [{"@id": "vm1", "cpu": 8, "memory": 17179869184, "ipAddress": "10.0.0.1", "location": "east",
+//!              "engine": {"platforms": ["linux/amd64"], "runtimes": ["runc"], "apiVersion": "1.47"}}],
+//!   "containers": [{"@id": "4f5e", "name": "proxy", "executableName": "nginx:alpine", "hostedOn": "vm1",
+//!                   "health": "healthy", "ports": [{"containerPort": 80, "hostPort": 8080}]}]
+//! }"#;
+//! let inventory: Inventory = read(text).unwrap();
+//! let host: &Host = inventory.host(&"vm1".into()).unwrap();
+//! assert_eq!((host.name.as_str(), host.status), ("vm1", HostStatus::Active));
+//! let engine: &Capabilities = &host.engine;
+//! assert_eq!(engine.api_version, Some(ApiVersion(1, 47)));
+//! assert!(ApiVersion(1, 47) > "1.9".parse()?, "versions are numbers");
+//! let unknown: UnknownApiVersion = "new".parse::<ApiVersion>().unwrap_err();
+//! assert!(unknown.to_string().contains("new"), "{unknown}");
+//!
+//! let proxy: &ObservedContainer = &inventory.containers[0];
+//! assert_eq!((proxy.status, proxy.health), (ContainerStatus::Running, Some(Health::Healthy)));
+//! assert_eq!(proxy.stack(), None, "it bears no label of ours");
+//! let port: &ObservedPort = &proxy.ports[0];
+//! assert_eq!(port.host_port, Some(8080));
+//!
+//! // All that is wrong is told at once.
+//! let mistakes = read(br#"{"hosts": [{"@id": "vm1", "cpus": 8}, {"@id": "vm2", "memory": "much"}]}"#).unwrap_err();
+//! assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+//!
+//! // What an engine is asked to have, in words.
+//! let gpus = Capability::Gpus;
+//! assert_eq!(serde_json::to_value(&gpus)?, json!({"kind": "gpus"}));
+//! assert!(platform_suits("linux/arm64", "linux/arm64/v8"));
+//! assert!(!platform_suits("linux/amd64", "linux/arm64"));
+//!
+//! // Networks and volumes of ours on a host, as its agent tells of them.
+//! let holdings: Holdings = serde_json::from_value(json!({
+//!     "@id": "vm1", "takenAt": "2026-01-02T03:04:05Z",
+//!     "holdings": [{"kind": "volume", "name": "shop_data", "stackId": "stack:shop"}]
+//! }))?;
+//! let volume: &Holding = &holdings.holdings[0];
+//! assert_eq!((volume.kind, volume.kind.as_str()), (HoldingKind::Volume, "volume"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod capability;
 mod holdings;

@@ -77,6 +77,37 @@ pub fn plan_comparison(
 /// # Errors
 ///
 /// Everything that stands against the stack being so.
+///
+/// # Example
+/// ```
+/// use graphium_core::action::{Action, AdoptAim};
+/// use graphium_core::plan::{self, Adoptee, Applied, Options};
+/// use graphium_core::plan::fixtures::{carried_out, container, foreign, hosts, stack};
+/// use graphium_core::inventory::Inventory;
+/// use std::{collections::BTreeMap, slice};
+///
+/// let shop = stack("shop", vec![container("web")]);
+/// let names: Vec<String> = plan::adoptable(&shop).into_iter().map(|(name, _, _)| name).collect();
+/// assert_eq!(names, ["web"]);
+///
+/// // Somebody runs it already, under another name.
+/// let inventory = Inventory { containers: vec![foreign("old-web", "vm1", None)], ..hosts(1) };
+/// let adoptee = Adoptee {
+///     container: "web".to_owned(),
+///     host_id: "vm1".into(),
+///     container_id: inventory.containers[0].id.clone(),
+///     container_name: "old-web".to_owned(),
+///     engine_name: shop.engine_name("web"),
+///     was: None,
+/// };
+/// let compared = plan::plan_comparison(&shop, &inventory, slice::from_ref(&adoptee), &BTreeMap::new());
+/// assert!(matches!(&compared[0].action, Action::Adopt { aim: AdoptAim::Compare, .. }));
+///
+/// let plan = plan::plan_adoption(&shop, None, &inventory, &[adoptee], &BTreeMap::new(), AdoptAim::Equal).unwrap();
+/// assert_eq!(plan.placements["web"].as_str(), "vm1");
+/// let there = carried_out(&plan, inventory);
+/// assert_eq!(there.containers[0].name, "shop-web");
+/// ```
 pub fn plan_adoption(
     desired: &Stack,
     applied: Option<&Applied>,

@@ -25,6 +25,18 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Everything for which [`plan`](super::plan) refuses a stack on any inventory, each about its subject.
 ///
 /// Where there is nothing, hosts can be thought of on which the stack is planned without an error.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, fixtures::{container, on, stack}};
+/// use graphium_core::stack::Container;
+///
+/// let first = Container { depends_on: vec![on("second")], ..container("first") };
+/// let second = Container { depends_on: vec![on("first")], ..container("second") };
+/// let found = plan::contradictions(&stack("shop", vec![first, second]));
+/// assert!(found[0].is_error() && found[0].message.contains("second"), "{}", found[0]);
+/// assert_eq!(plan::contradictions(&stack("shop", vec![container("web")])), []);
+/// ```
 pub fn contradictions(stack: &Stack) -> Vec<Diagnostic> {
     let (members, mut errors) = Members::of(stack);
     let constraints = Constraints::of(stack);

@@ -39,6 +39,28 @@ impl Told {
 /// What an image or an engine fills in where nothing is said is no difference; nor are more networks than the document has, the
 /// labels by which other programs know their containers, and what the container will be [told](Told) once it is made anew.
 /// Of the image its reference counts.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{Told, definition_of, deviations, need_a_new_container};
+/// use graphium_core::runtime::{ContainerSpec, Description, LiveSettings};
+/// use graphium_core::stack::Container;
+/// use serde_json::json;
+///
+/// let made: Container = serde_json::from_value(json!({"image": "nginx:1.26", "user": "web"}))?;
+/// let seen = Description { settings: LiveSettings::of(&made), container: made, ..Description::default() };
+/// assert_eq!(definition_of(&seen).user.as_deref(), Some("web"));
+///
+/// let wanted: Container = serde_json::from_value(json!({
+///     "image": "nginx:1.27", "user": "web", "environment": [{"name": "DB_HOST", "value": "10.0.0.2"}]
+/// }))?;
+/// let told = Told { variables: vec!["DB_HOST".to_owned()], hosts: Vec::new() };
+/// let differences = deviations(&ContainerSpec::new("shop-web", wanted), &told, &seen);
+/// let paths: Vec<&str> = differences.iter().map(|one| one.path.as_str()).collect();
+/// assert_eq!(paths, ["image"]);
+/// assert!(need_a_new_container(&differences));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub fn deviations(wanted: &ContainerSpec, told: &Told, present: &Description) -> Vec<PropertyChange> {
     let mut expected = Container::clone(&wanted.container);
     expected.labels = wanted.all_labels();

@@ -9,6 +9,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What differs between two documents of a stack; values of variables, of headers and of drivers' options are hidden.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{ContainerDifference, ContainerDifferenceKind, StackDifference};
+/// use graphium_core::plan::fixtures::{container, stack};
+/// use graphium_core::stack::Container;
+///
+/// let older = stack("shop", vec![container("web")]);
+/// let web = Container { image: "nginx:1.27".to_owned(), ..container("web") };
+/// let newer = stack("shop", vec![web, container("cache")]);
+/// let difference = StackDifference::between(&older, &newer);
+/// let told: Vec<_> = difference.containers.iter().map(|one| (one.container.as_str(), one.kind)).collect();
+/// assert_eq!(told, [("cache", ContainerDifferenceKind::Added), ("web", ContainerDifferenceKind::Changed)]);
+/// let web: &ContainerDifference = &difference.containers[1];
+/// assert_eq!(web.properties[0].path, "image");
+/// assert!(StackDifference::between(&older, &older).is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackDifference {

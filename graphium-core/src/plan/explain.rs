@@ -8,6 +8,28 @@ use crate::id::HostId;
 use serde::{Deserialize, Serialize};
 
 /// Why a container was given its host, and how the others stood at that moment.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Candidate, Choice, Options, Score};
+/// use graphium_core::plan::fixtures::{hosts, reserving, stack};
+/// use graphium_core::stack::{Deployment, Stack, Strategy};
+///
+/// let deployment = Deployment { placement_strategy: Some(Strategy::Auto), ..Deployment::default() };
+/// let shop = Stack { deployment, ..stack("shop", vec![reserving("db", None, Some(12 << 30))]) };
+/// let mut inventory = hosts(2);
+/// inventory.hosts[0].memory = 8 << 30;
+/// let plan = plan::plan(&shop, None, &inventory, &Options { explain: true, ..Options::default() }).unwrap();
+///
+/// let choice: &Choice = &plan.choices[0];
+/// assert_eq!((choice.container.as_str(), choice.host.as_str()), ("db", "vm2"));
+/// let candidates: &[Candidate] = &choice.hosts;
+/// let small = candidates.iter().find(|candidate| candidate.host.as_str() == "vm1").unwrap();
+/// assert!(small.refusal.as_ref().unwrap().contains("8 GiB of memory"), "{small:?}");
+///
+/// let score = Score { cpu: 1, memory: 2, load: 3, near: 4, datacenter: 5 };
+/// assert_eq!(score.total(), 15);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {

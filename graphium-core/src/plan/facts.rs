@@ -25,6 +25,32 @@ use std::{
 };
 
 /// The facts that a plan rests on.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{AppliedFact, ContainerFact, FactChange, Facts};
+/// use serde_json::json;
+///
+/// let facts = |status: &str, revision: u64| serde_json::from_value::<Facts>(json!({
+///     "hosts": [{"id": "vm1", "status": status}],
+///     "containers": [{"host": "vm1", "name": "shop-web", "own": true, "status": "running"}],
+///     "applied": {"revision": revision, "placements": {"web": "vm1"}}
+/// }));
+/// let then = facts("active", 3)?;
+/// let container: &ContainerFact = &then.containers[0];
+/// assert!(container.own);
+/// let applied: &AppliedFact = then.applied.as_ref().unwrap();
+/// assert_eq!(applied.revision, 3);
+///
+/// assert!(then.changes(&facts("active", 3)?, "shop").is_empty());
+/// let changes: Vec<FactChange> = then.changes(&facts("offline", 4)?, "shop");
+/// let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
+/// assert_eq!(told, [
+///     "the stack `shop` was at revision 3 and is at revision 4 now",
+///     "host `vm1` was active and is offline now",
+/// ]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Facts {

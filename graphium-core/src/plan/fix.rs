@@ -18,6 +18,22 @@ use std::{fmt, sync::Arc};
 /// keep what is asked for (fewer replicas do not, and one more host is not there yet); of those the ones of the fewest
 /// steps; of those the ones whose steps come first in the order of [`FixStep`]; of those the ones that change a figure
 /// by the smallest part; of those the one for the first host by id.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Fix, FixStep, Options};
+/// use graphium_core::plan::fixtures::{hosts, reserving, stack};
+///
+/// // Twenty GiB do not fit on a host of sixteen.
+/// let mut shop = stack("shop", vec![reserving("db", None, Some(20 << 30))]);
+/// let mut inventory = hosts(1);
+/// let refused = plan::plan(&shop, None, &inventory, &Options::default()).unwrap_err();
+/// let fix: &Fix = refused[0].fix.as_deref().unwrap();
+/// assert!(matches!(&fix.steps[0], FixStep::Memory { to, .. } if *to == 16 << 30), "{fix}");
+///
+/// fix.apply(&mut shop, &mut inventory);
+/// assert!(plan::plan(&shop, None, &inventory, &Options::default()).is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// The host that then takes it; absent: whichever does.

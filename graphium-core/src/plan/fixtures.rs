@@ -1,4 +1,21 @@
 //! Stacks, hosts and a pretended estate, for tests and benchmarks of plans.
+//!
+//! # Example
+//! ```
+//! use graphium_core::plan::{self, Options, fixtures::{Estate, checked, container, foreign, hosts, layered, running}};
+//! use graphium_core::{action::Action, inventory::Health, runtime::ContainerSpec};
+//!
+//! let large = layered(100);
+//! let plan = plan::plan(&large, None, &hosts(3), &Options::default()).unwrap();
+//! assert_eq!(plan.placements.len(), 100);
+//!
+//! let spec = ContainerSpec::new("shop-db", checked(container("db")));
+//! assert_eq!(running(&spec, &"vm1".into()).health, Some(Health::Healthy));
+//!
+//! let mut estate = Estate::of(vec![foreign("proxy", "vm1", Some(80))]);
+//! estate.carry_out(&"vm1".into(), &Action::Deploy { spec: Box::new(spec) });
+//! assert_eq!(estate.containers.len(), 2);
+//! ```
 
 use super::Plan;
 use crate::{

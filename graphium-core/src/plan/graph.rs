@@ -4,6 +4,20 @@ use super::{Plan, PlannedTask};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// The tasks in waves: each wave needs only those before it, and no task could be in an earlier one.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Options};
+/// use graphium_core::plan::fixtures::{container, hosts, on, stack};
+/// use graphium_core::stack::Container;
+///
+/// let web = Container { depends_on: vec![on("db")], ..container("web") };
+/// let plan = plan::plan(&stack("shop", vec![container("db"), web]), None, &hosts(1), &Options::default()).unwrap();
+/// let waves: Vec<Vec<&str>> =
+///     plan::waves(&plan).iter().map(|wave| wave.iter().map(|task| task.id.as_str()).collect()).collect();
+/// assert_eq!(waves, [vec!["pull:vm1:nginx:alpine", "network:vm1"], vec!["deploy:db"], vec!["deploy:web"]]);
+/// assert!(plan::dot(&plan).contains("\"deploy:db\" -> \"deploy:web\";"));
+/// ```
 pub fn waves(plan: &Plan) -> Vec<Vec<&PlannedTask>> {
     let mut depth: BTreeMap<&str, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<&PlannedTask>> = Vec::new();

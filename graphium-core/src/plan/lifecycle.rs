@@ -36,6 +36,24 @@ pub enum StackAction {
 /// A container that is as asked already has no task and is listed as unchanged; so is one that has
 /// ended well and is awaited by others: it is not run again. One that is to run and is gone from a host that tells what it has
 /// is made again, as the applied revision has it, with the image that its host has.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Applied, Options, StackAction};
+/// use graphium_core::plan::fixtures::{carried_out, container, hosts, on, stack};
+/// use graphium_core::stack::Container;
+///
+/// let web = Container { depends_on: vec![on("db")], ..container("web") };
+/// let shop = stack("shop", vec![container("db"), web]);
+/// let plan = plan::plan(&shop, None, &hosts(1), &Options::default()).unwrap();
+/// let there = carried_out(&plan, hosts(1));
+/// let applied = Applied { stack: shop.clone(), placements: plan.placements };
+///
+/// // What others need stops last.
+/// let stop = plan::plan_action(StackAction::Stop, &shop.id, "shop", Some(&applied), &there);
+/// let subjects: Vec<&str> = stop.tasks.iter().map(|task| task.action.subject()).collect();
+/// assert_eq!(subjects, ["shop-web", "shop-db"]);
+/// ```
 pub fn plan_action(
     action: StackAction,
     stack: &StackId,

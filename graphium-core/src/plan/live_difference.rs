@@ -48,6 +48,25 @@ pub enum LiveDifferenceKind {
 }
 
 /// Compares the revision that was applied last with what was seen of it, by the names of containers.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Applied, LiveDifference, LiveDifferenceKind, Options};
+/// use graphium_core::plan::fixtures::{Estate, container, hosts, stack};
+/// use graphium_core::{action::Action, inventory::Inventory};
+///
+/// let shop = stack("shop", vec![container("web")]);
+/// let plan = plan::plan(&shop, None, &hosts(1), &Options::default()).unwrap();
+/// let applied = Applied { stack: shop, placements: plan.placements.clone() };
+/// let mut estate = Estate::default();
+/// plan.tasks.iter().for_each(|task| estate.carry_out(&task.host, &task.action));
+/// let seen = |estate: &Estate| Inventory { containers: estate.containers.values().cloned().collect(), ..hosts(1) };
+/// assert_eq!(plan::live_differences(&applied, &seen(&estate)), []);
+///
+/// estate.carry_out(&"vm1".into(), &Action::Delete { name: "shop-web".to_owned() });
+/// let differences: Vec<LiveDifference> = plan::live_differences(&applied, &seen(&estate));
+/// assert_eq!((differences[0].container_name.as_str(), differences[0].kind), ("shop-web", LiveDifferenceKind::Missing));
+/// ```
 pub fn live_differences(applied: &Applied, observed: &Inventory) -> Vec<LiveDifference> {
     let hosts = Hosts::known(observed);
     let seen = Seen::of(observed, &applied.stack.id);

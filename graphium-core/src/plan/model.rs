@@ -15,6 +15,42 @@ use std::{
 };
 
 /// What shall be done, in an order that a graph leaves open: a task may begin when those that it depends on are done.
+///
+/// # Example
+/// What is planned and carried out once plans to nothing; another image plans to an update.
+/// ```
+/// use graphium_core::plan::{self, Applied, Change, ChangeKind, Endpoint, Options, Plan, PlannedTask, PropertyChange, SealedPlan, Trace};
+/// use graphium_core::plan::fixtures::{carried_out, container, hosts, published, stack};
+/// use graphium_core::stack::Container;
+///
+/// let shop = |image: &str| {
+///     let web = Container { image: image.to_owned(), ports: vec![published(80, 8080)], ..container("web") };
+///     stack("shop", vec![web])
+/// };
+/// let first: Plan = plan::plan(&shop("nginx:1.26"), None, &hosts(1), &Options::default()).unwrap();
+/// let deploy: &PlannedTask = first.tasks.last().unwrap();
+/// assert_eq!((deploy.id.as_str(), deploy.host.as_str()), ("deploy:web", "vm1"));
+/// let endpoint: &Endpoint = &first.endpoints[0];
+/// assert_eq!((endpoint.container.as_str(), endpoint.host_port), ("web", Some(8080)));
+///
+/// let there = carried_out(&first, hosts(1));
+/// let applied = Applied { stack: shop("nginx:1.26"), placements: first.placements.clone() };
+/// assert!(plan::plan(&applied.stack, Some(&applied), &there, &Options::default()).unwrap().is_empty());
+///
+/// let second = plan::plan(&shop("nginx:1.27"), Some(&applied), &there, &Options::default()).unwrap();
+/// let change: &Change = &second.changes[0];
+/// assert_eq!((change.container.as_str(), change.kind), ("web", ChangeKind::Recreate));
+/// let image: &PropertyChange = &change.properties[0];
+/// assert_eq!((image.path.as_str(), image.new.as_ref().unwrap().as_str()), ("image", Some("nginx:1.27")));
+///
+/// // The hash of a sealed plan tells two plans apart.
+/// let sealed: SealedPlan = second.clone().sealed();
+/// assert_eq!(sealed.hash, second.sealed().hash);
+/// assert_ne!(sealed.hash, first.sealed().hash);
+///
+/// let traces: Vec<Trace> = applied.traces().collect();
+/// assert_eq!(traces[0].engine_name, "shop-web");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {

@@ -23,6 +23,21 @@ type Users<'b> = (&'b str, BTreeSet<usize>);
 /// Plans the removal of a stack: of every container that was applied or is seen, then of its networks and, if asked for, its volumes.
 ///
 /// Without an applied revision what is seen is removed, in no order, with the network of the stack's name.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Applied, Options};
+/// use graphium_core::plan::fixtures::{carried_out, container, hosts, stack};
+///
+/// let shop = stack("shop", vec![container("web")]);
+/// let plan = plan::plan(&shop, None, &hosts(1), &Options::default()).unwrap();
+/// let there = carried_out(&plan, hosts(1));
+/// let applied = Applied { stack: shop.clone(), placements: plan.placements };
+///
+/// let removal = plan::plan_removal(&shop.id, "shop", Some(&applied), &there, &Options::default());
+/// assert!(removal.tasks.iter().any(|task| task.action.subject() == "shop-web"));
+/// assert!(carried_out(&removal, there).containers.is_empty());
+/// ```
 pub fn plan_removal(
     stack: &StackId,
     name: &str,

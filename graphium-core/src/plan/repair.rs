@@ -22,6 +22,24 @@ use std::{
 /// One that is there is started again, one that is gone is made again, with the image that its host has. What else differs
 /// from the revision stays as it is, and nothing is waited for but by the named ones for one another: what they depend on
 /// beside them may be in any state, for all of it has been well before.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Applied, Options};
+/// use graphium_core::plan::fixtures::{carried_out, container, hosts, stack};
+/// use std::collections::BTreeSet;
+///
+/// let shop = stack("shop", vec![container("db"), container("web")]);
+/// let plan = plan::plan(&shop, None, &hosts(1), &Options::default()).unwrap();
+/// let mut there = carried_out(&plan, hosts(1));
+/// let applied = Applied { stack: shop, placements: plan.placements };
+///
+/// // Somebody has removed one of the two; the other one is left alone.
+/// there.containers.retain(|seen| seen.name != "shop-web");
+/// let repair = plan::plan_repair(&applied, &BTreeSet::from(["web".to_owned()]), &there);
+/// assert!(repair.tasks.iter().any(|task| task.id == "deploy:web"));
+/// assert!(!repair.tasks.iter().any(|task| task.container.as_deref() == Some("db")));
+/// ```
 pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inventory) -> Plan {
     // Nothing gives way to what comes back: there are no waves, and no health to wait for.
     let mut applied = applied.clone();

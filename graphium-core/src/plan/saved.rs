@@ -20,6 +20,29 @@ const KIND: &str = "graphium plan";
 /// A plan with all that is needed to carry it out, and what it rests on.
 ///
 /// It holds the values that variables had. References to secrets stay references.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Facts, HostFact, Options, SavedOptions, SavedPlan, SavedPlanError};
+/// use graphium_core::plan::fixtures::{container, hosts, stack};
+///
+/// let (shop, options) = (stack("shop", vec![container("web")]), Options::default());
+/// let plan = plan::plan(&shop, None, &hosts(1), &options).unwrap();
+/// let facts = Facts::of(&plan, &shop, &hosts(1), None);
+/// let host: &HostFact = &facts.hosts[0];
+/// assert_eq!(host.id.as_str(), "vm1");
+///
+/// let saved = SavedPlan::new(shop, SavedOptions::new(&options, None), plan.sealed(), facts);
+/// let text = saved.to_text();
+/// assert!(SavedPlan::is_one(text.as_bytes()));
+/// assert!(SavedPlan::read(text.as_bytes()).unwrap() == saved);
+///
+/// // What was changed by hand, or has not arrived whole, is not applied.
+/// let changed = text.replace("nginx:alpine", "nginx:latest");
+/// assert_eq!(SavedPlan::read(changed.as_bytes()).unwrap_err(), SavedPlanError::Changed);
+/// let half = SavedPlan::read(&text.as_bytes()[..text.len() / 2]).unwrap_err();
+/// assert!(matches!(half, SavedPlanError::CutOff { .. }), "{half}");
+/// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SavedPlan {

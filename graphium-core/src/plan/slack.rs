@@ -9,6 +9,13 @@ use crate::action::TaskType;
 
 /// How long a task takes beside others, in plain weights: an estimate without a unit, in about the proportion of seconds
 /// on an engine whose registry is near. Only the proportions count.
+///
+/// # Example
+/// ```
+/// use graphium_core::{action::TaskType, plan::weight};
+///
+/// assert!(weight(TaskType::Pull) > weight(TaskType::Deploy), "a pull is begun first");
+/// ```
 pub fn weight(task: TaskType) -> u32 {
     match task {
         TaskType::Pull => 20,

@@ -27,6 +27,24 @@ const FREE: &str = "free:";
 /// volumes and images. Ids, addresses and exit codes are new, and what a container wrote outside of volumes goes with it.
 ///
 /// It is written as JSON without specifications, so without values of variables.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Lasting, LastingKind, Options, Undo, UndoStep};
+/// use graphium_core::plan::fixtures::{container, hosts, stack};
+///
+/// let plan = plan::plan(&stack("shop", vec![container("web")]), None, &hosts(1), &Options::default()).unwrap();
+/// let undo: Undo = plan.undo();
+/// let step: &UndoStep = &undo.steps[0];
+/// assert_eq!((step.id.as_str(), step.task.as_str()), ("undo:deploy:web", "deploy:web"));
+/// assert!(step.takes_back());
+/// assert!(undo.end.starts_with("stack `shop` is gone again from vm1"), "{}", undo.end);
+///
+/// // An image that was pulled stays, and does no harm.
+/// let image: &Lasting = undo.lasting.iter().find(|lasting| lasting.kind == LastingKind::Image).unwrap();
+/// assert!(image.kind.is_harmless());
+/// assert_eq!(image.subject, "nginx:alpine");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Undo {

@@ -53,6 +53,23 @@ impl Adoption {
 }
 
 /// What was adopted on one engine, by the ids of the containers. For those who implement a runtime.
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::{Adoption, Adoptions, ContainerSpec, Description};
+/// use graphium_core::stack::Container;
+///
+/// let spec = ContainerSpec::new("shop-web", Container { name: "web".to_owned(), ..Container::default() });
+/// let adoption = Adoption::of("4f5e", &spec);
+/// assert_eq!(adoption.name, "shop-web");
+/// let adoptions = Adoptions::of(&[adoption]);
+/// assert!(adoptions.find("4f5e", "shop-web").is_some());
+/// assert!(adoptions.find("another", "shop-web").is_none(), "the engine's id counts");
+///
+/// // What an engine tells of a container that somebody has made, where it knows nothing.
+/// let nothing = Description::default();
+/// assert!(nothing.beyond.is_empty() && nothing.networks.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adoptions(BTreeMap<String, Adoption>);
 

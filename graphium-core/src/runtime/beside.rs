@@ -2,6 +2,17 @@
 //!
 //! A successor that is to run first is made as `<name>.NEXT`. When it does its work the old one becomes `<name>.OLD`, the
 //! successor takes the name, and the old one goes. Names within stacks have no capitals, so none of these is a container's own.
+//!
+//! # Example
+//! ```
+//! use graphium_core::runtime::beside;
+//!
+//! let successor = beside::next("shop-web");
+//! assert_ne!(successor, beside::old("shop-web"));
+//! assert_eq!(beside::principal(&successor), Some("shop-web"));
+//! assert_eq!(beside::principal(&beside::old("shop-web")), Some("shop-web"));
+//! assert_eq!(beside::principal("shop-web"), None);
+//! ```
 
 const NEXT: &str = ".NEXT";
 const OLD: &str = ".OLD";

@@ -27,6 +27,14 @@ pub const HEALTH_CHECK: &str = "graphium.health-check";
 pub const PREFIX: &str = "graphium.";
 
 /// Whether a label is one of ours: stored stacks cannot set it either.
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::label;
+///
+/// assert!(label::is_ours(label::STACK));
+/// assert!(!label::is_ours("com.example.team"));
+/// ```
 pub fn is_ours(key: &str) -> bool {
     [MANAGED, STACK, STACK_NAME, CONTAINER, DEPLOYMENT, TASK, ATTEMPT, HASH, HEALTH_CHECK].contains(&key)
 }

@@ -14,6 +14,22 @@ const LEAST_SHARES: i64 = 2;
 ///
 /// What is wanted of a container is [known](Self::of) in full. Of what is seen a property may be absent: unknown, because
 /// nobody looked or because the engine does not hold containers to it.
+///
+/// # Example
+/// ```
+/// use graphium_core::{runtime::{LiveSettings, LiveStep}, stack::{Container, Limits, Resources}};
+///
+/// let limited = |memory| {
+///     let limits = Limits { memory, ..Limits::default() };
+///     LiveSettings::of(&Container { resources: Resources { limits, ..Resources::default() }, ..Container::default() })
+/// };
+/// let (small, large) = (limited(Some(256 << 20)), limited(Some(512 << 20)));
+/// let LiveStep::InPlace(step) = small.step_to(&large) else { panic!("more memory needs no new container") };
+/// assert_eq!(step.memory, Some(512 << 20));
+/// assert_eq!(small.step_to(&small), LiveStep::None);
+/// // No engine takes a limit away from a container that runs.
+/// assert!(matches!(small.step_to(&limited(None)), LiveStep::Anew(_)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LiveSettings {

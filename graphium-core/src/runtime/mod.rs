@@ -1,4 +1,80 @@
 //! What Graphium asks of a container engine: the trait [`ContainerRuntime`].
+//!
+//! # Example
+//! A container from its image to its end, on an engine in memory.
+//! ```
+//! use futures::{StreamExt as _, executor::block_on, stream};
+//! use graphium_core::runtime::*;
+//! use graphium_core::{inventory::ContainerStatus, secret::SecretText, stack::*, testing::{FakeRuntime, Program}};
+//! use std::{sync::Arc, time::Duration};
+//!
+//! struct Quiet;
+//!
+//! impl PullObserver for Quiet {
+//!     fn progress(&self, done: u64, total: u64, _message: &str) {
+//!         assert!(done <= total);
+//!     }
+//! }
+//!
+//! # block_on(async {
+//! let fake = FakeRuntime::new();
+//! fake.put_image("nginx:alpine", Program::runs().saying(["ready"]).listening(80));
+//! let engine: &dyn ContainerRuntime = &fake;
+//! let info: EngineInfo = engine.info().await?;
+//! assert!(info.cpus > 0.0 && info.memory > 0);
+//!
+//! let request = ImageRequest { image: "nginx:alpine", platform: None, policy: PullPolicy::Always };
+//! let image: PresentImage = engine.pull(request, &Quiet).await?;
+//! assert!(!image.id.is_empty());
+//!
+//! // Nothing without our label is ever touched.
+//! let labels: TextMap = [(label::MANAGED.to_owned(), "true".to_owned())].into();
+//! let network = NetworkSpec { name: "shop".to_owned(), network: Network::default(), labels: labels.clone() };
+//! engine.create_network(&network).await?;
+//! let volume = VolumeSpec { name: "shop_data".to_owned(), volume: Volume::default(), labels: labels.clone() };
+//! engine.create_volume(&volume).await?;
+//! let owned: Owned = engine.owned().await?;
+//! assert_eq!((owned.networks[0].0.as_str(), owned.volumes[0].0.as_str()), ("shop", "shop_data"));
+//!
+//! let container = Container { name: "web".to_owned(), image: "nginx:alpine".to_owned(), ..Container::default() };
+//! let spec = ContainerSpec { labels: Arc::new(labels), ..ContainerSpec::new("shop-web", container) }.sealed();
+//! let hash: SpecHash = spec.planned_hash();
+//! assert!(hash.is(&spec.all_labels()[label::HASH]));
+//! engine.create(&spec).await?;
+//! let file = PutFile { path: "/run/secrets/key".to_owned(), content: SecretText::new("hunter2"), mode: 0o400 };
+//! engine.put_files("shop-web", &[file]).await?;
+//! engine.start("shop-web").await?;
+//! let state: ContainerState = engine.inspect("shop-web").await?.unwrap();
+//! assert_eq!((state.status(), state.is_managed()), (ContainerStatus::Running, true));
+//! let probe: Probe = engine.probe("shop-web", &HealthTest::Tcp { port: 80 }, Duration::from_secs(1)).await?;
+//! assert!(probe.is_well, "{}", probe.output);
+//!
+//! // Its log, and a command in it.
+//! let query = LogQuery { tail: Tail::Last(10), since: None, follow: false, timestamps: false };
+//! let log: ContainerLog = engine.logs("shop-web", query).await?;
+//! let entries: Vec<LogEntry> = log.entries.filter_map(|entry| async { entry.ok() }).collect().await;
+//! assert_eq!((entries[0].source, entries[0].bytes.as_slice()), (LogSource::Stdout, &b"ready\n"[..]));
+//! let command = ["show", "/run/secrets/key"].map(str::to_owned).to_vec();
+//! let spec = ExecSpec {
+//!     command, stdin: false, terminal: Some(TerminalSize { rows: 24, columns: 80 }), user: None, workdir: None,
+//!     environment: Default::default(),
+//! };
+//! let feed = ExecFeed { stdin: stream::empty().boxed(), sizes: stream::pending().boxed() };
+//! let execution: Execution = engine.exec("shop-web", &spec, feed).await?;
+//! let events: Vec<ExecEvent> = execution.events.filter_map(|event| async { event.ok() }).collect().await;
+//! assert_eq!(events, [ExecEvent::Wrote(LogSource::Stdout, b"hunter2".to_vec()), ExecEvent::Exited(0)]);
+//!
+//! // Done twice is done once; what is not there is no error to remove.
+//! engine.remove("shop-web").await?;
+//! engine.remove("shop-web").await?;
+//! assert!(engine.inspect("shop-web").await?.is_none());
+//! let missing = ImageRequest { image: "no-such-image", ..request };
+//! fake.deny_image("no-such-image");
+//! let error: RuntimeError = engine.pull(missing, &Quiet).await.unwrap_err();
+//! assert!(error.to_string().starts_with("image `no-such-image` is not to be had"), "{error}");
+//! # Ok::<(), RuntimeError>(())
+//! # }).unwrap();
+//! ```
 
 mod adoption;
 pub mod beside;
@@ -297,6 +373,26 @@ pub struct Owned {
 }
 
 /// Something changed about a container.
+///
+/// # Example
+/// ```
+/// use futures::{StreamExt as _, executor::block_on};
+/// use graphium_core::runtime::{ContainerChange, ContainerRuntime, ContainerSpec, RuntimeError};
+/// use graphium_core::testing::{FakeRuntime, Program};
+/// # use graphium_core::{runtime::label, stack::Container};
+/// # block_on(async {
+/// let engine = FakeRuntime::new();
+/// engine.put_image("nginx:alpine", Program::runs());
+/// let mut changes = engine.watch().await?;
+/// # let container = Container { name: "web".to_owned(), image: "nginx:alpine".to_owned(), ..Container::default() };
+/// # let labels = [(label::MANAGED.to_owned(), "true".to_owned())].into();
+/// # let spec = ContainerSpec { labels: std::sync::Arc::new(labels), ..ContainerSpec::new("shop-web", container) };
+/// engine.create(&spec).await?;
+/// let change: ContainerChange = changes.next().await.unwrap()?;
+/// assert_eq!(change.name, "shop-web");
+/// # Ok::<(), RuntimeError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerChange {
     /// Its name.

@@ -4,6 +4,59 @@
 //! (see the stack format); every value is already checked by whoever made it, and
 //! [`Stack`] serialises to the canonical JSON that plans and stored revisions carry. What has no order in a document has one
 //! here: [`Stack::canonical`].
+//!
+//! [`Container`] and its parts as JSON:
+//! ```
+//! use graphium_core::stack::*;
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! let container: Container = serde_json::from_value(json!({
+//!     "@id": "container:db", "name": "db", "image": "postgres:15",
+//!     "ports": [{"containerPort": 5432, "hostPort": 15432, "hostIP": "127.0.0.1"}],
+//!     "environment": [{"name": "LANG", "value": "C"}, {"name": "PASSWORD", "fromSecret": "db-password"}],
+//!     "volumeMounts": [{"type": "volume", "source": "data", "target": "/var/lib/postgresql/data"}],
+//!     "healthCheck": {"type": "tcp", "port": 5432, "interval": 5},
+//!     "resources": {"limits": {"cpus": 1.5, "memory": 536870912}, "reservations": {"memory": 268435456}},
+//!     "requirements": {"labels": {"disk": "ssd"}},
+//!     "dependsOn": [{"container": "init", "condition": "completed"}],
+//!     "restartPolicy": "on-failure:3",
+//!     "ulimits": [{"name": "nofile", "soft": 1024, "hard": 4096}],
+//!     "devices": [{"hostPath": "/dev/fuse", "containerPath": "/dev/fuse", "permissions": "rwm"}],
+//!     "logging": {"driver": "json-file", "options": {"max-size": "10m"}},
+//!     "pullPolicy": "always"
+//! }))?;
+//! let port: &Port = &container.ports[0];
+//! assert_eq!((port.host_port, port.protocol), (Some(15432), Protocol::Tcp));
+//! assert_eq!(container.environment[1], EnvVar { name: "PASSWORD".into(), value: EnvValue::FromSecret("db-password".into()) });
+//! assert_eq!(format!("{:?}", container.environment[0].value), "Literal(…)", "values are shown to nobody");
+//! let mount: &Mount = &container.volume_mounts[0];
+//! assert!(matches!(&mount.kind, MountKind::Volume { source: Some(name), .. } if name == "data"));
+//!
+//! let check: &HealthCheck = container.health_check.as_ref().unwrap();
+//! assert_eq!((&check.test, check.interval), (&HealthTest::Tcp { port: 5432 }, Some(Duration::from_secs(5))));
+//! assert!(check.test.is_networked());
+//!
+//! let limits = Limits { cpus: Some(1.5), memory: Some(512 << 20), ..Limits::default() };
+//! let reservations = Reservations { memory: Some(256 << 20), ..Reservations::default() };
+//! assert_eq!(container.resources, Resources { limits, reservations });
+//! let requirements: &Requirements = &container.requirements;
+//! assert_eq!(requirements.labels["disk"], "ssd");
+//! assert_eq!(container.depends_on, [Dependency { container: "init".into(), condition: Condition::Completed }]);
+//! assert_eq!(container.restart_policy, RestartPolicy::OnFailure(Some(3)));
+//! assert!(!container.restart_policy.is_endless());
+//!
+//! assert_eq!(container.ulimits, [Ulimit { name: "nofile".into(), soft: 1024, hard: 4096 }]);
+//! let device: &Device = &container.devices[0];
+//! assert_eq!(device.permissions, "rwm");
+//! let logging: &Logging = container.logging.as_ref().unwrap();
+//! assert_eq!(logging.options["max-size"], "10m");
+//! assert_eq!(container.pull_policy, PullPolicy::Always);
+//!
+//! // It is written as it was read.
+//! assert_eq!(serde_json::from_value::<Container>(serde_json::to_value(&container)?)?, container);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 mod canonical;
 mod container;
@@ -26,6 +79,49 @@ use std::{collections::BTreeSet, sync::Arc};
 pub type TextMap = IndexMap<String, String>;
 
 /// A stack of containers that is deployed, changed and removed as one.
+///
+/// # Example
+/// ```
+/// use graphium_core::stack::*;
+/// use serde_json::json;
+///
+/// let stack: Stack = serde_json::from_value(json!({
+///     "@id": "stack:shop", "name": "shop",
+///     "network": {"driver": "bridge", "subnet": "10.7.0.0/24"},
+///     "volumes": [{"name": "data"}],
+///     "hosts": [{"@id": "host:vm1", "locatedInDatacenter": "dc:east"}],
+///     "datacenters": [{"@id": "dc:east", "name": "east"}],
+///     "deployment": {
+///         "mode": "single-host", "placementStrategy": "auto",
+///         "hostConstraints": [{"containerName": "db", "minMemory": 1073741824}],
+///         "update": {"order": "start-first", "onFailure": "rollback"}
+///     },
+///     "hasPart": [
+///         {"name": "db", "image": "postgres:15", "environment": [{"name": "PASSWORD", "fromSecret": "db-password"}]},
+///         {"name": "web", "image": "nginx:alpine", "dependsOn": [{"container": "db"}]}
+///     ]
+/// }))?;
+/// assert_eq!(stack.container("web").unwrap().image, "nginx:alpine");
+/// assert_eq!(stack.engine_name("web"), "shop-web");
+/// assert!(stack.secret_names().contains("db-password"));
+///
+/// let network = Network { driver: Some("bridge".into()), subnet: Some("10.7.0.0/24".into()), ..Network::default() };
+/// assert_eq!(stack.network, Some(network));
+/// assert_eq!(stack.volumes, [Volume { name: "data".into(), ..Volume::default() }]);
+/// assert_eq!(stack.hosts, [DocumentHost { id: "vm1".into(), rack: None, datacenter: Some("dc:east".into()) }]);
+/// assert_eq!(stack.datacenters, [NamedDatacenter { id: "dc:east".into(), name: "east".into() }]);
+///
+/// // What is not said has a value all the same.
+/// let deployment: &Deployment = &stack.deployment;
+/// assert_eq!((deployment.mode, deployment.placement_strategy), (Mode::SingleHost, Some(Strategy::Auto)));
+/// assert_eq!(deployment.network_mode, StackNetworkMode::HostPort);
+/// let update = Update { order: UpdateOrder::StartFirst, max_parallel: 1, on_failure: Some(OnFailure::Rollback) };
+/// assert_eq!(deployment.update, update);
+/// let constraint: &HostConstraint = &deployment.host_constraints[0];
+/// assert_eq!((constraint.container_name.as_str(), constraint.min_memory), ("db", Some(1 << 30)));
+/// assert_eq!(OnDrift::default().as_str(), "repair");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Stack {

@@ -10,6 +10,51 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 
 /// A type that is stored as a record.
+///
+/// # Example
+/// ```
+/// use graphium_core::{event::EventType, store::*};
+/// use jiff::Timestamp;
+/// use serde::{Deserialize, Serialize};
+/// # futures::executor::block_on(async {
+/// #[derive(Serialize, Deserialize)]
+/// struct Note {
+///     name: String,
+///     text: String,
+/// }
+///
+/// impl Document for Note {
+///     const KIND: Kind = Kind::Stack;
+///     fn id(&self) -> String {
+///         self.name.clone()
+///     }
+/// }
+///
+/// let store = MemoryStore::new();
+/// let note = Note { name: "stack:a".to_owned(), text: "one".to_owned() };
+/// let write: RecordWrite = note.write(Expect::Absent)?;
+/// assert_eq!(write.key, Key::new(Kind::Stack, "stack:a"));
+/// let event = event_for(&write, false).unwrap();
+/// assert_eq!((event.kind, &event.data["text"]), (EventType::StackAdded, &"one".into()));
+/// // One record is written once in a step: which would come first?
+/// assert!(key_twice(&[write.clone(), write.clone()]).is_err());
+/// store.submit(Submission { records: vec![write.clone()], ..Submission::default() }, Timestamp::UNIX_EPOCH).await?;
+///
+/// // It is there now, so what expects that it is not is refused.
+/// let again = Submission { records: vec![write], ..Submission::default() };
+/// let refused = store.submit(again, Timestamp::UNIX_EPOCH).await.unwrap_err();
+/// assert_eq!(refused.to_string(), "stack `stack:a` was changed by somebody else");
+///
+/// let mut there: Versioned<Note> = store.document("stack:a").await?.unwrap();
+/// assert_eq!(there.version, 1);
+/// there.value.text = "two".to_owned();
+/// store.submit(Submission { records: vec![there.write()?], ..Submission::default() }, Timestamp::UNIX_EPOCH).await?;
+///
+/// let records: Vec<Record> = TaskStoreExt::all_records(&store, RecordQuery::of(Kind::Stack)).await?;
+/// assert_eq!((records[0].version, &records[0].body["text"]), (2, &"two".into()));
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
+/// ```
 pub trait Document: Serialize + DeserializeOwned + Send + Sync {
     /// The kind of its records.
     const KIND: Kind;

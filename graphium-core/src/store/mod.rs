@@ -2,6 +2,48 @@
 //!
 //! The store persists; the core decides. Every backend moves tasks by
 //! [`transition`](crate::task::transition) alone.
+//!
+//! # Example
+//! ```
+//! use graphium_core::{action::Action, store::*, task::{Input, Outcome, Task, TaskResult, TaskStatus}};
+//! use jiff::{SignedDuration, Timestamp};
+//! # futures::executor::block_on(async {
+//! let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+//! let store = MemoryStore::new();
+//! let task = Task::new("task:1".into(), "vm1".into(), Action::Start { name: "shop-web".to_owned() }, at(0));
+//! let submission = Submission { tasks: vec![task], idempotency_key: Some("once".to_owned()), ..Submission::default() };
+//! let submitted: Submitted = store.submit(submission.clone(), at(0)).await?;
+//! assert_eq!(submitted.ready, ["vm1".into()]);
+//! assert!(store.submit(submission, at(0)).await?.repeated);
+//!
+//! // The agent of the host: a session, a claim, a report.
+//! let request = SessionRequest { host: "vm1".into(), nonce: "first".to_owned(), seen_epoch: 0 };
+//! let session: Session = store.open_session(request, at(1)).await?;
+//! let claim = ClaimRequest {
+//!     host: "vm1".into(), epoch: session.epoch, claim: "claim".into(), max: 4, expires_at: at(31), expect: None,
+//! };
+//! let granted = store.claim(claim.clone(), at(1)).await?;
+//! let lease = granted[0].lease.clone().unwrap();
+//! let report = Input::Report { lease, outcome: Outcome::Completed(TaskResult::default()) };
+//! let acted: Acted = store.act(&"task:1".into(), report, at(2)).await?;
+//! assert_eq!(acted.tasks[0].status, TaskStatus::Completed);
+//!
+//! // A newer agent takes over, and the one before is told.
+//! store.open_session(SessionRequest { host: "vm1".into(), nonce: "second".to_owned(), seen_epoch: 0 }, at(3)).await?;
+//! let lost = store.claim(ClaimRequest { claim: "next".into(), ..claim }, at(4)).await.unwrap_err();
+//! assert!(matches!(lost, StoreError::SessionLost { .. }), "{lost}");
+//!
+//! // Everything has left its event; what is over may go.
+//! assert_eq!(store.events(0, 10).await?.len() as u64, store.last_event().await?);
+//! let ended = TaskQuery { statuses: vec![TaskStatus::Completed], ..TaskQuery::default() };
+//! let page: Page<Task> = store.tasks(&ended).await?;
+//! assert_eq!((page.items.len(), page.next), (1, None));
+//! let cut = Cut { ended_before: at(60), ..Cut::nothing() };
+//! let pruned: Pruned = store.prune(&cut).await?.unwrap();
+//! assert_eq!(pruned.tasks, 1);
+//! # Ok::<(), StoreError>(())
+//! # }).unwrap();
+//! ```
 
 mod error;
 mod ext;
@@ -41,6 +83,21 @@ use std::fmt;
 /// * **Errors**: [`StoreError::Unavailable`] and [`StoreError::Full`] may pass; the others are answers.
 ///
 /// Reading never waits for a writer.
+///
+/// # Example
+/// Whoever works with a store takes it by the trait; `docs/store-contract.md` says what it promises, and
+/// `testing::store_suite` proves it of one.
+/// ```
+/// use graphium_core::store::{MemoryStore, StoreError, TaskQuery, TaskStore};
+/// use std::sync::Arc;
+/// # futures::executor::block_on(async {
+/// let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
+/// assert!(store.tasks(&TaskQuery::default()).await?.items.is_empty());
+/// assert_eq!(store.last_event().await?, 0);
+/// assert!(!store.is_shared(), "this program has it for itself");
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait TaskStore: Send + Sync + fmt::Debug {
     /// Writes records, tasks and events in one step.

@@ -1,4 +1,47 @@
 //! Tasks and the one function that moves them from status to status.
+//!
+//! # Example
+//! ```
+//! use graphium_core::{action::Action, task::*};
+//! use jiff::{SignedDuration, Timestamp};
+//!
+//! let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+//! let task = Task::new("task:1".into(), "vm1".into(), Action::Start { name: "shop-web".to_owned() }, at(0));
+//! assert_eq!((task.status, task.gate), (TaskStatus::Pending, Gate::Completed));
+//!
+//! // An agent takes it, and renews its lease while it works.
+//! let claim = Input::Claim { epoch: 1, claim: "claim".into(), expires_at: at(30) };
+//! let assigned = transition(&task, &claim, at(0))?;
+//! let lease: Lease = assigned.lease.clone().unwrap();
+//! let progress = Progress { phase: "start".to_owned(), ..Progress::default() };
+//! let renew = Input::Renew { lease: lease.clone(), expires_at: at(60), progress: Some(progress) };
+//! let running = transition(&assigned, &renew, at(10))?;
+//! assert_eq!(running.status, TaskStatus::Running);
+//! assert_eq!(deadline(&running), Some(at(10 + 300) + DEADLINE_MARGIN));
+//!
+//! // It is done: nothing but a retry could change that, and a task that is done needs none.
+//! let result = TaskResult { success: true, message: "started".to_owned(), ..TaskResult::default() };
+//! let report = |outcome| Input::Report { lease: lease.clone(), outcome };
+//! let done = transition(&running, &report(Outcome::Completed(result)), at(20))?;
+//! assert!(done.status.is_terminal() && Gate::Completed.is_opened_by(done.status));
+//! assert_eq!(transition(&done, &Input::Retry, at(21)), Err(Refusal::NotRetryable(TaskStatus::Completed)));
+//!
+//! // Or it failed, and is tried again later.
+//! let error = TaskError {
+//!     code: "port-taken".to_owned(), message: "port 80 is taken".to_owned(), help: None, log: Vec::new(), retryable: true,
+//! };
+//! let again = transition(&running, &report(Outcome::Failed(error)), at(20))?;
+//! assert_eq!((again.status, again.retry_count), (TaskStatus::Pending, 1));
+//! assert_eq!(again.put_off(at(20)), Some(at(20) + back_off("task:1", 1)));
+//! // What the agent of the first attempt says now is not heard.
+//! let late = transition(&again, &report(Outcome::Cancelled), at(25)).unwrap_err();
+//! assert_eq!(late.to_string(), "lease is lost: task is pending in attempt 1");
+//!
+//! // What people see of it leaves the payload out: there may be secrets in it.
+//! assert_eq!(summary(&done)["status"], "completed");
+//! assert_eq!(Summary::from(&done).attempt, 1);
+//! # Ok::<(), Refusal>(())
+//! ```
 
 mod summary;
 #[cfg(test)]

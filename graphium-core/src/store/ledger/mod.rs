@@ -2,6 +2,31 @@
 //!
 //! A backend owns one, asks it, writes down the [`Changes`] that it returns, and answers when they are safe. It
 //! holds every task of unfinished work; tasks move by [`transition`](crate::task::transition) alone.
+//!
+//! # Example
+//! ```
+//! use graphium_core::{action::Action, event::EventType, store::ledger::*, task::{Input, Task}};
+//! use jiff::Timestamp;
+//!
+//! let now = Timestamp::UNIX_EPOCH;
+//! let mut ledger = Ledger::default();
+//! let task = Task::new("task:1".into(), "vm1".into(), Action::Start { name: "shop-web".to_owned() }, now);
+//! let decision: Decision<_> = ledger.submit(vec![task], &[], None, now)?;
+//! assert_eq!(decision.reply, ["vm1".into()], "this host has something to do");
+//!
+//! // What a backend has to write down, with the events of it.
+//! let changes: Changes = decision.changes;
+//! let created: &TaskChange = &changes.tasks[0];
+//! assert!(created.is_new());
+//! assert_eq!(created.event().kind, EventType::TaskCreated);
+//!
+//! ledger.act(&"task:1".into(), &Input::Cancel { reason: "not needed".to_owned() }, now)?;
+//! let ended: Vec<Ended> = ledger.ended();
+//! assert_eq!((&ended[0].work, ended[0].tasks), (&Work::Task("task:1".into()), 1));
+//! ledger.forget(&ended[0].work);
+//! assert!(ledger.task(&"task:1".into()).is_none());
+//! # Ok::<(), graphium_core::store::StoreError>(())
+//! ```
 
 mod changes;
 mod desk;
