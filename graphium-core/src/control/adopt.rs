@@ -26,6 +26,26 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MOST_ADOPTED: usize = 256;
 
 /// What a caller may say about an adoption.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{AdoptOptions, Comparison, Control, ControlError, Settings};
+/// use graphium_core::{event::NoSink, plan::fixtures::{container, stack}, store::MemoryStore, testing::ManualEnvironment};
+/// use std::sync::Arc;
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
+///     let options = AdoptOptions { by: Some("alice".to_owned()), host: Some("vm1".into()), ..AdoptOptions::default() };
+///     let shop = stack("shop", vec![container("web")]);
+///     // Nothing runs that could be it, and that is said container by container.
+///     let refused: Result<Comparison, _> = control.compare_for_adoption(&shop, &options).await;
+///     assert!(matches!(refused, Err(ControlError::Invalid(reasons)) if reasons[0].is_error()));
+///     Ok::<(), ControlError>(())
+/// })?;
+/// # Ok::<(), ControlError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct AdoptOptions {
     /// Who asks.

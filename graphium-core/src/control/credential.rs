@@ -9,6 +9,40 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A credential. The token itself is known to its owner alone.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Control, ControlError, Grants, Purpose, Redeemed, Role, Settings, TokenRecord, UserRecord};
+/// use graphium_core::{environment::Environment, event::NoSink, store::MemoryStore, testing::ManualEnvironment};
+/// use std::sync::Arc;
+///
+/// let grants = Grants::of(["shop".to_owned()]);
+/// assert!(grants.include("stack:shop", "shop") && !grants.include("stack:blog", "blog"));
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
+///     let now = world.now();
+///
+///     // A code that lets one person in, once.
+///     let code = TokenRecord { purpose: Purpose::Setup, ..TokenRecord::new("5e1f", Role::Admin, now) };
+///     control.issue_token(code).await?;
+///     let alice = UserRecord { stacks: grants, ..UserRecord::new("alice", Role::Operator, now) };
+///     control.redeem("5e1f", Purpose::Setup, Redeemed::User(alice)).await?;
+///     assert_eq!(control.user("alice").await?.unwrap().role.to_string(), "operator");
+///     let bob = Redeemed::User(UserRecord::new("bob", Role::Admin, now));
+///     assert!(control.redeem("5e1f", Purpose::Setup, bob).await.is_err(), "it was good once");
+///
+///     // A token is found by its hash until it is revoked.
+///     control.issue_token(TokenRecord::new("77aa", Role::Viewer, now)).await?;
+///     assert!(control.token_by_hash("77aa").await?.is_some());
+///     control.revoke_token(&TokenRecord::id_of("77aa")).await?;
+///     assert!(control.token_by_hash("77aa").await?.is_none());
+///     Ok::<(), ControlError>(())
+/// })?;
+/// # Ok::<(), ControlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenRecord {

@@ -22,6 +22,22 @@ pub struct Fold {
 ///
 /// A task that failed shows at once, while others still run; tasks that were cancelled because of it add nothing to
 /// the message.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{DeploymentKind, Fold, StackStatus, fold};
+/// use graphium_core::{action::Action, task::{Task, TaskStatus}};
+/// use jiff::Timestamp;
+///
+/// let task = |id: &str, status| {
+///     let action = Action::Stop { name: "shop-web".to_owned() };
+///     Task { status, ..Task::new(id.into(), "vm1".into(), action, Timestamp::UNIX_EPOCH) }
+/// };
+/// let tasks = [task("task:1", TaskStatus::Completed), task("task:2", TaskStatus::Running)];
+/// let folded: Fold = fold(DeploymentKind::Stop, &tasks);
+/// assert_eq!((folded.status, folded.progress, folded.phase.as_str()), (StackStatus::Stopping, 50, "stop"));
+/// assert!(!folded.ended && folded.error.is_none());
+/// ```
 pub fn fold(kind: DeploymentKind, tasks: &[Task]) -> Fold {
     let ended = tasks.iter().filter(|task| task.status.is_terminal()).count();
     let all_ended = ended == tasks.len();

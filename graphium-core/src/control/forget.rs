@@ -29,6 +29,21 @@ const LOOK: Duration = Duration::from_secs(5);
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// What may be left on one host of a stack that was removed, or rescheduled, while the host was away.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Forgotten, ForgottenContainer};
+///
+/// let forgotten: Forgotten = serde_json::from_value(serde_json::json!({
+///     "@id": "vm1/stack:shop", "stackId": "stack:shop", "stackName": "shop", "hostId": "vm1",
+///     "containers": [{"name": "shop-web", "status": "running"}],
+///     "forgottenAt": "2026-01-02T03:04:05Z", "by": "alice"
+/// }))?;
+/// let left: &ForgottenContainer = &forgotten.containers[0];
+/// assert_eq!((left.name.as_str(), left.container_id.as_str()), ("shop-web", ""));
+/// assert!(forgotten.moved_by.is_none(), "its stack was removed, not moved");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Forgotten {

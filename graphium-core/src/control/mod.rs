@@ -3,6 +3,58 @@
 //! [`Control`] is a library type over a store, a sink of events and the world's clock. The server is a
 //! thin face on it; so is a test, and somebody else's program. It keeps nothing that the store does not
 //! have, but for who was heard last, who waits and who reads a log.
+//!
+//! # Example
+//! A control plane, an agent and an engine in one program, in virtual time: a stack is deployed, looked at and removed.
+//! ```
+//! use futures::future::{join, pending, select};
+//! use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
+//! use graphium_core::control::{Control, ControlError, DeployOptions, RemoveOptions, Settings, StackStatus, Started, StatusView};
+//! use graphium_core::environment::Environment;
+//! use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
+//! use graphium_core::{event::NoSink, plan::fixtures::{container, stack}, store::MemoryStore};
+//! use std::{pin::pin, sync::Arc, time::Duration};
+//!
+//! let environment = ManualEnvironment::default();
+//! let world = Arc::new(environment.clone());
+//! let engine = FakeRuntime::with_environment(world.clone());
+//! engine.put_image("nginx:alpine", Program::runs());
+//!
+//! environment.run(async {
+//!     let store = Arc::new(MemoryStore::new());
+//!     let control: Arc<Control> = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
+//!     let settings = AgentSettings::new("vm1".into(), 4);
+//!     let journal = Box::new(MemoryJournal::default());
+//!     let agent = Agent::new(control.clone(), Arc::new(engine.clone()), world.clone(), journal, settings);
+//!
+//!     let script = async {
+//!         while control.hosts().await?.is_empty() {
+//!             world.sleep(Duration::from_secs(1)).await;
+//!         }
+//!         let started: Started = control.deploy(stack("shop", vec![container("web")]), DeployOptions::default()).await?;
+//!         assert_eq!((started.stack_name.as_str(), started.status), ("shop", StackStatus::Deploying));
+//!         while control.status("shop").await?.overall_status != StackStatus::Running {
+//!             world.sleep(Duration::from_secs(1)).await;
+//!         }
+//!         let status: StatusView = control.status("shop").await?;
+//!         assert_eq!((status.progress, status.error_message), (100, None));
+//!         assert!(engine.container("shop-web").is_some());
+//!
+//!         control.remove("shop", RemoveOptions::default()).await?;
+//!         while control.stack("shop").await.is_ok() {
+//!             world.sleep(Duration::from_secs(1)).await;
+//!         }
+//!         assert!(engine.container("shop-web").is_none());
+//!         Ok::<(), ControlError>(())
+//!     };
+//!     let others = join(agent.run(pending()), control.clone().run());
+//!     match select(pin!(script), pin!(others)).await {
+//!         futures::future::Either::Left((outcome, _)) => outcome,
+//!         futures::future::Either::Right(_) => unreachable!("agents and monitors go on"),
+//!     }
+//! })?;
+//! # Ok::<(), ControlError>(())
+//! ```
 
 mod adopt;
 mod agents;
@@ -119,6 +171,79 @@ impl Default for Settings {
 }
 
 /// The control plane.
+///
+/// # Example
+/// What a control plane knows of a stack whose host is not there yet.
+/// ```
+/// use graphium_core::control::*;
+/// use graphium_core::{action::Action, event::NoSink, inventory::Host, plan::fixtures::{container, hosts, stack}};
+/// use graphium_core::{store::{Kind, MemoryStore, RecordQuery, TaskQuery, TaskStoreExt, Versioned}, task::TaskStatus, testing::ManualEnvironment};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let retention = Retention { tasks: Duration::from_secs(3600), ..Retention::default() };
+///     let settings = Settings { retention, ..Settings::default() };
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store.clone(), Arc::new(NoSink), world.clone(), settings).await?;
+///     control.register_host(Host::named("vm1".into())).await?;
+///
+///     let mut shop = stack("shop", vec![container("web")]);
+///     shop.host = Some("vm1".into());
+///     let preview = control.preview(&shop, &DeployOptions::default()).await?;
+///     let policy = PolicyChange { reschedule_after: Some(Duration::from_secs(600)), ..PolicyChange::default() };
+///     let by = Some("alice".to_owned());
+///     let started = control.deploy(shop.clone(), DeployOptions { policy, by, ..DeployOptions::default() }).await?;
+///     assert_eq!(started.task_count, preview.tasks.len());
+///
+///     // Every task says what it waits for, and since when.
+///     let task: TaskView = control.tasks(TaskQuery::default()).await?.items.remove(0);
+///     let waiting: Waiting = task.waiting.unwrap();
+///     assert_eq!((waiting.reason.as_str(), waiting.on.as_str()), ("host", "host vm1, whose agent has never connected"));
+///     let stats: TaskStats = control.task_stats().await?;
+///     assert_eq!(stats.by_status[&TaskStatus::Pending], started.task_count);
+///
+///     let shown: StackView = control.stack("shop").await?;
+///     let policy: StackPolicy = shown.policy;
+///     assert_eq!((shown.revision, policy.reschedule_after), (1, Some(600)));
+///     let deployment: DeploymentState = control.deployment(&started.deployment_id).await?;
+///     assert_eq!((deployment.kind, deployment.kind.deploys()), (DeploymentKind::Deploy, true));
+///     let placement: &Placement = &deployment.placements["web"];
+///     assert_eq!((placement.container_name.as_str(), placement.host_id.as_str()), ("shop-web", "vm1"));
+///     let first: &DeploymentEvent = &deployment.events[0];
+///     assert!(!first.message.is_empty());
+///
+///     // Its revisions, and how they differ from each other and from what runs.
+///     let revision: RevisionView = control.history("shop", None, 10).await?.remove(0);
+///     assert_eq!((revision.created_by.as_deref(), revision.is_current), (Some("alice"), true));
+///     let kept: Vec<Versioned<Revision>> = store.documents(RecordQuery::of(Kind::Revision)).await?;
+///     assert_eq!(kept[0].value.definition, shop);
+///     let newer = stack("shop", vec![container("web"), container("cache")]);
+///     let difference: DifferenceView = control.difference_to("shop", None, &newer).await?;
+///     assert_eq!(difference.difference.brief(), "+ cache, ~ locatedInHost");
+///     let live: LiveDifferenceView = control.live_difference("shop").await?;
+///     assert_eq!(live.differences[0].container, "web");
+///     let seen: &Sighting = &live.hosts[0];
+///     assert_eq!((seen.host_id.as_str(), seen.last_seen), ("vm1", None));
+///
+///     // The record itself, as the store has it.
+///     let record: StackRecord = store.document("stack:shop").await?.unwrap().value;
+///     assert_eq!(record.status, StackStatus::Deploying);
+///     assert!(!record.repairs.contains_key("web"));
+///
+///     // A task of its own, and an error.
+///     let restart = Action::Restart { name: "shop-web".to_owned() };
+///     let request = TaskRequest {
+///         host_id: "vm1".into(), payload: restart, priority: Some(9), timeout_seconds: None, max_retries: None,
+///     };
+///     let created = control.create_task(request, None).await?;
+///     assert_eq!(control.cancel_task(&created.task.id, "alice").await?.task.status, TaskStatus::Cancelled);
+///     let error: ControlError = control.stack("nothing").await.unwrap_err();
+///     assert_eq!(error.to_string(), "no stack `nothing`");
+///     Ok::<(), ControlError>(())
+/// })?;
+/// # Ok::<(), ControlError>(())
+/// ```
 #[derive(Debug)]
 pub struct Control {
     store: Arc<dyn TaskStore>,

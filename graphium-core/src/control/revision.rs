@@ -110,6 +110,25 @@ impl RollbackState {
 }
 
 /// What a rollback takes back.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{DeploymentKind, DeploymentState, RevisionOutcome, RollbackState, TakesBack};
+///
+/// // A deployment that takes back the one before it.
+/// let state: DeploymentState = serde_json::from_value(serde_json::json!({
+///     "@id": "deployment:2", "stackId": "stack:shop", "stackName": "shop", "kind": "rollback", "status": "rolling-back",
+///     "phase": "planned", "progress": 0, "planHash": "", "taskCount": 3, "placements": {},
+///     "startedAt": "2026-01-02T03:04:05Z", "rollbackState": "rolling-back",
+///     "takesBack": {"deploymentId": "deployment:1", "revision": 4, "to": 3, "reason": "`web` is unhealthy"}
+/// }))?;
+/// assert_eq!((state.kind, state.rollback_state), (DeploymentKind::Rollback, Some(RollbackState::RollingBack)));
+/// assert!(RollbackState::RollingBack.is_open() && !RollbackState::Impossible.is_open());
+/// let back: &TakesBack = state.takes_back.as_ref().unwrap();
+/// assert_eq!((back.revision, back.to), (4, Some(3)));
+/// assert_eq!(RevisionOutcome::RolledBack.as_str(), "rolled-back");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TakesBack {

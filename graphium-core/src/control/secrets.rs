@@ -106,6 +106,53 @@ impl SecretView {
 }
 
 /// A secret that is to be kept.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Control, ControlError, Grants, RemovalOfSecret, SecretChange, SecretRecord, SecretView, Settings};
+/// use graphium_core::store::{MemoryStore, TaskStoreExt};
+/// # use graphium_core::secret::{SealError, SecretLabel, SecretSealer};
+/// use graphium_core::{event::NoSink, secret::SecretText, testing::ManualEnvironment};
+/// use std::sync::Arc;
+///
+/// # #[derive(Debug)]
+/// # struct Backwards;
+/// # impl SecretSealer for Backwards {
+/// #     fn key_id(&self) -> Result<Option<String>, SealError> { Ok(Some("none".to_owned())) }
+/// #     fn make_key(&self) -> Result<String, SealError> { Ok("none".to_owned()) }
+/// #     fn seal(&self, _: SecretLabel<'_>, value: &SecretText) -> Result<String, SealError> {
+/// #         Ok(value.reveal().chars().rev().collect())
+/// #     }
+/// #     fn open(&self, _: SecretLabel<'_>, sealed: &str) -> Result<SecretText, SealError> {
+/// #         Ok(SecretText::new(sealed.chars().rev().collect::<String>()))
+/// #     }
+/// #     fn place(&self) -> String { "here".to_owned() }
+/// # }
+/// # let sealer = Arc::new(Backwards);
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store.clone(), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+///     control.seal_secrets_with(sealer);
+///     let change = SecretChange {
+///         name: "db-password".to_owned(),
+///         value: SecretText::new("hunter2"),
+///         stacks: Some(Grants::of(["shop".to_owned()])),
+///         by: Some("alice".to_owned()),
+///     };
+///     let set: SecretView = control.set_secret(change).await?;
+///     assert_eq!((set.version, set.stacks.stacks()), (1, &["shop".to_owned()][..]));
+///
+///     // The store has what the sealer made of it, and nothing shows that.
+///     let record: SecretRecord = store.document("db-password").await?.unwrap().value;
+///     assert_ne!(record.sealed, "hunter2");
+///     assert!(!format!("{record:?}").contains(&record.sealed));
+///     control.remove_secret("db-password", RemovalOfSecret::IfUnused).await?;
+///     assert!(control.secret_list().await?.is_empty());
+///     Ok::<(), ControlError>(())
+/// })?;
+/// # Ok::<(), ControlError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecretChange {
     /// The name by which containers ask for it.

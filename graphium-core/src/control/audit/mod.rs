@@ -21,6 +21,40 @@ use std::{net::IpAddr, sync::Arc};
 /// One thing that somebody did, or was refused.
 ///
 /// It holds nothing of what was sent: no body, no query, no token.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{AuditActor, AuditEntry, AuditObject, Control, ControlError, Settings};
+/// use graphium_core::{environment::Environment, event::NoSink, store::MemoryStore, testing::ManualEnvironment};
+/// use std::sync::Arc;
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
+///     let entry = AuditEntry {
+///         seq: 0,
+///         timestamp: world.now(),
+///         who: AuditActor::anonymous(),
+///         from: Some([192, 0, 2, 7].into()),
+///         operation: "removeStack".to_owned(),
+///         method: "DELETE".to_owned(),
+///         on: Some(AuditObject::new("stack", "shop")),
+///         program: None,
+///         status: 401,
+///         code: Some("unauthorized".to_owned()),
+///         deployment: None,
+///         times: 1,
+///     };
+///     control.record_audit(entry).await?;
+///     // The number is given here, and there are no gaps.
+///     let entries = control.audit(0, 10).await?;
+///     assert_eq!((entries[0].seq, control.last_audit().await?), (1, 1));
+///     assert!(entries[0].who.is_anonymous());
+///     Ok::<(), ControlError>(())
+/// })?;
+/// # Ok::<(), ControlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {

@@ -16,6 +16,15 @@ const PAUSES: [SignedDuration; 5] = [
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The repairs of one container that count still.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::Repairs;
+///
+/// let repairs: Repairs = serde_json::from_str(r#"{"begun": ["2026-01-02T03:04:05Z"]}"#)?;
+/// assert_ne!(repairs, Repairs::default(), "one of them counts");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repairs {

@@ -49,6 +49,16 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What a [move](DeploymentKind::Move) is for.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::Leaving;
+///
+/// let leaving: Leaving = serde_json::from_str(r#"{"hosts": ["vm1"], "attempt": 2}"#)?;
+/// assert!(!leaving.lost, "the host drains; it is not gone");
+/// assert!(leaving.tried.is_empty());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leaving {

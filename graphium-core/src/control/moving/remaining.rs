@@ -11,6 +11,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A host, and what is still to leave it.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Drain, Remaining, RemainingState, Tried};
+/// use graphium_core::inventory::HostStatus;
+///
+/// let drain: Drain = serde_json::from_value(serde_json::json!({
+///     "@id": "vm1", "name": "vm1", "status": "draining",
+///     "remaining": [{
+///         "stack": "shop", "container": "db", "state": "waiting", "why": "it fits on no other host",
+///         "tried": [{"container": "db", "hostId": "vm2", "attempt": 1, "error": "the disk is full"}]
+///     }]
+/// }))?;
+/// assert_eq!(drain.host.status, HostStatus::Draining);
+/// let remaining: &Remaining = &drain.remaining[0];
+/// assert_eq!((remaining.state, remaining.state.as_str()), (RemainingState::Waiting, "waiting"));
+/// let tried: &Tried = &remaining.tried[0];
+/// assert_eq!((tried.host_id.as_str(), tried.attempt), ("vm2", 1));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Drain {

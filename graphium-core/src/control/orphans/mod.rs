@@ -19,6 +19,20 @@ use std::{
 };
 
 /// What bears our labels, and what nothing that lives here wants where it is.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Orphan, OrphanKind, OrphanReason};
+///
+/// let orphan: Orphan = serde_json::from_value(serde_json::json!({
+///     "@id": "vm1/shop_data", "hostId": "vm1", "stackId": "stack:shop",
+///     "kind": "volume", "volumeName": "shop_data", "reason": {"code": "moved", "to": "vm2"}
+/// }))?;
+/// assert_eq!(orphan.what, OrphanKind::Volume { volume_name: "shop_data".to_owned() });
+/// assert_eq!(orphan.reason, OrphanReason::Moved { to: "vm2".into() });
+/// assert_eq!(format!("{}: {}", orphan.what, orphan.reason), "volume `shop_data`: its stack has it on host `vm2`");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphan {

@@ -12,6 +12,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A host that is away, or was, and what a stack has there.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Away, RemainingState};
+///
+/// let away: Away = serde_json::from_value(serde_json::json!({
+///     "hostId": "vm1", "since": "2026-01-02T03:00:00Z", "at": "2026-01-02T03:10:00Z",
+///     "remaining": [{"stack": "shop", "container": "web", "state": "moving", "why": "to `vm2`"}]
+/// }))?;
+/// assert!(away.at > away.since);
+/// assert_eq!(away.remaining[0].state, RemainingState::Moving);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Away {

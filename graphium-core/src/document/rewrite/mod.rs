@@ -23,6 +23,17 @@ use rewriter::Rewriter;
 use trial::Comparison;
 
 /// A document in the native form.
+///
+/// # Example
+/// ```
+/// use graphium_core::document::{Formatted, Profile, format};
+///
+/// let older = r#"{"@type": "SoftwareApplication", "name": "shop",
+///   "hasPart": [{"@type": "SoftwareApplication", "name": "web", "image": "nginx:alpine"}]}"#;
+/// let formatted: Formatted = format(older).unwrap();
+/// assert_eq!(formatted.profile, Profile::Legacy);
+/// assert_eq!(format(&formatted.text).unwrap().text, formatted.text, "formatting it again changes nothing");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formatted {
     /// The whole text, its last line ended.
