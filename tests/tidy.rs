@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod doc_examples;
+
 use std::{
     fs,
     path::{Path, PathBuf},

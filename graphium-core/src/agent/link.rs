@@ -19,6 +19,59 @@ const MOST_MARGIN: Duration = Duration::from_secs(8);
 /// The agent's way to the control plane: a call within one program, or HTTP.
 ///
 /// Every call may be repeated after an error: sessions by their nonce, claims by their id, reports by their lease.
+///
+/// # Example
+/// What an agent says to the control plane, call by call.
+/// ```
+/// use graphium_core::agent::*;
+/// use graphium_core::control::{Control, Settings, TaskRequest};
+/// use graphium_core::{action::Action, event::NoSink, store::{MemoryStore, SessionRequest}, task::{Outcome, TaskResult}};
+/// use graphium_core::testing::ManualEnvironment;
+/// use std::{sync::Arc, time::Duration};
+/// # use serde_json::json;
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// world.run(async {
+///     let store = Arc::new(MemoryStore::new());
+///     let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await.unwrap();
+///     let link: &dyn AgentLink = &*control;
+///     let hello = SessionRequest { host: "vm1".into(), nonce: "first".to_owned(), seen_epoch: 0 };
+///     let grant: SessionGrant = link.open_session(&hello).await?;
+///     assert_eq!(grant.lease_seconds, 30);
+///
+///     // How its host stands.
+///     let report: HostReport = serde_json::from_value(json!({
+///         "host": "vm1", "epoch": grant.session.epoch, "agentVersion": "1", "containers": [],
+///         "usage": {"cpu": 0.25, "memory": 1073741824}
+///     })).unwrap();
+///     assert_eq!(report.usage, Some(Usage { cpu: 0.25, memory: 1 << 30 }));
+///     link.observe(&report).await?;
+///
+///     let stop = Action::Stop { name: "shop-web".to_owned() };
+///     let request = TaskRequest {
+///         host_id: "vm1".into(), payload: stop, priority: None, timeout_seconds: None, max_retries: None,
+///     };
+///     control.create_task(request, None).await.unwrap();
+///     let call = ClaimCall {
+///         host: "vm1".into(), epoch: grant.session.epoch, claim: "claim".into(), max: 1, wait: Duration::from_secs(1),
+///     };
+///     let task = link.claim(&call).await?.remove(0);
+///     let lease = task.lease.unwrap();
+///
+///     // It renews the lease while it works, and reports the end once.
+///     let leases = vec![Renewal { lease: lease.clone(), progress: None }];
+///     let held: Vec<Held> = link.renew(&RenewCall { host: "vm1".into(), epoch: grant.session.epoch, leases }).await?;
+///     assert_eq!((held[0].attempt, &held[0].cancel), (1, &None));
+///     link.report(&lease, &Outcome::Completed(TaskResult::default())).await?;
+///
+///     // A newer agent of the host ends this one.
+///     link.open_session(&SessionRequest { nonce: "second".to_owned(), ..hello }).await?;
+///     let lost: LinkError = link.claim(&ClaimCall { claim: "next".into(), ..call }).await.unwrap_err();
+///     assert!(matches!(lost, LinkError::SessionLost(_)), "{lost}");
+///     Ok::<(), LinkError>(())
+/// })?;
+/// # Ok::<(), LinkError>(())
+/// ```
 #[async_trait]
 pub trait AgentLink: Send + Sync + fmt::Debug {
     /// Introduces the agent and ends older sessions of its host.

@@ -59,6 +59,20 @@ impl Phase {
 }
 
 /// News of an attempt.
+///
+/// # Example
+/// ```
+/// use graphium_core::agent::{Key, Phase, Step};
+///
+/// let step = Step { bytes: Some((10, 40)), ..Step::plain(Phase::Pulling) };
+/// let progress = step.progress();
+/// assert_eq!((progress.phase.as_str(), progress.bytes, progress.total_bytes), ("pulling", Some(10), Some(40)));
+/// assert!(Phase::Pulling.is_work() && !Phase::Waiting.is_work());
+///
+/// // An attempt is known by its task and its number.
+/// let first = Key { task: "task:1".into(), attempt: 1 };
+/// assert!(first < Key { attempt: 2, ..first.clone() });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What it does.

@@ -78,6 +78,24 @@ pub fn simulate(seed: u64, setup: &Setup) -> Result<Report, Box<Failure>> {
 }
 
 /// Runs one seed and writes everything down.
+///
+/// # Example
+/// The simulation finds what is wrong: with a bug that is put in on purpose, some seed breaks a promise.
+/// ```
+/// use graphium_core::sim::{Breach, Bug, Failure, Faults, Promise, Recording, Report, Setup, record, simulate};
+/// use std::time::Duration;
+///
+/// let calm = Setup { faults: Faults::none(), storm: Duration::from_secs(10), ..Setup::default() };
+/// let recording: Recording = record(1, &calm);
+/// let report: Report = recording.verdict.unwrap();
+/// assert!(report.tasks > 0 && recording.trace.contains("deploy"));
+///
+/// let broken = Setup { bug: Some(Bug::EventSkipped), ..calm };
+/// let failure: Box<Failure> = (1..20).find_map(|seed| simulate(seed, &broken).err()).unwrap();
+/// let breach: &Breach = &failure.breach;
+/// assert_eq!(breach.promise, Promise::EventsGapless);
+/// assert!(failure.to_string().contains(&failure.seed.to_string()));
+/// ```
 pub fn record(seed: u64, setup: &Setup) -> Recording {
     run(seed, setup, Trace::kept(), true)
 }

@@ -2,6 +2,30 @@
 //!
 //! No call is made here and no clock is read. The [driver](super::Agent) performs the commands and
 //! brings back what came of them.
+//!
+//! # Example
+//! ```
+//! use graphium_core::agent::{LinkError, SessionGrant, engine::*};
+//! use graphium_core::store::Session;
+//! use std::time::Duration;
+//!
+//! let now = Duration::from_secs(1000);
+//! let rules = Rules { host: "vm1".into(), nonce: "nonce".to_owned(), seen_epoch: 2, concurrency: 4 };
+//! let mut engine = Engine::new(rules, Vec::new());
+//! let commands = engine.step(now, Input::Tick);
+//! assert!(matches!(&commands[..], [Command::OpenSession(request)] if request.seen_epoch == 2));
+//!
+//! let session = Session { host: "vm1".into(), epoch: 3, nonce: "nonce".to_owned() };
+//! let grant = SessionGrant { session, lease_seconds: 30, server_version: "1".to_owned(), contact_ms: None };
+//! let commands = engine.step(now, Input::SessionOpened(grant));
+//! assert!(commands.iter().any(|command| matches!(command, Command::Claim(claim) if claim.max >= 4)));
+//! assert_eq!(engine.epoch(), Some(3));
+//!
+//! // Another agent serves the host: there is nothing to do here any more.
+//! let lost = LinkError::SessionLost("session 4 is newer".to_owned());
+//! let commands = engine.step(now, Input::LinkFailed(Call::Claim, lost));
+//! assert!(commands.iter().any(|command| matches!(command, Command::Quit(Quit::Superseded(_)))), "{commands:?}");
+//! ```
 
 mod hands;
 mod outbox;

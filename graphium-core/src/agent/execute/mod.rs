@@ -100,6 +100,39 @@ impl fmt::Debug for Workplace {
 /// whoever called to hold against it.
 /// No value of a secret is in what is told, nor in what comes of it.
 /// *Cancellation*: dropping the future is how an attempt is stopped; what it did is found by the next.
+///
+/// # Example
+/// ```
+/// use graphium_core::agent::{HealthMonitor, Hold, HostFacts, Keeper, Phase, SecretMemory, Secrets, Step, Workplace, execute};
+/// use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
+/// use graphium_core::{action::Action, admission::Admission, stack::PullPolicy, task::{Outcome, Task}};
+/// use jiff::Timestamp;
+/// use std::{sync::{Arc, Mutex}, time::Duration};
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// let engine = FakeRuntime::with_environment(world.clone());
+/// engine.put_image("nginx:alpine", Program::runs());
+/// let secrets: Secrets = Arc::new(|_name| None);
+/// let place = Workplace {
+///     runtime: Arc::new(engine),
+///     environment: world.clone(),
+///     facts: HostFacts { name: "vm1".into(), address: None },
+///     secrets,
+///     link: None,
+///     known: Arc::new(SecretMemory::default()),
+///     admission: Arc::new(Admission::default()),
+///     settle: Duration::from_secs(1),
+///     health: Arc::new(HealthMonitor::default()),
+///     hold: Hold::default(),
+///     keeper: Arc::new(Keeper::default()),
+/// };
+/// let pull = Action::Pull { image: "nginx:alpine".to_owned(), platform: None, policy: PullPolicy::Always };
+/// let task = Task::new("task:1".into(), "vm1".into(), pull, Timestamp::UNIX_EPOCH);
+/// let steps: Mutex<Vec<Step>> = Mutex::default();
+/// let outcome = world.run(execute(&task, &place, &|step| steps.lock().unwrap().push(step)));
+/// assert!(matches!(&outcome, Outcome::Completed(result) if result.success), "{outcome:?}");
+/// assert_eq!(steps.lock().unwrap()[0].phase, Phase::Pulling);
+/// ```
 pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome {
     // An engine may repeat what it was given.
     let tell = |step: Step| tell(Step { message: place.known.redact(&step.message), ..step });

@@ -46,6 +46,30 @@ impl Memory {
 }
 
 /// Keeps an agent's [`Memory`].
+///
+/// # Example
+/// ```
+/// use graphium_core::agent::{FileJournal, Journal, JournalError, Keeper, Memory};
+///
+/// let directory = std::env::temp_dir().join(format!("graphium-journal-{}", std::process::id()));
+/// let mut journal: Box<dyn Journal> = Box::new(FileJournal::open(&directory)?);
+/// assert_eq!(journal.load()?, Memory::default(), "the first time");
+/// journal.save(&Memory { epoch: 7, ..Memory::default() })?;
+///
+/// // Two programs cannot have it at the same time.
+/// let taken: JournalError = FileJournal::open(&directory).unwrap_err();
+/// assert!(matches!(taken, JournalError::InUse { .. }), "{taken}");
+/// drop(journal);
+///
+/// // The agent's own keeper of it.
+/// let keeper = Keeper::new(Box::new(FileJournal::open(&directory)?));
+/// assert_eq!(keeper.load()?.epoch, 7);
+/// keeper.change(|memory| memory.epoch += 1)?;
+/// assert_eq!(keeper.memory().epoch, 8);
+/// # drop(keeper);
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// # Ok::<(), JournalError>(())
+/// ```
 pub trait Journal: Send + Sync + fmt::Debug {
     /// What was saved last; nothing, the first time.
     ///

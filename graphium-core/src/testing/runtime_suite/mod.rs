@@ -10,6 +10,66 @@
 //!
 //! A case makes things named `graphium-suite-<number>-…`, and takes them away before and after. Cases may run at the
 //! same time, on one engine or on several.
+//!
+//! # Example
+//! ```
+//! use futures::{executor::block_on, future::LocalBoxFuture};
+//! use graphium_core::{runtime::ContainerRuntime, testing::{FakeRuntime, Program}};
+//! use graphium_core::testing::runtime_suite::{Chore, FILE, LISTENS_AT, RuntimeHarness, Thing, Workload, names, run, run_unreachable};
+//! use std::sync::Arc;
+//!
+//! struct Own(FakeRuntime);
+//!
+//! impl RuntimeHarness for Own {
+//!     fn runtime(&self) -> Arc<dyn ContainerRuntime> {
+//!         Arc::new(self.0.clone())
+//!     }
+//!     fn unreachable(&self) -> Option<Arc<dyn ContainerRuntime>> {
+//!         let engine = FakeRuntime::new();
+//!         engine.disconnect();
+//!         Some(Arc::new(engine))
+//!     }
+//!     fn workload(&self, workload: Workload) -> (String, Vec<String>) {
+//!         let program = match workload {
+//!             Workload::Runs => Program::runs(),
+//!             Workload::Speaks => Program::exits(3).saying(["one", "two", "three"]),
+//!             Workload::Murmurs => Program::runs().saying(["out"]).complaining(["err"]),
+//!             Workload::Listens => Program::runs().listening(LISTENS_AT),
+//!         };
+//!         let image = format!("{workload:?}").to_lowercase();
+//!         self.0.put_image(&image, program);
+//!         (image, Vec::new())
+//!     }
+//!     fn command(&self, chore: Chore) -> Vec<String> {
+//!         let words = match chore {
+//!             Chore::Echoes => vec!["cat"],
+//!             Chore::Speaks => vec!["say", "out", "err", "3"],
+//!             Chore::Measures => vec!["size"],
+//!             Chore::Waits => vec!["wait"],
+//!             Chore::Shows => vec!["show", FILE],
+//!         };
+//!         words.into_iter().map(str::to_owned).collect()
+//!     }
+//!     fn absent_image(&self) -> String {
+//!         "absent".to_owned()
+//!     }
+//!     fn make_foreign(&self, thing: Thing, name: &str) {
+//!         self.0.make_foreign(thing, name);
+//!     }
+//!     fn remove_foreign(&self, thing: Thing, name: &str) {
+//!         self.0.remove_foreign(thing, name);
+//!     }
+//!     fn block_on(&self, case: LocalBoxFuture<'_, ()>) {
+//!         block_on(case);
+//!     }
+//! }
+//!
+//! // A program that is no test runs the cases by their names; one that does not hold panics.
+//! let cases: Vec<&str> = names().collect();
+//! assert!(cases.len() > 30);
+//! run(cases[0], &Own(FakeRuntime::new()));
+//! run_unreachable(&Own(FakeRuntime::new()));
+//! ```
 
 mod adoptions;
 mod bench;

@@ -138,6 +138,33 @@ impl Sabotage {
 }
 
 /// A store that is right in everything but one.
+///
+/// # Example
+/// A suite that finds nothing in a store which is broken on purpose would be worth nothing.
+/// ```
+/// use async_trait::async_trait;
+/// use graphium_core::store::{MemoryStore, TaskStore};
+/// use graphium_core::testing::store_suite::{Case, Harness, Sabotage, Saboteur, Stop, run_as_test};
+/// use std::sync::Arc;
+///
+/// struct Broken(Option<Sabotage>);
+///
+/// #[async_trait(?Send)]
+/// impl Harness for Broken {
+///     async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+///         let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
+///         Ok(match self.0 {
+///             Some(sabotage) => Arc::new(Saboteur::new(store, sabotage)),
+///             None => store,
+///         })
+///     }
+/// }
+///
+/// let case: &Case = Case::named("nothing_is_granted_twice")?;
+/// assert!(matches!(case.run(&Broken(Some(Sabotage::GrantsTwice))), Err(Stop::Broken(_))));
+/// assert_eq!(run_as_test(&Broken(None), case.name), Ok(()));
+/// # Ok::<(), Stop>(())
+/// ```
 #[derive(Debug)]
 pub struct Saboteur {
     inner: Arc<dyn TaskStore>,
