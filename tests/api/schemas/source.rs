@@ -189,7 +189,7 @@ pub(super) fn serde(attributes: &[Attribute]) -> Serde {
     told
 }
 
-/// The comment of an item as prose: without links into the code.
+/// The comment of an item as prose: without links into the code, and without examples, which are of Rust.
 pub(super) fn docs(attributes: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
@@ -199,6 +199,7 @@ pub(super) fn docs(attributes: &[Attribute]) -> String {
             lines.push(text.value().trim().to_owned());
         }
     }
+    lines.truncate(lines.iter().position(|line| line == "# Example").unwrap_or(lines.len()));
     prose(&lines.join(" "))
 }
 
