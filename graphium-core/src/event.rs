@@ -96,6 +96,36 @@ pub enum EventType {
 ///
 /// * **Never blocks**: a sink that cannot keep up drops its slow readers, who resume from the store by number.
 /// * **Ordering**: numbers rise; a number may come twice after a restart, and a reader ignores those that it has.
+///
+/// # Example
+/// ```
+/// use graphium_core::event::{Event, EventSink};
+/// use std::sync::Mutex;
+///
+/// /// Keeps the newest hundred. A reader who has missed some asks the store by number.
+/// #[derive(Debug, Default)]
+/// struct Window(Mutex<Vec<Event>>);
+///
+/// impl EventSink for Window {
+///     fn publish(&self, events: &[Event]) {
+///         let mut kept = self.0.lock().unwrap();
+///         kept.extend_from_slice(events);
+///         let surplus = kept.len().saturating_sub(100);
+///         kept.drain(..surplus);
+///     }
+/// }
+///
+/// let window = Window::default();
+/// let event: Event = serde_json::from_str(
+///     r#"{"seq": 1, "type": "host_added", "timestamp": "2026-01-02T03:04:05Z", "data": {"@id": "vm1"}}"#,
+/// )?;
+/// for seq in 1..=250 {
+///     window.publish(&[Event { seq, ..event.clone() }]);
+/// }
+/// let kept = window.0.into_inner().unwrap();
+/// assert_eq!((kept.len(), kept[0].seq), (100, 151));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub trait EventSink: Send + Sync + fmt::Debug {
     /// Takes some events, in order.
     fn publish(&self, events: &[Event]);

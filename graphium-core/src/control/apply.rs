@@ -49,6 +49,34 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Outdated`] when something that it rests on has changed; those of [`deploy`](Self::deploy).
+    ///
+    /// # Example
+    /// ```
+    /// # use graphium_core::control::{Control, ControlError, DeployOptions, Settings};
+    /// # use graphium_core::inventory::Host;
+    /// # use graphium_core::plan::{SavedPlan, fixtures::{container, stack}};
+    /// # use graphium_core::{event::NoSink, stack::Container, store::MemoryStore, testing::ManualEnvironment};
+    /// # use std::sync::Arc;
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # world.run(async {
+    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// # control.register_host(Host::named("vm1".into())).await?;
+    /// # let shop = stack("shop", vec![Container { host: Some("vm1".into()), ..container("web") }]);
+    /// let saved = control.save(shop, &DeployOptions::default()).await?;
+    /// // Into a file, to be looked at, and back.
+    /// let text = saved.to_text();
+    /// let saved = SavedPlan::read(text.as_bytes()).unwrap();
+    ///
+    /// let started = control.apply(saved.clone(), DeployOptions::default()).await?;
+    /// assert_eq!(started.stack_id, "stack:shop");
+    ///
+    /// // Where something that it rests on is not so any more, nothing is done.
+    /// let outdated = control.apply(saved, DeployOptions::default()).await.unwrap_err();
+    /// assert!(outdated.to_string().contains("was not there and is at revision 1 now"), "{outdated}");
+    /// # Ok::<(), ControlError>(())
+    /// # })?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn apply(&self, saved: SavedPlan, options: DeployOptions) -> Result<Started, ControlError> {
         self.alone(|| self.apply_alone(saved.clone(), options.clone()).boxed()).await
     }

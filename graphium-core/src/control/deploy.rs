@@ -40,6 +40,55 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Invalid`] with every reason why it cannot be; [`ControlError::Conflict`] while the stack is being removed.
+    ///
+    /// # Example
+    /// ```
+    /// # use futures::future::{Either, join, pending, select};
+    /// # use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
+    /// # use graphium_core::control::*;
+    /// # use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
+    /// # use graphium_core::{environment::Environment, event::NoSink, stack::Container, store::MemoryStore};
+    /// # use graphium_core::plan::fixtures::{container, stack};
+    /// # use std::{pin::pin, sync::Arc, time::Duration};
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # let engine = FakeRuntime::with_environment(world.clone());
+    /// # ["nginx:alpine", "nginx:1.26", "nginx:1.27"].iter().for_each(|image| engine.put_image(image, Program::runs()));
+    /// # let opened = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default());
+    /// # let control = world.run(opened)?;
+    /// # let settings = AgentSettings::new("vm1".into(), 4);
+    /// # let journal = Box::new(MemoryJournal::default());
+    /// # let agent = Agent::new(control.clone(), Arc::new(engine.clone()), world.clone(), journal, settings);
+    /// # let settled = async |status| {
+    /// #     while control.status("shop").await?.overall_status != status {
+    /// #         world.sleep(Duration::from_secs(1)).await;
+    /// #     }
+    /// #     Ok::<(), ControlError>(())
+    /// # };
+    /// # let script = async {
+    /// # while control.hosts().await?.is_empty() {
+    /// #     world.sleep(Duration::from_secs(1)).await;
+    /// # }
+    /// let started = control.deploy(stack("shop", vec![container("web")]), DeployOptions::default()).await?;
+    /// // It is taken on, not done: what becomes of it is asked for.
+    /// assert_eq!(started.status, StackStatus::Deploying);
+    /// settled(StackStatus::Running).await?;
+    /// assert!(control.status("shop").await?.tasks.iter().all(|task| task.task.status.is_terminal()));
+    ///
+    /// // The same once more is nothing to do; what is wrong is refused whole.
+    /// let again = control.deploy(stack("shop", vec![container("web")]), DeployOptions::default()).await?;
+    /// assert_eq!(again.task_count, 0);
+    /// let twice = stack("shop", vec![container("web"), container("web")]);
+    /// let refused = control.deploy(twice, DeployOptions::default()).await.unwrap_err();
+    /// assert!(matches!(refused, ControlError::Invalid(_)), "{refused}");
+    /// # Ok::<(), ControlError>(())
+    /// # };
+    /// # let others = join(agent.run(pending()), control.clone().run());
+    /// # match world.run(select(pin!(script), pin!(others))) {
+    /// #     Either::Left((outcome, _)) => outcome,
+    /// #     Either::Right(_) => unreachable!("agents and monitors go on"),
+    /// # }?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn deploy(&self, stack: Stack, options: DeployOptions) -> Result<Started, ControlError> {
         self.deploy_for(stack, options, Aim::Deploy).await
     }

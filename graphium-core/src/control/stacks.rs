@@ -72,6 +72,48 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NotFound`]; [`ControlError::Conflict`] while the stack is being removed, or for another kind.
+    ///
+    /// # Example
+    /// ```
+    /// # use futures::future::{Either, join, pending, select};
+    /// # use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
+    /// # use graphium_core::control::*;
+    /// # use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
+    /// # use graphium_core::{environment::Environment, event::NoSink, stack::Container, store::MemoryStore};
+    /// # use graphium_core::plan::fixtures::{container, stack};
+    /// # use std::{pin::pin, sync::Arc, time::Duration};
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # let engine = FakeRuntime::with_environment(world.clone());
+    /// # ["nginx:alpine", "nginx:1.26", "nginx:1.27"].iter().for_each(|image| engine.put_image(image, Program::runs()));
+    /// # let opened = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default());
+    /// # let control = world.run(opened)?;
+    /// # let settings = AgentSettings::new("vm1".into(), 4);
+    /// # let journal = Box::new(MemoryJournal::default());
+    /// # let agent = Agent::new(control.clone(), Arc::new(engine.clone()), world.clone(), journal, settings);
+    /// # let settled = async |status| {
+    /// #     while control.status("shop").await?.overall_status != status {
+    /// #         world.sleep(Duration::from_secs(1)).await;
+    /// #     }
+    /// #     Ok::<(), ControlError>(())
+    /// # };
+    /// # let script = async {
+    /// # while control.hosts().await?.is_empty() {
+    /// #     world.sleep(Duration::from_secs(1)).await;
+    /// # }
+    /// control.deploy(stack("shop", vec![container("web")]), DeployOptions::default()).await?;
+    /// settled(StackStatus::Running).await?;
+    /// control.act_on_stack("shop", DeploymentKind::Stop, None).await?;
+    /// settled(StackStatus::Stopped).await?;
+    /// assert_eq!(engine.container("shop-web").unwrap().status().as_str(), "exited");
+    /// # Ok::<(), ControlError>(())
+    /// # };
+    /// # let others = join(agent.run(pending()), control.clone().run());
+    /// # match world.run(select(pin!(script), pin!(others))) {
+    /// #     Either::Left((outcome, _)) => outcome,
+    /// #     Either::Right(_) => unreachable!("agents and monitors go on"),
+    /// # }?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn act_on_stack(
         &self,
         stack: &str,
@@ -157,6 +199,55 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NoRevision`] when there is none; those of [`deploy`](Self::deploy).
+    ///
+    /// # Example
+    /// ```
+    /// # use futures::future::{Either, join, pending, select};
+    /// # use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
+    /// # use graphium_core::control::*;
+    /// # use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
+    /// # use graphium_core::{environment::Environment, event::NoSink, stack::Container, store::MemoryStore};
+    /// # use graphium_core::plan::fixtures::{container, stack};
+    /// # use std::{pin::pin, sync::Arc, time::Duration};
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # let engine = FakeRuntime::with_environment(world.clone());
+    /// # ["nginx:alpine", "nginx:1.26", "nginx:1.27"].iter().for_each(|image| engine.put_image(image, Program::runs()));
+    /// # let opened = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default());
+    /// # let control = world.run(opened)?;
+    /// # let settings = AgentSettings::new("vm1".into(), 4);
+    /// # let journal = Box::new(MemoryJournal::default());
+    /// # let agent = Agent::new(control.clone(), Arc::new(engine.clone()), world.clone(), journal, settings);
+    /// # let settled = async |status| {
+    /// #     while control.status("shop").await?.overall_status != status {
+    /// #         world.sleep(Duration::from_secs(1)).await;
+    /// #     }
+    /// #     Ok::<(), ControlError>(())
+    /// # };
+    /// # let script = async {
+    /// # while control.hosts().await?.is_empty() {
+    /// #     world.sleep(Duration::from_secs(1)).await;
+    /// # }
+    /// # let shop = |image: &str| stack("shop", vec![Container { image: image.to_owned(), ..container("web") }]);
+    /// for image in ["nginx:1.26", "nginx:1.27"] {
+    ///     control.deploy(shop(image), DeployOptions::default()).await?;
+    ///     settled(StackStatus::Running).await?;
+    /// }
+    /// assert_eq!(engine.container("shop-web").unwrap().observed.image, "nginx:1.27");
+    ///
+    /// control.rollback("shop", None, Some("alice".to_owned())).await?;
+    /// settled(StackStatus::Running).await?;
+    /// assert_eq!(engine.container("shop-web").unwrap().observed.image, "nginx:1.26");
+    /// let newest = control.history("shop", None, 1).await?.remove(0);
+    /// assert_eq!((newest.revision, newest.restores), (3, Some(1)));
+    /// # Ok::<(), ControlError>(())
+    /// # };
+    /// # let others = join(agent.run(pending()), control.clone().run());
+    /// # match world.run(select(pin!(script), pin!(others))) {
+    /// #     Either::Left((outcome, _)) => outcome,
+    /// #     Either::Right(_) => unreachable!("agents and monitors go on"),
+    /// # }?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn rollback(&self, stack: &str, to: Option<u64>, by: Option<String>) -> Result<Started, ControlError> {
         let record = self.find_stack(stack).await?.value;
         let mut revisions = self.revisions_of(&record.id).await?;

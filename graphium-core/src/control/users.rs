@@ -39,6 +39,28 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NotFound`]; [`ControlError::Conflict`] where nobody would be left who can log in as an administrator.
+    ///
+    /// # Example
+    /// ```
+    /// # use graphium_core::control::{Control, ControlError, Role, Settings, UserRecord};
+    /// # use graphium_core::{environment::Environment, event::NoSink, store::MemoryStore, testing::ManualEnvironment};
+    /// # use std::sync::Arc;
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # world.run(async {
+    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// let alice = UserRecord { password: Some("…".to_owned()), ..UserRecord::new("alice", Role::Admin, world.now()) };
+    /// control.add_user(alice).await?;
+    /// control.add_user(UserRecord::new("bob", Role::Viewer, world.now())).await?;
+    ///
+    /// let bob = control.change_user("bob", None, |user| UserRecord { role: Role::Operator, ..user }).await?;
+    /// assert_eq!(bob.role, Role::Operator);
+    /// // Somebody must stay who can let others in.
+    /// let refused = control.change_user("alice", None, |user| UserRecord { role: Role::Viewer, ..user }).await.unwrap_err();
+    /// assert!(refused.to_string().starts_with("`alice` is the last administrator"), "{refused}");
+    /// # Ok::<(), ControlError>(())
+    /// # })?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn change_user(
         &self,
         name: &str,

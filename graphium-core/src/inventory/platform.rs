@@ -9,6 +9,14 @@ pub(super) fn runs(own: &str, wanted: &str) -> bool {
 
 /// Whether an image of the platform `image` is what is asked for by `wanted`: what `wanted` leaves open may be anything, and so may a
 /// variant that the image does not tell.
+///
+/// # Example
+/// ```
+/// use graphium_core::inventory::platform_suits;
+///
+/// assert!(platform_suits("linux/amd64", "linux/amd64"));
+/// assert!(!platform_suits("linux/amd64", "linux/arm64"));
+/// ```
 pub fn suits(image: &str, wanted: &str) -> bool {
     let (image, wanted) = (Platform::of(image), Platform::of(wanted));
     let variants = image.variant.is_empty() || wanted.variant.is_empty() || image.variant == wanted.variant;

@@ -23,6 +23,17 @@ const WHOLE: &[&str] = &["hosts", "items", "containers", "next"];
 ///
 /// Everything that is wrong with it: what is no JSON, an unknown key, a value that its key does not take, a host twice. The
 /// place is the diagnostics' `pointer`; of what is no JSON also line and column.
+///
+/// # Example
+/// ```
+/// use graphium_core::inventory::read;
+///
+/// let inventory = read(br#"[{"@id": "vm1", "cpu": 4}, {"@id": "vm2", "cpu": 8}]"#).unwrap();
+/// assert_eq!(inventory.hosts[1].cpu, 8.0);
+///
+/// let mistakes = read(br#"[{"@id": "vm1", "cpus": 4}]"#).unwrap_err();
+/// assert_eq!(mistakes[0].to_string(), "unknown key `cpus` in a host [unknown-key]; it is called `cpu` here");
+/// ```
 pub fn read(text: &[u8]) -> Result<Inventory, Vec<Diagnostic>> {
     let value = serde_json::from_slice(text).map_err(|error| vec![no_json(&error)])?;
     let mut mistakes = Mistakes::default();

@@ -31,6 +31,16 @@ pub struct LogRequest {
 }
 
 /// From when on something is asked for. How long ago a moment is, the clock of the container's own host says.
+///
+/// # Example
+/// ```
+/// use graphium_core::log::Since;
+/// use std::time::Duration;
+///
+/// assert_eq!("90s".parse::<Since>().unwrap(), Since::Ago(Duration::from_secs(90)));
+/// let at: Since = "2026-01-02T03:04:05Z".parse().unwrap();
+/// assert_eq!(at.to_string(), "2026-01-02T03:04:05Z");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Since {

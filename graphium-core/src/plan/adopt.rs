@@ -39,6 +39,16 @@ pub struct Adoptee {
 }
 
 /// The containers of a stack, replicas counted out: the name within the stack, the definition, and the number among replicas.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{adoptable, fixtures::{container, stack}};
+/// use graphium_core::stack::Container;
+///
+/// let web = Container { replicas: Some(2), ..container("web") };
+/// let names: Vec<String> = adoptable(&stack("shop", vec![web])).into_iter().map(|(name, _, _)| name).collect();
+/// assert_eq!(names, ["web-1", "web-2"]);
+/// ```
 pub fn adoptable(stack: &Stack) -> Vec<(String, Arc<Container>, usize)> {
     let each = stack.containers.iter().flat_map(|definition| {
         let names = instances(definition).enumerate();

@@ -10,6 +10,17 @@ use crate::{
 /// said. It has no name, and the names of volumes are those on the engine.
 ///
 /// A container that is compared with it differs in nothing, but for what [no definition can say](Description::beyond).
+///
+/// # Example
+/// ```
+/// use graphium_core::{plan::definition_of, runtime::Description, stack::Container};
+///
+/// // What the image says by itself is not said again.
+/// let usual = Container { user: Some("nginx".to_owned()), ..Container::default() };
+/// let container = Container { image: "nginx:1.27".to_owned(), tty: true, ..usual.clone() };
+/// let definition = definition_of(&Description { container, usual, ..Description::default() });
+/// assert_eq!((definition.image.as_str(), definition.tty, definition.user), ("nginx:1.27", true, None));
+/// ```
 pub fn definition_of(seen: &Description) -> Container {
     let usual = &seen.usual;
     let mut it = in_one_form(seen.container.clone(), &Told::default(), usual);

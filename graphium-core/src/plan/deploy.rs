@@ -51,6 +51,29 @@ use std::{
 /// # Errors
 ///
 /// Everything that stands against it, at once; each names the container and the host.
+///
+/// # Example
+/// A container that moves: its new place and what is done on both hosts.
+/// ```
+/// use graphium_core::plan::{self, Applied, ChangeKind, Options};
+/// use graphium_core::plan::fixtures::{carried_out, container, hosts, stack};
+/// use graphium_core::stack::Container;
+///
+/// let on = |host: &str| stack("shop", vec![Container { host: Some(host.into()), ..container("web") }]);
+/// let first = plan::plan(&on("vm1"), None, &hosts(2), &Options::default()).unwrap();
+/// let there = carried_out(&first, hosts(2));
+/// let applied = Applied { stack: on("vm1"), placements: first.placements };
+///
+/// let moving = plan::plan(&on("vm2"), Some(&applied), &there, &Options::default()).unwrap();
+/// assert_eq!(moving.changes[0].kind, ChangeKind::Move);
+/// assert_eq!(moving.placements["web"].as_str(), "vm2");
+/// let after = carried_out(&moving, there);
+/// assert_eq!((after.containers.len(), after.containers[0].hosted_on.as_str()), (1, "vm2"));
+///
+/// // A host that nobody knows is refused, and the reason says which.
+/// let refused = plan::plan(&on("vm9"), Some(&applied), &after, &Options::default()).unwrap_err();
+/// assert!(refused[0].is_error() && refused[0].message.contains("vm9"), "{}", refused[0]);
+/// ```
 pub fn plan(
     desired: &Stack,
     applied: Option<&Applied>,

@@ -93,6 +93,15 @@ pub fn deviations(wanted: &ContainerSpec, told: &Told, present: &Description) ->
 }
 
 /// Whether a container must be made anew before these differences are gone: others are set right in place.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{PropertyChange, need_a_new_container};
+///
+/// let change = |path: &str| PropertyChange { path: path.to_owned(), old: Some("a".into()), new: Some("b".into()) };
+/// assert!(need_a_new_container(&[change("image")]));
+/// assert!(!need_a_new_container(&[change("restartPolicy")]), "that is set in place");
+/// ```
 pub fn need_a_new_container(differences: &[PropertyChange]) -> bool {
     differences.iter().any(|difference| !live::is_live(&difference.path))
 }

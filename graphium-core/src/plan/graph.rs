@@ -34,6 +34,15 @@ pub fn waves(plan: &Plan) -> Vec<Vec<&PlannedTask>> {
 }
 
 /// The plan in Graphviz's language, one cluster per host.
+///
+/// # Example
+/// ```
+/// use graphium_core::plan::{self, Options, fixtures::{container, hosts, stack}};
+///
+/// let plan = plan::plan(&stack("shop", vec![container("web")]), None, &hosts(1), &Options::default()).unwrap();
+/// let dot = plan::dot(&plan);
+/// assert!(dot.starts_with("digraph \"shop\" {") && dot.contains("label=\"vm1\""));
+/// ```
 pub fn dot(plan: &Plan) -> String {
     let mut hosts: BTreeMap<&str, Vec<&PlannedTask>> = BTreeMap::new();
     for task in &plan.tasks {

@@ -1,6 +1,17 @@
 //! What can go wrong with an engine, by what a caller can do about it.
 
 /// What went wrong, in the engine's own words.
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::RuntimeError;
+///
+/// let away = RuntimeError::TimedOut { operation: "start".to_owned(), seconds: 30 };
+/// assert_eq!(away.to_string(), "start got no answer within 30 s");
+/// assert!(away.is_retryable());
+/// let refused = RuntimeError::Refused("`--memory` is too small".to_owned());
+/// assert!(!refused.is_retryable(), "it would be refused again");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {

@@ -21,6 +21,15 @@ pub struct LogQuery {
 }
 
 /// How much of what was written already.
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::Tail;
+///
+/// assert_eq!("100".parse::<Tail>().unwrap(), Tail::Last(100));
+/// assert_eq!("all".parse::<Tail>().unwrap(), Tail::All);
+/// assert!("few".parse::<Tail>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Tail {

@@ -7,6 +7,19 @@ use sha2::{Digest as _, Sha256};
 use std::{fmt, sync::Arc};
 
 /// A container to be made: its definition with everything resolved.
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::{ContainerSpec, label};
+/// use graphium_core::stack::Container;
+///
+/// let web = |image: &str| ContainerSpec::new("shop-web", Container { image: image.to_owned(), ..Container::default() }).sealed();
+/// let spec = web("nginx:1.26");
+/// // The hash goes with the container as a label, so that anybody sees whether it is as it should be.
+/// assert!(spec.planned_hash().is(&spec.all_labels()[label::HASH]));
+/// assert_eq!(spec.digest(), web("nginx:1.26").digest());
+/// assert_ne!(spec.digest(), web("nginx:1.27").digest());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerSpec {

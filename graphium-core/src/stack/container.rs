@@ -428,6 +428,16 @@ pub enum Condition {
 }
 
 /// What the engine does when a container ends.
+///
+/// # Example
+/// ```
+/// use graphium_core::stack::RestartPolicy;
+///
+/// let policy: RestartPolicy = "on-failure:3".parse().unwrap();
+/// assert_eq!((policy, policy.to_string().as_str()), (RestartPolicy::OnFailure(Some(3)), "on-failure:3"));
+/// let error = "sometimes".parse::<RestartPolicy>().unwrap_err();
+/// assert_eq!(error.to_string(), "`sometimes` is no restart policy (no, always, unless-stopped, on-failure[:times])");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RestartPolicy {
     /// Nothing.

@@ -39,6 +39,15 @@ pub struct Logging {
 }
 
 /// When an image is pulled.
+///
+/// # Example
+/// ```
+/// use graphium_core::stack::PullPolicy;
+///
+/// assert_eq!(PullPolicy::default(), PullPolicy::IfNotPresent);
+/// assert_eq!(serde_json::from_str::<PullPolicy>("\"never\"")?, PullPolicy::Never);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PullPolicy {

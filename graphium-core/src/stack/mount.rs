@@ -3,6 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 /// Something mounted into a container.
+///
+/// # Example
+/// ```
+/// use graphium_core::stack::{Mount, MountKind};
+///
+/// let mount: Mount = serde_json::from_str(r#"{"type": "secret", "source": "key", "target": "/run/secrets/key"}"#)?;
+/// assert!(mount.is_of_secret("key") && !mount.is_of_secret("other"));
+/// let mount: Mount = serde_json::from_str(r#"{"type": "tmpfs", "target": "/tmp", "size": 1048576}"#)?;
+/// assert_eq!(mount.kind, MountKind::Tmpfs { size: Some(1 << 20), mode: None });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mount {

@@ -5,6 +5,18 @@ use crate::task::Refusal;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a store did not do what it was asked.
+///
+/// # Example
+/// ```
+/// use graphium_core::store::StoreError;
+///
+/// let error = StoreError::SessionLost { host: "vm1".to_owned(), epoch: 3, newest: 4 };
+/// assert_eq!(error.to_string(), "host `vm1` is served by a newer agent (session 4; this one is 3)");
+/// // It goes over a wire and comes back as it was.
+/// let written = serde_json::to_string(&error)?;
+/// assert_eq!(serde_json::from_str::<StoreError>(&written)?, error);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(into = "Written")]
 #[non_exhaustive]

@@ -124,6 +124,15 @@ impl Record {
 }
 
 /// What a writer expects of the record that it writes.
+///
+/// # Example
+/// ```
+/// use graphium_core::store::Expect;
+///
+/// assert!(Expect::Absent.holds(None) && !Expect::Absent.holds(Some(1)));
+/// assert!(Expect::Version(2).holds(Some(2)) && !Expect::Version(2).holds(Some(3)));
+/// assert!(Expect::Any.holds(Some(7)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expect {
@@ -335,6 +344,15 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, is: Option<&T>) -> bool {
 }
 
 /// A part of a list.
+///
+/// # Example
+/// ```
+/// use graphium_core::store::Page;
+///
+/// let page = Page::cut(1..=10, 4, ToString::to_string);
+/// assert_eq!((page.items.as_slice(), page.next.as_deref()), (&[1, 2, 3, 4][..], Some("4")));
+/// assert_eq!(Page::cut(1..=4, 4, ToString::to_string).next, None, "there are no more");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items.

@@ -10,6 +10,18 @@ use std::collections::HashSet;
 /// Secrets stay behind: of a stack only the plain values of its top level are shown (a document holds environments), of a
 /// container everything but its environment. Revisions, deployments, tokens, users, secrets, servers, what was forgotten, what
 /// hosts hold and the audit have no events of their own.
+///
+/// # Example
+/// ```
+/// use graphium_core::{event::EventType, store::{Expect, Key, Kind, RecordWrite, event_for}};
+/// use serde_json::json;
+///
+/// let write = |kind, body| RecordWrite { key: Key::new(kind, "a"), expect: Expect::Any, stack: None, host: None, body };
+/// let stack = write(Kind::Stack, Some(json!({"name": "shop", "hasPart": [{"environment": ["secret"]}]}).into()));
+/// let event = event_for(&stack, true).unwrap();
+/// assert_eq!((event.kind, event.data), (EventType::StackUpdated, json!({"@id": "a", "name": "shop"})));
+/// assert_eq!(event_for(&write(Kind::Token, None), true), None, "nobody is told of those");
+/// ```
 pub fn event_for(write: &RecordWrite, existed: bool) -> Option<NewEvent> {
     let [added, updated, removed] = match write.key.kind {
         Kind::Stack => [EventType::StackAdded, EventType::StackUpdated, EventType::StackRemoved],
@@ -55,6 +67,16 @@ fn is_shown(kind: Kind, name: &str, value: &Value) -> bool {
 ///
 /// # Errors
 /// [`StoreError::Invalid`].
+///
+/// # Example
+/// ```
+/// use graphium_core::store::{Expect, Key, Kind, RecordWrite, key_twice};
+///
+/// let write = |id: &str| RecordWrite { key: Key::new(Kind::Host, id), expect: Expect::Any, stack: None, host: None, body: None };
+/// assert_eq!(key_twice(&[write("vm1"), write("vm2")]), Ok(()));
+/// let error = key_twice(&[write("vm1"), write("vm1")]).unwrap_err();
+/// assert_eq!(error.to_string(), "host `vm1` cannot be stored: it is written twice in one step");
+/// ```
 pub fn key_twice(writes: &[RecordWrite]) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
     match writes.iter().find(|write| !seen.insert(&write.key)) {

@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What is old enough, or too much, to be kept.
+///
+/// # Example
+/// ```
+/// use graphium_core::store::{Cut, ledger::{Ended, Work}};
+/// use jiff::{SignedDuration, Timestamp};
+///
+/// let hour = SignedDuration::from_hours(1);
+/// let ended = Ended { work: Work::Deployment("deployment:1".into()), at: Timestamp::UNIX_EPOCH, tasks: 5 };
+/// let mut cut = Cut { ended_before: Timestamp::UNIX_EPOCH + hour, ..Cut::nothing() };
+/// assert!(cut.takes(&ended, 0), "it is old enough");
+/// cut.live.insert("deployment:1".into());
+/// assert!(!cut.takes(&ended, 100), "and yet it stays: it is the present one of its stack");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cut {

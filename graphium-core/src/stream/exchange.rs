@@ -40,6 +40,27 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 ///
 /// Each has a buffer of a few frames in its direction, and whoever fills it waits for its reader. So a slow reader slows down the agent's
 /// reading of that one log and nothing else.
+///
+/// # Example
+/// ```
+/// use graphium_core::{log::LogRequest, stream::{StreamCall, StreamExchange, StreamLink, StreamRequest, Wanted}, testing::ManualEnvironment};
+/// use std::{sync::Arc, time::Duration};
+/// # use graphium_core::agent::LinkError;
+///
+/// let world = Arc::new(ManualEnvironment::default());
+/// let exchange = Arc::new(StreamExchange::new(world.clone()));
+/// let reader = exchange.read(&"vm1".into(), Wanted { container: "shop-web".to_owned(), ..Wanted::default() }).unwrap();
+/// let call = StreamCall::new("vm1".into(), 1, Duration::from_secs(30));
+/// let asked = world.run(exchange.asked(&call))?;
+/// let StreamRequest::Log(request) = &asked[0] else { unreachable!("nobody runs a command") };
+/// let request: &LogRequest = request;
+/// assert_eq!(request.container, "shop-web");
+///
+/// // Once nobody reads any more, nothing is asked for.
+/// drop(reader);
+/// assert!(world.run(exchange.asked(&call))?.is_empty());
+/// # Ok::<(), LinkError>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamExchange {
     environment: Arc<dyn Environment>,

@@ -81,6 +81,17 @@ impl<'a> From<&'a Task> for Summary<'a> {
 }
 
 /// [`Summary`] as a JSON value: the data of a task's events.
+///
+/// # Example
+/// ```
+/// use graphium_core::{action::Action, task::{Task, summary}};
+/// use jiff::Timestamp;
+///
+/// let action = Action::Stop { name: "shop-web".to_owned() };
+/// let shown = summary(&Task::new("task:1".into(), "vm1".into(), action, Timestamp::UNIX_EPOCH));
+/// assert_eq!((shown["taskType"].as_str(), shown["hostId"].as_str()), (Some("stop"), Some("vm1")));
+/// assert!(shown.get("payload").is_none(), "what is in it is nobody's to see");
+/// ```
 pub fn summary(task: &Task) -> serde_json::Value {
     // Text, numbers and times only: it always serialises.
     serde_json::to_value(Summary::from(task)).unwrap_or_default()

@@ -129,6 +129,23 @@ pub enum Refusal {
 ///
 /// # Errors
 /// A [`Refusal`] when the input does not apply; the task is as it was.
+///
+/// # Example
+/// ```
+/// use graphium_core::{action::Action, task::{Input, Refusal, Task, TaskStatus, transition}};
+/// use jiff::Timestamp;
+///
+/// let now = Timestamp::UNIX_EPOCH;
+/// let task = Task::new("task:1".into(), "vm1".into(), Action::Stop { name: "shop-web".to_owned() }, now);
+/// let cancelled = transition(&task, &Input::Cancel { reason: "not needed".to_owned() }, now)?;
+/// assert_eq!((cancelled.status, cancelled.error.as_ref().unwrap().message.as_str()), (TaskStatus::Cancelled, "not needed"));
+///
+/// // What has ended stays so, unless an operator tries it again.
+/// let claim = Input::Claim { epoch: 1, claim: "claim".into(), expires_at: now };
+/// assert_eq!(transition(&cancelled, &claim, now), Err(Refusal::NotClaimable(TaskStatus::Cancelled)));
+/// assert_eq!(transition(&cancelled, &Input::Retry, now)?.status, TaskStatus::Pending);
+/// # Ok::<(), Refusal>(())
+/// ```
 pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Refusal> {
     let mut next = task.clone();
     advance(&mut next, input, now)?;
@@ -256,6 +273,18 @@ fn extend(task: &mut Task, expires_at: Timestamp) {
 
 /// When the store gives up on the present attempt if it does not end by itself: [`DEADLINE_MARGIN`] after its
 /// `timeout_seconds`, counted from its begin or, while it has not begun, from when it was handed out.
+///
+/// # Example
+/// ```
+/// use graphium_core::{action::Action, task::{DEADLINE_MARGIN, Task, TaskStatus, deadline}};
+/// use jiff::{SignedDuration, Timestamp};
+///
+/// let begun = Timestamp::UNIX_EPOCH;
+/// let waiting = Task::new("task:1".into(), "vm1".into(), Action::Stop { name: "shop-web".to_owned() }, begun);
+/// assert_eq!(deadline(&waiting), None);
+/// let running = Task { status: TaskStatus::Running, started_at: Some(begun), timeout_seconds: 60, ..waiting };
+/// assert_eq!(deadline(&running), Some(begun + SignedDuration::from_secs(60) + DEADLINE_MARGIN));
+/// ```
 pub fn deadline(task: &Task) -> Option<Timestamp> {
     let limit = SignedDuration::from_secs(i64::try_from(task.timeout_seconds).unwrap_or(i64::MAX / 2));
     let begun = task.started_at.or(task.assigned_at).filter(|_| task.status.is_leased())?;
@@ -330,6 +359,16 @@ pub(crate) fn last_put_off(now: Timestamp) -> Timestamp {
 
 /// Time before the given retry (from 1): doubles from one second to one minute, and up to a
 /// quarter more or less by the task's id, so that many that fail together do not return together.
+///
+/// # Example
+/// ```
+/// use graphium_core::task::back_off;
+/// use std::time::Duration;
+///
+/// let waits: Vec<Duration> = (1..=8).map(|retry| back_off("task:1", retry)).collect();
+/// assert!(waits[0] < Duration::from_secs(2) && waits[5] > Duration::from_secs(20));
+/// assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(75)));
+/// ```
 pub fn back_off(seed: &str, retry: u32) -> Duration {
     let doubled = 1_u64 << retry.saturating_sub(1).min(6);
     let base = doubled.min(60) * 1000;

@@ -17,6 +17,26 @@ use std::{
 /// Virtual time: nothing passes while anything can go on.
 ///
 /// Clones share one clock. The random numbers are a fixed sequence of the seed, so that a run can be repeated.
+///
+/// # Example
+/// ```
+/// use futures::{FutureExt as _, future::join};
+/// use graphium_core::{environment::Environment, testing::ManualEnvironment};
+/// use std::time::Duration;
+///
+/// let world = ManualEnvironment::default();
+/// let mut sleep = world.sleep(Duration::from_secs(60));
+/// assert!((&mut sleep).now_or_never().is_none());
+/// world.advance(Duration::from_secs(60));
+/// assert!((&mut sleep).now_or_never().is_some());
+///
+/// // Whoever runs something by it waits for nothing.
+/// let begun = world.elapsed();
+/// world.run(join(world.sleep(Duration::from_secs(3600)), world.sleep(Duration::from_secs(7200))));
+/// assert_eq!(world.elapsed() - begun, Duration::from_secs(7200));
+/// // The same seed gives the same numbers.
+/// assert_eq!(ManualEnvironment::seeded(7).random(), ManualEnvironment::seeded(7).random());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ManualEnvironment {
     clock: Arc<Mutex<Clock>>,

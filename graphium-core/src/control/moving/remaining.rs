@@ -86,6 +86,24 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
+    ///
+    /// # Example
+    /// ```
+    /// # use graphium_core::control::{Control, ControlError, Settings};
+    /// # use graphium_core::inventory::{Host, HostStatus};
+    /// # use graphium_core::{event::NoSink, store::MemoryStore, testing::ManualEnvironment};
+    /// # use std::sync::Arc;
+    /// # let world = Arc::new(ManualEnvironment::default());
+    /// # world.run(async {
+    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// control.register_host(Host::named("vm1".into())).await?;
+    /// control.set_host_status(&"vm1".into(), HostStatus::Draining).await?;
+    /// let drain = control.drain(&"vm1".into()).await?;
+    /// assert!(drain.remaining.is_empty(), "it may be switched off");
+    /// # Ok::<(), ControlError>(())
+    /// # })?;
+    /// # Ok::<(), ControlError>(())
+    /// ```
     pub async fn drain(&self, id: &HostId) -> Result<Drain, ControlError> {
         let found = self.store.document::<Host>(id.as_str()).await?;
         let found = found.ok_or_else(|| ControlError::NotFound { kind: "host", id: id.to_string() })?.value;

@@ -44,6 +44,23 @@ use std::{
 /// * What was done to it: [`calls`](Self::calls), [`effects`](Self::effects).
 ///
 /// Needs no async runtime: without an [`Environment`] no call ever waits, but for a [`hang`](Self::hang).
+///
+/// # Example
+/// ```
+/// use graphium_core::runtime::{ContainerRuntime, RuntimeError};
+/// use graphium_core::testing::{FakeRuntime, Operation};
+/// # futures::executor::block_on(async {
+/// let engine = FakeRuntime::new();
+/// engine.disconnect();
+/// assert!(matches!(engine.info().await, Err(RuntimeError::Unreachable { .. })));
+/// engine.reconnect();
+/// assert!(engine.info().await.is_ok());
+///
+/// // A call takes effect, and its answer is lost: whoever asks cannot tell.
+/// engine.lose_next_answer(Operation::Info);
+/// assert!(engine.info().await.is_err());
+/// # });
+/// ```
 pub struct FakeRuntime {
     shared: Arc<Shared>,
     /// Of this handle alone.
