@@ -1,4 +1,7 @@
 //! Every public struct, enum, trait and free function of the core is shown in an example that runs with the tests.
+//!
+//! It is shown where an example of its module (that of the first level: `plan`, `store` …) names it, be it its own, the
+//! module's or that of something else there that it is used with; where a reader sees it; and where something is asserted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -224,6 +227,10 @@ fn examples(text: &str) -> Vec<String> {
     found
 }
 
+fn begins_a_statement(before: &str) -> bool {
+    before.trim_end_matches(' ').chars().next_back().is_none_or(|last| "\n{;".contains(last))
+}
+
 /// The words of some code and what follows each, without what stands in texts, in comments and after `use`.
 fn words(code: &str) -> BTreeSet<(String, char)> {
     let mut plain = String::new();
@@ -246,9 +253,7 @@ fn words(code: &str) -> BTreeSet<(String, char)> {
                 ends
             });
             rest = end.map_or("", |end| &inner[end + 1..]);
-        } else if rest.starts_with("use ")
-            && plain.trim_end_matches(' ').ends_with(['\n', '{', ';', '\0']) | plain.is_empty()
-        {
+        } else if rest.starts_with("use ") && begins_a_statement(&plain) {
             rest = rest.split_once(';').map_or("", |(_, after)| after);
         } else {
             plain.push(next);

@@ -5,7 +5,8 @@
 //! use graphium_core::action::{Action, AdoptAim, TaskDefaults, TaskType};
 //! use serde_json::json;
 //!
-//! let pull: Action = serde_json::from_value(json!({"action": "pull", "image": "nginx:alpine", "policy": "if-not-present"}))?;
+//! let pull = json!({"action": "pull", "image": "nginx:alpine", "policy": "if-not-present"});
+//! let pull: Action = serde_json::from_value(pull)?;
 //! assert_eq!(pull.task_type(), TaskType::Pull);
 //! assert_eq!(pull.subject(), "nginx:alpine");
 //!

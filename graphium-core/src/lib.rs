@@ -9,6 +9,29 @@
 //!
 //! Nothing here knows HTTP, SQL or Docker's API, and nothing here reads a clock or makes a random
 //! number: both come in through [`Environment`](environment::Environment).
+//!
+//! # Example
+//! A document is read and planned; nothing is done. [`control`] shows how it is carried out.
+//! ```
+//! use graphium_core::{document::{ReadContext, read}, inventory, plan};
+//!
+//! let document = r#"{
+//!   "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "name": "shop",
+//!   "hasPart": [
+//!     {"@type": "datacenter:Container", "name": "db", "image": "postgres:15"},
+//!     {"@type": "datacenter:Container", "name": "web", "image": "nginx:${TAG}", "dependsOn": ["db"],
+//!      "ports": [{"containerPort": 80, "hostPort": 8080}]}
+//!   ]
+//! }"#;
+//! let variables = |name: &str| (name == "TAG").then(|| "1.27".to_owned());
+//! let stack = read(document, &ReadContext::new(&variables)).unwrap().stack;
+//! let hosts = inventory::read(br#"[{"@id": "vm1", "ipAddress": "10.0.0.1"}]"#).unwrap();
+//! let plan = plan::plan(&stack, None, &hosts, &plan::Options::default()).unwrap();
+//!
+//! let last = plan.tasks.last().unwrap();
+//! assert_eq!((last.id.as_str(), last.host.as_str()), ("deploy:web", "vm1"));
+//! assert_eq!(plan.endpoints[0].host_port, Some(8080));
+//! ```
 
 pub mod action;
 pub mod admission;

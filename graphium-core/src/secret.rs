@@ -33,7 +33,8 @@
 //! assert_eq!(opened.reveal(), "hunter2");
 //! assert_eq!(format!("{opened:?}"), "SecretText(…)");
 //! // The next value of the secret is another one, and what was sealed for the first does not open as it.
-//! assert!(matches!(Envelope.open(SecretLabel { version: 2, ..label }, &sealed), Err(SealError::Broken(name)) if name == "db-password"));
+//! let other = Envelope.open(SecretLabel { version: 2, ..label }, &sealed);
+//! assert!(matches!(other, Err(SealError::Broken(name)) if name == "db-password"));
 //! # Ok::<(), SealError>(())
 //! ```
 

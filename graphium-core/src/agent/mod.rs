@@ -14,7 +14,8 @@
 //! use std::{sync::{Arc, Mutex}, time::Duration};
 //!
 //! let world = Arc::new(ManualEnvironment::default());
-//! let control = world.run(Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()))?;
+//! let store = Arc::new(MemoryStore::new());
+//! let control = world.run(Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()))?;
 //! // Within one program the control plane itself is the link; elsewhere it is a client of yours.
 //! let link: Arc<dyn AgentLink> = control.clone();
 //! let heard: Arc<Mutex<Vec<Notice>>> = Arc::default();

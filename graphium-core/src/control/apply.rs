@@ -59,7 +59,8 @@ impl Control {
     /// # use std::sync::Arc;
     /// # let world = Arc::new(ManualEnvironment::default());
     /// # world.run(async {
-    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// # let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
     /// # control.register_host(Host::named("vm1".into())).await?;
     /// # let shop = stack("shop", vec![Container { host: Some("vm1".into()), ..container("web") }]);
     /// let saved = control.save(shop, &DeployOptions::default()).await?;

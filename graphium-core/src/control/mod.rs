@@ -9,7 +9,8 @@
 //! ```
 //! use futures::future::{join, pending, select};
 //! use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
-//! use graphium_core::control::{Control, ControlError, DeployOptions, RemoveOptions, Settings, StackStatus, Started, StatusView};
+//! use graphium_core::control::{Control, ControlError, DeployOptions, RemoveOptions, Settings};
+//! use graphium_core::control::{StackStatus, Started, StatusView};
 //! use graphium_core::environment::Environment;
 //! use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
 //! use graphium_core::{event::NoSink, plan::fixtures::{container, stack}, store::MemoryStore};
@@ -177,7 +178,8 @@ impl Default for Settings {
 /// ```
 /// use graphium_core::control::*;
 /// use graphium_core::{action::Action, event::NoSink, inventory::Host, plan::fixtures::{container, hosts, stack}};
-/// use graphium_core::{store::{Kind, MemoryStore, RecordQuery, TaskQuery, TaskStoreExt, Versioned}, task::TaskStatus, testing::ManualEnvironment};
+/// use graphium_core::store::{Kind, MemoryStore, RecordQuery, TaskQuery, TaskStoreExt, Versioned};
+/// use graphium_core::{task::TaskStatus, testing::ManualEnvironment};
 /// use std::{sync::Arc, time::Duration};
 ///
 /// let world = Arc::new(ManualEnvironment::default());

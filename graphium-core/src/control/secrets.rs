@@ -109,7 +109,8 @@ impl SecretView {
 ///
 /// # Example
 /// ```
-/// use graphium_core::control::{Control, ControlError, Grants, RemovalOfSecret, SecretChange, SecretRecord, SecretView, Settings};
+/// use graphium_core::control::{Control, ControlError, Grants, RemovalOfSecret, Settings};
+/// use graphium_core::control::{SecretChange, SecretRecord, SecretView};
 /// use graphium_core::store::{MemoryStore, TaskStoreExt};
 /// # use graphium_core::secret::{SealError, SecretLabel, SecretSealer};
 /// use graphium_core::{event::NoSink, secret::SecretText, testing::ManualEnvironment};

@@ -47,7 +47,8 @@ impl Control {
     /// # use std::sync::Arc;
     /// # let world = Arc::new(ManualEnvironment::default());
     /// # world.run(async {
-    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// # let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
     /// let alice = UserRecord { password: Some("…".to_owned()), ..UserRecord::new("alice", Role::Admin, world.now()) };
     /// control.add_user(alice).await?;
     /// control.add_user(UserRecord::new("bob", Role::Viewer, world.now())).await?;
@@ -55,7 +56,8 @@ impl Control {
     /// let bob = control.change_user("bob", None, |user| UserRecord { role: Role::Operator, ..user }).await?;
     /// assert_eq!(bob.role, Role::Operator);
     /// // Somebody must stay who can let others in.
-    /// let refused = control.change_user("alice", None, |user| UserRecord { role: Role::Viewer, ..user }).await.unwrap_err();
+    /// let less = control.change_user("alice", None, |user| UserRecord { role: Role::Viewer, ..user }).await;
+    /// let refused = less.unwrap_err();
     /// assert!(refused.to_string().starts_with("`alice` is the last administrator"), "{refused}");
     /// # Ok::<(), ControlError>(())
     /// # })?;

@@ -19,7 +19,8 @@ use std::{
 /// # Example
 /// What is planned and carried out once plans to nothing; another image plans to an update.
 /// ```
-/// use graphium_core::plan::{self, Applied, Change, ChangeKind, Endpoint, Options, Plan, PlannedTask, PropertyChange, SealedPlan, Trace};
+/// use graphium_core::plan::{self, Applied, Change, ChangeKind, Endpoint, Options, Plan, PlannedTask};
+/// use graphium_core::plan::{PropertyChange, SealedPlan, Trace};
 /// use graphium_core::plan::fixtures::{carried_out, container, hosts, published, stack};
 /// use graphium_core::stack::Container;
 ///

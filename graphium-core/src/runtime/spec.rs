@@ -13,7 +13,9 @@ use std::{fmt, sync::Arc};
 /// use graphium_core::runtime::{ContainerSpec, label};
 /// use graphium_core::stack::Container;
 ///
-/// let web = |image: &str| ContainerSpec::new("shop-web", Container { image: image.to_owned(), ..Container::default() }).sealed();
+/// let web = |image: &str| {
+///     ContainerSpec::new("shop-web", Container { image: image.to_owned(), ..Container::default() }).sealed()
+/// };
 /// let spec = web("nginx:1.26");
 /// // The hash goes with the container as a label, so that anybody sees whether it is as it should be.
 /// assert!(spec.planned_hash().is(&spec.all_labels()[label::HASH]));

@@ -28,7 +28,8 @@
 //! }))?;
 //! let port: &Port = &container.ports[0];
 //! assert_eq!((port.host_port, port.protocol), (Some(15432), Protocol::Tcp));
-//! assert_eq!(container.environment[1], EnvVar { name: "PASSWORD".into(), value: EnvValue::FromSecret("db-password".into()) });
+//! let password: &EnvVar = &container.environment[1];
+//! assert_eq!(password.value, EnvValue::FromSecret("db-password".into()));
 //! assert_eq!(format!("{:?}", container.environment[0].value), "Literal(…)", "values are shown to nobody");
 //! let mount: &Mount = &container.volume_mounts[0];
 //! assert!(matches!(&mount.kind, MountKind::Volume { source: Some(name), .. } if name == "data"));

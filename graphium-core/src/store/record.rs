@@ -72,7 +72,8 @@ fn is_shown(kind: Kind, name: &str, value: &Value) -> bool {
 /// ```
 /// use graphium_core::store::{Expect, Key, Kind, RecordWrite, key_twice};
 ///
-/// let write = |id: &str| RecordWrite { key: Key::new(Kind::Host, id), expect: Expect::Any, stack: None, host: None, body: None };
+/// let key = |id: &str| Key::new(Kind::Host, id);
+/// let write = |id| RecordWrite { key: key(id), expect: Expect::Any, stack: None, host: None, body: None };
 /// assert_eq!(key_twice(&[write("vm1"), write("vm2")]), Ok(()));
 /// let error = key_twice(&[write("vm1"), write("vm1")]).unwrap_err();
 /// assert_eq!(error.to_string(), "host `vm1` cannot be stored: it is written twice in one step");

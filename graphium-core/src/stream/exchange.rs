@@ -43,7 +43,8 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 ///
 /// # Example
 /// ```
-/// use graphium_core::{log::LogRequest, stream::{StreamCall, StreamExchange, StreamLink, StreamRequest, Wanted}, testing::ManualEnvironment};
+/// use graphium_core::stream::{StreamCall, StreamExchange, StreamLink, StreamRequest, Wanted};
+/// use graphium_core::{log::LogRequest, testing::ManualEnvironment};
 /// use std::{sync::Arc, time::Duration};
 /// # use graphium_core::agent::LinkError;
 ///

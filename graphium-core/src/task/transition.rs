@@ -138,7 +138,8 @@ pub enum Refusal {
 /// let now = Timestamp::UNIX_EPOCH;
 /// let task = Task::new("task:1".into(), "vm1".into(), Action::Stop { name: "shop-web".to_owned() }, now);
 /// let cancelled = transition(&task, &Input::Cancel { reason: "not needed".to_owned() }, now)?;
-/// assert_eq!((cancelled.status, cancelled.error.as_ref().unwrap().message.as_str()), (TaskStatus::Cancelled, "not needed"));
+/// let reason = &cancelled.error.as_ref().unwrap().message;
+/// assert_eq!((cancelled.status, reason.as_str()), (TaskStatus::Cancelled, "not needed"));
 ///
 /// // What has ended stays so, unless an operator tries it again.
 /// let claim = Input::Claim { epoch: 1, claim: "claim".into(), expires_at: now };

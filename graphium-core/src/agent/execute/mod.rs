@@ -103,7 +103,8 @@ impl fmt::Debug for Workplace {
 ///
 /// # Example
 /// ```
-/// use graphium_core::agent::{HealthMonitor, Hold, HostFacts, Keeper, Phase, SecretMemory, Secrets, Step, Workplace, execute};
+/// use graphium_core::agent::{HealthMonitor, Hold, HostFacts, Keeper, Phase, SecretMemory, Secrets, Step};
+/// use graphium_core::agent::{Workplace, execute};
 /// use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
 /// use graphium_core::{action::Action, admission::Admission, stack::PullPolicy, task::{Outcome, Task}};
 /// use jiff::Timestamp;

@@ -95,7 +95,8 @@ impl Control {
     /// # use std::sync::Arc;
     /// # let world = Arc::new(ManualEnvironment::default());
     /// # world.run(async {
-    /// # let control = Control::open(Arc::new(MemoryStore::new()), Arc::new(NoSink), world.clone(), Settings::default()).await?;
+    /// # let store = Arc::new(MemoryStore::new());
+    /// # let control = Control::open(store, Arc::new(NoSink), world.clone(), Settings::default()).await?;
     /// control.register_host(Host::named("vm1".into())).await?;
     /// control.set_host_status(&"vm1".into(), HostStatus::Draining).await?;
     /// let drain = control.drain(&"vm1".into()).await?;

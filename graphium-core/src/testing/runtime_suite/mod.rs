@@ -15,7 +15,8 @@
 //! ```
 //! use futures::{executor::block_on, future::LocalBoxFuture};
 //! use graphium_core::{runtime::ContainerRuntime, testing::{FakeRuntime, Program}};
-//! use graphium_core::testing::runtime_suite::{Chore, FILE, LISTENS_AT, RuntimeHarness, Thing, Workload, names, run, run_unreachable};
+//! use graphium_core::testing::runtime_suite::{Chore, FILE, LISTENS_AT, RuntimeHarness, Thing, Workload};
+//! use graphium_core::testing::runtime_suite::{names, run, run_unreachable};
 //! use std::sync::Arc;
 //!
 //! struct Own(FakeRuntime);
