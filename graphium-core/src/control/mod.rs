@@ -68,7 +68,7 @@ pub use reschedule::Away;
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
-pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
+pub use shown::{StackView, Standing, StatusView, TaskStats, TaskView, Waiting};
 pub use tokens::Redeemed;
 
 use crate::{
