@@ -123,6 +123,8 @@ async fn a_form_of_another_site_changes_nothing() {
             "/web/tokens",
             "/web/users",
             "/web/users/ann/remove",
+            "/web/account/password",
+            "/web/account/others",
             "/web/logout",
         ] {
             let request = filled(visitor.request(Method::POST, path).header(header, value), &[("csrf", word)]);

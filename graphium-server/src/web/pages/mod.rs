@@ -1,5 +1,6 @@
 //! The pages, one file each.
 
+pub(super) mod account;
 pub(super) mod acts;
 pub(super) mod audit;
 pub(super) mod containers;
