@@ -196,6 +196,24 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     let link = browser.text("#made").await;
     browser.open(&link).await;
     browser.judge("setup-own").await;
+    browser.open(&format!("{url}/web/secrets")).await;
+    browser.judge("empty-secrets").await;
+    let secret = json!({"value": "a secret", "stacks": ["shop"]});
+    bed.json(reqwest::Method::PUT, "/api/v1/secrets/registry-token", Some(secret), 200).await;
+    browser.write("#name", "db-password").await;
+    browser.write("#value", "correct horse").await;
+    browser.click("#add button").await;
+    browser.until_there("#done").await;
+    browser.judge("secrets").await;
+    browser.write("#name", "db password").await;
+    browser.write("#value", "correct horse").await;
+    browser.click("#add button").await;
+    browser.until_there("#refused").await;
+    browser.judge("secrets-refused").await;
+    for act in ["change", "remove"] {
+        browser.open(&format!("{url}/web/secrets/registry-token/{act}")).await;
+        browser.judge(&format!("secret-{act}")).await;
+    }
     browser.open(&format!("{url}/web/account")).await;
     browser.judge("account-token").await;
     browser.click("form.me button").await;

@@ -21,6 +21,7 @@ mod forms;
 mod life;
 mod looks;
 mod pages;
+mod secrets;
 mod sessions;
 mod users;
 mod visitor;

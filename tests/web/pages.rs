@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/web/",
     "/web/stacks",
     "/web/stacks/new",
@@ -26,6 +26,7 @@ const PAGES: [&str; 12] = [
     "/web/audit",
     "/web/users",
     "/web/account",
+    "/web/secrets",
 ];
 
 #[tokio::test]

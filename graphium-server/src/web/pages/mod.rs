@@ -12,6 +12,7 @@ pub(super) mod login;
 pub(super) mod orphans;
 pub(super) mod revisions;
 mod rows;
+pub(super) mod secrets;
 pub(super) mod setup;
 pub(super) mod stack;
 pub(super) mod stacks;
