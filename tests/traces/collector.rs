@@ -9,6 +9,7 @@ use axum::{
 };
 use serde_json::Value;
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -90,9 +91,14 @@ impl Span {
 
 impl Collector {
     pub(crate) async fn begin(mood: Mood) -> Self {
+        Self::begin_at(Ipv4Addr::LOCALHOST.into(), mood).await
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) async fn begin_at(address: IpAddr, mood: Mood) -> Self {
         let kept = Kept { mood, bodies: Vec::new(), keys: Vec::new(), calls: 0 };
         let kept = Arc::new(Mutex::new(kept));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind((address, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&kept));
         let serves = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

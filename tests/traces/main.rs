@@ -130,7 +130,7 @@ async fn a_request_and_what_came_of_it_on_its_host_are_told() {
         assert!(!everything.contains(secret), "`{secret}` is in a span");
     }
     assert!(collector.keys().iter().all(|key| key == "open sesame") && !collector.keys().is_empty());
-    let noise = ["/claim", "/renew", "/streams", "/healthz"];
+    let noise = ["/claim", "/renew", "/streams", "/observation", "/healthz"];
     let names: Vec<String> = collector.spans().iter().map(|span| span.name().to_owned()).collect();
     assert!(!names.iter().any(|name| noise.iter().any(|end| name.ends_with(end))), "{names:?}");
 }

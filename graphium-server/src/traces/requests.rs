@@ -17,9 +17,9 @@ use reqwest::header::HeaderName;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// What comes every few seconds for as long as somebody is there, and tells nothing by having come: a thousand idle agents would have
+/// What comes again and again for as long as somebody is there, and tells nothing by having come: a thousand idle agents would have
 /// hundreds of spans a second.
-const QUIET: [&str; 10] = [
+const QUIET: [&str; 11] = [
     "/livez",
     "/readyz",
     "/healthz",
@@ -30,6 +30,7 @@ const QUIET: [&str; 10] = [
     "/api/v1/agents/{id}/claim",
     "/api/v1/agents/{id}/renew",
     "/api/v1/agents/{id}/streams",
+    "/api/v1/agents/{id}/observation",
 ];
 
 /// Answers a request within a span, if it is one to be told of. The span ends with the head of the answer, or when whoever asked is gone.
