@@ -62,7 +62,9 @@ pub(crate) fn unreachable(engine: &Engine, error: &RuntimeError) -> Failure {
             "check the address, that the engine listens there with TLS, and the certificates in {}",
             target.certificates.display()
         )),
-        Endpoint::Http(_) => failure.hint("check the address, and that the engine listens there"),
+        Endpoint::Http(_) => failure.hint(
+            "check the address, and that the engine listens there; where it does with TLS: DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH for the folder of ca.pem, cert.pem and key.pem",
+        ),
     }
 }
 

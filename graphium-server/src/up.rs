@@ -200,6 +200,7 @@ impl Machine {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut options = ServerOptions::new(SocketAddr::new(loopback, FIRST_PORT), default_store(data_dir), data_dir);
         options.port = PortChoice::NextFree;
+        options.limits = options.limits.within_descriptors();
         // Whoever runs this has the engine anyway, as with `docker run`.
         options.settings.admission = Admission::of_everything();
         let server = start(options).await.map_err(|error| not_started(&error))?;

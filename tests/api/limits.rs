@@ -84,6 +84,27 @@ async fn a_connection_for_which_there_is_no_room_hears_so_at_once() {
 }
 
 #[tokio::test]
+async fn a_websocket_has_a_place_among_the_connections_until_it_ends() {
+    let bed = Bed::with(Limits { connections: 1, ..Limits::default() }).await;
+    let mut socket = TcpStream::connect(bed.server.addr()).await.unwrap();
+    let head = format!(
+        "GET /api/v1/ws HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        bed.server.addr(),
+        bed.token
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut other = TcpStream::connect(bed.server.addr()).await.unwrap();
+    let _told_already = other.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(rest(&mut other).await.starts_with("HTTP/1.1 503"));
+    drop(socket);
+    eventually("there is room again", async || bed.admin.healthz().await.ok()).await;
+}
+
+#[tokio::test]
 async fn a_body_that_trickles_is_answered_408() {
     let bed = impatient().await;
     let mut stream = TcpStream::connect(bed.server.addr()).await.unwrap();

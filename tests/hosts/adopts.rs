@@ -1,7 +1,5 @@
-//! A Compose project on a real engine becomes a stack without a restart.
-//!
-//! The containers are made as Compose makes them, by Docker's own command line with Compose's labels: the plugin itself is not
-//! needed, and need not be there.
+//! A Compose project on a real engine becomes a stack without a restart: one that `docker-compose` has made, and one whose containers
+//! Docker's own command line has made as the plugin makes and names them.
 
 use crate::estate::{Estate, WEB, list};
 use serde_json::{Value, json};
@@ -172,6 +170,60 @@ async fn a_compose_project_is_adopted_without_a_restart_and_goes_on_as_a_stack()
     estate.docker(HOST, &["rm", "--force", "neighbour"]).await;
     estate.docker(HOST, &["network", "rm", "shop_default"]).await;
     estate.docker(HOST, &["volume", "rm", "shop_data"]).await;
+    estate.end().await;
+}
+
+const PROJECT: &str = r#"
+version: "3.7"
+services:
+  db:
+    image: "graphium/web:test"
+    command: ["sleep"]
+    environment: {PASSWORD: hunter2}
+    restart: unless-stopped
+    volumes: ["data:/data"]
+    healthcheck: {test: ["CMD", "/web", "sleep", "0"], interval: 1s}
+  web:
+    image: "graphium/web:test"
+    ports: ["8090:80"]
+    labels: {tier: front}
+    depends_on: [db]
+    networks: {default: {aliases: [front]}, side: {}}
+volumes: {data: {}}
+networks: {side: {}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compose_itself_has_made_is_adopted_without_a_restart() {
+    let estate = Estate::start().await;
+    std::fs::write(estate.path("compose.yml"), PROJECT).unwrap();
+    let socket = format!("unix://{}", estate.host(HOST).socket().display());
+    let compose = async |words: &[&str]| {
+        let mut command = tokio::process::Command::new("docker-compose");
+        command.env("DOCKER_HOST", &socket).args(["--project-name", "shop", "--file"]).arg(estate.path("compose.yml"));
+        let output = command.args(words).output().await.expect("docker-compose is installed");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    compose(&["up", "--detach"]).await;
+    let before = [estate.inspect(HOST, "shop_db_1").await, estate.inspect(HOST, "shop_web_1").await];
+    let imported = estate.ok(&["import", "shop", "--docker", &socket, "--host", HOST]).await;
+    let imported = estate.document("imported", &serde_json::from_str(&imported).unwrap());
+    estate
+        .until("the project is seen", async |estate| {
+            estate.graphium(&["adopt", &imported, "--dry-run"]).await.status.success()
+        })
+        .await;
+    estate.ok(&["adopt", &imported, "--wait"]).await;
+    for (name, before) in ["shop-db", "shop-web"].iter().zip(&before) {
+        assert_eq!(run_of(&estate.inspect(HOST, name).await), run_of(before), "{name}");
+    }
+    assert_eq!(tasks(&estate, &imported).await, Vec::<String>::new());
+    assert_eq!(estate.json(&["stack", "status", "shop"]).await["overallStatus"], "running");
+    estate.ok(&["stack", "remove", "shop", "--wait"]).await;
+    assert_eq!(estate.docker(HOST, &["ps", "--all", "--quiet"]).await.trim(), "");
+    let volumes = estate.docker(HOST, &["volume", "ls", "--quiet"]).await;
+    assert!(volumes.contains("shop_data"), "data that was there stays");
+    compose(&["down", "--volumes"]).await;
     estate.end().await;
 }
 

@@ -4,6 +4,7 @@ use crate::{
     bed::{Bed, eventually},
     visitor::{Visitor, cookie_of},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use graphium_core::{
     control::{Purpose, Role, TokenRecord},
     store::{Key, Kind, RecordQuery, TaskStoreExt as _},
@@ -15,7 +16,9 @@ use graphium_server::{
     client::Client,
     start,
 };
+use graphium_store::testing::FakeCouch;
 use reqwest::Method;
+use serde_json::json;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -101,6 +104,35 @@ async fn servers_on_one_store_know_each_others_sessions_and_their_ends() {
     let one = server("memory:", one_folder.path()).await;
     let shared = one.running.url().replace("http://", &format!("http://{}@", one.token));
     let other = server(&shared, other_folder.path()).await;
+    know_each_others_sessions(one, other).await;
+}
+
+#[tokio::test]
+async fn so_do_servers_on_one_couchdb_and_no_secret_lies_in_it() {
+    let couch = FakeCouch::start(1).await.unwrap();
+    let (one_folder, other_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let one = server(&couch.url(), one_folder.path()).await;
+    let other = server(&couch.url(), other_folder.path()).await;
+    let (value, url) = ("canary-4d1f-in-the-mine", format!("{}/api/v1/secrets/mine", one.running.url()));
+    let put = reqwest::Client::new().put(url).bearer_auth(&one.token).json(&json!({"value": value}));
+    assert_eq!(put.send().await.unwrap().status(), 200);
+    one.takes_on("cat", Role::Viewer).await;
+    let visitor = one.enter(&[("user", "cat"), ("password", PASSWORD)]).await;
+    let cookie = visitor.cookie.clone().unwrap();
+    let cookie = cookie.split_once('=').unwrap().1;
+    let all: Vec<String> = couch.ids().iter().map(|id| couch.document(id).unwrap().to_string()).collect();
+    for known in ["setSecret", "session of cat"] {
+        assert!(all.iter().any(|text| text.contains(known)), "{known} is not there");
+    }
+    for private in [value, PASSWORD, cookie, &one.token, &STANDARD_NO_PAD.encode(value)] {
+        assert!(!all.iter().any(|text| text.contains(private)), "{private} lies in the database");
+    }
+    assert_eq!(visitor.send("/web/logout", &[]).await.status(), 303);
+    know_each_others_sessions(one, other).await;
+}
+
+/// What is done at one server counts at the other; both end.
+async fn know_each_others_sessions(one: Server, other: Server) {
     for name in ["ann", "bob"] {
         one.takes_on(name, Role::Viewer).await;
     }

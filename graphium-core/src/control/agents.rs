@@ -156,10 +156,10 @@ impl Control {
         }
     }
 
-    /// After how long a claim is answered at the latest: so often an agent that waits for work is heard. Two fifths of what a host may be
+    /// After how long a claim is answered at the latest: so often an agent that waits for work is heard. Three eighths of what a host may be
     /// silent for: a claim that is lost without a word is missed, and asked again, before that is over.
     fn contact(&self) -> Duration {
-        (self.settings.offline_after * 2 / 5).clamp(CONTACT.0, CONTACT.1)
+        (self.settings.offline_after * 3 / 8).clamp(CONTACT.0, CONTACT.1)
     }
 
     fn lease_end(&self, now: Timestamp) -> Timestamp {

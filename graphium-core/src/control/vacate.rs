@@ -1,27 +1,33 @@
 //! A stack that takes the name of one that was forgotten: what is left of that one goes first.
 //!
 //! A stack that was removed with `--forget` may have left containers on a host that was away. One of the same `@id` takes them
-//! for its own. To one of another `@id` they are strangers under its names, so it waits until they are gone.
+//! for its own. To one of another `@id` they are strangers under its names, so it waits until they are gone; so does one of another
+//! name whose containers are called as they are.
 
 use super::{Control, ControlError, Forgotten, StackRecord, forget::tasks_of};
 use crate::{
     action::Action,
     id::{DeploymentId, StackId, TaskId},
     inventory::Inventory,
+    plan,
     runtime::label,
     stack::Stack,
     store::{Document, Expect, Kind, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
 
-/// Whether something was left by a stack whose names another has now.
-fn is_predecessor(one: &Forgotten, id: &StackId, name: &str) -> bool {
-    one.moved_by.is_none() && one.stack_id != *id && one.stack_name == name
+/// Whether something was left by another stack that has gone, and one that comes has its name, or wants one of its things' names: the
+/// container `b-c` of `a` and `c` of `a-b` are called alike on their engines.
+fn is_predecessor(one: &Forgotten, id: &StackId, name: &str, wants: impl Fn(&Forgotten) -> bool) -> bool {
+    one.moved_by.is_none() && one.stack_id != *id && (one.stack_name == name || wants(one))
 }
 
 /// Takes out of an inventory what will be gone before anything of a stack is made there.
 fn hide(inventory: &mut Inventory, forgotten: &[Forgotten], stack: &Stack) {
-    let before: Vec<&Forgotten> = forgotten.iter().filter(|one| is_predecessor(one, &stack.id, &stack.name)).collect();
+    let names: Vec<String> = plan::adoptable(stack).into_iter().map(|(name, ..)| stack.engine_name(&name)).collect();
+    let wants = |one: &Forgotten| names.iter().any(|name| one.has(name));
+    let before: Vec<&Forgotten> =
+        forgotten.iter().filter(|one| is_predecessor(one, &stack.id, &stack.name, wants)).collect();
     inventory.containers.retain(|seen| {
         let is_left = |one: &&Forgotten| {
             one.host_id == seen.hosted_on
@@ -32,12 +38,14 @@ fn hide(inventory: &mut Inventory, forgotten: &[Forgotten], stack: &Stack) {
     });
 }
 
-/// Whether a task makes something that has a name.
-fn makes(task: &Task) -> bool {
-    matches!(
-        *task.payload,
-        Action::Deploy { .. } | Action::Update { .. } | Action::Network { .. } | Action::Volume { .. }
-    )
+/// What a task makes on its engine: its name, and whether something forgotten has that.
+fn made(task: &Task) -> Option<(&str, fn(&Forgotten, &str) -> bool)> {
+    match &*task.payload {
+        Action::Deploy { spec } | Action::Update { spec, .. } => Some((&spec.name, Forgotten::has)),
+        Action::Network { spec } => Some((&spec.name, |one, name| one.networks.iter().any(|its| its == name))),
+        Action::Volume { spec } => Some((&spec.name, |one, name| one.volumes.iter().any(|its| its == name))),
+        _ => None,
+    }
 }
 
 impl Control {
@@ -58,8 +66,13 @@ impl Control {
         for Versioned { version, value: one } in
             self.store.documents::<Forgotten>(RecordQuery::of(Kind::Forgotten)).await?
         {
-            let is_met = submission.tasks.iter().any(|task| makes(task) && task.host_id == one.host_id);
-            if !is_predecessor(&one, &record.id, &record.name) || !is_met {
+            let makes = |task: &Task| task.host_id == one.host_id && made(task).is_some();
+            let wants = |one: &Forgotten| {
+                let mut all = submission.tasks.iter().filter(|task| makes(task)).filter_map(made);
+                all.any(|(name, has)| has(one, name))
+            };
+            let is_met = submission.tasks.iter().any(makes);
+            if !is_predecessor(&one, &record.id, &record.name, wants) || !is_met {
                 continue;
             }
             if let Some(deployment) = &one.deployment_id {
@@ -74,7 +87,7 @@ impl Control {
             let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
             let removal = tasks_of(&one, &stacks, &record.deployment_id, &uuid, now);
             let first: Vec<TaskId> = removal.iter().map(|task| task.id.clone()).collect();
-            for task in submission.tasks.iter_mut().filter(|task| makes(task) && task.host_id == one.host_id) {
+            for task in submission.tasks.iter_mut().filter(|task| makes(task)) {
                 task.depends_on.extend(first.iter().cloned());
             }
             submission.tasks.extend(removal);

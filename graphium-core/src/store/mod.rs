@@ -88,7 +88,8 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
     /// Need not be durable: after a restart every lease gets its full time anew.
     async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError>;
 
-    /// Ends leases and attempts whose time has passed. The hosts of tasks whose `not_before` has come are among the ready.
+    /// Ends leases and attempts whose time has passed. The hosts of tasks whose `not_before` has come are among the ready; one that is
+    /// further away than any back-off ([`Task::put_off`]) has come.
     async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError>;
 
     /// The earliest time at which [`expire`](Self::expire) has something to do, as far as the store knows without reading.

@@ -7,6 +7,7 @@ mod transition;
 
 pub use summary::{Summary, summary};
 pub(crate) use transition::advance;
+pub(crate) use transition::last_put_off;
 pub use transition::{DEADLINE_MARGIN, ENGINE_AWAY, Input, MAX_LOST, Outcome, Refusal, back_off, deadline, transition};
 
 use crate::{

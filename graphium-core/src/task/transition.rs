@@ -139,7 +139,7 @@ pub fn transition(task: &Task, input: &Input, now: Timestamp) -> Result<Task, Re
 pub(crate) fn advance(task: &mut Task, input: &Input, now: Timestamp) -> Result<(), Refusal> {
     match input {
         Input::Claim { epoch, claim, expires_at } => {
-            let early = task.not_before.is_some_and(|moment| moment > now);
+            let early = task.put_off(now).is_some();
             if task.status != TaskStatus::Pending || early {
                 return Err(Refusal::NotClaimable(task.status));
             }
@@ -310,6 +310,22 @@ fn lose(task: &mut Task, error: TaskError, now: Timestamp) {
 
 fn plain_error(code: &str, message: &str) -> TaskError {
     TaskError { code: code.to_owned(), message: message.to_owned(), help: None, log: Vec::new(), retryable: false }
+}
+
+/// No [`back_off`] is longer.
+const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_secs(75);
+
+impl Task {
+    /// Until when it waits for its next attempt, if it does still. A time that is further away than any back-off was noted before the
+    /// clock went back: it is over.
+    pub fn put_off(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_before.filter(|moment| *moment > now && *moment <= last_put_off(now))
+    }
+}
+
+/// The latest time to which something can be put off now.
+pub(crate) fn last_put_off(now: Timestamp) -> Timestamp {
+    now.saturating_add(LONGEST_BACK_OFF).unwrap_or(Timestamp::MAX)
 }
 
 /// Time before the given retry (from 1): doubles from one second to one minute, and up to a

@@ -271,6 +271,35 @@ fn what_was_forgotten_goes_before_a_stack_of_another_id_comes_under_its_name() {
 }
 
 #[test]
+fn what_was_forgotten_goes_before_a_stack_of_another_name_makes_what_is_called_alike() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let two = world.agent("vm2");
+    let long = stack("shop", vec![container("db", "vm1", None, &[]), container("web-front", "vm2", Some(8080), &[])]);
+    world.run(world.control.deploy(long, DeployOptions::default())).unwrap();
+    while one.work() + two.work() > 0 {}
+    let left = ObservedContainer { name: "shop-web-front".to_owned(), ..left_there() };
+    two.observe(std::slice::from_ref(&left));
+    pass(&world, 20, &[&one]);
+    remove(&world, true);
+    work(&one);
+    world.tick();
+    assert!(is_gone(&world));
+    // Its `front` is `shop-web-front`, too, and wants the same port.
+    let heir = stack("shop-web", vec![container("front", "vm2", Some(8080), &[])]);
+    world.run(world.control.deploy(heir, DeployOptions::default())).unwrap();
+    let two = world.agent("vm2");
+    two.observe(&[left]);
+    let done = work(&two);
+    let place = |id: &str| done.iter().position(|done| done == id);
+    let order = ["delete:shop-web-front@vm2", "deploy:front"].map(place);
+    assert!(order.is_sorted() && order[0].is_some(), "{done:?}");
+    pass(&world, 6, &[&one, &two]);
+    assert_eq!((work(&two), world.status("shop-web")), (vec![], StackStatus::Running));
+    assert_eq!(world.run(world.control.forgotten()).unwrap(), []);
+}
+
+#[test]
 fn a_stack_of_another_id_waits_for_what_is_just_being_removed() {
     let world = World::new();
     let one = forgotten(&world);

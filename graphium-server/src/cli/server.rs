@@ -91,7 +91,7 @@ impl TlsArgs {
     }
 }
 
-/// An agent is heard by the answer to its claims, which comes after two fifths of that, and may need as long and two seconds more to see that
+/// An agent is heard by the answer to its claims, which comes after three eighths of that, and may need as long and two seconds more to see that
 /// one was lost.
 const OFFLINE_AFTER: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
 

@@ -207,6 +207,7 @@ impl Company {
         let store = crate::cli::default_store(folder);
         let mut options = ServerOptions::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 8095)), store, folder);
         options.port = PortChoice::NextFree;
+        options.limits = options.limits.within_descriptors();
         let server = start(options).await.map_err(|error| not_started(&error))?;
         let at_a_time = (default_concurrency() / stage.hosts.len()).max(1);
         let mut agents = Vec::new();

@@ -17,7 +17,7 @@ use tower::Service;
 /// What peers may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections at a time, WebSockets among them.
     pub connections: usize,
     /// Time for a request's head, and for silence between two requests.
     pub head: Duration,
@@ -64,28 +64,34 @@ pub(super) async fn begin(
     router: Router,
     mut stop: Stop,
     limits: Limits,
-    _room: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 ) {
     // Frames of a stream are small and should not wait for one another.
     let _best_effort = stream.set_nodelay(true);
-    let Some(tls) = tls else { return serve(stream, peer, router, stop, limits).await };
+    let Some(tls) = tls else { return serve(stream, peer, place, router, stop, limits).await };
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(limits.head, Box::pin(tls.accept(stream))) => shaken,
         () = stop.stopped() => return,
     };
     match shaken {
         // Boxed: a connection that is not encrypted should not take the room of one that is.
-        Ok(Ok(stream)) => Box::pin(serve(stream, peer, router, stop, limits)).await,
+        Ok(Ok(stream)) => Box::pin(serve(stream, peer, place, router, stop, limits)).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection was not encrypted as it should be"),
         Err(_) => tracing::debug!(%peer, "a handshake took too long"),
     }
 }
 
-async fn serve<S>(stream: S, peer: SocketAddr, router: Router, mut stop: Stop, limits: Limits)
-where
+async fn serve<S>(
+    stream: S,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    router: Router,
+    mut stop: Stop,
+    limits: Limits,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Stall::new(stream, limits.stall));
+    let io = TokioIo::new(Stall::new(stream, limits.stall, place));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));

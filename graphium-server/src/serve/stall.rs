@@ -1,4 +1,4 @@
-//! Cuts a peer that does not take what it is sent.
+//! Cuts a peer that does not take what it is sent, and keeps its place among the connections.
 
 use std::{
     io,
@@ -8,21 +8,24 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
 
-/// A stream whose writes fail once none has made progress for a while.
+/// A stream whose writes fail once none has made progress for a while. It has its place until it is gone, whoever has it then: one that
+/// has become a WebSocket is not served as a connection any more, and is one.
 #[derive(Debug)]
 pub(super) struct Stall<S> {
     stream: S,
     patience: Duration,
     /// Runs while a write waits; a stream that flows has none.
     waiting: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl<S> Stall<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration, place: OwnedSemaphorePermit) -> Self {
+        Self { stream, patience, waiting: None, _place: place }
     }
 
     /// A write's outcome, or the end of patience with it.
@@ -77,12 +80,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
+    use std::sync::Arc;
+    use tokio::{io::AsyncWriteExt, sync::Semaphore};
 
     #[tokio::test]
     async fn a_peer_that_does_not_read_is_cut_and_one_that_does_is_not() {
         let (ours, theirs) = tokio::io::duplex(16);
-        let mut stream = Stall::new(ours, Duration::from_millis(50));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let mut stream = Stall::new(ours, Duration::from_millis(50), place);
         stream.write_all(&[0; 16]).await.unwrap();
         assert_eq!(stream.write_all(&[0; 1]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
 

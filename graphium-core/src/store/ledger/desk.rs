@@ -3,7 +3,7 @@
 use crate::{
     id::{ClaimId, TaskId},
     store::Session,
-    task::{Task, TaskStatus},
+    task::{Task, TaskStatus, last_put_off},
 };
 use jiff::Timestamp;
 use std::{
@@ -47,8 +47,8 @@ impl Desk {
 
     /// Puts a task where it belongs; `unmet` is the number of tasks that it waits for.
     pub(super) fn file(&mut self, task: &Task, unmet: usize, now: Timestamp) -> Filed {
-        match (task.status, task.not_before) {
-            (TaskStatus::Pending, Some(moment)) if unmet == 0 && moment > now => {
+        match (task.status, task.put_off(now)) {
+            (TaskStatus::Pending, Some(moment)) if unmet == 0 => {
                 self.later.insert((moment, task.id.clone()));
             }
             (TaskStatus::Pending, _) if unmet == 0 => {
@@ -88,9 +88,12 @@ impl Desk {
         self.held.iter()
     }
 
-    /// Tasks whose time has come.
-    pub(super) fn due(&self, now: Timestamp) -> Vec<TaskId> {
-        self.later.iter().take_while(|(moment, _)| *moment <= now).map(|(_, id)| id.clone()).collect()
+    /// Tasks whose time has come, or is further away than any can be put off: the clock has gone back since.
+    pub(super) fn due(&self, now: Timestamp) -> impl Iterator<Item = &TaskId> {
+        let last = last_put_off(now);
+        let come = self.later.iter().take_while(move |(moment, _)| *moment <= now);
+        let too_far = self.later.iter().rev().take_while(move |(moment, _)| *moment > last);
+        come.chain(too_far).map(|(_, id)| id)
     }
 
     /// When the next task's time comes.

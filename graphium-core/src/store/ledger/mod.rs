@@ -195,7 +195,7 @@ impl Ledger {
     /// Ends what has run out, and wakes what waited for a time; see [`TaskStore::expire`](crate::store::TaskStore::expire).
     pub fn expire(&mut self, now: Timestamp) -> Decision<Acted> {
         let held: Vec<TaskId> = self.ends().filter(|(_, end)| *end <= now).map(|(id, _)| id.clone()).collect();
-        let is_due = |desk: &Desk| desk.next_due().is_some_and(|due| due <= now);
+        let is_due = |desk: &Desk| desk.due(now).next().is_some();
         let hosts: Vec<HostId> =
             self.desks.iter().filter(|(_, desk)| is_due(desk)).map(|(host, _)| host.clone()).collect();
         let mut step = Step::new(self, now);

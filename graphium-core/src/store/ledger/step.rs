@@ -177,7 +177,8 @@ impl<'a> Step<'a> {
     /// Puts tasks whose time has come among those that may be handed out.
     pub(super) fn wake(&mut self, host: &HostId) {
         let Some(desk) = self.ledger.desks.get(host) else { return };
-        for id in desk.due(self.now) {
+        let due: Vec<TaskId> = desk.due(self.now).cloned().collect();
+        for id in due {
             self.refile(&id);
         }
     }

@@ -181,6 +181,7 @@ macro_rules! store_suite_cases {
             lease::an_attempt_past_its_deadline_is_tried_again_while_retries_are_left,
             lease::a_wakeup_that_is_named_is_when_something_runs_out,
             retry::a_retryable_failure_waits_its_time,
+            retry::no_retry_waits_for_a_clock_that_went_back,
             retry::retries_are_bounded,
             retry::an_operator_tries_again_what_failed,
             retry::a_submission_tries_again_or_is_refused_whole,

@@ -29,6 +29,19 @@ pub(super) async fn a_retryable_failure_waits_its_time(trial: Trial<'_>) -> Verd
     equal("attempt", &again.first().map(|task| task.attempt), &Some(2))
 }
 
+pub(super) async fn no_retry_waits_for_a_clock_that_went_back(trial: Trial<'_>) -> Verdict {
+    trial.submit(vec![start("a")]).await?;
+    let session = trial.session("vm1", "n", 0).await?;
+    let held = trial.claim(&session, "c1", 7200).await?;
+    trial.report(nth(&held, 0)?, failed_for_now(), 7200).await?;
+    let Some(due) = trial.task("a").await?.not_before else { return hold(false, || "it does not wait".to_owned()) };
+    // Set back a little it waits a little longer, and set back by hours it does not wait for hours.
+    equal("half a minute back", &ids(&trial.claim(&session, "c2", 7170).await?), &[] as &[&str])?;
+    let back = due - SignedDuration::from_secs(76);
+    equal("hosts", &trial.store.expire(back).await?.ready, &[HostId::from("vm1")])?;
+    equal("two hours back", &ids(&trial.claim(&session, "c3", 30).await?), &["a"])
+}
+
 pub(super) async fn retries_are_bounded(trial: Trial<'_>) -> Verdict {
     trial.submit(vec![Task { max_retries: 2, ..start("a") }]).await?;
     let session = trial.session("vm1", "n", 0).await?;
