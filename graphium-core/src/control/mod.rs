@@ -27,6 +27,7 @@ mod monitor;
 mod moving;
 mod observation;
 mod orphans;
+mod planned;
 mod planning;
 mod policy;
 mod presence;
@@ -62,6 +63,7 @@ use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
 pub use moving::{Drain, Leaving, Remaining, RemainingState, Tried};
 pub use orphans::{Orphan, OrphanKind, OrphanReason};
+pub use planned::Planned;
 pub use policy::{MAX_RESCHEDULE_AFTER, PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use reschedule::Away;
@@ -135,6 +137,8 @@ pub struct Control {
     audit: audit::Writer,
     /// Seals and opens secrets; unset: there are none.
     sealer: OnceLock<Arc<dyn SecretSealer>>,
+    /// Hears of every plan.
+    hears_plans: planned::Listener,
     state: Mutex<State>,
     memos: memo::Memos,
 }
@@ -199,6 +203,7 @@ impl Control {
             wake: event_listener::Event::new(),
             audit: audit::Writer::default(),
             sealer: OnceLock::new(),
+            hears_plans: planned::Listener::default(),
             state: Mutex::new(state),
             memos: memo::Memos::default(),
         };
