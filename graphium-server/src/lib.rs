@@ -17,6 +17,7 @@ pub mod start;
 pub mod stop;
 pub mod testbed;
 pub mod tls;
+pub mod traces;
 mod web;
 
 pub use api::{AppState, router};

@@ -9,6 +9,7 @@ use crate::{
     serve::{Limits, ServerHandle, serve},
     stop::Stopper,
     tls::{self, Certificate},
+    traces,
 };
 use axum::Router;
 use graphium_core::{
@@ -211,8 +212,10 @@ pub async fn start_with(
     let store = graphium_store::open(&options.store_url, graphium_store::Options::at(now)).await?;
     let broadcast = Arc::new(Broadcast::default());
     let sink: Arc<dyn EventSink> = broadcast.clone();
+    let store = traces::watched(store);
     let control = Control::open(store, sink, Arc::clone(&environment), options.settings).await?;
     let key = options.secrets_key.unwrap_or_else(|| options.data_dir.join(secrets::FILE));
+    traces::tell_plans(&control);
     control.seal_secrets_with(Arc::new(FileSealer::new(key)));
     let admin_token_file = auth::admin_token(&control, &options.data_dir, now).await?;
     let setup_code = auth::setup_code(&control, now).await?;

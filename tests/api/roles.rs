@@ -110,6 +110,7 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("POST", "/api/v1/auth/setup", May::Anybody),
     ("POST", "/api/v1/auth/join", May::Anybody),
     ("POST", "/api/v1/auth/logout", May::People),
+    ("POST", "/api/v1/auth/logout/others", May::People),
     ("GET", "/api/v1/auth/me", May::People),
     ("PUT", "/api/v1/auth/password", May::People),
     ("POST", "/api/v1/store", May::Admin),

@@ -32,6 +32,8 @@ pub struct Estate {
     pub sockets: BTreeMap<String, PathBuf>,
     /// After how long a host counts as offline for servers that are started from now on.
     pub offline_after: &'static str,
+    /// Where programs that are started from now on tell their traces.
+    pub collector: Option<String>,
 }
 
 impl Estate {
@@ -82,6 +84,7 @@ impl Estate {
             agents: BTreeMap::new(),
             sockets: BTreeMap::new(),
             offline_after: "15s",
+            collector: None,
         };
         for number in estate.numbers() {
             estate.start_server_number(number).await;
@@ -139,6 +142,7 @@ impl Estate {
             .arg("--store")
             .arg(self.company.as_ref().map_or(&own, |(_, store)| store))
             .envs(self.environment())
+            .envs(self.traces())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log_file(&self.path(&log_of(number))))
@@ -205,6 +209,7 @@ impl Estate {
             .arg(self.path(&format!("agent-{state}")))
             .env("TOKEN", fs::read_to_string(&token_file).unwrap())
             .env_remove("GRAPHIUM_TOKEN")
+            .envs(self.traces())
             .env("DOCKER_CONFIG", self.path("docker-config"))
             .env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default()))
             .stdin(Stdio::null())
@@ -241,6 +246,11 @@ impl Estate {
             .await
             .unwrap_or_else(|_| panic!("`graphium {}` hangs\n{}", arguments.join(" "), self.logs()))
             .unwrap()
+    }
+
+    fn traces(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let soon = |url| [("OTEL_EXPORTER_OTLP_ENDPOINT", url), ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned())];
+        self.collector.clone().map(soon).into_iter().flatten()
     }
 
     pub fn environment(&self) -> [(&'static str, String); 5] {

@@ -10,6 +10,8 @@
 mod adjusts;
 mod adopts;
 mod chaos;
+#[path = "../traces/collector.rs"]
+mod collector;
 mod crashes;
 mod deploys;
 mod drains;

@@ -1,6 +1,7 @@
 //! Thirty-two secrets on real engines: they are where they should be, and nowhere else.
 
 use crate::{
+    collector::{Collector, Mood, Span},
     estate::Estate,
     faulty::{Fault, Faulty},
 };
@@ -168,6 +169,10 @@ const TELLS_LATER: &str = "sleep 3; busybox env; cat /run/secrets/*; exit 1";
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     let mut estate = Estate::without_agents().await;
+    let collector = Collector::begin_at(estate.testbed.uplink(), Mood::Well).await;
+    estate.collector = Some(collector.url.clone());
+    estate.kill_server().await;
+    estate.start_server().await;
     estate.testbed.load(&images::shell(SHELL).unwrap()).await.unwrap();
     let socket = estate.path("vm2.sock");
     let faulty = Faulty::start(&socket, estate.host("vm2").socket());
@@ -347,6 +352,11 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
         "events",
         "orphans",
         "tokens",
+        "audit",
+        "account",
+        "secrets",
+        &format!("secrets/{}/change", current[1].name),
+        &format!("secrets/{}/remove", current[1].name),
     ];
     for page in pages {
         let text = get(&format!("/web/{page}"), Some(&cookie)).await;
@@ -360,6 +370,21 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     estate.ok(&["store", "backup", &estate.path("backup.db").display().to_string()]).await;
     estate.stop_programs().await;
     seen.add_files(&estate.path(""), &but);
+
+    if cfg!(feature = "otel") {
+        for (name, service) in [("deployment", "server"), ("attempt deploy", "agent"), ("attempt start", "agent")] {
+            let is_it = |span: &Span| span.name() == name && span.service == format!("graphium-{service}");
+            assert!(collector.spans().iter().any(is_it), "no span `{name}` of a {service}: {}", collector.everything());
+        }
+        let failed: BTreeSet<String> = collector
+            .spans()
+            .iter()
+            .filter(|span| span.attribute("graphium.task.outcome") == Some("failed"))
+            .filter_map(|span| span.attribute("graphium.stack.id").map(str::to_owned))
+            .collect();
+        assert!(failed.contains("stack:echo"), "what failed is told, too: {failed:?}");
+        seen.add("traces", collector.everything());
+    }
 
     // What is looked through is what it seems, and the search finds what is there.
     let mut database = seen.0.iter().filter(|(place, _)| place.contains("data/graphium.db"));

@@ -123,6 +123,11 @@ async fn a_form_of_another_site_changes_nothing() {
             "/web/tokens",
             "/web/users",
             "/web/users/ann/remove",
+            "/web/secrets",
+            "/web/secrets/db/change",
+            "/web/secrets/db/remove",
+            "/web/account/password",
+            "/web/account/others",
             "/web/logout",
         ] {
             let request = filled(visitor.request(Method::POST, path).header(header, value), &[("csrf", word)]);

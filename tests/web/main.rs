@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "how fast a page was, for whoever reads a failure")]
 #![allow(dead_code, reason = "other tests use more of what is shared")]
 
+mod account;
 #[path = "../api/answers.rs"]
 mod answers;
 mod audit;
@@ -20,6 +21,7 @@ mod forms;
 mod life;
 mod looks;
 mod pages;
+mod secrets;
 mod sessions;
 mod users;
 mod visitor;

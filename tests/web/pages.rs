@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 13] = [
     "/web/",
     "/web/stacks",
     "/web/stacks/new",
@@ -25,6 +25,8 @@ const PAGES: [&str; 11] = [
     "/web/tokens",
     "/web/audit",
     "/web/users",
+    "/web/account",
+    "/web/secrets",
 ];
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::{
     link::{AgentLink, LinkError},
     observe::Watchman,
     patience::within,
-    settings::{AgentError, AgentSettings, Notice},
+    settings::{AgentError, AgentSettings, AttemptEnd, Notice},
     step::{Key, Phase, Step},
     streams::StreamKeeper,
 };
@@ -210,7 +210,7 @@ impl Driver {
                     } else {
                         hold.end();
                     }
-                    self.notify(&ended(&task, "stopped".to_owned()));
+                    self.notify(&ended(&key, &task, AttemptEnd::Stopped, "stopped".to_owned()));
                 }
             }
             Command::Quit(quit) => {
@@ -242,6 +242,8 @@ impl Driver {
             task: task.task_type,
             subject: task.payload.subject().to_owned(),
             attempt: key.attempt,
+            deployment: task.deployment_id.clone(),
+            stack: task.stack_id.clone(),
         });
         let (end, registration) = AbortHandle::new_pair();
         let hold = Hold::of(end);
@@ -326,7 +328,7 @@ impl Driver {
             }
             Input::Ended(key, outcome) => {
                 if let Some((_, task)) = self.attempts.remove(key) {
-                    self.notify(&ended(&task, how(outcome)));
+                    self.notify(&ended(key, &task, end(outcome), how(outcome)));
                 }
                 None
             }
@@ -420,8 +422,23 @@ impl Driver {
     }
 }
 
-fn ended(task: &Task, how: String) -> Notice {
-    Notice::Ended { id: task.id.clone(), task: task.task_type, subject: task.payload.subject().to_owned(), how }
+fn ended(key: &Key, task: &Task, end: AttemptEnd, how: String) -> Notice {
+    Notice::Ended {
+        id: task.id.clone(),
+        task: task.task_type,
+        subject: task.payload.subject().to_owned(),
+        attempt: key.attempt,
+        end,
+        how,
+    }
+}
+
+fn end(outcome: &Outcome) -> AttemptEnd {
+    match outcome {
+        Outcome::Completed(_) => AttemptEnd::Completed,
+        Outcome::Failed(error) => AttemptEnd::Failed(error.code.clone()),
+        Outcome::Cancelled => AttemptEnd::Cancelled,
+    }
 }
 
 fn how(outcome: &Outcome) -> String {

@@ -56,5 +56,5 @@ pub use health::HealthMonitor;
 pub use journal::{FileJournal, Journal, JournalError, Memory, MemoryJournal};
 pub use keeper::Keeper;
 pub use link::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, Renewal, SessionGrant, Usage};
-pub use settings::{AgentError, AgentSettings, Notice};
+pub use settings::{AgentError, AgentSettings, AttemptEnd, Notice};
 pub use step::{Key, Phase, Step};

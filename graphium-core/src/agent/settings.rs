@@ -4,7 +4,7 @@ use super::{engine::Quit, execute::Secrets, journal::JournalError, link::LinkErr
 use crate::{
     action::TaskType,
     admission::Admission,
-    id::{HostId, TaskId},
+    id::{DeploymentId, HostId, StackId, TaskId},
     stack::TextMap,
 };
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
@@ -105,6 +105,10 @@ pub enum Notice {
         subject: String,
         /// Which attempt.
         attempt: u32,
+        /// The deployment that it is a part of.
+        deployment: Option<DeploymentId>,
+        /// The stack that it serves.
+        stack: Option<StackId>,
     },
     /// An attempt ended.
     #[error("{task} `{subject}`: {how}")]
@@ -115,12 +119,44 @@ pub enum Notice {
         task: TaskType,
         /// What it acts on.
         subject: String,
+        /// Which attempt.
+        attempt: u32,
+        /// How.
+        end: AttemptEnd,
         /// How, for people.
         how: String,
     },
     /// The journal cannot be written. The work goes on: what a crash would lose is found by looking at the host.
     #[error("{0}")]
     JournalLost(String),
+}
+
+/// How an attempt ended.
+///
+/// # Example
+/// ```
+/// use graphium_core::{action::TaskType, agent::{AttemptEnd, Notice}};
+///
+/// let notice = Notice::Ended {
+///     id: "task:1".into(),
+///     task: TaskType::Deploy,
+///     subject: "shop-web".to_owned(),
+///     attempt: 2,
+///     end: AttemptEnd::Failed("port-taken".to_owned()),
+///     how: "port 80 is taken".to_owned(),
+/// };
+/// assert_eq!(notice.to_string(), "deploy `shop-web`: port 80 is taken");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// It did what it was to do.
+    Completed,
+    /// It did not: the [code](crate::task::TaskError::code) of what went wrong.
+    Failed(String),
+    /// It was asked to end and did.
+    Cancelled,
+    /// It is not the agent's any more: its lease is lost, or its time is over.
+    Stopped,
 }
 
 /// Why an agent ended without being asked to.

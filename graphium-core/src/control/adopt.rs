@@ -160,6 +160,7 @@ impl Control {
             });
         }
         self.admit(stack)?;
+        let begun = self.environment.elapsed();
         let inventory = self.planning_inventory(&stack.id).await?;
         let chosen = Chosen { options, free: self.free().await?, known: existing.as_ref().map(|record| &record.value) };
         let found = matching::find(stack, &inventory, &chosen).map_err(ControlError::Invalid)?;
@@ -167,6 +168,7 @@ impl Control {
         let applied = existing.as_ref().map(|record| &record.value.applied);
         let plan = plan::plan_adoption(stack, applied, &inventory, &found.adoptees, &found.own, aim)
             .map_err(ControlError::Invalid)?;
+        self.tell_planned(begun, &stack.id, plan.tasks.len());
         let elsewhere = matching::elsewhere(&found, &plan.placements);
         if !elsewhere.is_empty() {
             return Err(ControlError::Invalid(elsewhere));

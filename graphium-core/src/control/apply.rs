@@ -26,6 +26,7 @@ impl Control {
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;
         }
+        let begun = self.environment.elapsed();
         let inventory = self.inventory_for(&stack).await?;
         let planning = plan::Options {
             pull_images: options.pull_images,
@@ -36,6 +37,7 @@ impl Control {
         };
         let applied = existing.as_ref().map(|record| &record.value.applied);
         let plan = plan::plan(&stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?.sealed();
+        self.tell_planned(begun, &stack.id, plan.tasks.len());
         let facts = Facts::of(&plan, &stack, &inventory, applied_fact(existing.as_ref()));
         Ok(SavedPlan::new(stack, SavedOptions::new(&planning, options.timeout), plan, facts))
     }
@@ -89,6 +91,7 @@ impl Control {
         if let Some(record) = &existing {
             refuse_while_deleting(&record.value)?;
         }
+        let begun = self.environment.elapsed();
         let inventory = self.inventory_for(&saved.stack).await?;
         let present = Facts::of(&saved.plan, &saved.stack, &inventory, applied_fact(existing.as_ref()));
         let outdated = |changes| ControlError::Outdated { stack: saved.stack.name.clone(), changes };
@@ -105,6 +108,7 @@ impl Control {
         };
         let applied = existing.as_ref().map(|record| &record.value.applied);
         let plan = plan::plan(&saved.stack, applied, &inventory, &planning).map_err(ControlError::Invalid)?.sealed();
+        self.tell_planned(begun, &saved.stack.id, plan.tasks.len());
         if plan.hash != saved.plan.hash {
             return Err(outdated(Vec::new()));
         }

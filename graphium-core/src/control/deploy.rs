@@ -180,6 +180,7 @@ impl Control {
         options: &DeployOptions,
     ) -> Result<Plan, ControlError> {
         self.admit(stack)?;
+        let begun = self.environment.elapsed();
         let inventory = self.inventory_for(stack).await?;
         let options = plan::Options {
             pull_images: options.pull_images,
@@ -191,6 +192,7 @@ impl Control {
         let applied = existing.map(|record| &record.value.applied);
         let mut plan = plan::plan(stack, applied, &inventory, &options).map_err(ControlError::Invalid)?;
         plan.warnings.extend(self.missing_secrets(stack).await?);
+        self.tell_planned(begun, &stack.id, plan.tasks.len());
         Ok(plan)
     }
 

@@ -10,10 +10,11 @@
 //! use futures::future::{join, pending, select};
 //! use graphium_core::agent::{Agent, AgentSettings, MemoryJournal};
 //! use graphium_core::control::{Control, ControlError, DeployOptions, RemoveOptions, Settings};
-//! use graphium_core::control::{StackStatus, Started, StatusView};
+//! use graphium_core::control::{StackStatus, Standing, Started, StatusView};
 //! use graphium_core::environment::Environment;
 //! use graphium_core::testing::{FakeRuntime, ManualEnvironment, Program};
-//! use graphium_core::{event::NoSink, plan::fixtures::{container, stack}, store::MemoryStore};
+//! use graphium_core::{event::NoSink, inventory::ContainerStatus, store::MemoryStore};
+//! use graphium_core::plan::fixtures::{container, stack};
 //! use std::{pin::pin, sync::Arc, time::Duration};
 //!
 //! let environment = ManualEnvironment::default();
@@ -39,6 +40,8 @@
 //!         }
 //!         let status: StatusView = control.status("shop").await?;
 //!         assert_eq!((status.progress, status.error_message), (100, None));
+//!         let web: &Standing = &status.containers[0];
+//!         assert_eq!((web.host_id.as_str(), web.status), ("vm1", Some(ContainerStatus::Running)));
 //!         assert!(engine.container("shop-web").is_some());
 //!
 //!         control.remove("shop", RemoveOptions::default()).await?;
@@ -80,6 +83,7 @@ mod monitor;
 mod moving;
 mod observation;
 mod orphans;
+mod planned;
 mod planning;
 mod policy;
 mod presence;
@@ -115,13 +119,14 @@ use model::StackHead;
 pub use model::{DeploymentEvent, DeploymentKind, DeploymentState, Placement, StackRecord, StackStatus};
 pub use moving::{Drain, Leaving, Remaining, RemainingState, Tried};
 pub use orphans::{Orphan, OrphanKind, OrphanReason};
+pub use planned::Planned;
 pub use policy::{MAX_RESCHEDULE_AFTER, PolicyChange, StackPolicy};
 pub use request::{DeployOptions, RemoveOptions, Started, TaskRequest};
 pub use reschedule::Away;
 pub use retention::Retention;
 pub use revision::{Revision, RevisionOutcome, RollbackState, TakesBack};
 pub use secrets::{MAX_SECRET, MAX_SECRETS, RemovalOfSecret, SecretChange, SecretRecord, SecretView};
-pub use shown::{StackView, StatusView, TaskStats, TaskView, Waiting};
+pub use shown::{StackView, Standing, StatusView, TaskStats, TaskView, Waiting};
 pub use tokens::Redeemed;
 
 use crate::{
@@ -262,6 +267,8 @@ pub struct Control {
     audit: audit::Writer,
     /// Seals and opens secrets; unset: there are none.
     sealer: OnceLock<Arc<dyn SecretSealer>>,
+    /// Hears of every plan.
+    hears_plans: planned::Listener,
     state: Mutex<State>,
     memos: memo::Memos,
 }
@@ -326,6 +333,7 @@ impl Control {
             wake: event_listener::Event::new(),
             audit: audit::Writer::default(),
             sealer: OnceLock::new(),
+            hears_plans: planned::Listener::default(),
             state: Mutex::new(state),
             memos: memo::Memos::default(),
         };

@@ -210,7 +210,8 @@ impl Control {
         if is_told { self.settings.offline_after * 2 } else { self.settings.offline_after }
     }
 
-    /// Changes a host's record, making it where it is new. `last_seen` is now, unless the host goes offline.
+    /// Changes a host's record, making it where it is new. `last_seen` is now, or, where the host goes offline, when its agent
+    /// was heard last.
     pub(super) async fn update_host(
         &self,
         id: &HostId,
@@ -257,6 +258,9 @@ impl Control {
         }
         if host.offline_since.is_none() {
             host.last_seen = Some(self.environment.now());
+        } else if before.offline_since.is_none() && expect != Expect::Absent {
+            // The record's word is from its last change.
+            host.last_seen = self.shown(before.clone()).last_seen;
         }
         // Whatever becomes of the answer, or of whoever waits for it.
         let has_turned = host.offline_since.is_some() != before.offline_since.is_some();

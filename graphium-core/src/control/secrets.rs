@@ -401,21 +401,23 @@ fn refuse_unfit(name: &str, value: &SecretText) -> Result<(), ControlError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let is_sound =
         name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= LONGEST_NAME && name.chars().all(plain);
-    let refused = |code, message: &str| Err(ControlError::Conflict { code, message: message.to_owned() });
-    if !is_sound {
-        let message =
-            "a secret's name has 1 to 128 letters, digits, `.`, `_` and `-`, and begins with a letter or digit";
-        return refused("bad-name", message);
-    }
-    match value.reveal() {
-        "" => refused("bad-secret", "a secret has a value of at least one byte"),
+    let name = (!is_sound).then_some((
+        "bad-name",
+        "a secret's name has 1 to 128 letters, digits, `.`, `_` and `-`, and begins with a letter or digit",
+    ));
+    let value = match value.reveal() {
+        "" => Some("a secret has a value of at least one byte"),
         long if long.len() > MAX_SECRET => {
-            refused("bad-secret", "a secret's value has at most 64 KiB; what is larger belongs into a volume")
+            Some("a secret's value has at most 64 KiB; what is larger belongs into a volume")
         }
-        text if text.contains('\0') => {
-            refused("bad-secret", "a secret's value is text without NUL; encode it first, as in base64")
-        }
-        _ => Ok(()),
+        text if text.contains('\0') => Some("a secret's value is text without NUL; encode it first, as in base64"),
+        _ => None,
+    };
+    let (codes, messages): (Vec<_>, Vec<_>) =
+        name.into_iter().chain(value.map(|message| ("bad-secret", message))).unzip();
+    match codes.first() {
+        None => Ok(()),
+        Some(code) => Err(ControlError::Conflict { code, message: messages.join("; ") }),
     }
 }
 

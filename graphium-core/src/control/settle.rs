@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::{EventType, NewEvent},
-    id::{DeploymentId, HostId},
+    id::{DeploymentId, HostId, StackId},
     inventory::{Host, ObservedContainer},
     store::{
         Document, Expect, Key, Kind, Record, RecordQuery, StoreError, Submission, TaskQuery, TaskStoreExt, Versioned,
@@ -51,7 +51,7 @@ impl Control {
         let tasks = self.store.all_tasks(query).await?;
         let record = self.store.record(&Key::new(Kind::Stack, state.value.stack_id.as_str())).await?;
         let current = record.map(Current::read).transpose()?.filter(|current| current.head.deployment_id == *id);
-        let seen = self.seen(&state.value).await?;
+        let seen = self.seen(&state.value.stack_id).await?;
         let done = fold(state.value.kind, &tasks);
         let goes_back = current.is_some() && is_due(&state.value, &done);
         let fold = with_way_back(done.clone(), &state.value, &tasks, goes_back);
@@ -150,8 +150,8 @@ impl Control {
         }
     }
 
-    pub(super) async fn seen(&self, state: &DeploymentState) -> Result<Seen, ControlError> {
-        let query = RecordQuery { stack: Some(state.stack_id.clone()), ..RecordQuery::of(Kind::Container) };
+    pub(super) async fn seen(&self, stack: &StackId) -> Result<Seen, ControlError> {
+        let query = RecordQuery { stack: Some(stack.clone()), ..RecordQuery::of(Kind::Container) };
         let containers = self.store.documents::<ObservedContainer>(query).await?;
         Ok(containers.into_iter().map(|seen| (seen.value.id(), seen.value)).collect())
     }

@@ -3,6 +3,7 @@
 use super::{Away, RollbackState, StackPolicy, StackStatus, TakesBack};
 use crate::{
     id::{DeploymentId, HostId, StackId},
+    inventory::{ContainerStatus, Health},
     plan::Endpoint,
     stack::{Deployment, TextMap},
     task::{Progress, Task, TaskStatus},
@@ -107,8 +108,34 @@ pub struct StatusView {
     pub away: Vec<Away>,
     /// Where its published ports answer.
     pub endpoints: Vec<Endpoint>,
+    /// The containers that the stack has, by name, as they were seen last; none while tasks of the deployment are under way, or where
+    /// the stack is gone or has another deployment now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<Standing>,
     /// Its tasks, in the order of the plan.
     pub tasks: Vec<TaskView>,
+}
+
+/// How a container of a stack stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// Its name within the stack.
+    pub name: String,
+    /// Where it is to be.
+    pub host_id: HostId,
+    /// What it does; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ContainerStatus>,
+    /// Of its health check, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Why nobody knows for now: its host is away, or its engine does not answer. The rest is from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<String>,
 }
 
 /// A task as people see it: without its payload's secrets, and with what it waits for.

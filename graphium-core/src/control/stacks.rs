@@ -35,6 +35,7 @@ impl Control {
 
     async fn remove_alone(&self, stack: &str, options: RemoveOptions) -> Result<Started, ControlError> {
         let mut existing = self.find_stack(stack).await?;
+        let begun = self.environment.elapsed();
         let inventory = self.inventory().await?;
         // What was to be fenced is the removal's from now on, which waits for it or forgets it as all else.
         let fences = self.moved_from(&existing.value.id).await?;
@@ -56,6 +57,7 @@ impl Control {
             ..plan::Options::default()
         };
         let mut plan = plan::plan_removal(&record.id, &record.name, Some(&record.applied), &inventory, &plan_options);
+        self.tell_planned(begun, &record.id, plan.tasks.len());
         let forgotten = if options.forget {
             let away = forget::away(&plan, &inventory);
             forget::set_aside(&mut plan, &away, &inventory, options.by.as_ref(), self.environment.now())
@@ -148,6 +150,7 @@ impl Control {
     ) -> Result<Started, ControlError> {
         let existing = self.find_stack(stack).await?;
         refuse_while_deleting(&existing.value)?;
+        let begun = self.environment.elapsed();
         let mut inventory = self.inventory().await?;
         let record = &existing.value;
         forget::hide(&mut inventory, &self.moved_from(&record.id).await?, record);
@@ -161,6 +164,7 @@ impl Control {
             });
         }
         let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
+        self.tell_planned(begun, &record.id, plan.tasks.len());
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
     }

@@ -1,11 +1,11 @@
 //! What is under way, and why it waits.
 
 use super::{
-    Control, ControlError, DeploymentState, RollbackState, StackHead, StackStatus, StatusView, TaskView, Waiting,
-    rollback::is_due, shown::progress_line,
+    Control, ControlError, DeploymentState, RollbackState, StackHead, StackRecord, StackStatus, Standing, StatusView,
+    TaskView, Waiting, rollback::is_due, shown::progress_line,
 };
 use crate::{
-    id::{DeploymentId, HostId, TaskId},
+    id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{Host, HostStatus},
     store::{Kind, RecordQuery, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
@@ -42,6 +42,8 @@ impl Control {
         let away = if policy.is_some() { self.away(&state.stack_id).await? } else { Vec::new() };
         // Once the tasks have ended the record has the last word: it also knows what was seen of the containers.
         let tasks_by_status = counts(&tasks);
+        let shows_containers = policy.is_some() && fold.ended;
+        let containers = if shows_containers { self.standings(&state.stack_id).await? } else { Vec::new() };
         Ok(StatusView {
             stack_id: state.stack_id,
             stack_name: state.stack_name,
@@ -59,8 +61,28 @@ impl Control {
             policy,
             away,
             endpoints: state.endpoints,
+            containers,
             tasks: self.views(tasks).await?,
         })
+    }
+
+    /// How the containers stand that a stack has.
+    async fn standings(&self, stack: &StackId) -> Result<Vec<Standing>, ControlError> {
+        let Some(record) = self.store.document::<StackRecord>(stack.as_str()).await? else { return Ok(Vec::new()) };
+        let (applied, hosts, seen) =
+            (&record.value.applied, self.hosts_by_id().await?, self.seen(&record.value.id).await?);
+        let each = applied.placements.iter().map(|(name, host)| {
+            let there = seen.get(&format!("{host}/{}", applied.stack.engine_name(name)));
+            Standing {
+                name: name.clone(),
+                host_id: host.clone(),
+                status: there.map(|seen| seen.status),
+                health: there.and_then(|seen| seen.health),
+                exit_code: there.and_then(|seen| seen.exit_code),
+                unsure: hosts.get(host).and_then(unsure),
+            }
+        });
+        Ok(each.collect())
     }
 
     /// Tasks as people see them, with what each waits for.
@@ -156,6 +178,12 @@ impl Control {
             }
         }
     }
+}
+
+/// Why nobody knows what runs on a host.
+fn unsure(host: &Host) -> Option<String> {
+    let away = host.offline_since.map(|since| format!("host {} is offline since {since}", host.id));
+    away.or_else(|| Some(format!("the engine of host {} does not answer: {}", host.id, host.engine_error.as_ref()?)))
 }
 
 /// Tasks by status, each of the six.

@@ -384,7 +384,9 @@ impl fmt::Display for FixStep {
             Self::HostDatacenter { host, to } => write!(f, "say that `{host}` is in the datacenter `{to}`, if it is"),
             Self::Activate { host, from: HostStatus::Offline } => write!(f, "start the agent on `{host}`"),
             Self::Activate { host, .. } => write!(f, "let it take work again: `graphium host activate {host}`"),
-            Self::FreeName { host, name } => write!(f, "rename or remove the container `{name}` on `{host}`"),
+            Self::FreeName { host, name } => {
+                write!(f, "rename or remove the container `{name}` on `{host}`, or adopt it (`graphium adopt`)")
+            }
             Self::Equip { host, with: Capability::Runtime { name } } => {
                 write!(f, "install the runtime `{name}` on `{host}`")
             }

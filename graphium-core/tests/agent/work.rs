@@ -3,7 +3,7 @@
 use crate::bed::{Bed, SETTLE, deploy, deploy_of, published, spec, spec_of};
 use graphium_core::{
     action::Action,
-    agent::{HostFacts, Step, Workplace, execute},
+    agent::{HostFacts, Notice, Step, Workplace, execute},
     environment::Environment,
     id::HostId,
     inventory::{ContainerStatus, Health},
@@ -48,6 +48,38 @@ fn twenty_containers_take_little_longer_than_the_engine_does() {
     let engine = Duration::from_millis(5 * 200);
     let watch = SETTLE + Duration::from_millis(100);
     assert!(time < (engine + watch) * 11 / 10, "{time:?}");
+}
+
+#[test]
+fn an_attempt_is_told_of_with_its_deployment_and_how_it_ended() {
+    let bed = Bed::new();
+    bed.runtime.fail_next(Operation::Create, RuntimeError::Refused("no".to_owned()));
+    bed.serve(async {
+        for action in [deploy("db"), deploy("web")] {
+            let [id] = bed.submit([action]).await.try_into().unwrap();
+            bed.end_of(&id).await;
+        }
+    })
+    .1
+    .unwrap();
+    let notices = bed.notices.lock().unwrap();
+    let told: Vec<String> = notices
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::Began { id, attempt, deployment, .. } => {
+                Some(format!("{id} {attempt} of {}", deployment.as_ref().unwrap()))
+            }
+            Notice::Ended { id, attempt, end, .. } => Some(format!("{id} {attempt} {end:?}")),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        "task:0000 1 of deployment:0",
+        "task:0000 1 Failed(\"engine-refused\")",
+        "task:0001 1 of deployment:1",
+        "task:0001 1 Completed",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use graphium_core::{
     agent::AgentLink,
     control::{DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
     event::EventType,
-    inventory::Host,
+    inventory::{ContainerStatus, Host},
     store::SessionRequest,
 };
 use std::time::Duration;
@@ -36,6 +36,26 @@ fn told(world: &World) -> (StackStatus, Option<String>) {
     let record = world.run(world.control.stack("shop")).unwrap();
     assert_eq!((shown.overall_status, &shown.error_message), (record.status, &record.error_message));
     (record.status, record.error_message)
+}
+
+#[test]
+fn a_host_that_is_away_was_heard_when_it_was_and_its_containers_are_told_of_as_from_before() {
+    let world = World::new();
+    let (one, two) = runs(&world);
+    let host = || world.run(world.control.host(&"vm2".into())).unwrap();
+    pass(&world, 600, &[&one, &two]);
+    let heard = host().last_seen.unwrap();
+    let standing = || {
+        let containers = world.run(world.control.status("shop")).unwrap().containers;
+        containers.into_iter().map(|one| (one.name, one.status, one.unsure)).collect::<Vec<_>>()
+    };
+    let running = Some(ContainerStatus::Running);
+    assert_eq!(standing(), [("db".to_owned(), running, None), ("web".to_owned(), running, None)]);
+    pass(&world, 20, &[&one]);
+    let since = host().offline_since.unwrap();
+    assert_eq!(host().last_seen, Some(heard));
+    let unsure = format!("host vm2 is offline since {since}");
+    assert_eq!(standing()[1], ("web".to_owned(), running, Some(unsure)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod moods;
 mod moving;
 mod order;
 mod orphans;
+mod planned;
 mod policy;
 mod reschedule;
 mod retention;

@@ -212,7 +212,10 @@ fn a_name_that_somebody_else_has_is_to_be_freed() {
     let mut inventory = hosts(1);
     inventory.containers.push(foreign("s-a", "vm1", None));
     let stack = stack("s", vec![container("a")]);
-    assert_eq!(help(&stack, &inventory), "to run it on `vm1`, rename or remove the container `s-a` on `vm1`");
+    assert_eq!(
+        help(&stack, &inventory),
+        "to run it on `vm1`, rename or remove the container `s-a` on `vm1`, or adopt it (`graphium adopt`)"
+    );
 }
 
 #[test]

@@ -56,6 +56,25 @@ pub(crate) async fn login_told(state: &AppState, name: &str, opened: Result<&Iss
     }
 }
 
+/// Whether a password is the one that is kept of a name; whoever has failed too often from there lately has to wait.
+async fn compare(
+    state: &AppState,
+    address: IpAddr,
+    name: &str,
+    password: String,
+    kept: Option<String>,
+) -> Result<bool, Problem> {
+    let elapsed = || state.environment.elapsed();
+    state.throttle.admit(address, name, elapsed()).map_err(|wait| {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("too many failed attempts from your address; try again in {seconds} s");
+        Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
+    })?;
+    let is_right = password::is_right(password, kept).await?;
+    state.throttle.note(address, name, is_right, elapsed());
+    Ok(is_right)
+}
+
 /// Somebody who logs in.
 pub(crate) fn named(user: String, password: String) -> LoginRequest {
     LoginRequest { user, password }
@@ -73,17 +92,11 @@ pub(crate) async fn open_session(
         tracing::warn!(%address, "a login failed");
         Problem::new(401, "wrong-password", WRONG)
     };
-    let elapsed = || state.environment.elapsed();
     // What is longer than any name is remembered as one.
     let tried = if name.len() > LONGEST_NAME { "" } else { &name };
-    state.throttle.admit(address, tried, elapsed()).map_err(|wait| {
-        let seconds = wait.as_secs() + 1;
-        let detail = format!("too many failed attempts from your address; try again in {seconds} s");
-        Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
-    })?;
     let user = state.control.user(&name).await?;
-    let is_right = password::is_right(password, user.as_ref().and_then(|user| user.password.clone())).await?;
-    state.throttle.note(address, tried, is_right, elapsed());
+    let kept = user.as_ref().and_then(|user| user.password.clone());
+    let is_right = compare(state, address, tried, password, kept).await?;
     let user = user.filter(|_| is_right).ok_or_else(wrong)?;
     let now = state.environment.now();
     let lasts = if purpose == Purpose::Page { TokenRecord::PAGE_LONGEST } else { SESSION };
@@ -142,22 +155,57 @@ pub(crate) async fn end_session(state: &AppState, id: &str) -> Result<(), Proble
     Ok(())
 }
 
-pub(super) async fn whoami(Extension(caller): Extension<Identity>) -> Json<Caller> {
+/// Ends every session of whoever asks but this one, and every link to set that person's password.
+pub(super) async fn logout_others(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+) -> Result<StatusCode, Problem> {
+    let none = || Problem::new(409, "no-session", "this is no session of a person, and has no others");
+    let name = caller.user.as_deref().ok_or_else(none)?;
+    let own = [Some(&caller.token), caller.session.as_ref()];
+    let own: Vec<&str> = own.into_iter().flatten().map(|token| token.id.as_str()).collect();
+    let all = state.control.tokens().await?;
+    for token in all.iter().filter(|token| token.user.as_deref() == Some(name) && !own.contains(&token.id.as_str())) {
+        match state.control.revoke_token(&token.id).await {
+            // It has ended by itself, or by somebody else.
+            Ok(()) | Err(ControlError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    state.revoked.send_modify(|count| *count += 1);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn whoami(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Identity>,
+) -> Result<Json<Caller>, Problem> {
     let Identity { role, host, name, user, token, .. } = caller;
-    Json(Caller { name, user, role, host, token: Arc::unwrap_or_clone(token).into() })
+    let person = match &user {
+        Some(user) => state.control.user(user).await?,
+        None => None,
+    };
+    let stacks = person.as_ref().map_or_else(|| token.stacks.clone(), |person| person.stacks.clone());
+    let (last_login, password_set) = person.map(|person| (person.last_login, person.password_set)).unwrap_or_default();
+    let token = Arc::unwrap_or_clone(token).into();
+    Ok(Json(Caller { name, user, role, stacks, host, last_login, password_set, token }))
 }
 
 /// One's own password.
 pub(super) async fn change_password(
     State(state): State<AppState>,
     Extension(caller): Extension<Identity>,
+    extensions: Extensions,
     Input(request): Input<PasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let none = || Problem::new(409, "no-session", "a token has no password; log in first");
     let name = caller.user.as_deref().ok_or_else(none)?;
     let user = state.control.user(name).await?.ok_or_else(none)?;
     let PasswordRequest { password, before } = request;
-    if !password::is_right(before.unwrap_or_default(), user.password).await? {
+    password::refuse(&password)?;
+    // Whoever has somebody's session learns the password no sooner than a stranger.
+    let address = Peer::address(&extensions);
+    if !compare(&state, address, name, before.unwrap_or_default(), user.password).await? {
         return Err(Problem::new(403, "wrong-password", "`before` is not your password"));
     }
     set_password(&state, name, password, Some(&caller.token.id)).await?;

@@ -71,6 +71,7 @@ pub fn router(state: AppState) -> Router {
         .route("/users/{id}/link", post(users::make_link))
         .route("/auth/login", post(people::login))
         .route("/auth/logout", post(people::logout))
+        .route("/auth/logout/others", post(people::logout_others))
         .route("/auth/me", get(people::whoami))
         .route("/auth/password", put(people::change_password))
         .route("/auth/setup", post(people::setup))

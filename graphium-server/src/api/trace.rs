@@ -1,6 +1,7 @@
 //! The outermost layer: every request has an id, every error is a problem, and the log says what took how long.
 
 use super::{metrics::Metrics, problem::Problem};
+use crate::traces;
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
@@ -22,7 +23,7 @@ pub(super) async fn trace(State(metrics): State<Arc<Metrics>>, request: Request,
     let id = request.headers().get(REQUEST_ID).filter(|id| is_sound(id)).cloned().unwrap_or_else(new_id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    let mut response = traces::follow(route.as_ref().map(MatchedPath::as_str), request, next).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         // Boxed: a parked request should not carry it.

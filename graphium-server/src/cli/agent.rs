@@ -20,6 +20,7 @@ use graphium_server::{
     client::{Client, HttpLink, PulseLink},
     environment::TokioEnvironment,
     notify::Manager,
+    traces::{Attempts, Exporting},
 };
 use std::{
     net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket},
@@ -104,8 +105,12 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     let name = host.to_string();
     let manager = Manager::find().map(Arc::new);
     let told = manager.clone();
+    let traces = Exporting::begin("graphium-agent");
+    let attempts = Arc::new(Attempts::new(host.clone()));
+    let followed = Arc::clone(&attempts);
     settings.notify = Arc::new(move |notice| {
         logging::notice(&name, notice);
+        followed.note(notice);
         if let (Some(manager), Notice::Connected { .. } | Notice::LinkLost(_) | Notice::LinkBack) = (&told, notice) {
             manager.status(&notice.to_string());
         }
@@ -121,10 +126,10 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
     // One thread suffices: an agent waits, for its server and for its engine.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| connect::no_runtime(&error))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = signals::stop_requested();
         let environment = Arc::new(TokioEnvironment::new());
-        let link = Arc::new(PulseLink::new(HttpLink::new(client.clone())));
+        let link = Arc::new(PulseLink::new(attempts.link(HttpLink::new(client.clone()))));
         let calls = Arc::clone(&link);
         let agent = Agent::new(link, Arc::new(engine.runtime()), environment, Box::new(journal), settings);
         if let Some(manager) = &manager {
@@ -142,7 +147,9 @@ pub(crate) fn run(args: &AgentArgs, config: &Config, output: &Output) -> Result<
             () = watched(manager.as_deref(), async || calls.silence() < STUCK) => Ok(Exit::Failed),
             never = credential::stay_fresh(&client, host, &state_dir, is_kept) => match never {},
         }
-    })
+    });
+    traces.end();
+    ended
 }
 
 /// Why an agent ended without being asked to.

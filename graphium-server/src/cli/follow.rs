@@ -11,7 +11,7 @@ use super::{
 use crate::render::{self, Board, Clock, State, count};
 use futures::{Stream, StreamExt};
 use graphium_core::{
-    control::{RollbackState, StackStatus, Started, StatusView},
+    control::{RollbackState, StackStatus, Started, StatusView, TaskView},
     event::{Event, EventType},
     task::TaskStatus,
 };
@@ -197,6 +197,15 @@ pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
     if !bad {
         return None;
     }
+    if failed == 0
+        && let Some(by) = status.tasks.iter().find_map(overtaken_by)
+    {
+        let words = format!("what was asked of stack `{name}` was overtaken by `{by}`, which was asked for meanwhile");
+        let hint = format!(
+            "`graphium stack status {name}` shows what becomes of that, `graphium stack history {name}` who asked"
+        );
+        return Some(Failure::new(Exit::Failed, words).hint(hint));
+    }
     let hosts: BTreeSet<&str> = status
         .tasks
         .iter()
@@ -230,6 +239,12 @@ pub(crate) fn verdict(status: &StatusView) -> Option<Failure> {
         }
     };
     Some(Failure::new(Exit::Failed, format!("stack `{name}` {verb}: {what}{end}")))
+}
+
+/// The deployment for which a task was given up.
+fn overtaken_by(view: &TaskView) -> Option<&str> {
+    let error = view.task.error.as_ref().filter(|_| view.task.status == TaskStatus::Cancelled)?;
+    error.message.strip_prefix("superseded by `")?.strip_suffix('`')
 }
 
 fn left(started: &Started, screen: &mut Screen<'_>) -> Failure {

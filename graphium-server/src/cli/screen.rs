@@ -1,7 +1,7 @@
 //! The stage for a deployment's progress: a live region on a terminal, a line per change elsewhere.
 
 use super::output::Output;
-use crate::render::{Board, Changes, Clock, Frame, Style, printable, span, tree};
+use crate::render::{Board, Changes, Clock, Frame, Style, as_seen, printable, span, tree};
 use graphium_core::{control::StatusView, task::TaskStatus};
 use jiff::Timestamp;
 
@@ -86,7 +86,7 @@ impl<'a> Screen<'a> {
 
 /// The lines of a board without anything live, for `status`.
 pub(crate) fn still(status: &StatusView, width: usize, style: Style) -> Vec<String> {
-    let board = Board::of(status, &Clock::system());
+    let board = as_seen(Board::of(status, &Clock::system()), status);
     let frame = Frame { width, height: usize::MAX, tick: 0, style };
     let ended = status.tasks.iter().filter(|view| view.task.status.is_terminal()).count();
     let word = status.overall_status.as_str();

@@ -11,7 +11,7 @@ use super::{
 use crate::config::Config;
 use graphium_core::control::Retention;
 use graphium_server::{
-    RunningServer, ServerOptions, StartError, StoreAccess, notify::Manager, start, tls::Certificate,
+    RunningServer, ServerOptions, StartError, StoreAccess, notify::Manager, start, tls::Certificate, traces::Exporting,
 };
 use std::{
     io,
@@ -160,7 +160,8 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
     let data_dir = config.data_dir()?;
     let store = args.store.clone().unwrap_or_else(|| default_store(data_dir));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| connect::no_runtime(&error))?;
-    runtime.block_on(async {
+    let traces = Exporting::begin("graphium-server");
+    let ended = runtime.block_on(async {
         let stop = signals::stop_requested();
         make_folder(data_dir)?;
         let store_access = if args.share_store { StoreAccess::Shared } else { StoreAccess::Own };
@@ -189,7 +190,9 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         output.say("stopping; once more Ctrl-C ends it at once");
         server.shutdown().await;
         Ok(Exit::Ok)
-    })
+    });
+    traces.end();
+    ended
 }
 
 /// Tells the service manager, where there is one, that the program lives. Never returns.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::{problem::Problem, wire::Listing},
-    protocol,
+    protocol, traces,
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::{Serialize, de::DeserializeOwned};
@@ -261,6 +261,7 @@ impl Call {
         if body.is_some() {
             *request.body_mut() = body;
         }
+        traces::hand_on(&mut request);
         let response = server.http.execute(request).await.map_err(unreachable)?;
         if response.headers().get(protocol::CREDENTIAL).is_some_and(|due| due == "due") {
             server.due.notify_one();
@@ -312,7 +313,7 @@ fn display(url: &Url) -> String {
 }
 
 /// What went wrong below HTTP, by its deepest cause, which is the one that says something.
-pub(super) fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it took too long".to_owned();
     }

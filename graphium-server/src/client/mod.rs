@@ -22,6 +22,8 @@ mod tasks;
 
 pub use adoptions::AdoptRequest;
 pub use call::Client;
+#[cfg(feature = "otel")]
+pub(crate) use call::reason;
 pub use credential::{CredentialError, keep_credential_fresh, replace_credential};
 pub use error::ClientError;
 pub use exec::ExecSocket;

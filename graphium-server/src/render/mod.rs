@@ -8,6 +8,7 @@ mod difference;
 mod failures;
 mod plan;
 mod slack;
+mod standing;
 mod style;
 mod table;
 mod text;
@@ -23,6 +24,7 @@ pub(crate) use difference::{differences, document_differences, live_differences,
 pub(crate) use failures::{failure, failures};
 pub(crate) use plan::{plan, url};
 pub(crate) use slack::slack;
+pub(crate) use standing::as_seen;
 pub(crate) use style::Style;
 pub(crate) use table::Table;
 pub(crate) use text::{clip, count, pad, printable, width};

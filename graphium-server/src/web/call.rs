@@ -74,6 +74,16 @@ impl Web {
         read(self.ask(user, Method::POST, path, Some(json(body)?), headers).await?)
     }
 
+    /// Puts JSON in a place.
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        user: &User,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Problem> {
+        read(self.ask(user, Method::PUT, path, Some(json(body)?), HeaderMap::new()).await?)
+    }
+
     /// Changes something to what JSON says.
     pub(super) async fn patch<T: DeserializeOwned>(
         &self,

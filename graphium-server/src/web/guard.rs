@@ -25,6 +25,7 @@ use axum::{
 use bytes::Bytes;
 use graphium_core::control::{Role, TokenRecord};
 use http_body_util::{BodyExt as _, Limited};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -47,6 +48,8 @@ pub(super) struct User {
     /// Whose session it is, where it is a person's.
     pub(super) person: Option<String>,
     pub(super) role: Role,
+    /// When the session ends at the latest.
+    pub(super) ends: Option<Timestamp>,
     /// Whether that is so of every stack, and of what is of none.
     pub(super) reaches_all: bool,
     /// What a form of this session bears.
@@ -112,6 +115,7 @@ async fn user(web: &Web, headers: &HeaderMap, peer: Option<Peer>) -> Result<Opti
             Ok(Some(User {
                 ids: [TokenRecord::id_of(&identity.hash), identity.token.id.clone()],
                 hash: session.hash(),
+                ends: identity.session.as_ref().unwrap_or(&identity.token).expires,
                 name: identity.name,
                 person: identity.user,
                 role: identity.role,

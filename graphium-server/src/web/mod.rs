@@ -63,6 +63,11 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/audit", get(pages::audit::list))
         .route("/web/users", get(pages::users::list).post(pages::users::add))
         .route("/web/users/{id}/{act}", get(pages::users::ask).post(pages::users::act))
+        .route("/web/secrets", get(pages::secrets::list).post(pages::secrets::add))
+        .route("/web/secrets/{id}/{act}", get(pages::secrets::ask).post(pages::secrets::act))
+        .route("/web/account", get(pages::account::page))
+        .route("/web/account/password", post(pages::account::set_password))
+        .route("/web/account/others", post(pages::account::end_others))
         .route("/web/tokens", get(pages::tokens::list).post(pages::tokens::create))
         .route("/web/tokens/{id}/revoke", post(pages::tokens::revoke));
     let guarded = Router::new()

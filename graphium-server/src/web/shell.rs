@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) name: &'static str,
 }
 
-const MENU: [Entry; 7] = [
+const MENU: [Entry; 8] = [
     Entry { place: "dashboard", href: "/web/", name: "Overview" },
     Entry { place: "stacks", href: "/web/stacks", name: "Stacks" },
     Entry { place: "hosts", href: "/web/hosts", name: "Hosts" },
@@ -38,7 +38,10 @@ const MENU: [Entry; 7] = [
     Entry { place: "tasks", href: "/web/tasks", name: "Tasks" },
     Entry { place: "events", href: "/web/events", name: "Events" },
     Entry { place: "orphans", href: "/web/orphans", name: "Orphans" },
+    Entry { place: "secrets", href: "/web/secrets", name: "Secrets" },
 ];
+/// What is of no stack.
+const OF_ALL: [&str; 2] = ["orphans", "secrets"];
 const ADMINISTRATORS: [Entry; 3] = [
     Entry { place: "users", href: "/web/users", name: "Users" },
     Entry { place: "tokens", href: "/web/tokens", name: "Tokens" },
@@ -75,7 +78,7 @@ impl Shell {
         let more = self.may_administer().then_some(ADMINISTRATORS);
         // What is of no stack is not for whoever was granted some.
         let reaches_all = self.user.as_ref().is_some_and(|user| user.reaches_all);
-        let menu = MENU.into_iter().filter(|entry| reaches_all || entry.place != "orphans");
+        let menu = MENU.into_iter().filter(|entry| reaches_all || !OF_ALL.contains(&entry.place));
         menu.chain(more.into_iter().flatten()).collect()
     }
 

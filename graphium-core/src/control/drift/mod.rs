@@ -82,7 +82,7 @@ impl Control {
         if !has_come_to_life(state.kind, &done) {
             return Ok(());
         }
-        let drift = self.drift_of(&stack.value, &state, &self.seen(&state).await?).await?;
+        let drift = self.drift_of(&stack.value, &state, &self.seen(&state.stack_id).await?).await?;
         let inventory = self.planning_inventory(&stack.value.id).await?;
         let plan = plan::plan_repair(&stack.value.applied, &drift.due, &inventory).sealed();
         if plan.is_empty() {

@@ -10,6 +10,7 @@ use crate::{
     },
     auth::Identity,
     stop::Stop,
+    traces,
 };
 use axum::{
     extract::{RawPathParams, Request},
@@ -205,8 +206,8 @@ impl Trail {
     /// Does what changes something: to its end, and into the audit, also when whoever asked has gone.
     pub(crate) async fn change(self: Arc<Self>, deed: Box<Deed>, request: Request, next: Next) -> Response {
         let broken = || Problem::new(500, "internal", "the server made a mistake; its log says where").into_response();
-        let done = tokio::spawn(async move {
-            let mut response = tokio::spawn(next.run(request)).await.unwrap_or_else(|_| broken());
+        let done = tokio::spawn(traces::here(async move {
+            let mut response = tokio::spawn(traces::here(next.run(request))).await.unwrap_or_else(|_| broken());
             let status = response.status().as_u16();
             // What anybody may ask is counted where it fails.
             let is_open = deed.who.is_none();
@@ -216,7 +217,7 @@ impl Trail {
                 self.tell(deed.entry(&mut response)).await;
             }
             response
-        });
+        }));
         done.await.unwrap_or_else(|_| broken())
     }
 

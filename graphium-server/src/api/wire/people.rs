@@ -146,6 +146,15 @@ pub struct Caller {
     pub user: Option<String>,
     /// What may be done.
     pub role: Role,
+    /// The stacks that it is for; none: all.
+    #[serde(default, skip_serializing_if = "Grants::are_all")]
+    pub stacks: Grants,
+    /// Of a person: when the last login was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
+    /// Of a person: when the password was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_set: Option<Timestamp>,
     /// Of agents: the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,

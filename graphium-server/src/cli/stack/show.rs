@@ -10,7 +10,7 @@ use crate::{
     render::{self, Clock, Table},
 };
 use graphium_core::{
-    control::{Away, StackView},
+    control::{Away, StackStatus, StackView},
     stack::OnDrift,
 };
 use graphium_server::api::wire::StackList;
@@ -90,7 +90,12 @@ pub(super) async fn status(args: &StatusArgs, call: &mut Call<'_>) -> Result<Exi
         table.row([format!("  {}", endpoint.container), render::url(endpoint)]);
     }
     table.lines(style).iter().try_for_each(|line| call.output.line(line))?;
-    render::failures(&status, style).iter().try_for_each(|line| call.output.line(line))?;
+    // What failed and is well by now, as after a repair, is history.
+    let failures = match status.overall_status {
+        StackStatus::Running => Vec::new(),
+        _ => render::failures(&status, style),
+    };
+    failures.iter().try_for_each(|line| call.output.line(line))?;
     if let Some(failed) = &status.takes_back
         && status.error_message.is_none()
     {

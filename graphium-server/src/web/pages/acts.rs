@@ -86,6 +86,12 @@ impl ConfirmPage {
             difference: None,
         }
     }
+
+    /// The same with a box to tick: its name, what it says, and what that means.
+    pub(super) fn with_box(mut self, one: (&'static str, &'static str, &'static str)) -> Self {
+        self.boxes.push(one);
+        self
+    }
 }
 
 pub(in crate::web) async fn confirm(

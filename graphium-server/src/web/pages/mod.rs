@@ -1,5 +1,6 @@
 //! The pages, one file each.
 
+pub(super) mod account;
 pub(super) mod acts;
 pub(super) mod audit;
 pub(super) mod containers;
@@ -11,6 +12,7 @@ pub(super) mod login;
 pub(super) mod orphans;
 pub(super) mod revisions;
 mod rows;
+pub(super) mod secrets;
 pub(super) mod setup;
 pub(super) mod stack;
 pub(super) mod stacks;

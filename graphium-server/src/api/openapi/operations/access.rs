@@ -116,6 +116,11 @@ pub(super) const OTHERS: &[Op] = &[
         .of(P)
         .answers(&[Empty(204)])
         .fails(&[(404, &["not-found"]), (409, &["no-session", "changed-meanwhile"])]),
+    Op::call("/api/v1/auth/logout/others", "logOutOthers", "Ends every session of whoever asks but this one")
+        .of(P)
+        .about("Links to set that person's password end, too; tokens stay.")
+        .answers(&[Empty(204)])
+        .fails(&[(409, &["no-session", "changed-meanwhile"])]),
     Op::get("/api/v1/auth/me", "whoAmI", "Who asks, and what that may do").of(P).answers(&[Json(200, "Caller")]),
     Op::put("/api/v1/auth/password", "changePassword", "Gives oneself another password, and ends one's other sessions")
         .of(P)
@@ -126,6 +131,7 @@ pub(super) const OTHERS: &[Op] = &[
             (404, &["not-found"]),
             (409, &["no-session", "changed-meanwhile"]),
             (422, &["password-length"]),
+            (429, &["too-many-attempts"]),
             (503, &["busy"]),
         ]),
     Op::call("/api/v1/auth/setup", "setUp", "Makes the first administrator, or sets a password, with a code that is good once")
