@@ -38,6 +38,15 @@ impl FromIterator<Allowance> for Admission {
 
 impl Admission {
     /// Everything is allowed: for rehearsals, and for hosts whose every deployer may have them.
+    ///
+    /// # Example
+    /// ```
+    /// use graphium_core::{admission::Admission, stack::Container};
+    ///
+    /// let container = Container { privileged: true, ..Container::default() };
+    /// assert!(Admission::of_everything().container(&container, &|_| false).is_empty());
+    /// assert!(!Admission::default().container(&container, &|_| false).is_empty());
+    /// ```
     pub fn of_everything() -> Self {
         [Allowance::All].into_iter().collect()
     }

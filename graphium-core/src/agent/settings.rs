@@ -10,6 +10,18 @@ use crate::{
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// What an agent is started with.
+///
+/// # Example
+/// ```
+/// use graphium_core::agent::AgentSettings;
+/// use std::sync::Arc;
+///
+/// let mut settings = AgentSettings::new("vm1".into(), 4);
+/// settings.location = Some("east".to_owned());
+/// settings.secrets = Arc::new(|name| (name == "key").then(|| "hunter2".to_owned()));
+/// assert_eq!((settings.concurrency, settings.host.as_str()), (4, "vm1"));
+/// assert!(!format!("{settings:?}").contains("hunter2"));
+/// ```
 #[derive(Clone)]
 pub struct AgentSettings {
     /// The name of its host.

@@ -3,6 +3,14 @@
 use crate::{diagnostic::Diagnostic, plan::FactChange, store::StoreError};
 
 /// Why the control plane does not do what it is asked, by what a caller can do about it.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::ControlError;
+///
+/// let error = ControlError::NoRevision { stack: "shop".to_owned(), asked: Some(9), known: vec![1, 2] };
+/// assert_eq!(error.to_string(), "the stack `shop` has no revision 9; there is 1, 2");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {

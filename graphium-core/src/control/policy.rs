@@ -26,6 +26,18 @@ pub struct StackPolicy {
 }
 
 /// What a request says of a [`StackPolicy`]; of what it does not say, the stack keeps what it has.
+///
+/// # Example
+/// ```
+/// use graphium_core::{control::{PolicyChange, StackPolicy}, stack::OnDrift};
+/// use std::time::Duration;
+///
+/// let change = PolicyChange { on_drift: Some(OnDrift::Report), reschedule_after: Some(Duration::from_secs(600)) };
+/// assert_ne!(change, PolicyChange::default(), "which changes nothing");
+/// let policy: StackPolicy = serde_json::from_str(r#"{"onDrift": "report", "rescheduleAfter": 600}"#)?;
+/// assert_eq!((policy.on_drift, policy.reschedule_after), (OnDrift::Report, Some(600)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicyChange {
     /// What is to follow when a container does not run that should.

@@ -5,6 +5,17 @@ use crate::store::Cut;
 use std::time::Duration;
 
 /// How long what is over is kept.
+///
+/// # Example
+/// ```
+/// use graphium_core::control::{Retention, Settings};
+/// use std::time::Duration;
+///
+/// let retention = Retention { tasks: Duration::from_secs(86_400), ..Retention::default() };
+/// assert_eq!(retention.max_tasks, 100_000);
+/// let settings = Settings { retention, ..Settings::default() };
+/// assert!(settings.offline_after < settings.lease);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Tasks, from the end of the last of their deployment on, with the deployment's record. Idempotency keys, too.

@@ -47,6 +47,16 @@ pub enum ExecInput {
 }
 
 /// From the command.
+///
+/// # Example
+/// ```
+/// use graphium_core::{exec::{ExecFrame, Message}, log::EndReason, runtime::LogSource};
+///
+/// let output = ExecFrame::Output(LogSource::Stdout, b"bin\netc\n".to_vec());
+/// assert!(matches!(Message::from(output), Message::Binary(_)));
+/// let Message::Text(end) = Message::from(ExecFrame::end(EndReason::Removed, "")) else { panic!("it is a text") };
+/// assert!(end.contains("removed"), "{end}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ExecFrame {

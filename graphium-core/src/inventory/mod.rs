@@ -86,6 +86,14 @@ impl Inventory {
 }
 
 /// A Docker host.
+///
+/// # Example
+/// ```
+/// use graphium_core::inventory::{Host, HostStatus};
+///
+/// let host = Host { cpu: 8.0, memory: 16 << 30, ..Host::named("vm1".into()) };
+/// assert_eq!((host.id.as_str(), host.status), ("vm1", HostStatus::Active));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Host {

@@ -6,6 +6,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One step of a log on its way to its reader.
+///
+/// # Example
+/// ```
+/// use graphium_core::log::{EndReason, LogFrame};
+///
+/// let end = LogFrame::end(EndReason::HostAway, "the agent of `vm1` is away");
+/// let line = end.to_json_line();
+/// assert!(line.ends_with(b"}\n"));
+/// assert_eq!(serde_json::from_slice::<LogFrame>(&line)?, end);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LogFrame {

@@ -119,6 +119,25 @@ use std::{fmt, time::Duration};
 /// * **Ownership**: nothing without the label [`label::MANAGED`] is ever changed or removed, but for containers that were
 ///   [adopted](Self::adopt), each by the engine's own id of it; a name that is taken by something else is
 ///   [`RuntimeError::NameTaken`].
+///
+/// # Example
+/// Whoever uses an engine takes it by the trait. A call that got no answer says so, and may be made again.
+/// ```
+/// use graphium_core::runtime::{ContainerRuntime, RuntimeError};
+/// use graphium_core::testing::FakeRuntime;
+///
+/// async fn is_there(engine: &dyn ContainerRuntime, name: &str) -> Result<bool, RuntimeError> {
+///     Ok(engine.inspect(name).await?.is_some())
+/// }
+///
+/// # futures::executor::block_on(async {
+/// let engine = FakeRuntime::new();
+/// assert_eq!(is_there(&engine, "shop-web").await, Ok(false));
+/// engine.disconnect();
+/// let error = is_there(&engine, "shop-web").await.unwrap_err();
+/// assert!(error.is_retryable(), "nobody knows: {error}");
+/// # });
+/// ```
 #[async_trait]
 pub trait ContainerRuntime: Send + Sync + fmt::Debug {
     /// Facts about the engine and its machine.

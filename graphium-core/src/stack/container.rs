@@ -7,6 +7,20 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One container of a stack, with everything that its document says about it.
+///
+/// # Example
+/// ```
+/// use graphium_core::stack::{Container, EnvValue, EnvVar};
+///
+/// let container = Container {
+///     name: "web".to_owned(),
+///     image: "nginx:alpine".to_owned(),
+///     environment: vec![EnvVar { name: "KEY".to_owned(), value: EnvValue::FromSecret("tls-key".to_owned()) }],
+///     ..Container::default()
+/// };
+/// assert!(container.secrets().contains("tls-key"));
+/// assert!(!container.is_replicated());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {

@@ -21,6 +21,17 @@ use std::{
 /// A [`TaskStore`] in memory: what the others are measured against, and the store of tests and rehearsals.
 ///
 /// It keeps what is not pruned for as long as it lives, and nothing longer.
+///
+/// # Example
+/// ```
+/// use graphium_core::store::{Kind, MemoryStore, RecordQuery, StoreError, TaskStore};
+/// # futures::executor::block_on(async {
+/// let store = MemoryStore::new();
+/// assert!(store.records(&RecordQuery::of(Kind::Stack)).await?.items.is_empty());
+/// assert!(store.events(0, 10).await?.is_empty());
+/// # Ok::<(), StoreError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,

@@ -230,6 +230,14 @@ impl Task {
 }
 
 /// Where a task stands.
+///
+/// # Example
+/// ```
+/// use graphium_core::task::TaskStatus;
+///
+/// let ended: Vec<&str> = TaskStatus::ALL.into_iter().filter(|one| one.is_terminal()).map(TaskStatus::as_str).collect();
+/// assert_eq!(ended, ["completed", "failed", "cancelled"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
