@@ -3,7 +3,7 @@
 use super::{AdoptOptions, MOST_ADOPTED, StackRecord};
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
-    id::HostId,
+    id::{HostId, StackId},
     inventory::{ContainerStatus, Inventory, ObservedContainer},
     plan::{Adoptee, adoptable},
     runtime::{beside, label},
@@ -21,6 +21,8 @@ pub(super) struct Chosen<'a> {
     pub(super) options: &'a AdoptOptions,
     /// Containers that bear our labels and that no stack wants, by host and name.
     pub(super) free: BTreeSet<String>,
+    /// The stacks that are about to adopt something, by its host and the engine's id.
+    pub(super) awaited: BTreeMap<(HostId, String), StackId>,
     /// The stack as it is, if it is there.
     pub(super) known: Option<&'a StackRecord>,
 }
@@ -204,6 +206,13 @@ impl<'a> Search<'a> {
         if let Some(owner) = seen.label(label::STACK).filter(|_| !self.chosen.free.contains(&id)) {
             let message = format!("`{id}` is of the stack `{owner}`, and is not given to `{name}`");
             let help = "remove it from that stack first, or choose another; what nobody wants is in `graphium orphans`";
+            self.refuse("adopt-owned", subject, message, help.to_owned());
+            return false;
+        }
+        let place = (seen.hosted_on.clone(), seen.id.clone());
+        if let Some(other) = self.chosen.awaited.get(&place).filter(|other| **other != self.stack.id) {
+            let message = format!("`{id}` is about to become one of the stack `{other}`, and is not given to `{name}`");
+            let help = "choose another, or wait for how that ends";
             self.refuse("adopt-owned", subject, message, help.to_owned());
             return false;
         }

@@ -328,6 +328,28 @@ fn an_orphan_becomes_another_stacks() {
     assert_eq!(other.names(), Vec::<String>::new());
 }
 
+#[test]
+fn what_a_stack_is_about_to_adopt_is_not_promised_to_another() {
+    let place = Place::new();
+    let before = place.runs("db", db());
+    let blog = Stack { id: "stack:blog".into(), name: "blog".to_owned(), ..stack([db()]) };
+    let choice = choosing("db", "vm1/shop-db-1");
+    place.run(async {
+        place.engine.hang(Operation::Describe);
+        let compared = place.control.compare_for_adoption(&blog, &choice).await;
+        assert!(compared.is_ok(), "to compare it promises nothing: {compared:?}");
+        place.control.adopt(stack([db()]), AdoptOptions::default()).await.unwrap();
+        let refused = place.refusal(&blog, choice.clone()).await;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "adopt-owned");
+        assert!(refused[0].1.contains("is about to become one of the stack `stack:shop`"), "{refused:?}");
+        place.engine.release();
+        place.status(StackStatus::Running).await;
+        assert_eq!(place.refusal(&blog, choice).await[0].0, "adopt-none", "it has another name by now");
+    });
+    assert_eq!(place.there("shop-db").observed.id, before.observed.id);
+}
+
 /// A journal whose disk is full.
 #[derive(Debug)]
 struct Full;
