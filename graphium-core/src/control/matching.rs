@@ -1,6 +1,6 @@
 //! Which container that runs is which of a stack.
 
-use super::{AdoptOptions, MOST_ADOPTED, StackRecord};
+use super::{AdoptOptions, MOST_ADOPTED, StackRecord, StackStatus};
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
     id::{HostId, StackId},
@@ -50,8 +50,9 @@ pub(super) fn find(stack: &Stack, inventory: &Inventory, chosen: &Chosen<'_>) ->
     }
     let mut found = Found { adoptees: Vec::new(), own: BTreeMap::new() };
     for (name, definition, number) in &wanted {
-        if let Some(host) = search.own(name) {
-            found.own.insert(name.clone(), host);
+        if let Some(own) = search.own(name) {
+            search.refuse_stopped(name, definition, own);
+            found.own.insert(name.clone(), own.hosted_on.clone());
         } else if let Some(one) = search.one(name, definition, *number) {
             found.adoptees.push(Adoptee {
                 container: name.clone(),
@@ -102,7 +103,7 @@ impl<'a> Search<'a> {
     }
 
     /// Where a container of the stack is its own already.
-    fn own(&self, name: &str) -> Option<HostId> {
+    fn own(&self, name: &str) -> Option<&'a ObservedContainer> {
         let record = self.chosen.known?;
         let host = record.applied.placements.get(name)?;
         let engine_name = self.stack.engine_name(name);
@@ -112,7 +113,7 @@ impl<'a> Search<'a> {
                 && seen.label(label::STACK) == Some(self.stack.id.as_str())
                 && !self.chosen.free.contains(&id_of(seen))
         };
-        self.inventory.containers.iter().find(is_it).map(|seen| seen.hosted_on.clone())
+        self.inventory.containers.iter().find(is_it)
     }
 
     /// The one that is meant; otherwise what stands against it is noted.
@@ -224,6 +225,20 @@ impl<'a> Search<'a> {
             return false;
         }
         true
+    }
+
+    /// What was stopped with its stack would be said to run afterwards.
+    fn refuse_stopped(&mut self, name: &str, definition: &Container, own: &ObservedContainer) {
+        let stopped = self.chosen.known.filter(|record| record.status == StackStatus::Stopped);
+        if let Some(record) = stopped.filter(|_| own.status != ContainerStatus::Running) {
+            let message = format!(
+                "`{}`, which is the `{name}` of the stack already, is {}: the stack is stopped",
+                id_of(own),
+                own.status.as_str()
+            );
+            let help = format!("start the stack first: `graphium stack start {}`", record.name);
+            self.refuse("adopt-not-running", Subject::container(definition.name.as_str()), message, help);
+        }
     }
 
     fn refuse_twice(&mut self, adoptees: &[Adoptee]) {
