@@ -235,7 +235,8 @@ fn perform<T: fmt::Debug>(
         state.has_excuse |= is_late;
         let place = (world.hosts[host].id.clone(), name.clone());
         match effect {
-            Operation::Stop if is_cut_off => _ = state.stopped_late.insert(place),
+            // Who was not told of it, and is overtaken then, does not tell of it either.
+            Operation::Stop if is_cut_off || *fate == Fate::Unclear => _ = state.stopped_late.insert(place),
             Operation::Create if is_cut_off && beside::principal(name).is_some() => _ = state.made_late.insert(place),
             Operation::Start | Operation::Remove => {
                 state.stopped_late.remove(&place);

@@ -101,6 +101,9 @@ impl World {
                 is_heard_hanging_up: dice.chance(faults.hung_up),
             }
         };
+        if fate.is_lost || fate.delay > Duration::from_millis(100) {
+            from.iter().for_each(|host| self.is_not_heard(*host));
+        }
         if fate.is_lost {
             self.tell("wire", || format!("{what} of {} is lost", self.party(from)));
         } else if fate.delay > Duration::from_millis(100) {
