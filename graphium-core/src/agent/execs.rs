@@ -71,7 +71,7 @@ impl Exec {
         let ExecLine { input, output } = line;
         // Also after its end somebody may ask it for more.
         let mut input = input.fuse().boxed();
-        let mut output = Output { sink: output, environment: Arc::clone(&self.environment) };
+        let mut output = Output { sink: output, environment: Arc::clone(&self.environment), lost: None };
         if let Err(most) = room {
             let detail =
                 format!("the agent of host `{}` runs {most} commands already; ask again when one has ended", self.host);
@@ -272,16 +272,26 @@ async fn hear(input: &mut BoxStream<'static, ExecInput>, inbox: &Inbox) -> Left 
 struct Output {
     sink: Pin<Box<dyn Sink<ExecFrame, Error = LinkError> + Send>>,
     environment: Arc<dyn Environment>,
+    /// How it was lost: from then on it is left alone, for one that has failed may not be used again.
+    lost: Option<LinkError>,
 }
 
 impl Output {
     async fn say(&mut self, frame: ExecFrame) -> Result<(), LinkError> {
-        within(&*self.environment, ANSWER, self.sink.send(frame)).await
+        if let Some(error) = &self.lost {
+            return Err(error.clone());
+        }
+        let said = within(&*self.environment, ANSWER, self.sink.send(frame)).await;
+        self.lost = said.as_ref().err().cloned();
+        said
     }
 
     /// Says that there is no more, and reads until the other side has heard that: a connection that is closed on what was not read may
     /// lose what was said last.
     async fn close(mut self, input: BoxStream<'static, ExecInput>) {
+        if self.lost.is_some() {
+            return;
+        }
         let environment = Arc::clone(&self.environment);
         let closed = within(&*environment, ANSWER, self.sink.close()).await;
         drop(self);

@@ -9,9 +9,9 @@ use super::{
     matching::{self, Chosen, Found},
 };
 use crate::{
-    action::AdoptAim,
+    action::{Action, AdoptAim},
     diagnostic::Diagnostic,
-    id::{HostId, TaskId},
+    id::{HostId, StackId, TaskId},
     inventory::Inventory,
     plan::{self, Adoptee},
     stack::{OnFailure, Stack},
@@ -162,7 +162,13 @@ impl Control {
         self.admit(stack)?;
         let begun = self.environment.elapsed();
         let inventory = self.planning_inventory(&stack.id).await?;
-        let chosen = Chosen { options, free: self.free().await?, known: existing.as_ref().map(|record| &record.value) };
+        let open = self.open_tasks(TaskQuery::default()).await?;
+        let chosen = Chosen {
+            options,
+            free: self.free(&open).await?,
+            awaited: awaited(&open),
+            known: existing.as_ref().map(|record| &record.value),
+        };
         let found = matching::find(stack, &inventory, &chosen).map_err(ControlError::Invalid)?;
         let aim = if options.accept_differences { AdoptAim::AsItIs } else { AdoptAim::Equal };
         let applied = existing.as_ref().map(|record| &record.value.applied);
@@ -177,13 +183,9 @@ impl Control {
     }
 
     /// Containers that bear our labels and that anybody may have, by host and name.
-    async fn free(&self) -> Result<BTreeSet<String>, ControlError> {
-        let going: BTreeSet<String> = self
-            .open_tasks(TaskQuery::default())
-            .await?
-            .iter()
-            .map(|task| format!("{}/{}", task.host_id, task.payload.subject()))
-            .collect();
+    async fn free(&self, open: &[Task]) -> Result<BTreeSet<String>, ControlError> {
+        let going: BTreeSet<String> =
+            open.iter().map(|task| format!("{}/{}", task.host_id, task.payload.subject())).collect();
         let orphans = self.orphans().await?.into_iter();
         let free = orphans.filter(|orphan| {
             !matches!(orphan.reason, OrphanReason::Forgotten { .. } | OrphanReason::BrokenOff)
@@ -191,6 +193,15 @@ impl Control {
         });
         Ok(free.map(|orphan| orphan.id).collect())
     }
+}
+
+/// What stacks are about to adopt, by its host and the engine's id. To compare it takes nothing from anybody.
+fn awaited(open: &[Task]) -> BTreeMap<(HostId, String), StackId> {
+    let adopts = open.iter().filter_map(|task| match &*task.payload {
+        Action::Adopt { container, .. } => Some(((task.host_id.clone(), container.clone()), task.stack_id.clone()?)),
+        _ => None,
+    });
+    adopts.collect()
 }
 
 struct Prepared {

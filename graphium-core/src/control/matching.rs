@@ -1,9 +1,9 @@
 //! Which container that runs is which of a stack.
 
-use super::{AdoptOptions, MOST_ADOPTED, StackRecord};
+use super::{AdoptOptions, MOST_ADOPTED, StackRecord, StackStatus};
 use crate::{
     diagnostic::{Diagnostic, Property, Subject},
-    id::HostId,
+    id::{HostId, StackId},
     inventory::{ContainerStatus, Inventory, ObservedContainer},
     plan::{Adoptee, adoptable},
     runtime::{beside, label},
@@ -21,6 +21,8 @@ pub(super) struct Chosen<'a> {
     pub(super) options: &'a AdoptOptions,
     /// Containers that bear our labels and that no stack wants, by host and name.
     pub(super) free: BTreeSet<String>,
+    /// The stacks that are about to adopt something, by its host and the engine's id.
+    pub(super) awaited: BTreeMap<(HostId, String), StackId>,
     /// The stack as it is, if it is there.
     pub(super) known: Option<&'a StackRecord>,
 }
@@ -48,8 +50,9 @@ pub(super) fn find(stack: &Stack, inventory: &Inventory, chosen: &Chosen<'_>) ->
     }
     let mut found = Found { adoptees: Vec::new(), own: BTreeMap::new() };
     for (name, definition, number) in &wanted {
-        if let Some(host) = search.own(name) {
-            found.own.insert(name.clone(), host);
+        if let Some(own) = search.own(name) {
+            search.refuse_stopped(name, definition, own);
+            found.own.insert(name.clone(), own.hosted_on.clone());
         } else if let Some(one) = search.one(name, definition, *number) {
             found.adoptees.push(Adoptee {
                 container: name.clone(),
@@ -100,7 +103,7 @@ impl<'a> Search<'a> {
     }
 
     /// Where a container of the stack is its own already.
-    fn own(&self, name: &str) -> Option<HostId> {
+    fn own(&self, name: &str) -> Option<&'a ObservedContainer> {
         let record = self.chosen.known?;
         let host = record.applied.placements.get(name)?;
         let engine_name = self.stack.engine_name(name);
@@ -110,7 +113,7 @@ impl<'a> Search<'a> {
                 && seen.label(label::STACK) == Some(self.stack.id.as_str())
                 && !self.chosen.free.contains(&id_of(seen))
         };
-        self.inventory.containers.iter().find(is_it).map(|seen| seen.hosted_on.clone())
+        self.inventory.containers.iter().find(is_it)
     }
 
     /// The one that is meant; otherwise what stands against it is noted.
@@ -207,6 +210,13 @@ impl<'a> Search<'a> {
             self.refuse("adopt-owned", subject, message, help.to_owned());
             return false;
         }
+        let place = (seen.hosted_on.clone(), seen.id.clone());
+        if let Some(other) = self.chosen.awaited.get(&place).filter(|other| **other != self.stack.id) {
+            let message = format!("`{id}` is about to become one of the stack `{other}`, and is not given to `{name}`");
+            let help = "choose another, or wait for how that ends";
+            self.refuse("adopt-owned", subject, message, help.to_owned());
+            return false;
+        }
         if seen.status != ContainerStatus::Running {
             let message =
                 format!("`{id}`, which would become `{name}`, is {}: only what runs is adopted", seen.status.as_str());
@@ -215,6 +225,20 @@ impl<'a> Search<'a> {
             return false;
         }
         true
+    }
+
+    /// What was stopped with its stack would be said to run afterwards.
+    fn refuse_stopped(&mut self, name: &str, definition: &Container, own: &ObservedContainer) {
+        let stopped = self.chosen.known.filter(|record| record.status == StackStatus::Stopped);
+        if let Some(record) = stopped.filter(|_| own.status != ContainerStatus::Running) {
+            let message = format!(
+                "`{}`, which is the `{name}` of the stack already, is {}: the stack is stopped",
+                id_of(own),
+                own.status.as_str()
+            );
+            let help = format!("start the stack first: `graphium stack start {}`", record.name);
+            self.refuse("adopt-not-running", Subject::container(definition.name.as_str()), message, help);
+        }
     }
 
     fn refuse_twice(&mut self, adoptees: &[Adoptee]) {

@@ -9,6 +9,7 @@ use super::{
     rollback::{is_due, words},
 };
 use crate::{
+    action::TaskType,
     event::{EventType, NewEvent},
     id::{DeploymentId, HostId, StackId},
     inventory::{Host, ObservedContainer},
@@ -229,7 +230,16 @@ fn follow(
     // What was to go has gone, everywhere.
     let (deploys, withdraws) = (state.kind.deploys(), state.kind == DeploymentKind::Withdraw);
     let is_tidy = (deploys || withdraws) && tasks.iter().all(|task| task.status == TaskStatus::Completed);
-    let traces = if is_tidy { BTreeSet::new() } else { before.traces.clone() };
+    let mut traces = before.traces.clone();
+    if is_tidy && !takes_nothing_away(tasks) {
+        traces.clear();
+    } else if is_tidy && !traces.is_empty() {
+        let applied = current.whole()?.value.applied;
+        traces.retain(|trace| {
+            let stays = applied.placements.get(&trace.name) == Some(&trace.host);
+            !stays || applied.stack.engine_name(&trace.name) != trace.engine_name
+        });
+    }
     if before.status == fold.status && before.error_message == error && before.traces == traces {
         return Ok(());
     }
@@ -284,6 +294,11 @@ fn follow(
         submission.events.push(NewEvent { kind, data });
     }
     Ok(())
+}
+
+/// Whether nothing goes by these tasks that is not wanted any more: an adoption leaves it to the next deployment.
+fn takes_nothing_away(tasks: &[Task]) -> bool {
+    tasks.is_empty() || tasks.iter().any(|task| task.task_type == TaskType::Adopt)
 }
 
 fn failed_tasks(tasks: &[Task]) -> serde_json::Value {

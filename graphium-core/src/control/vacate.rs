@@ -38,13 +38,21 @@ fn hide(inventory: &mut Inventory, forgotten: &[Forgotten], stack: &Stack) {
     });
 }
 
-/// What a task makes on its engine: its name, and whether something forgotten has that.
-fn made(task: &Task) -> Option<(&str, fn(&Forgotten, &str) -> bool)> {
+/// Whether a task makes something that has a name.
+fn makes(task: &Task) -> bool {
+    matches!(
+        *task.payload,
+        Action::Deploy { .. } | Action::Update { .. } | Action::Network { .. } | Action::Volume { .. }
+    )
+}
+
+/// Whether what a task makes is called as something that was forgotten.
+fn is_called_as(task: &Task, one: &Forgotten) -> bool {
     match &*task.payload {
-        Action::Deploy { spec } | Action::Update { spec, .. } => Some((&spec.name, Forgotten::has)),
-        Action::Network { spec } => Some((&spec.name, |one, name| one.networks.iter().any(|its| its == name))),
-        Action::Volume { spec } => Some((&spec.name, |one, name| one.volumes.iter().any(|its| its == name))),
-        _ => None,
+        Action::Deploy { spec } | Action::Update { spec, .. } => one.has(&spec.name),
+        Action::Network { spec } => one.networks.contains(&spec.name),
+        Action::Volume { spec } => one.volumes.contains(&spec.name),
+        _ => false,
     }
 }
 
@@ -66,12 +74,10 @@ impl Control {
         for Versioned { version, value: one } in
             self.store.documents::<Forgotten>(RecordQuery::of(Kind::Forgotten)).await?
         {
-            let makes = |task: &Task| task.host_id == one.host_id && made(task).is_some();
-            let wants = |one: &Forgotten| {
-                let mut all = submission.tasks.iter().filter(|task| makes(task)).filter_map(made);
-                all.any(|(name, has)| has(one, name))
-            };
-            let is_met = submission.tasks.iter().any(makes);
+            let is_there = |task: &&Task| task.host_id == one.host_id && makes(task);
+            let made = || submission.tasks.iter().filter(is_there);
+            let wants = |one: &Forgotten| made().any(|task| is_called_as(task, one));
+            let is_met = made().next().is_some();
             if !is_predecessor(&one, &record.id, &record.name, wants) || !is_met {
                 continue;
             }
@@ -87,7 +93,7 @@ impl Control {
             let stacks = self.store.documents::<StackRecord>(RecordQuery::of(Kind::Stack)).await?;
             let removal = tasks_of(&one, &stacks, &record.deployment_id, &uuid, now);
             let first: Vec<TaskId> = removal.iter().map(|task| task.id.clone()).collect();
-            for task in submission.tasks.iter_mut().filter(|task| makes(task)) {
+            for task in submission.tasks.iter_mut().filter(|task| is_there(&&**task)) {
                 task.depends_on.extend(first.iter().cloned());
             }
             submission.tasks.extend(removal);

@@ -187,7 +187,7 @@ impl Applied {
 /// What a caller may ask beside the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Pull every image, also those that a host has: the policy of each container becomes `always`.
+    /// Pull the image of whatever is made anew, also where a host has it: the policy of each container becomes `always`.
     pub pull_images: bool,
     /// Say why each container is where it is: [`Plan::choices`].
     pub explain: bool,

@@ -67,7 +67,7 @@ pub struct SavedPlan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SavedOptions {
-    /// Pull every image, also those that a host has.
+    /// Pull the image of whatever is made anew, also where a host has it.
     #[serde(default)]
     pub pull_images: bool,
     /// How many seconds the deployment may take; absent: as long as it takes.

@@ -42,11 +42,21 @@ pub enum Bug {
     OrderForgotten,
     /// The store forgets what is to be removed from a host that was away when that was placed elsewhere.
     FenceSkipped,
+    /// An engine starts anew what is adopted.
+    AdoptionRestarts,
+    /// An engine takes another container for the one that is to be adopted.
+    WrongOneAdopted,
+    /// An agent that has something to report forgets what was adopted.
+    AdoptionForgotten,
+    /// A line of a log is lost on its way now and then.
+    LineLost,
+    /// An agent is not told that whoever had a command run is gone.
+    GoneUntold,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -66,5 +76,10 @@ impl Bug {
         Self::RepairsUncounted,
         Self::OrderForgotten,
         Self::FenceSkipped,
+        Self::AdoptionRestarts,
+        Self::WrongOneAdopted,
+        Self::AdoptionForgotten,
+        Self::LineLost,
+        Self::GoneUntold,
     ];
 }

@@ -6,7 +6,6 @@ use super::{
     stacks,
     world::{Wires, World},
 };
-use crate::testing::Thing;
 use jiff::SignedDuration;
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +24,7 @@ impl World {
 
     fn trouble(self: &Arc<Self>) {
         let (kind, host, pause) =
-            self.throw(|dice| (dice.below(15), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
+            self.throw(|dice| (dice.below(17), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
         let agent = Process::Agent(host);
         match kind {
             0 if self.state().agent_up[host] => self.crash(agent, pause),
@@ -51,6 +50,8 @@ impl World {
             // Nobody is there to start it again, for a long time.
             13 if self.state().agent_up[host] => self.crash(agent, pause * 5),
             14 => self.take_a_name(host),
+            15 if self.setup.stacks.is_empty() => drop(self.start_project(self.throw(stacks::name), 150)),
+            16 => self.disturb_foreign(),
             _ => {}
         }
     }
@@ -67,8 +68,7 @@ impl World {
         if self.chance(500) {
             // It takes what it was about to do along, and what it ran.
             self.spawner.kill(Process::Engine(host));
-            let runtime = &self.hosts[host].runtime;
-            for state in runtime.containers().iter().filter(|state| state.is_managed()) {
+            for state in self.shown(host).iter().filter(|state| state.is_managed()) {
                 self.end_container(host, &state.observed.name);
             }
         }
@@ -102,12 +102,8 @@ impl World {
     /// A container ends by itself, or somebody kills or removes it by hand.
     fn disturb_container(&self, host: usize) {
         let runtime = &self.hosts[host].runtime;
-        let ours: Vec<String> = runtime
-            .containers()
-            .into_iter()
-            .filter(|state| state.is_managed())
-            .map(|state| state.observed.name)
-            .collect();
+        let ours: Vec<String> =
+            self.shown(host).into_iter().filter(|state| state.is_managed()).map(|state| state.observed.name).collect();
         let (name, how) = self.throw(|dice| (dice.pick(&ours).cloned(), dice.below(10)));
         let Some(name) = name else { return };
         let engine = self.name(Process::Engine(host));
@@ -144,15 +140,6 @@ impl World {
         }
         self.tell(&self.name(Process::Engine(host)), || format!("somebody starts {name} by hand"));
         self.make_foreign(host, &name);
-    }
-
-    fn make_foreign(&self, host: usize, name: &str) {
-        let node = &self.hosts[host];
-        node.runtime.make_foreign(Thing::Container, name);
-        let before = node.runtime.effects(name);
-        let mut state = self.state();
-        state.has_excuse = true;
-        state.foreign.entry(node.id.clone()).or_default().push((name.to_owned(), before));
     }
 
     fn stop_store(self: &Arc<Self>, pause: Duration) {

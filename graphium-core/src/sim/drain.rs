@@ -84,8 +84,8 @@ impl World {
 
     /// The names on the engine of what runs on a host of these stacks.
     fn running_on(&self, host: &HostId, stacks: &BTreeSet<String>) -> Vec<String> {
-        let host = self.hosts.iter().find(|known| known.id == *host);
-        let containers = host.into_iter().flat_map(|host| host.runtime.containers());
+        let host = self.hosts.iter().position(|known| known.id == *host);
+        let containers = host.into_iter().flat_map(|host| self.shown(host));
         containers
             .filter(|state| state.status() == ContainerStatus::Running)
             .filter(|state| state.observed.stack().is_some_and(|stack| stacks.contains(stack.as_str())))

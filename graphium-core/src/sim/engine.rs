@@ -3,20 +3,22 @@
 use super::{
     bug::Bug,
     executor::Process,
+    promise::Promise,
     world::{Grant, Tail, World},
 };
 use crate::{
+    action::TaskType,
     runtime::{
         Adoption, ContainerChange, ContainerLog, ContainerRuntime, ContainerSpec, ContainerState, Description,
         EngineInfo, ExecFeed, ExecSpec, Execution, ImageRequest, LiveSettings, LogQuery, NetworkSpec, Owned,
-        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec,
+        PresentImage, Probe, PullObserver, RuntimeError, VolumeSpec, beside,
     },
     stack::HealthTest,
     testing::{Effects, FakeRuntime, Operation, Thing},
 };
 use async_trait::async_trait;
 use futures::{
-    FutureExt as _,
+    FutureExt as _, StreamExt as _,
     channel::oneshot,
     future::{Either, join_all, select},
     stream::BoxStream,
@@ -30,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct SimRuntime {
     world: Arc<World>,
     host: usize,
+    /// The agent's own handle: what one has adopted no other knows.
+    handle: Arc<FakeRuntime>,
 }
 
 /// What becomes of one call.
@@ -56,11 +60,11 @@ struct Call {
 
 impl SimRuntime {
     pub(super) fn new(world: &Arc<World>, host: usize) -> Self {
-        Self { world: Arc::clone(world), host }
+        Self { world: Arc::clone(world), host, handle: Arc::new(world.hosts[host].runtime.clone()) }
     }
 
     fn fake(&self) -> &FakeRuntime {
-        &self.world.hosts[self.host].runtime
+        &self.handle
     }
 
     fn throw(&self, operation: Operation) -> (Fate, Duration, bool) {
@@ -110,7 +114,7 @@ impl SimRuntime {
         &self,
         operation: Operation,
         name: &str,
-        act: impl AsyncFnOnce(FakeRuntime) -> Result<T, RuntimeError> + Send + 'static,
+        act: impl AsyncFnOnce(Arc<FakeRuntime>) -> Result<T, RuntimeError> + Send + 'static,
     ) -> Result<T, RuntimeError>
     where
         T: fmt::Debug + Send + 'static,
@@ -124,7 +128,7 @@ impl SimRuntime {
         operation: Operation,
         name: &str,
         names: &[&str],
-        act: impl AsyncFnOnce(FakeRuntime) -> Result<T, RuntimeError> + Send + 'static,
+        act: impl AsyncFnOnce(Arc<FakeRuntime>) -> Result<T, RuntimeError> + Send + 'static,
     ) -> Result<T, RuntimeError>
     where
         T: fmt::Debug + Send + 'static,
@@ -140,9 +144,9 @@ impl SimRuntime {
         let tail = tail.shared();
         let queue = |name: &&str| self.world.state().desks[self.host].tails.insert((*name).to_owned(), tail.clone());
         let before: Vec<Tail> = names.iter().filter_map(queue).collect();
-        let (world, host) = (Arc::clone(&self.world), self.host);
+        let (world, host, handle) = (Arc::clone(&self.world), self.host, Arc::clone(&self.handle));
         // The fake never waits, so the act is over at its first poll: it need not be moved into another future.
-        let act = move |fake: FakeRuntime| act(fake).now_or_never();
+        let act = move |fake: Arc<FakeRuntime>| act(fake).now_or_never();
         self.world.spawn(Process::Engine(host), async move {
             // However they ended.
             join_all(before).await;
@@ -151,7 +155,7 @@ impl SimRuntime {
             if sender.is_canceled() && !call.goes_on {
                 return;
             }
-            let answer = perform(&world, host, &call, act);
+            let answer = perform(&world, host, &handle, &call, act);
             drop(end);
             // Who has gone is not told.
             let _ = sender.send(answer);
@@ -187,10 +191,10 @@ impl fmt::Debug for SimRuntime {
 fn perform<T: fmt::Debug>(
     world: &Arc<World>,
     host: usize,
+    fake: &Arc<FakeRuntime>,
     call: &Call,
-    act: impl FnOnce(FakeRuntime) -> Option<Result<T, RuntimeError>>,
+    act: impl FnOnce(Arc<FakeRuntime>) -> Option<Result<T, RuntimeError>>,
 ) -> Result<T, RuntimeError> {
-    let fake = &world.hosts[host].runtime;
     let Call { operation, name, fate, .. } = call;
     if *fate == Fate::Fails {
         world.tell(&world.name(Process::Engine(host)), || format!("{operation} {name} fails"));
@@ -198,10 +202,10 @@ fn perform<T: fmt::Debug>(
     }
     let (before, was) = (fake.effects(name), fake.container(name));
     let answer = if *fate == Fate::Half {
-        let _ = ContainerRuntime::stop(fake, name, None).now_or_never();
+        let _ = ContainerRuntime::stop(&**fake, name, None).now_or_never();
         Err(failed(*operation))
     } else {
-        act(fake.clone()).unwrap_or_else(|| Err(silent(*operation, name)))
+        act(Arc::clone(fake)).unwrap_or_else(|| Err(silent(*operation, name)))
     };
     let id = fake.container(name).or_else(|| was.clone()).map(|state| state.observed.id).unwrap_or_default();
     let effects = difference(before, fake.effects(name));
@@ -219,6 +223,9 @@ fn perform<T: fmt::Debug>(
     }
     for effect in effects {
         let mut judge = world.judge();
+        if call.by.as_ref().is_some_and(|by| by.kind == TaskType::Adopt) {
+            judge.accuse(Promise::AdoptedAsItRuns, format!("{effect} {name} is done for an adoption"));
+        }
         let is_cut_off = !call.by.as_ref().is_some_and(|by| judge.is_under_way(by));
         let is_late = effect == Operation::Start && is_cut_off;
         judge.effect(&world.hosts[host].id, effect, name, &id, call.by.as_ref());
@@ -228,8 +235,13 @@ fn perform<T: fmt::Debug>(
         state.has_excuse |= is_late;
         let place = (world.hosts[host].id.clone(), name.clone());
         match effect {
-            Operation::Stop if is_cut_off => _ = state.stopped_late.insert(place),
-            Operation::Start | Operation::Remove => _ = state.stopped_late.remove(&place),
+            // Who was not told of it, and is overtaken then, does not tell of it either.
+            Operation::Stop if is_cut_off || *fate == Fate::Unclear => _ = state.stopped_late.insert(place),
+            Operation::Create if is_cut_off && beside::principal(name).is_some() => _ = state.made_late.insert(place),
+            Operation::Start | Operation::Remove => {
+                state.stopped_late.remove(&place);
+                state.made_late.remove(&place);
+            }
             _ => {}
         }
     }
@@ -289,7 +301,7 @@ impl ContainerRuntime for SimRuntime {
             progress.progress(step, steps + 1, "Downloading");
         }
         let (name, platform, policy) = (image.image.to_owned(), image.platform.map(str::to_owned), image.policy);
-        let pull = async move |fake: FakeRuntime| {
+        let pull = async move |fake: Arc<FakeRuntime>| {
             let image = ImageRequest { image: &name, platform: platform.as_deref(), policy };
             fake.pull(image, &Unseen).await
         };
@@ -322,7 +334,7 @@ impl ContainerRuntime for SimRuntime {
     async fn create(&self, spec: &ContainerSpec) -> Result<String, RuntimeError> {
         let asked = spec.clone();
         let takes_away = self.world.has(Bug::ForeignTaken);
-        let act = async move |fake: FakeRuntime| {
+        let act = async move |fake: Arc<FakeRuntime>| {
             if takes_away && fake.container(&asked.name).is_some_and(|holder| !holder.is_managed()) {
                 fake.remove_foreign(Thing::Container, &asked.name);
             }
@@ -333,7 +345,7 @@ impl ContainerRuntime for SimRuntime {
 
     async fn rename(&self, name: &str, to: &str) -> Result<(), RuntimeError> {
         let (from, other) = (name.to_owned(), to.to_owned());
-        let act = async move |fake: FakeRuntime| fake.rename(&from, &other).await;
+        let act = async move |fake: Arc<FakeRuntime>| fake.rename(&from, &other).await;
         self.change_all(Operation::Rename, name, &[name, to], act).await
     }
 
@@ -374,7 +386,15 @@ impl ContainerRuntime for SimRuntime {
     }
 
     async fn adopt(&self, adoption: &Adoption) -> Result<(), RuntimeError> {
-        self.look(Operation::Adopt, &adoption.name, self.fake().adopt(adoption)).await
+        let (world, host) = (Arc::clone(&self.world), self.host);
+        let by = world.holder(host, &adoption.name);
+        let called = world.called(host, &adoption.id).unwrap_or_else(|| adoption.name.clone());
+        let adoption = world.spoil_adoption(host, adoption);
+        let name = adoption.name.clone();
+        let act = async move |fake: Arc<FakeRuntime>| world.adopts(host, &fake, &adoption, by.as_ref());
+        let names = [name.as_str(), called.as_str()];
+        let names = if name == called { &names[..1] } else { &names[..] };
+        self.change_all(Operation::Adopt, &name, names, act).await
     }
 
     fn recall(&self, adoptions: &[Adoption]) {
@@ -402,7 +422,11 @@ impl ContainerRuntime for SimRuntime {
     }
 
     async fn exec(&self, name: &str, spec: &ExecSpec, feed: ExecFeed) -> Result<Execution, RuntimeError> {
-        self.look(Operation::Exec, name, self.fake().exec(name, spec, feed)).await
+        let Execution { container_id, events } =
+            self.look(Operation::Exec, name, self.fake().exec(name, spec, feed)).await?;
+        let running = self.world.runs_a_command(spec);
+        let events = events.inspect(move |_| _ = &running).boxed();
+        Ok(Execution { container_id, events })
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<ContainerChange, RuntimeError>>, RuntimeError> {

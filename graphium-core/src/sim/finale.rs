@@ -10,6 +10,7 @@ use crate::{
     control::{ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold},
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
+    runtime::ContainerState,
     stack::{OnFailure, Stack},
     store::{TaskQuery, TaskStoreExt},
     task::TaskStatus,
@@ -48,6 +49,7 @@ impl World {
         }
         let names = operator.names().to_vec();
         for name in &names {
+            self.adopts_in_calm(operator, name).await?;
             self.deploy_in_calm(operator, name).await?;
         }
         self.drains_in_calm(operator).await?;
@@ -55,11 +57,21 @@ impl World {
         for name in &names {
             self.remove_in_calm(operator, name).await?;
         }
+        self.all_read().await;
         // What somebody's hand is in the way of is told with its reason, and tried again later.
         let told: Vec<_> = self.forgotten().into_iter().filter(|one| one.error.is_some()).collect();
-        for host in self.hosts.iter().filter(|host| !told.iter().any(|one| one.host_id == host.id)) {
+        for (number, host) in
+            self.hosts.iter().enumerate().filter(|(_, host)| !told.iter().any(|one| one.host_id == host.id))
+        {
+            let adopted = self.shown(number).into_iter().filter(ContainerState::is_managed);
+            let ours = host.runtime.ours().into_iter().chain(adopted.map(|state| state.observed.name));
             // Volumes hold data; those of earlier revisions stay until somebody removes them.
-            if let Some(left) = host.runtime.ours().into_iter().find(|thing| !thing.starts_with("volume")) {
+            let late = self.state().made_late.clone();
+            let is_late = |thing: &str| {
+                let name = thing.strip_prefix("container ").unwrap_or(thing);
+                late.contains(&(host.id.clone(), name.to_owned()))
+            };
+            if let Some(left) = ours.into_iter().find(|thing| !thing.starts_with("volume") && !is_late(thing)) {
                 self.judge()
                     .accuse(Promise::NothingLeft, format!("every stack is removed, and {left} is left on {}", host.id));
             }
@@ -237,7 +249,7 @@ impl World {
     }
 
     /// Whether a stack was taken on and runs; what is in its way may excuse it.
-    async fn deploys(self: &Arc<Self>, operator: &mut Operator, wish: Wish, wanted: &Stack) -> Option<bool> {
+    pub(super) async fn deploys(self: &Arc<Self>, operator: &mut Operator, wish: Wish, wanted: &Stack) -> Option<bool> {
         let name = &wanted.name;
         let promise = if matches!(wish, Wish::Rollback(_)) { Promise::RollbackArrives } else { Promise::Converges };
         match operator.ask(wish).await {
@@ -285,8 +297,8 @@ impl World {
 
     /// What a record says runs, runs, and nothing else of the stack is anywhere.
     pub(super) fn look_at_containers(&self, record: &StackRecord, promise: Promise) {
-        for host in &self.hosts {
-            for state in host.runtime.containers() {
+        for (number, host) in self.hosts.iter().enumerate() {
+            for state in self.shown(number) {
                 let observed = &state.observed;
                 if observed.stack().as_ref() != Some(&record.id) {
                     continue;
@@ -294,7 +306,8 @@ impl World {
                 let is_wanted = record.applied.placements.iter().any(|(container, place)| {
                     *place == host.id && record.applied.stack.engine_name(container) == observed.name
                 });
-                if !is_wanted {
+                let is_late = self.state().made_late.contains(&(host.id.clone(), observed.name.clone()));
+                if !is_wanted && !is_late {
                     let detail = format!("{} runs, and an earlier {} is left on {}", record.id, observed.name, host.id);
                     self.judge().accuse(Promise::NothingLeft, detail);
                 }
@@ -320,7 +333,7 @@ impl World {
         absent.map(|(container, place)| (applied.stack.engine_name(container), place.clone())).collect()
     }
 
-    async fn remove_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {
+    pub(super) async fn remove_in_calm(self: &Arc<Self>, operator: &mut Operator, name: &str) -> Option<()> {
         match operator.ask(Wish::Remove(name.to_owned())).await {
             Some(Ok(_) | Err(ControlError::NotFound { .. })) => {}
             Some(Err(error)) => {

@@ -90,16 +90,17 @@ impl World {
     pub(super) fn look_for_remains(&self, stack: &StackId) {
         let forgotten = self.forgotten();
         let is_told = |host: &HostId| forgotten.iter().any(|one| one.stack_id == *stack && one.host_id == *host);
-        for host in self.hosts.iter().filter(|host| !is_told(&host.id)) {
+        for (number, host) in self.hosts.iter().enumerate().filter(|(_, host)| !is_told(&host.id)) {
             let is_its =
                 |labels: &crate::stack::TextMap| labels.get(label::STACK).is_some_and(|id| id == stack.as_str());
-            let containers = host
-                .runtime
-                .containers()
-                .into_iter()
-                .map(|state| ("container", state.observed.name, state.observed.labels));
+            let containers =
+                self.shown(number).into_iter().map(|state| ("container", state.observed.name, state.observed.labels));
             let networks = host.runtime.networks().into_iter().map(|(name, labels)| ("network", name, labels));
-            if let Some((kind, name, _)) = containers.chain(networks).find(|(.., labels)| is_its(labels)) {
+            let late = self.state().made_late.clone();
+            let is_late =
+                |kind: &str, name: &str| kind == "container" && late.contains(&(host.id.clone(), name.to_owned()));
+            let mut all = containers.chain(networks);
+            if let Some((kind, name, _)) = all.find(|(kind, name, labels)| is_its(labels) && !is_late(kind, name)) {
                 let detail = format!("{stack} is removed, and {kind} {name} is left on {}", host.id);
                 return self.judge().accuse(Promise::NothingLeft, detail);
             }
@@ -254,20 +255,6 @@ impl World {
         if let Some(other) = judge.taken_back.insert(failed.deployment_id.clone(), id.into()) {
             let detail = format!("{} is taken back by {other} and by {id}", failed.deployment_id);
             judge.accuse(Promise::RollbackArrives, detail);
-        }
-    }
-
-    /// What belongs to somebody else is as it was made.
-    pub(super) fn look_at_foreign(&self) {
-        for host in &self.hosts {
-            for (name, before) in self.state().foreign.get(&host.id).into_iter().flatten() {
-                let stays = host.runtime.container(name).is_some_and(|state| !state.is_managed());
-                let untouched = host.runtime.effects(name) == *before;
-                if !stays || !untouched {
-                    self.judge()
-                        .accuse(Promise::ForeignUntouched, format!("container {name} of {} is not ours", host.id));
-                }
-            }
         }
     }
 }

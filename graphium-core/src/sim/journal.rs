@@ -1,6 +1,6 @@
 //! The agents' journals, which now and then cannot be written.
 
-use super::world::World;
+use super::{bug::Bug, world::World};
 use crate::agent::{Journal, JournalError, Memory, MemoryJournal};
 use std::{fmt, io, sync::Arc};
 
@@ -32,6 +32,9 @@ impl Journal for SimJournal {
         if self.world.chance(rate) {
             let source = io::Error::new(io::ErrorKind::StorageFull, "no space left");
             return Err(JournalError::Io { action: "write", path: "agent.json".into(), source });
+        }
+        if self.world.has(Bug::AdoptionForgotten) && !memory.reports.is_empty() {
+            return self.inner.save(&Memory { adopted: Vec::new(), ..memory.clone() });
         }
         self.inner.save(memory)
     }

@@ -260,6 +260,7 @@ impl Judge {
             Operation::Start => "start",
             Operation::Rename => "rename",
             Operation::Adjust => "adjust",
+            Operation::Adopt => "adopt",
             Operation::Stop => "stop",
             _ => "remove",
         };

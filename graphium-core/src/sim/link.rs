@@ -2,12 +2,14 @@
 
 use super::{
     bug::Bug,
+    line::SimStreamLink,
     network::NoAnswer,
     world::{Grant, World},
 };
 use crate::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     store::SessionRequest,
+    stream::StreamLink,
     task::{Lease, Outcome, Task},
 };
 use async_trait::async_trait;
@@ -102,6 +104,10 @@ impl AgentLink for SimLink {
             self.world.look_at_report(lease);
         }
         answer
+    }
+
+    fn stream_links(&self) -> Vec<Arc<dyn StreamLink>> {
+        vec![Arc::new(SimStreamLink::new(&self.world, self.host)) as Arc<dyn StreamLink>]
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {

@@ -16,6 +16,7 @@
 //!
 //! The same seed and setup give the same run, to the byte of its trace.
 
+mod adopt;
 mod bug;
 mod bug_store;
 mod chaos;
@@ -26,9 +27,12 @@ mod engine;
 mod executor;
 mod faults;
 mod finale;
+mod foreign;
+mod held;
 mod inspect;
 mod journal;
 mod judge;
+mod line;
 mod link;
 mod lose;
 mod network;
@@ -36,6 +40,8 @@ mod operator;
 mod overseer;
 mod programs;
 mod promise;
+mod readers;
+mod reading;
 mod run;
 mod setup;
 mod stacks;

@@ -101,6 +101,9 @@ impl World {
                 is_heard_hanging_up: dice.chance(faults.hung_up),
             }
         };
+        if fate.is_lost || fate.delay > Duration::from_millis(100) {
+            from.iter().for_each(|host| self.is_not_heard(*host));
+        }
         if fate.is_lost {
             self.tell("wire", || format!("{what} of {} is lost", self.party(from)));
         } else if fate.delay > Duration::from_millis(100) {
@@ -131,6 +134,7 @@ impl World {
             (state.server.clone(), from.is_some_and(|host| state.wires[host].to_server_cut))
         };
         if is_cut {
+            from.iter().for_each(|host| self.is_not_heard(*host));
             self.tell("wire", || format!("{what} of {} is stopped at the cut", self.party(from)));
             return self.keep(back);
         }
@@ -167,6 +171,7 @@ impl World {
         self.sleep(fate.delay).await;
         let is_cut = from.is_some_and(|host| self.state().wires[host].from_server_cut);
         if fate.is_lost || is_cut {
+            from.iter().for_each(|host| self.is_not_heard(*host));
             self.tell("wire", || format!("the answer to {what} of {} does not arrive", self.party(from)));
             return self.keep(back);
         }

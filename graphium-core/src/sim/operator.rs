@@ -3,8 +3,8 @@
 use super::{promise::Promise, stacks, world::World};
 use crate::{
     control::{
-        Away, ControlError, DeployOptions, DeploymentKind, DeploymentState, PolicyChange, Remaining, RemoveOptions,
-        Started,
+        AdoptOptions, Away, ControlError, DeployOptions, DeploymentKind, DeploymentState, PolicyChange, Remaining,
+        RemoveOptions, Started,
     },
     id::HostId,
     inventory::HostStatus,
@@ -28,6 +28,7 @@ pub(super) enum Wish {
     Remove(String),
     Act(String, DeploymentKind),
     Rollback(String),
+    Adopt(Box<Stack>, Box<AdoptOptions>),
 }
 
 impl Wish {
@@ -37,17 +38,18 @@ impl Wish {
             Self::Remove(_) => "removal",
             Self::Act(..) => "action",
             Self::Rollback(_) => "rollback",
+            Self::Adopt(..) => "adoption",
         }
     }
 }
 
 /// One operator and what they have in mind.
 pub(super) struct Operator {
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     names: Vec<String>,
     hosts: Vec<HostId>,
     /// What each stack was last wanted to be.
-    wanted: BTreeMap<String, Stack>,
+    pub(super) wanted: BTreeMap<String, Stack>,
     asked: usize,
 }
 
@@ -93,7 +95,7 @@ impl Operator {
     }
 
     async fn do_something(&mut self) {
-        let (choice, name) = self.world.throw(|dice| (dice.below(100), dice.pick(&self.names).cloned()));
+        let (choice, name) = self.world.throw(|dice| (dice.below(112), dice.pick(&self.names).cloned()));
         let Some(name) = name else { return };
         let wish = match choice {
             0..45 => Wish::Deploy(Box::new(self.document(&name, 60))),
@@ -108,7 +110,8 @@ impl Operator {
             82..90 => Wish::Rollback(name.clone()),
             90..93 => return self.cancel_something().await,
             93..97 => return self.order_a_host().await,
-            _ => return self.retry_something().await,
+            97..100 => return self.retry_something().await,
+            _ => return self.adopt_something(&name).await,
         };
         if let Wish::Deploy(stack) = &wish {
             self.wanted.insert(name, (**stack).clone());
@@ -123,6 +126,7 @@ impl Operator {
         let what = wish.what();
         self.world.tell("operator", || match &wish {
             Wish::Deploy(stack) => format!("asks for deployment of {}", stack.name),
+            Wish::Adopt(stack, options) => format!("asks for adoption into {}: {options:?}", stack.name),
             Wish::Remove(name) | Wish::Act(name, _) | Wish::Rollback(name) => format!("asks for {what} of {name}"),
         });
         // Some give up what is not done in time.
@@ -157,6 +161,10 @@ impl Operator {
                         }
                         Wish::Act(name, kind) => control.act_on_stack(&name, kind, None).await,
                         Wish::Rollback(name) => control.rollback(&name, None, None).await,
+                        Wish::Adopt(stack, options) => {
+                            let options = AdoptOptions { idempotency_key: Some(key), policy, ..*options };
+                            control.adopt(*stack, options).await
+                        }
                     }
                 }
             });
@@ -188,7 +196,7 @@ impl Operator {
     }
 
     /// How long to wait this time: while things go wrong, programs that ask are sometimes ended amid it.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let is_calm = self.world.state().is_calm;
         self.world.throw(|dice| if !is_calm && dice.chance(250) { dice.millis(0, 12) } else { PATIENCE })
     }
@@ -275,7 +283,7 @@ impl Operator {
     }
 }
 
-fn words(error: &ControlError) -> String {
+pub(super) fn words(error: &ControlError) -> String {
     match error {
         ControlError::Invalid(reasons) => {
             reasons.iter().map(|reason| reason.message.clone()).collect::<Vec<_>>().join("; ")

@@ -43,6 +43,8 @@ impl World {
     pub(super) fn start_agent(self: &Arc<Self>, host: usize) {
         let node = &self.hosts[host];
         self.tell(node.id.as_str(), || "starts".to_owned());
+        self.look_at_adopted();
+        self.another_life(host);
         {
             let mut state = self.state();
             state.agent_up[host] = true;

@@ -22,8 +22,14 @@ pub enum Promise {
     StatusIsFold,
     /// Of a stack that is removed nothing is left.
     NothingLeft,
-    /// What is not ours is not touched. Nobody adopts here: what an adoption names would be the exception.
+    /// What is not ours is not touched, but for what an adoption names.
     ForeignUntouched,
+    /// An adoption starts, stops and makes nothing: a container becomes ours as it runs.
+    AdoptedAsItRuns,
+    /// What was adopted stays adopted: its host's agent remembers, and the plan of its stack is empty.
+    AdoptedStays,
+    /// No container is that of two stacks.
+    OneOwner,
     /// No port of a host is given away twice.
     PortsHeldOnce,
     /// With the order start-first the old one runs until its successor does.
@@ -36,6 +42,10 @@ pub enum Promise {
     DriftMended,
     /// What ends again and again is not brought back for ever.
     RepairsBounded,
+    /// A log that is read without a break has every line, once, in order.
+    LogsWhole,
+    /// Whoever reads a log or has a command run is told its end, and nothing goes on for those who have gone.
+    StreamsEnd,
     /// Events have numbers without a gap.
     EventsGapless,
     /// What was acknowledged is there.
@@ -46,7 +56,7 @@ pub enum Promise {
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -56,12 +66,17 @@ impl Promise {
         Self::StatusIsFold,
         Self::NothingLeft,
         Self::ForeignUntouched,
+        Self::AdoptedAsItRuns,
+        Self::AdoptedStays,
+        Self::OneOwner,
         Self::PortsHeldOnce,
         Self::RunsOn,
         Self::RollbackArrives,
         Self::ServesMeanwhile,
         Self::DriftMended,
         Self::RepairsBounded,
+        Self::LogsWhole,
+        Self::StreamsEnd,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
         Self::Converges,
@@ -80,12 +95,17 @@ impl fmt::Display for Promise {
             Self::StatusIsFold => "a stack's status is what its tasks say",
             Self::NothingLeft => "of a removed stack nothing is left",
             Self::ForeignUntouched => "what is not ours is not touched",
+            Self::AdoptedAsItRuns => "what is adopted runs on as it is",
+            Self::AdoptedStays => "what was adopted stays adopted",
+            Self::OneOwner => "a container is of one stack",
             Self::PortsHeldOnce => "a port is held once",
             Self::RunsOn => "what is to start first runs before the old one ends",
             Self::RollbackArrives => "a rollback ends in the previous revision or says why not",
             Self::ServesMeanwhile => "what moves runs there until it runs elsewhere",
             Self::DriftMended => "what should run is brought back, or given up in words",
             Self::RepairsBounded => "repairs are bounded",
+            Self::LogsWhole => "a log has every line once",
+            Self::StreamsEnd => "what is read or run ends for both sides",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",
             Self::Converges => "everything comes to rest in time",

@@ -144,14 +144,17 @@ fn begin(world: &Arc<World>) {
         world.spawn(Process::World, Arc::clone(world).make_trouble(pause));
     }
     world.spawn(Process::World, Arc::clone(world).oversee());
+    world.spawn(Process::World, Arc::clone(world).have_read());
     let story = Arc::clone(world);
     world.spawn(Process::World, async move {
         let mut operator = Operator::new(&story);
         operator.work(story.setup.storm).await;
         story.calm_down();
         story.look_at_foreign();
+        story.look_at_adopted();
         story.come_to_rest(&mut operator).await;
         story.look_at_foreign();
+        story.look_at_adopted();
         story.state().is_over = true;
     });
 }

@@ -8,9 +8,9 @@ use crate::{
         Condition, Container, Dependency, Deployment, HealthCheck, HealthTest, Mount, MountKind, OnFailure, Port,
         Protocol, RestartPolicy, Stack, Strategy, TextMap, Update, UpdateOrder, Volume,
     },
-    testing::{Effects, Program},
+    testing::Program,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 const NAMES: [&str; 3] = ["shop", "blog", "mail"];
 const CONTAINERS: [&str; 3] = ["db", "api", "web"];
@@ -22,6 +22,11 @@ pub(super) const BROKEN: &str = "broken:1";
 /// The names of the stacks that a seed works with.
 pub(super) fn names(dice: &mut Dice) -> Vec<&'static str> {
     NAMES[..1 + dice.below(NAMES.len())].to_vec()
+}
+
+/// The name of some stack.
+pub(super) fn name(dice: &mut Dice) -> &'static str {
+    NAMES[dice.below(NAMES.len())]
 }
 
 /// A name on an engine that a container of some stack may want.
@@ -59,6 +64,19 @@ pub(super) fn revision(dice: &mut Dice, name: &str, hosts: &[HostId], most_broke
         volumes: if has_data { vec![data] } else { Vec::new() },
         ..fixtures::stack(name, containers)
     }
+}
+
+/// What a stack of that name would be that somebody has started by hand; its data is nobody's but theirs.
+pub(super) fn project(dice: &mut Dice, name: &str, hosts: &[HostId]) -> Stack {
+    let mut stack = revision(dice, name, hosts, 0);
+    let has_ports = dice.chance(250);
+    stack.volumes.clear();
+    for container in &mut stack.containers {
+        let container = Arc::make_mut(container);
+        container.volume_mounts.clear();
+        container.ports.retain(|_| has_ports);
+    }
+    stack
 }
 
 /// The same stack with a container whose process ends at once, which is to go back when that shows.
@@ -113,8 +131,7 @@ fn check(number: usize) -> HealthCheck {
 impl World {
     /// Puts on the hosts what is there before anybody deploys: images, and things of others.
     pub(super) fn furnish(&self) {
-        let mut foreign = BTreeMap::new();
-        for host in &self.hosts {
+        for (number, host) in self.hosts.iter().enumerate() {
             host.runtime.set_program(BROKEN, Program::exits(1).saying(["no configuration"]));
             let (has_own, takes_name, occupies) =
                 self.throw(|dice| (dice.chance(300), dice.chance(60), dice.chance(60)));
@@ -127,11 +144,15 @@ impl World {
             if occupies {
                 host.runtime.occupy_port(PORTS[0]);
             }
-            let mut state = self.state();
-            state.has_excuse |= takes_name || occupies;
-            let untouched = names.into_iter().map(|name| (name, Effects::default()));
-            foreign.insert(host.id.clone(), untouched.collect());
+            names.iter().for_each(|name| self.is_foreign(number, name));
+            self.state().has_excuse |= takes_name || occupies;
         }
-        self.state().foreign = foreign;
+        if self.setup.stacks.is_empty() {
+            for name in NAMES {
+                if self.chance(250) {
+                    self.start_project(name, 150);
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,9 @@ use super::{
     dice::Dice,
     executor::{Process, Spawner},
     faults::Faults,
+    foreign::Owners,
     judge::Judge,
+    readers,
     setup::Setup,
     trace::Trace,
 };
@@ -15,7 +17,7 @@ use crate::{
     environment::Environment,
     id::{HostId, TaskId},
     store::MemoryStore,
-    testing::{Effects, FakeRuntime, ManualEnvironment},
+    testing::{FakeRuntime, ManualEnvironment},
 };
 use async_trait::async_trait;
 use futures::{channel::oneshot, future::Shared};
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) hosts: Vec<HostNode>,
     state: Mutex<State>,
     judge: Mutex<Judge>,
+    owners: Mutex<Owners>,
+    readers: Mutex<readers::Desk>,
     trace: Mutex<Trace>,
     traced: bool,
 }
@@ -66,12 +70,13 @@ pub(super) struct State {
     /// How far the server's wall clock is off.
     pub(super) server_wall: SignedDuration,
     pub(super) desks: Vec<AgentDesk>,
-    /// Containers of others, by host, with what had been done under their names when they came.
-    pub(super) foreign: BTreeMap<HostId, Vec<(String, Effects)>>,
     /// Something of others is in the way of what may be deployed.
     pub(super) has_excuse: bool,
     /// Containers, by host, that an engine has stopped for an attempt which was cut off, and that were not started since.
     pub(super) stopped_late: BTreeSet<(HostId, String)>,
+    /// Successors, by host, that an engine has made late beside what they were to follow, for an attempt which was cut off: never
+    /// started, and listed as broken off.
+    pub(super) made_late: BTreeSet<(HostId, String)>,
     /// Nothing goes wrong any more.
     pub(super) is_calm: bool,
     pub(super) is_over: bool,
@@ -130,9 +135,9 @@ impl World {
             clock_jumped_ahead: false,
             server_wall: SignedDuration::ZERO,
             desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
-            foreign: BTreeMap::new(),
             has_excuse: false,
             stopped_late: BTreeSet::new(),
+            made_late: BTreeSet::new(),
             is_calm: false,
             is_over: false,
         };
@@ -144,6 +149,8 @@ impl World {
             hosts,
             state: Mutex::new(state),
             judge: Mutex::default(),
+            owners: Mutex::default(),
+            readers: Mutex::default(),
             trace: Mutex::new(trace),
             traced,
         }
@@ -155,6 +162,16 @@ impl World {
 
     pub(super) fn judge(&self) -> MutexGuard<'_, Judge> {
         self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose what is on the hosts.
+    pub(super) fn owners(&self) -> MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who reads what.
+    pub(super) fn readers(&self) -> MutexGuard<'_, readers::Desk> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take_trace(&self) -> String {

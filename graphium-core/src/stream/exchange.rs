@@ -230,6 +230,12 @@ impl StreamExchange {
         Some(ExecSession { frames, input, place })
     }
 
+    /// How many logs and commands are asked for at present.
+    #[cfg(feature = "sim")]
+    pub(crate) fn count(&self) -> usize {
+        self.hosts().values().map(|desk| desk.asked.len()).sum()
+    }
+
     fn name(&self) -> StreamId {
         StreamId::new(format!("{:032x}", self.environment.random()))
     }

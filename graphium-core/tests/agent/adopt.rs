@@ -3,7 +3,9 @@
 use futures::future::{Either, select};
 use graphium_core::{
     agent::{Agent, AgentSettings, Journal, JournalError, Memory, MemoryJournal},
-    control::{AdoptOptions, Control, ControlError, DeployOptions, RemoveOptions, Settings, StackStatus},
+    control::{
+        AdoptOptions, Control, ControlError, DeployOptions, DeploymentKind, RemoveOptions, Settings, StackStatus,
+    },
     environment::Environment,
     event::NoSink,
     id::HostId,
@@ -199,7 +201,7 @@ fn a_compose_project_becomes_a_stack_without_a_restart_and_goes_on_as_one() {
         place.status(StackStatus::Running).await;
         is_same("shop-db", &before[0]);
         assert_ne!(place.there("shop-web").observed.id, before[1].observed.id);
-        place.control.act_on_stack("shop", graphium_core::control::DeploymentKind::Stop, None).await.unwrap();
+        place.control.act_on_stack("shop", DeploymentKind::Stop, None).await.unwrap();
         place.status(StackStatus::Stopped).await;
         assert_eq!(place.there("shop-db").status(), ContainerStatus::Exited);
         assert_eq!(place.there("shop-db").observed.id, before[0].observed.id);
@@ -326,6 +328,54 @@ fn an_orphan_becomes_another_stacks() {
         other.status(StackStatus::Deleted).await;
     });
     assert_eq!(other.names(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_stack_is_about_to_adopt_is_not_promised_to_another() {
+    let place = Place::new();
+    let before = place.runs("db", db());
+    let blog = Stack { id: "stack:blog".into(), name: "blog".to_owned(), ..stack([db()]) };
+    let choice = choosing("db", "vm1/shop-db-1");
+    place.run(async {
+        place.engine.hang(Operation::Describe);
+        let compared = place.control.compare_for_adoption(&blog, &choice).await;
+        assert!(compared.is_ok(), "to compare it promises nothing: {compared:?}");
+        place.control.adopt(stack([db()]), AdoptOptions::default()).await.unwrap();
+        let refused = place.refusal(&blog, choice.clone()).await;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "adopt-owned");
+        assert!(refused[0].1.contains("is about to become one of the stack `stack:shop`"), "{refused:?}");
+        place.engine.release();
+        place.status(StackStatus::Running).await;
+        assert_eq!(place.refusal(&blog, choice).await[0].0, "adopt-none", "it has another name by now");
+    });
+    assert_eq!(place.there("shop-db").observed.id, before.observed.id);
+}
+
+#[test]
+fn a_stack_that_is_stopped_adopts_nothing_before_it_is_started() {
+    let place = Place::new();
+    place.runs("db", db());
+    place.run(async {
+        assert_eq!(place.adopt(&stack([db()]), AdoptOptions::default()).await, StackStatus::Running);
+        let act = async |kind, status| {
+            place.control.act_on_stack("shop", kind, None).await.unwrap();
+            place.status(status).await;
+        };
+        act(DeploymentKind::Stop, StackStatus::Stopped).await;
+        place.runs("web", web());
+        place.environment.sleep(Duration::from_secs(5)).await;
+        let both = stack([db(), web()]);
+        let refused = place.refusal(&both, AdoptOptions::default()).await;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "adopt-not-running");
+        assert!(
+            refused[0].1.contains("`vm1/shop-db`, which is the `db` of the stack already, is exited"),
+            "{refused:?}"
+        );
+        act(DeploymentKind::Start, StackStatus::Running).await;
+        assert_eq!(place.adopt(&both, AdoptOptions::default()).await, StackStatus::Running);
+    });
 }
 
 /// A journal whose disk is full.

@@ -6,7 +6,7 @@ use graphium_core::{
     environment::Environment,
     exec::{ExecEnd, ExecFrame, ExecInput, WINDOW},
     log::EndReason,
-    runtime::{ContainerRuntime as _, ExecSpec, LogSource, TerminalSize},
+    runtime::{ContainerRuntime as _, ExecSpec, LogSource, RuntimeError, TerminalSize},
     stream::{Ability, ExecSession, ExecWanted, StreamCall, StreamLink},
     testing::Operation,
 };
@@ -316,5 +316,25 @@ fn an_engine_that_takes_its_time_is_named_and_given_up_in_the_end() {
             begun(&mut session).await;
             all.push(session);
         }
+    });
+}
+
+#[test]
+fn who_goes_while_an_engine_takes_its_time_and_refuses_then_takes_no_agent_along() {
+    let house = House::new();
+    house.run(async {
+        house.container("web").await;
+        house.engine.hang(Operation::Exec);
+        house.engine.fail_next(Operation::Exec, RuntimeError::Refused("no".to_owned()));
+        let session = exec(&house, &["wait"], |_| {});
+        house.environment.sleep(Duration::from_secs(1)).await;
+        drop(session);
+        // That it takes its time is said to nobody, and so is the refusal.
+        house.environment.sleep(Duration::from_secs(3)).await;
+        house.engine.release();
+        house.environment.sleep(Duration::from_secs(1)).await;
+        let mut session = exec(&house, &["say", "out", "err", "3"], |_| {});
+        begun(&mut session).await;
+        assert_eq!(rest(&mut session).await, (b"out\n".to_vec(), b"err\n".to_vec(), exited(3)));
     });
 }

@@ -1,7 +1,12 @@
 //! What deployments leave that were overtaken before their end.
 
 use crate::world::{World, container, stack};
-use graphium_core::control::{ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus};
+use graphium_core::{
+    control::{AdoptOptions, ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
+    inventory::ObservedContainer,
+    task::{Outcome, TaskError},
+};
+use serde_json::json;
 
 #[test]
 fn what_a_deployment_that_was_overtaken_may_have_made_goes_with_the_stack() {
@@ -75,4 +80,47 @@ fn a_task_of_an_overtaken_deployment_is_not_tried_again() {
     while one.work() > 0 {}
     world.tick();
     assert!(refusal(&deploy).1.contains("is gone"));
+}
+
+#[test]
+fn what_a_failed_deployment_has_left_elsewhere_is_not_forgotten_for_an_adoption_which_takes_nothing_away() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let on = |host: &str| stack("shop", vec![container("web", host, None, &[])]);
+    world.run(world.control.deploy(on("vm1"), DeployOptions::default())).unwrap();
+    loop {
+        let tasks = one.claim();
+        if tasks.is_empty() {
+            break;
+        }
+        for task in tasks {
+            let error = TaskError {
+                code: "refused".to_owned(),
+                message: "no".to_owned(),
+                help: None,
+                log: Vec::new(),
+                retryable: false,
+            };
+            if task.plan_id == "deploy:web" {
+                one.report(&task, &Outcome::Failed(error));
+            } else {
+                one.succeed(&task);
+            }
+        }
+    }
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Error, "its network is on vm1");
+    let running = json!({
+        "@id": "4f5a", "name": "shop-web", "image": "nginx:alpine", "status": "running", "hostedOn": "vm2"
+    });
+    two.observe(&[serde_json::from_value::<ObservedContainer>(running).unwrap()]);
+    world.run(world.control.adopt(on("vm2"), AdoptOptions::default())).unwrap();
+    assert!(two.work() > 0);
+    assert_eq!(one.work(), 0, "an adoption takes nothing away");
+    world.tick();
+    let removal = world.run(world.control.remove("shop", RemoveOptions::default())).unwrap();
+    let status = world.run(world.control.status(removal.deployment_id.as_str())).unwrap();
+    let mut planned: Vec<_> = status.tasks.iter().map(|shown| shown.task.plan_id.clone()).collect();
+    planned.sort();
+    assert_eq!(planned, ["delete:web@vm1", "delete:web@vm2", "remove-network:vm1", "remove-network:vm2"]);
 }

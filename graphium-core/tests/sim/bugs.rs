@@ -53,4 +53,9 @@ found! {
     a_container_that_is_brought_back_for_ever: RepairsUncounted breaks RepairsBounded | Converges;
     an_order_that_is_forgotten: OrderForgotten breaks RunsOn;
     a_host_that_is_not_fenced: FenceSkipped breaks NothingLeft;
+    an_adoption_that_starts_anew: AdoptionRestarts breaks AdoptedAsItRuns;
+    an_adoption_of_another: WrongOneAdopted breaks ForeignUntouched;
+    an_agent_that_forgets_what_was_adopted: AdoptionForgotten breaks AdoptedStays | NothingLeft;
+    a_line_that_is_lost: LineLost breaks LogsWhole;
+    a_command_that_runs_on_for_nobody: GoneUntold breaks StreamsEnd;
 }

@@ -128,9 +128,14 @@ pub(super) async fn why_absent(state: &AppState, host: &HostId, what: &str) -> S
         Ok(known) if known.status == HostStatus::Offline => {
             format!("host `{host}` is not connected ({})", heard(known.last_seen))
         }
-        Ok(known) if state.control.streams().is_asked_by(host) => {
-            format!("the agent of host `{host}` ({}) does not come for {what}", heard(known.last_seen))
-        }
+        Ok(known) if state.control.streams().is_asked_by(host) => match &known.engine_error {
+            Some(error) => format!("the engine of host `{host}` does not answer: {error}"),
+            // It comes when its engine has said something: that hangs before it is known to.
+            None => format!(
+                "the agent of host `{host}` ({}) does not come for {what}; its engine may take its time",
+                heard(known.last_seen)
+            ),
+        },
         Ok(known) => format!(
             "the agent of host `{host}` (version {}) has not asked this server what is wanted; it may be older than this server ({}), or know other servers only",
             known.agent_version.as_deref().unwrap_or("unknown"),

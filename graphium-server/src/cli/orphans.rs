@@ -91,6 +91,8 @@ fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exi
     }
     let headings = ["ORPHAN", "STATUS", "STACK", "WHY", "IMAGE", "ID"];
     let shown = if format == Format::Wide { headings.len() } else { 4 };
+    // A pipe takes lines of any length.
+    let most = if format == Format::Table && output.is_watched() { 80 } else { usize::MAX };
     let mut table = Table::new(&headings[..shown]);
     for orphan in &orphans {
         let (status, image, id) = match &orphan.what {
@@ -101,7 +103,7 @@ fn list(orphans: Vec<Orphan>, format: Format, output: &mut Output) -> Result<Exi
             orphan.id.clone(),
             status.to_owned(),
             orphan.stack_id.to_string(),
-            render::clip(&orphan.reason.to_string(), 80).into_owned(),
+            render::clip(&orphan.reason.to_string(), most).into_owned(),
             image.to_owned(),
             id.chars().take(12).collect(),
         ];

@@ -33,7 +33,7 @@ pub(crate) struct PlanArgs {
     /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, as `host list -o json` writes them; `-` reads stdin
     #[arg(long, value_name = "HOSTS.json")]
     inventory: Option<PathBuf>,
-    /// Plan to pull every image, also those that a host has
+    /// Plan to pull the image of whatever is made anew also where the host has it
     #[arg(long)]
     pull: bool,
     /// Show what changes property by property; values of variables stay hidden
