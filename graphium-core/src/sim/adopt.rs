@@ -9,7 +9,7 @@ use super::{
 use crate::{
     control::{AdoptOptions, Comparison, ControlError, DeployOptions, StackStatus, Started},
     id::StackId,
-    runtime::ContainerState,
+    runtime::{ContainerState, beside},
     stack::Stack,
     task::TaskStatus,
 };
@@ -246,10 +246,19 @@ impl World {
         }
     }
 
+    /// Whether an engine has made something late beside a container of a stack: it is listed as broken off, and the next deployment
+    /// would clear it away.
+    fn is_beside_something_late(&self, stack: &Stack) -> bool {
+        let names: Vec<String> = stack.containers.iter().map(|container| stack.engine_name(&container.name)).collect();
+        let state = self.state();
+        let mut late = state.made_late.iter().filter_map(|(_, name)| beside::principal(name));
+        late.any(|principal| names.iter().any(|name| name == principal))
+    }
+
     /// The plan of what was adopted is empty.
     async fn plans_nothing(self: &Arc<Self>, operator: &Operator, stack: &Stack) -> Option<()> {
         let detail = match operator.plan(stack).await {
-            Some(Ok(tasks)) if tasks.is_empty() => return Some(()),
+            Some(Ok(tasks)) if tasks.is_empty() || self.is_beside_something_late(stack) => return Some(()),
             Some(Ok(tasks)) => format!("{} was adopted, and would be deployed by {tasks:?}", stack.name),
             Some(Err(error)) => format!("{} was adopted, and cannot be planned: {}", stack.name, words(&error)),
             None => format!("{} was adopted, and nobody plans it", stack.name),
