@@ -187,7 +187,7 @@ impl World {
                 pending::<()>().await;
             }
             drop(to_agent);
-            pending::<()>().await
+            pending::<()>().await;
         };
         let back = async {
             let mut from_agent = from_agent;
