@@ -406,7 +406,7 @@ impl Driver {
 
     fn timer(&self) -> Fuse<BoxFuture<'static, ()>> {
         let now = self.agent.environment.elapsed();
-        match self.engine.wake_at(now) {
+        match self.engine.wake_at() {
             Some(moment) => self.sleep(moment.saturating_sub(now)).fuse(),
             None => Fuse::terminated(),
         }

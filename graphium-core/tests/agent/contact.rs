@@ -5,7 +5,8 @@ use futures::future::{Either, select};
 use graphium_core::{
     action::Action,
     agent::{
-        Agent, AgentLink, AgentSettings, ClaimCall, Held, HostReport, LinkError, MemoryJournal, RenewCall, SessionGrant,
+        Agent, AgentLink, AgentSettings, ClaimCall, Held, HostReport, LinkError, MemoryJournal, Notice, RenewCall,
+        SessionGrant,
     },
     control::{Control, Settings},
     environment::Environment,
@@ -94,6 +95,8 @@ struct Contact {
     store: Arc<MemoryStore>,
     wire: Arc<Wire>,
     engine: FakeRuntime,
+    /// How long the program needs to say that the control plane is lost.
+    slowness: Duration,
 }
 
 impl Contact {
@@ -104,17 +107,23 @@ impl Contact {
         let control = environment.run(opened).unwrap();
         let wire = Arc::new(Wire { control, state: Mutex::default() });
         let engine = FakeRuntime::with_environment(shared);
-        Self { environment, store, wire, engine }
+        Self { environment, store, wire, engine, slowness: Duration::ZERO }
     }
 
     /// Lets the agent serve while the script goes on.
     fn run<T>(&self, script: impl Future<Output = T>) -> T {
+        let (environment, slowness) = (self.environment.clone(), self.slowness);
+        let notify = Arc::new(move |notice: &Notice| {
+            if matches!(notice, Notice::LinkLost(_)) {
+                environment.advance(slowness);
+            }
+        });
         let agent = Agent::new(
             Arc::clone(&self.wire) as _,
             Arc::new(self.engine.clone()),
             Arc::new(self.environment.clone()),
             Box::new(MemoryJournal::default()),
-            AgentSettings { address: Some([10, 0, 0, 1].into()), ..AgentSettings::new("vm1".into(), 2) },
+            AgentSettings { address: Some([10, 0, 0, 1].into()), notify, ..AgentSettings::new("vm1".into(), 2) },
         );
         let control = Arc::clone(&self.wire.control).run();
         let house = async { futures::join!(agent.run(std::future::pending()), control) };
@@ -152,7 +161,7 @@ fn an_agent_without_work_asks_for_some_and_calls_for_nothing_else() {
         contact.wire.counts();
         assert_eq!(contact.offline_within(60).await, None);
         let counts = contact.wire.counts();
-        // Two fifths of the 15 s for which a host may be silent, and everything is told every 30 s.
+        // Three eighths of the 15 s for which a host may be silent, and everything is told every 30 s.
         assert!((9..=11).contains(&counts["claim"]), "{counts:?}");
         assert!(counts["observe"] <= 3 && counts.len() == 2, "{counts:?}");
     });
@@ -221,4 +230,21 @@ fn a_host_that_is_cut_off_is_offline_in_time_though_its_claim_is_parked_and_back
         contact.sleep(20).await;
         assert!(!contact.is_offline().await);
     });
+}
+
+#[test]
+fn an_agent_whose_machine_is_slower_than_its_pauses_goes_on_all_the_same() {
+    // From when a call has failed until the agent looks at the clock again.
+    for slowness in [0, 100, 200, 300, 1_000, 60_000].map(Duration::from_millis) {
+        let contact = Contact { slowness, ..Contact::new() };
+        contact.run(async {
+            contact.sleep(20).await;
+            contact.wire.swallow(1);
+            contact.sleep(30).await;
+            contact.wire.counts();
+            contact.sleep(60).await;
+            let counts = contact.wire.counts();
+            assert!(counts.get("claim").is_some_and(|claims| *claims >= 9), "{slowness:?}: {counts:?}");
+        });
+    }
 }

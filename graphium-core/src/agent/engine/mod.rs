@@ -149,6 +149,8 @@ pub struct Engine {
     uplink: Uplink,
     closing: bool,
     quit: Option<Quit>,
+    /// When it was decided last what is to be done.
+    decided: Duration,
 }
 
 /// The session, with its rules.
@@ -182,12 +184,14 @@ impl Engine {
             pulse: Pulse::default(),
             closing: false,
             quit: None,
+            decided: Duration::ZERO,
         }
     }
 
     /// Takes in what happened and says what is to be done.
     pub fn step(&mut self, now: Duration, input: Input) -> Vec<Command> {
         let mut commands = Vec::new();
+        self.decided = now;
         if self.quit.is_none() {
             self.take(now, input, &mut commands);
         }
@@ -206,8 +210,10 @@ impl Engine {
         commands
     }
 
-    /// When [`Input::Tick`] is due, if nothing else happens before.
-    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
+    /// When [`Input::Tick`] is due, if nothing else happens before. It may be over already: what the last [`step`](Self::step) held back
+    /// waits for it however late this is asked.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let now = self.decided;
         let mut moments = vec![self.hands.next_change(now), self.uplink.closed_until(now)];
         if self.session.is_some() && self.uplink.is_open(now) {
             moments.push(self.pulse_due());
