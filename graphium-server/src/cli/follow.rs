@@ -270,3 +270,38 @@ fn timed_out(started: &Started, status: Option<&StatusView>, screen: &mut Screen
     }
     failure.hint(format!("see how it goes: graphium stack status {name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+    use serde_json::json;
+
+    /// The verdict on a deployment whose tasks were given up for these reasons.
+    fn verdict_on(reasons: &[&str], failed: bool) -> String {
+        let task = |(number, reason): (usize, &&str)| {
+            let status = if failed && number == 0 { "failed" } else { "cancelled" };
+            json!({
+                "@id": format!("task:{number}"), "@type": "AgentTask", "taskType": "start", "status": status, "hostId": "vm1",
+                "planId": format!("start:{number}"), "payload": {"action": "start", "name": "shop-web"}, "priority": 5,
+                "attempt": 1, "dateCreated": "2026-11-20T12:00:00Z", "retryCount": 0, "maxRetries": 3,
+                "timeoutSeconds": 300, "error": {"code": status, "message": reason},
+            })
+        };
+        let tasks: Vec<_> = reasons.iter().enumerate().map(task).collect();
+        let status = json!({
+            "stackId": "stack:shop", "stackName": "shop", "deploymentId": "deployment:1", "totalTasks": tasks.len(),
+            "overallStatus": "error", "progress": 100, "tasksByStatus": {}, "endpoints": [], "tasks": tasks,
+        });
+        verdict(&serde_json::from_value(status).unwrap()).unwrap().what
+    }
+
+    #[test]
+    fn a_deployment_that_another_has_overtaken_has_not_failed() {
+        let overtaken = verdict_on(&["superseded by `deployment:2`", "superseded by `deployment:2`"], false);
+        let words = "what was asked of stack `shop` was overtaken by `deployment:2`, which was asked for meanwhile";
+        assert_eq!(overtaken, words);
+        assert!(verdict_on(&["cancelled by ann"], false).contains("failed: 1 task cancelled"));
+        assert!(verdict_on(&["no", "superseded by `deployment:2`"], true).contains("1 of 2 tasks failed, on vm1"));
+    }
+}
