@@ -81,7 +81,9 @@ fn what_is_free_moves_away_and_the_old_one_goes_after_the_new_one_runs() {
     let bound = "its document names the host `vm1` for it".to_owned();
     assert_eq!(world.status("shop"), StackStatus::Updating);
     assert_eq!(one.claim(), [], "the old one runs until the new one does");
-    assert!(said(&world, "vm1").iter().all(|(_, state, _)| *state == RemainingState::Moving));
+    let [db, web] = said(&world, "vm1").try_into().unwrap();
+    assert_eq!(db, ("shop/db".to_owned(), RemainingState::Staying, bound.clone()), "from the beginning");
+    assert_eq!((web.0.as_str(), web.1), ("shop/web", RemainingState::Moving));
     let begun = two.work();
     assert!(begun > 0);
     let last = one.claim();

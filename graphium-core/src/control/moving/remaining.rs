@@ -3,8 +3,10 @@
 use super::{Standing, TRIES, Tried, Tries, asked, plan_of_move, standing, told};
 use crate::{
     control::{Control, ControlError, StackRecord, reserve::Estate},
+    diagnostic::Diagnostic,
     id::HostId,
     inventory::{Host, HostStatus},
+    plan::Plan,
     store::TaskStoreExt,
 };
 use serde::{Deserialize, Serialize};
@@ -133,60 +135,61 @@ impl Control {
         }
         let (last, tasks) = self.last_of(stack).await?;
         let tries = Tries::of(&last, &tasks);
-        let mut tell = |name: &String, state, why: String| {
-            let (stack, container, tried) = (stack.name.clone(), name.clone(), tries.of_container(name));
-            let why = format!("{why}{}", told(&tried));
-            remaining.push(Remaining { stack, container, state, why, tried });
-        };
-        let error = || stack.error_message.clone().unwrap_or_default();
-        let (state, why) = match standing(stack.status, &last, &tasks, asked(estate.hosts()), self.environment.now()) {
-            Standing::Moves => (RemainingState::Moving, "another takes its place".to_owned()),
-            Standing::Busy => (RemainingState::Waiting, "what is under way in its stack comes first".to_owned()),
-            Standing::Stopped => {
-                (RemainingState::Staying, "its stack is stopped; it moves when that has been started".to_owned())
-            }
-            Standing::NotRemoved => (
-                RemainingState::Staying,
-                format!("the removal of its stack has failed; ask for it again when that is mended: {}", error()),
-            ),
-            Standing::Failed => (
-                RemainingState::Staying,
-                "the last deployment of its stack has failed; it moves when that has been deployed again".to_owned(),
-            ),
-            Standing::Later { at, failed } => {
-                (RemainingState::Waiting, format!("try {failed} of {TRIES} failed, the next is at {at}: {}", error()))
-            }
-            Standing::GivenUp { failed } => (
-                RemainingState::Staying,
-                format!("all of {failed} tries failed; ask for the drain again when that is mended: {}", error()),
-            ),
-            Standing::Ready { .. } if host.offline_since.is_some() => {
-                (RemainingState::Waiting, "its host is offline; it moves when the agent is heard again".to_owned())
-            }
-            Standing::Ready { .. } => {
-                let inventory = self.inventory_of(estate, &stack.id).await?;
-                let plan = plan_of_move(stack, &inventory, &tries);
-                for name in names {
-                    match &plan {
-                        Err(found) => {
-                            let why = found.iter().map(|one| one.message.as_str()).next().unwrap_or_default();
-                            tell(name, RemainingState::Staying, why.to_owned());
-                        }
-                        Ok(plan) => match (plan.staying.get(name), plan.placements.get(name)) {
-                            (Some(why), _) => tell(name, RemainingState::Staying, why.clone()),
-                            (None, Some(to)) if *to != host.id => {
-                                tell(name, RemainingState::Waiting, format!("it goes to `{to}` when its turn comes"));
-                            }
-                            (None, _) => {
-                                tell(name, RemainingState::Waiting, "it goes when its turn comes".to_owned());
-                            }
-                        },
-                    }
+        let standing = standing(stack.status, &last, &tasks, asked(estate.hosts()), self.environment.now());
+        let plan = plan_of_move(stack, &self.inventory_of(estate, &stack.id).await?, &tries);
+        let moved = last.leaving.as_ref().filter(|_| standing == Standing::Moves).map(|leaving| &leaving.moved);
+        for name in names {
+            let is_moved = moved.is_some_and(|moved| moved.contains(name));
+            let stays = plan.as_ref().ok().and_then(|plan| plan.staying.get(name)).filter(|_| !is_moved);
+            let error = || stack.error_message.clone().unwrap_or_default();
+            let (state, why) = match (&standing, stays) {
+                (Standing::Stopped, _) => {
+                    (RemainingState::Staying, "its stack is stopped; it moves when that has been started".to_owned())
                 }
-                return Ok(());
-            }
-        };
-        names.into_iter().for_each(|name| tell(name, state, why.clone()));
+                (Standing::NotRemoved, _) => (
+                    RemainingState::Staying,
+                    format!("the removal of its stack has failed; ask for it again when that is mended: {}", error()),
+                ),
+                (Standing::Failed, _) => (
+                    RemainingState::Staying,
+                    "the last deployment of its stack has failed; it moves when that has been deployed again"
+                        .to_owned(),
+                ),
+                (Standing::Moves | Standing::Ready { .. }, Some(why)) => (RemainingState::Staying, why.clone()),
+                (Standing::Moves, None) => (RemainingState::Moving, "another takes its place".to_owned()),
+                (Standing::Busy, _) => {
+                    (RemainingState::Waiting, "what is under way in its stack comes first".to_owned())
+                }
+                (Standing::Later { at, failed }, _) => (
+                    RemainingState::Waiting,
+                    format!("try {failed} of {TRIES} failed, the next is at {at}: {}", error()),
+                ),
+                (Standing::GivenUp { failed }, _) => (
+                    RemainingState::Staying,
+                    format!("all of {failed} tries failed; ask for the drain again when that is mended: {}", error()),
+                ),
+                (Standing::Ready { .. }, None) => prospect(&plan, name, host),
+            };
+            let tried = tries.of_container(name);
+            let (stack, container, why) = (stack.name.clone(), name.clone(), format!("{why}{}", told(&tried)));
+            remaining.push(Remaining { stack, container, state, why, tried });
+        }
         Ok(())
     }
+}
+
+/// What a plan makes of a container that may leave its host now.
+fn prospect(plan: &Result<Plan, Vec<Diagnostic>>, name: &str, host: &Host) -> (RemainingState, String) {
+    let plan = match plan {
+        _ if host.offline_since.is_some() => {
+            return (RemainingState::Waiting, "its host is offline; it moves when the agent is heard again".to_owned());
+        }
+        Err(found) => {
+            let why = found.first().map(|one| one.message.clone()).unwrap_or_default();
+            return (RemainingState::Staying, why);
+        }
+        Ok(plan) => plan,
+    };
+    let to = plan.placements.get(name).filter(|to| **to != host.id).map(|to| format!(" to `{to}`")).unwrap_or_default();
+    (RemainingState::Waiting, format!("it goes{to} when its turn comes"))
 }
