@@ -13,7 +13,7 @@ use crate::{
     diagnostic::Diagnostic,
     id::HostId,
     inventory::Inventory,
-    runtime::{Adoption, ContainerSpec, SpecHasher, label},
+    runtime::{Adoption, ContainerSpec, LiveSettings, SpecHasher, label},
     stack::{Container, Stack},
 };
 use serde::{Deserialize, Serialize};
@@ -222,8 +222,35 @@ impl<'a> Adopted<'a> {
                 seen.name.clone_from(&spec.name);
                 seen.labels.retain(|key, _| !label::is_ours(key));
                 seen.labels.extend(adoption.labels);
+                // Agents tell them of what is ours; of this one they compare them on its host.
+                seen.settings = seen.settings.or_else(|| Some(LiveSettings::of(&spec.container)));
             }
         }
         imagined
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+    use crate::plan::fixtures::{container, foreign, hosts, stack};
+
+    #[test]
+    fn settings_that_no_agent_tells_of_yet_are_compared_on_the_host_and_no_reason_to_warn() {
+        let shop = stack("shop", vec![container("web")]);
+        let mut inventory = hosts(1);
+        inventory.containers.push(foreign("old-web", "vm1", None));
+        let adoptee = Adoptee {
+            container: "web".to_owned(),
+            host_id: "vm1".into(),
+            container_id: inventory.containers[0].id.clone(),
+            container_name: "old-web".to_owned(),
+            engine_name: shop.engine_name("web"),
+            was: None,
+        };
+        let plan = plan_adoption(&shop, None, &inventory, &[adoptee], &BTreeMap::new(), AdoptAim::Equal).unwrap();
+        assert_eq!(plan.warnings, []);
+        assert!(plan.tasks.iter().any(|task| matches!(task.action, Action::Adopt { aim: AdoptAim::Verify, .. })));
     }
 }

@@ -102,7 +102,7 @@ impl Job<'_> {
         let help = if log.is_empty() {
             format!("it wrote nothing; run its command by hand, or look at `docker inspect {name}` on this host")
         } else {
-            format!("its last lines say more; all of them: `docker logs {name}` on this host")
+            format!("its last lines say more; all of them, while it is there: `docker logs {name}` on this host")
         };
         Trouble::Task(TaskError { code: code.to_owned(), message, help: Some(help), log, retryable: false })
     }
