@@ -28,8 +28,11 @@ const READY: usize = 512;
 /// How many events a reader takes at a time: what very many readers hold at once is to be little.
 const BATCH: usize = 32;
 
-/// How long readers are left alone after they were woken: what comes meanwhile they get at once.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long readers are left alone after they were woken, at least and at most: what comes meanwhile they get at once, in one write.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
+/// What waking one of them costs, about: for very many it pays to gather longer.
+const WAKING: Duration = Duration::from_micros(50);
 
 /// One event as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,7 +196,7 @@ impl Bell {
 
     async fn pause(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause(self.rung.receiver_count())).await;
             let mut state = self.state();
             if state.newest == *self.rung.borrow() {
                 state.pauses = false;
@@ -202,6 +205,11 @@ impl Bell {
             self.rung.send_replace(state.newest);
         }
     }
+}
+
+/// How long so many readers are left alone.
+fn pause(readers: usize) -> Duration {
+    WAKING.saturating_mul(u32::try_from(readers).unwrap_or(u32::MAX)).clamp(PAUSE.0, PAUSE.1)
 }
 
 /// A reader of the log.
@@ -281,12 +289,26 @@ mod tests {
             broadcast.publish(&[event(seq)]);
         }
         assert!(!reader.has_changed().unwrap());
-        tokio::time::timeout(PAUSE * 2, reader.changed()).await.unwrap().unwrap();
+        tokio::time::timeout(PAUSE.0 * 2, reader.changed()).await.unwrap().unwrap();
         assert_eq!(*reader.borrow_and_update(), 9);
-        tokio::time::sleep(PAUSE * 3).await;
+        tokio::time::sleep(PAUSE.0 * 3).await;
         assert!(!reader.has_changed().unwrap(), "there was nothing more");
         broadcast.publish(&[event(10)]);
         assert_eq!((reader.has_changed().unwrap(), *reader.borrow_and_update()), (true, 10), "at once again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn very_many_readers_are_woken_less_often() {
+        let broadcast = Broadcast::default();
+        let mut readers: Vec<_> = (0..1000).map(|_| broadcast.bell.rung.subscribe()).collect();
+        broadcast.publish(&[event(1)]);
+        readers[999].borrow_and_update();
+        broadcast.publish(&[event(2)]);
+        tokio::time::sleep(PAUSE.0 * 4).await;
+        assert!(!readers[999].has_changed().unwrap());
+        tokio::time::sleep(PAUSE.0 * 2).await;
+        assert_eq!((readers[999].has_changed().unwrap(), *readers[999].borrow()), (true, 2));
+        assert_eq!((pause(100), pause(1_000_000)), PAUSE, "and never much later");
     }
 
     #[test]
