@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     emulators: Vec<String>,
     /// Whether it has something by which engines give GPUs to containers.
     has_gpu_tools: bool,
+    /// What its kernel calls its present boot.
+    pub(crate) boot_id: Option<String>,
 }
 
 impl Machine {
@@ -38,6 +40,7 @@ impl Machine {
         is_here.then(|| Self {
             emulators: enabled_emulators(Path::new("/proc/sys/fs/binfmt_misc")),
             has_gpu_tools: has_gpu_tools(),
+            boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
         })
     }
 }
@@ -118,7 +121,11 @@ mod tests {
         let plain = told(json!({}), Some(Machine::default()));
         assert_eq!(plain["platforms"], json!(["linux/386", "linux/amd64"]));
         assert_eq!(plain["gpus"], false);
-        let machine = Machine { emulators: vec!["qemu-aarch64".to_owned(), "python3".to_owned()], has_gpu_tools: true };
+        let machine = Machine {
+            emulators: vec!["qemu-aarch64".to_owned(), "python3".to_owned()],
+            has_gpu_tools: true,
+            boot_id: None,
+        };
         let able = told(json!({}), Some(machine));
         assert_eq!(able["platforms"], json!(["linux/386", "linux/amd64", "linux/arm64"]));
         assert_eq!(able.get("gpus"), None, "its tools may or may not do");

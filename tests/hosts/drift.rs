@@ -143,3 +143,48 @@ async fn what_is_killed_or_removed_by_hand_is_back_and_what_ends_again_and_again
     }
     estate.end().await;
 }
+
+/// An engine that is restarted, as by an update of the machine: nginx calls its end a success, and its policy is that nobody
+/// starts it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_with_its_engine_is_back_with_it_and_meanwhile_its_stack_says_what_is_missing() {
+    let estate = Estate::start().await;
+    let mut web = container("web", "no", &Value::Null);
+    web["image"] = "nginx:alpine".into();
+    web["command"] = json!(["nginx", "-g", "daemon off;"]);
+    web["dependsOn"] = json!([{"@id": "container:job", "condition": "completed"}]);
+    let job = container("job", "no", &json!(["exit", "0", "500"]));
+    let shop = estate.document("shop", &document("shop", json!([job, web])));
+    estate.ok(&["stack", "deploy", &shop, "--wait"]).await;
+    let started = async || {
+        let [web, job] = ["shop-web", "shop-job"].map(|name| estate.inspect("vm1", name));
+        let (web, job) = (web.await, job.await);
+        (web["State"].clone(), job["State"]["StartedAt"].clone())
+    };
+    let before = started().await;
+
+    estate.host("vm1").stop_engine().await.unwrap();
+    estate
+        .until("the stack tells of the engine", async |estate| {
+            let (status, reason) = status(estate, "shop").await;
+            status == "degraded" && reason.starts_with("the engine of host `vm1` does not answer since ")
+        })
+        .await;
+    let hosts = estate.ok(&["host", "list"]).await;
+    assert!(
+        hosts.lines().any(|line| line.starts_with("vm1") && line.contains("active, engine away since ")),
+        "{hosts}"
+    );
+    let stacks = estate.ok(&["stack", "list"]).await;
+    assert!(stacks.lines().any(|line| line.starts_with("shop") && line.contains("degraded")), "{stacks}");
+
+    estate.host("vm1").start_engine().await.unwrap();
+    let back = is_back(&estate, "shop-web").await;
+    runs_again(&estate, "shop").await;
+    let after = started().await;
+    println!("back after {back:?}");
+    assert_ne!(after.0["StartedAt"], before.0["StartedAt"]);
+    assert_eq!(after.1, before.1, "what had done its work does it no second time");
+    estate.ok(&["stack", "remove", "shop", "--wait"]).await;
+    estate.end().await;
+}

@@ -205,6 +205,9 @@ pub struct HostReport {
     /// Why the engine does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_error: Option<String>,
+    /// Whether the engine was away since the last report that was taken in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub engine_was_away: bool,
     /// Every container of the engine, complete; absent: unknown, or as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<Vec<ObservedContainer>>,

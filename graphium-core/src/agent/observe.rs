@@ -88,6 +88,7 @@ impl Watchman {
         let mut held_at: Option<Duration> = None;
         let mut inspected = Inspected::default();
         let mut is_lost = false;
+        let mut was_away = false;
         let mut rejected: Option<LinkError> = None;
         let mut reason = Reason::Period;
         loop {
@@ -134,13 +135,14 @@ impl Watchman {
                     engine = Some(sight.engine.clone());
                     let is_other = sight.holdings.is_some() && sight.holdings != held;
                     let is_news = reason == Reason::Period || told.as_ref() != Some(&sight.containers) || is_other;
-                    is_news.then(|| self.report(Some(sight), age, None))
+                    is_news.then(|| HostReport { engine_was_away: was_away, ..self.report(Some(sight), age, None) })
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_lost, true) {
                         self.notify(&Notice::EngineLost(error.to_string()));
                     }
                     changes = None;
+                    was_away = true;
                     (pause, next) = (AGAIN, Reason::Period);
                     Some(self.report(None, age, Some(error.to_string())))
                 }
@@ -149,6 +151,7 @@ impl Watchman {
                 match within(&*self.environment, ANSWER, self.link.observe(&report)).await {
                     Ok(()) => {
                         rejected = None;
+                        was_away &= report.containers.is_none();
                         held_at = report.holdings.is_some().then_some(begin).or(held_at);
                         (told, held) = (report.containers.or(told), report.holdings.or(held));
                     }
@@ -217,6 +220,7 @@ impl Watchman {
             agent_version: self.settings.version.clone(),
             engine,
             engine_error,
+            engine_was_away: false,
             containers,
             holdings,
             taken_ago_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),

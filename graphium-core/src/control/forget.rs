@@ -259,8 +259,7 @@ impl Control {
         }
         for one in self.forgotten().await? {
             let host = self.store.document::<Host>(one.host_id.as_str()).await?;
-            let is_there =
-                host.is_some_and(|host| host.value.offline_since.is_none() && host.value.engine_error.is_none());
+            let is_there = host.is_some_and(|host| !host.value.is_away());
             // One that is later than it can have been put off was noted before the clock went back.
             let now = self.environment.now();
             let is_early = one.not_before.is_some_and(|moment| moment > now && moment.duration_since(now) <= AGAIN);

@@ -4,7 +4,7 @@ use super::{Control, ControlError, agents::located};
 use crate::{
     agent::HostReport,
     id::StackId,
-    inventory::{Holding, Holdings, ObservedContainer},
+    inventory::{ContainerStatus, Holding, Holdings, Host, ObservedContainer},
     store::{Document, Expect, Kind, RecordQuery, RecordWrite, Submission, TaskStoreExt, Versioned},
 };
 use jiff::SignedDuration;
@@ -54,6 +54,7 @@ impl Control {
                 host.cpu = engine.cpus;
                 host.memory = engine.memory;
                 host.docker_version = Some(engine.version.clone());
+                host.boot_id = engine.boot_id.clone().or(host.boot_id.take());
                 host.engine.clone_from(&engine.capabilities);
             }
             if report.location.is_some() {
@@ -104,6 +105,16 @@ impl Control {
         Ok(())
     }
 
+    /// Whether the engine went away, with all that it ran, between the report before this one and this one.
+    async fn engine_went(&self, report: &HostReport) -> Result<bool, ControlError> {
+        let Some(host) = self.store.document::<Host>(report.host.as_str()).await? else { return Ok(false) };
+        let engine = report.engine.as_ref();
+        let boot = engine.and_then(|engine| engine.boot_id.as_ref());
+        let is_another_boot = boot.is_some() && host.value.boot_id.is_some() && boot != host.value.boot_id.as_ref();
+        let was_away = report.engine_was_away || host.value.engine_error.is_some();
+        Ok(is_another_boot || was_away && !engine.is_some_and(|engine| engine.live_restore))
+    }
+
     async fn take_in_containers(
         &self,
         report: &HostReport,
@@ -117,12 +128,18 @@ impl Control {
             known.into_iter().map(|record| (record.value.name.clone(), record.value)).collect();
         let mut records: Vec<RecordWrite> = Vec::new();
         let mut stacks = BTreeSet::new();
+        let ends = |seen: &ObservedContainer| known.get(&seen.name).is_some_and(|before| ran_until(before, seen));
+        let engine_went = containers.iter().any(ends) && self.engine_went(report).await?;
         for container in containers {
-            let container = located(container, &report.host);
+            let mut container = located(container, &report.host);
             let before = known.remove(&container.name);
             if outdated.contains(&container.name) {
                 continue;
             }
+            container.ended_with_engine = before.as_ref().is_some_and(|before| {
+                ran_until(before, &container) && engine_went
+                    || has_ended_as(before, &container) && before.ended_with_engine
+            });
             if before.as_ref() != Some(&container) {
                 // One that was adopted may be nobody's again.
                 stacks.extend(before.as_ref().and_then(ObservedContainer::stack));
@@ -142,4 +159,18 @@ impl Control {
         self.store.submit(submission, self.environment.now()).await?;
         Ok(())
     }
+}
+
+/// Whether a container of a stack ran when it was seen before, and has ended since.
+fn ran_until(before: &ObservedContainer, seen: &ObservedContainer) -> bool {
+    before.status == ContainerStatus::Running && seen.id == before.id && has_ended(seen) && seen.stack().is_some()
+}
+
+/// Whether it is the end that was seen before.
+fn has_ended_as(before: &ObservedContainer, seen: &ObservedContainer) -> bool {
+    has_ended(before) && has_ended(seen) && seen.id == before.id && seen.exit_code == before.exit_code
+}
+
+fn has_ended(container: &ObservedContainer) -> bool {
+    matches!(container.status, ContainerStatus::Exited | ContainerStatus::Stopped)
 }

@@ -42,7 +42,7 @@ impl Presence {
     }
 }
 
-/// A host that goes offline or comes back, until that is written.
+/// A host that goes away or comes back, or its engine does, until that is written.
 struct Turning<'a> {
     control: &'a Control,
     host: HostId,
@@ -141,7 +141,7 @@ impl Control {
         Ok(())
     }
 
-    /// A host went offline or came back: stacks of which something runs there are to say so.
+    /// A host or its engine went away or came back: stacks of which something runs there are to say so.
     pub(super) fn has_turned(&self, host: &HostId) {
         let mut state = self.state();
         state.turned.insert(host.clone());
@@ -263,7 +263,7 @@ impl Control {
             host.last_seen = self.shown(before.clone()).last_seen;
         }
         // Whatever becomes of the answer, or of whoever waits for it.
-        let has_turned = host.offline_since.is_some() != before.offline_since.is_some();
+        let has_turned = host.is_away() != before.is_away();
         let _turning = has_turned.then(|| Turning { control: self, host: host.id.clone() });
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
@@ -299,5 +299,5 @@ impl Control {
 
 /// Whether something can be done on a host now.
 fn takes_work(host: &Host) -> bool {
-    host.status == HostStatus::Active && host.offline_since.is_none() && host.engine_error.is_none()
+    host.status == HostStatus::Active && !host.is_away()
 }

@@ -199,6 +199,7 @@ fn reserved(record: &StackRecord) -> impl Iterator<Item = (&Container, ObservedC
             .collect(),
             health: None,
             exit_code: None,
+            ended_with_engine: false,
             ip_address: None,
             date_created: None,
             settings: None,

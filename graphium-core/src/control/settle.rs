@@ -394,12 +394,12 @@ fn words_for_stack(state: &DeploymentState, done: &Fold, fold: &Fold) -> Option<
     }
 }
 
-/// What cannot be seen now, because its host is not heard; the containers of each host by name.
+/// What cannot be seen now, because its host is not heard or its engine does not answer; the containers of each host by name.
 fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host], after: Option<u64>) -> Option<String> {
     let told: Vec<String> = hosts
         .iter()
         .filter_map(|host| {
-            let since = host.offline_since?;
+            let away = away(host)?;
             let there = placements.iter().filter(|(_, placement)| placement.host_id == host.id);
             let names: Vec<&str> = there.map(|(name, _)| name.as_str()).collect();
             let more = names.len().saturating_sub(LISTED);
@@ -408,12 +408,23 @@ fn absence(placements: &BTreeMap<String, Placement>, hosts: &[Host], after: Opti
                 listed.push_str(&format!(" and {more} more"));
             }
             (!names.is_empty()).then(|| {
-                let then =
-                    reschedule::due(since, after).map(|at| format!("; what may go is placed elsewhere from {at} on"));
-                let then = then.unwrap_or_default();
-                format!("host `{}` is offline since {since}, and what runs there is not known: {listed}{then}", host.id)
+                let due = host.offline_since.and_then(|since| reschedule::due(since, after));
+                let then = due.map(|at| format!("; what may go is placed elsewhere from {at} on")).unwrap_or_default();
+                format!("{away}, and what runs there is not known: {listed}{then}")
             })
         })
         .collect();
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// That nobody knows what runs on a host, and since when; nothing where it is known.
+fn away(host: &Host) -> Option<String> {
+    let id = &host.id;
+    match (host.offline_since, host.engine_away_since) {
+        (Some(since), _) => Some(format!("host `{id}` is offline since {since}")),
+        (None, since) => host.engine_error.is_some().then(|| {
+            let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+            format!("the engine of host `{id}` does not answer{since}")
+        }),
+    }
 }

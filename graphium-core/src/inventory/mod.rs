@@ -157,6 +157,9 @@ pub struct Host {
     /// What its engine can do.
     #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
     pub engine: Capabilities,
+    /// Which boot of its machine this is; absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
     /// Why its engine does not answer, in its own words; absent: it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_error: Option<String>,
@@ -189,9 +192,15 @@ impl Host {
             agent_version: None,
             docker_version: None,
             engine: Capabilities::default(),
+            boot_id: None,
             engine_error: None,
             engine_away_since: None,
         }
+    }
+
+    /// Whether nothing can be done on it now, and nobody knows what runs there: its agent or its engine is missing.
+    pub(crate) fn is_away(&self) -> bool {
+        self.offline_since.is_some() || self.engine_error.is_some()
     }
 }
 
@@ -239,6 +248,9 @@ pub struct ObservedContainer {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
+    /// Whether it ran when its engine went away, and had ended when the engine was back: then it did not end by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_with_engine: bool,
     /// Its address on its network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_address: Option<IpAddr>,

@@ -100,6 +100,6 @@ pub(crate) fn keeps_running(definition: &Container) -> bool {
 
 /// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only.
 pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
-    let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_));
+    let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_)) && !seen.ended_with_engine;
     seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && meant
 }

@@ -287,6 +287,12 @@ pub struct EngineInfo {
     pub memory: u64,
     /// `linux/amd64`.
     pub platform: String,
+    /// Which boot of its machine this is, where the machine says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// Whether what it runs goes on while it is away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live_restore: bool,
     /// What it can do that others cannot.
     #[serde(default, skip_serializing_if = "Capabilities::is_unknown")]
     pub capabilities: Capabilities,

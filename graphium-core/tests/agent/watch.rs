@@ -70,3 +70,28 @@ fn a_stream_of_changes_is_not_relied_upon_for_ever() {
     });
     ended.unwrap();
 }
+
+#[test]
+fn that_the_engine_was_away_is_told_until_it_is_heard_and_not_again() {
+    let bed = Bed::new();
+    let told = |bed: &Bed| {
+        let sights = bed.link.sights().into_iter().filter(|report| report.containers.is_some());
+        sights.map(|report| report.engine_was_away).collect::<Vec<_>>()
+    };
+    let (_, ended) = bed.serve(async {
+        bed.sleep(3_000).await;
+        assert!(!told(&bed).contains(&true));
+        let before = told(&bed).len();
+        bed.link.cut();
+        bed.runtime.disconnect();
+        bed.sleep(5_000).await;
+        bed.runtime.reconnect();
+        bed.sleep(5_000).await;
+        assert_eq!(told(&bed).len(), before, "nobody hears it");
+        bed.link.mend();
+        bed.sleep(70_000).await;
+        let after = told(&bed).split_off(before);
+        assert!(after.len() > 2 && after[0] && !after[1..].contains(&true), "{after:?}");
+    });
+    ended.unwrap();
+}

@@ -2,7 +2,7 @@
 
 use crate::world::{Hand, World, container, shop, stack};
 use graphium_core::{
-    agent::AgentLink,
+    agent::{AgentLink, HostReport},
     control::{DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
     event::EventType,
     inventory::{ContainerStatus, Host},
@@ -160,4 +160,25 @@ fn a_control_plane_that_starts_while_a_host_is_away_says_so() {
     later.control = World::start(&later.environment, &later.store);
     later.tick();
     assert_eq!(told(&later).0, StackStatus::Running);
+}
+
+#[test]
+fn a_stack_is_degraded_while_an_engine_of_its_is_away_and_says_which_and_since_when() {
+    let world = World::new();
+    let (one, two) = runs(&world);
+    let there = world.run(world.control.containers(None, 100, Some("vm2".into()), None)).unwrap().items;
+    world.environment.advance(Duration::from_secs(1));
+    let reason = Some("the engine at unix:///run/docker.sock does not answer".to_owned());
+    let lost = HostReport { engine: None, containers: None, engine_error: reason, ..two.seen(&[], 0) };
+    world.run(world.control.observe(&lost)).unwrap();
+    world.tick();
+    let since = world.run(world.control.host(&"vm2".into())).unwrap().engine_away_since.unwrap();
+    let wanted =
+        format!("the engine of host `vm2` does not answer since {since}, and what runs there is not known: `web`");
+    assert_eq!(told(&world), (StackStatus::Degraded, Some(wanted)));
+    pass(&world, 5, &[&one, &two]);
+    assert_eq!(told(&world).0, StackStatus::Degraded);
+    two.observe(&there);
+    world.tick();
+    assert_eq!(told(&world), (StackStatus::Running, None));
 }

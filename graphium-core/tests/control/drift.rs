@@ -7,9 +7,11 @@ use crate::{
 };
 use graphium_core::{
     action::TaskType,
+    agent::{AgentLink, HostReport},
     control::{DeployOptions, DeploymentKind, StackStatus, StatusView},
     environment::Environment,
     inventory::{ContainerStatus, HostStatus, ObservedContainer},
+    runtime::EngineInfo,
     stack::{OnDrift, RestartPolicy, Stack},
     store::{Kind, RecordQuery, TaskStoreExt},
     task::{Outcome, Task, TaskError},
@@ -176,6 +178,74 @@ fn what_was_killed_did_not_end_by_itself_whatever_its_policy() {
         assert_eq!((bed.status(), !bed.work().is_empty()), (StackStatus::Updating, true), "{code}");
         assert_eq!(bed.status(), StackStatus::Running, "{code}");
     }
+}
+
+/// What an agent tells of its engine when a container has ended, and whether the container is brought back.
+#[test]
+fn what_ended_with_its_engine_did_not_end_by_itself_whatever_its_policy_and_its_code() {
+    let plain = |report: HostReport| report;
+    let was_away = |report| HostReport { engine_was_away: true, ..report };
+    let lives_on = |report: HostReport| {
+        let engine = report.engine.map(|engine| EngineInfo { live_restore: true, ..engine });
+        HostReport { engine_was_away: true, engine, ..report }
+    };
+    let booted = |report: HostReport| {
+        let engine = report.engine.map(|engine| EngineInfo { boot_id: Some("another".to_owned()), ..engine });
+        HostReport { engine, ..report }
+    };
+    let cases: [(&str, fn(HostReport) -> HostReport, bool); 4] = [
+        ("ended while its engine was there", plain, false),
+        ("ended with its engine", was_away, true),
+        ("its engine does not take along what it runs", lives_on, false),
+        ("ended with its machine", booted, true),
+    ];
+    for (case, told, is_brought_back) in cases {
+        for policy in [RestartPolicy::No, RestartPolicy::OnFailure(None)] {
+            let world = World::new();
+            let bed = Bed::new(&world, policy, DeployOptions::default());
+            let boot = |report: HostReport| {
+                let engine = report.engine.map(|engine| EngineInfo { boot_id: Some("first".to_owned()), ..engine });
+                HostReport { engine, ..report }
+            };
+            world.environment.advance(Duration::from_secs(1));
+            world.run(world.control.observe(&boot(bed.hand.seen(&bed.seen(), 0)))).unwrap();
+            let mut seen = bed.seen();
+            let web = seen.iter_mut().find(|container| container.name == "shop-web").unwrap();
+            (web.status, web.exit_code) = (ContainerStatus::Exited, Some(0));
+            world.environment.advance(Duration::from_secs(1));
+            world.run(world.control.observe(&told(bed.hand.seen(&seen, 0)))).unwrap();
+            // Its next report tells of the same end, and of nothing else.
+            world.environment.advance(Duration::from_secs(1));
+            bed.hand.observe(&seen);
+            world.tick();
+            if !is_brought_back {
+                assert_eq!((bed.status(), bed.work().len()), (StackStatus::Running, 0), "{case}");
+                continue;
+            }
+            assert_eq!(bed.status(), StackStatus::Updating, "{case}");
+            assert_eq!(bed.error(), "container `shop-web` on host `vm1` ended when its engine went away", "{case}");
+            assert_eq!(names(&bed.work()), ["network:vm1", "update:web"], "{case}");
+            assert_eq!(bed.status(), StackStatus::Running, "{case}");
+            bed.ends("shop-web", 0);
+            assert_eq!((bed.status(), bed.work().len()), (StackStatus::Running, 0), "{case}: this time it was its own");
+        }
+    }
+}
+
+#[test]
+fn an_engine_of_which_only_the_server_knows_that_it_was_away_took_along_what_it_ran() {
+    let world = World::new();
+    let bed = Bed::new(&world, RestartPolicy::No, DeployOptions::default());
+    let (reason, seen) = (Some("it does not answer".to_owned()), bed.seen());
+    let report = HostReport { engine: None, containers: None, engine_error: reason, ..bed.hand.seen(&[], 0) };
+    world.run(world.control.observe(&report)).unwrap();
+    bed.hand.observe(&seen);
+    assert_eq!(bed.status(), StackStatus::Running);
+    world.run(world.control.observe(&report)).unwrap();
+    // Its agent was started again as well, and has not seen it away.
+    bed.ends("shop-db", 0);
+    assert_eq!((bed.status(), !bed.work().is_empty()), (StackStatus::Updating, true));
+    assert_eq!(bed.status(), StackStatus::Running);
 }
 
 #[test]

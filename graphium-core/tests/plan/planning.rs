@@ -123,6 +123,7 @@ fn some_observed() -> impl Strategy<Value = ObservedContainer> {
                 labels,
                 health: None,
                 exit_code: None,
+                ended_with_engine: false,
                 ip_address: None,
                 date_created: None,
                 settings: None,

@@ -134,6 +134,8 @@ impl ContainerRuntime for DockerRuntime {
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).map_or(0.0, f64::from),
             memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             platform: client.platform,
+            boot_id: machine.and_then(|machine| machine.boot_id),
+            live_restore: info.live_restore_enabled.unwrap_or(false),
         })
     }
 

@@ -31,6 +31,8 @@ pub(in crate::control) struct Drift {
 enum Fault {
     Gone,
     Ended(Option<i64>),
+    /// With its engine, whatever its code.
+    CutOff,
     NeverStarted,
     Dead,
     /// The engine itself starts it again and again.
@@ -104,6 +106,7 @@ impl Fault {
             Self::Gone => "is gone".to_owned(),
             Self::Ended(Some(code)) => format!("ended with exit code {code}"),
             Self::Ended(None) => "has ended".to_owned(),
+            Self::CutOff => "ended when its engine went away".to_owned(),
             Self::NeverStarted => "was never started".to_owned(),
             Self::Dead => "is dead".to_owned(),
             Self::Restarting => "keeps ending and is started again and again".to_owned(),
@@ -128,6 +131,9 @@ fn fault(
         ContainerStatus::Restarting => Some(Fault::Restarting),
         ContainerStatus::Dead => Some(Fault::Dead),
         ContainerStatus::Created => Some(Fault::NeverStarted),
+        ContainerStatus::Exited | ContainerStatus::Stopped if seen.ended_with_engine && !is_awaited => {
+            Some(Fault::CutOff)
+        }
         ContainerStatus::Exited | ContainerStatus::Stopped => {
             let is_well = has_done_its_work(definition, seen, is_awaited)
                 || definition.restart_policy == RestartPolicy::No && matches!(seen.exit_code, None | Some(0));
@@ -148,7 +154,7 @@ fn is_to_run_again(definition: &Container, fault: Fault, is_awaited: bool) -> bo
             let was_killed = code.is_some_and(|code| KILLED.contains(&code));
             definition.restart_policy != RestartPolicy::No || was_killed && !is_awaited
         }
-        Fault::Gone | Fault::NeverStarted | Fault::Dead => true,
+        Fault::Gone | Fault::NeverStarted | Fault::Dead | Fault::CutOff => true,
     }
 }
 
@@ -163,7 +169,7 @@ enum Obstacle {
 
 fn obstacle(host: &Host) -> Option<Obstacle> {
     match host.status {
-        _ if host.offline_since.is_some() || host.engine_error.is_some() => Some(Obstacle::Away),
+        _ if host.is_away() => Some(Obstacle::Away),
         HostStatus::Active => None,
         HostStatus::Offline => Some(Obstacle::Away),
         status @ (HostStatus::Maintenance | HostStatus::Draining) => Some(Obstacle::TakesNothing(status)),

@@ -213,9 +213,7 @@ impl Control {
 
     /// How many stacks are being moved. One that waits for a host which is away, and can go on nowhere, keeps no other waiting.
     pub(super) async fn moves_under_way(&self, hosts: &[Host]) -> Result<usize, ControlError> {
-        let can_work = |host: &Host| {
-            host.offline_since.is_none() && host.engine_error.is_none() && host.status != HostStatus::Maintenance
-        };
+        let can_work = |host: &Host| !host.is_away() && host.status != HostStatus::Maintenance;
         let there: BTreeSet<&HostId> = hosts.iter().filter(|host| can_work(host)).map(|host| &host.id).collect();
         let mut count = 0;
         for head in self.stack_heads().await? {

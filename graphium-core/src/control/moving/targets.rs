@@ -1,6 +1,6 @@
 //! Moves that wait for a host which is away.
 
-use super::tries::{brings_up, is_away};
+use super::tries::brings_up;
 use crate::{
     action::Action,
     control::{Control, ControlError, Placement},
@@ -51,7 +51,7 @@ fn prepares(task: &Task) -> bool {
 
 /// Since when nothing can be done on a host.
 fn since(host: &Host) -> Option<Timestamp> {
-    host.offline_since.or(host.engine_away_since).filter(|_| is_away(host))
+    host.offline_since.or(host.engine_away_since).filter(|_| host.is_away())
 }
 
 fn is_late(host: &Host, now: Timestamp) -> bool {

@@ -61,7 +61,7 @@ impl Tries {
     /// Hosts on which something failed and that nobody can reach now: what a try has left there is for later.
     pub(in crate::control) fn away(&self, hosts: &[Host]) -> BTreeSet<HostId> {
         let was_tried = |host: &&Host| self.failed.iter().any(|tried| tried.host_id == host.id);
-        hosts.iter().filter(was_tried).filter(|host| is_away(host)).map(|host| host.id.clone()).collect()
+        hosts.iter().filter(was_tried).filter(|host| host.is_away()).map(|host| host.id.clone()).collect()
     }
 
     /// Whether one that failed on a host would be tried again there, and nobody can reach it now: nothing comes of that.
@@ -95,11 +95,6 @@ pub(in crate::control) fn told(tried: &[Tried]) -> String {
         each if each.is_empty() => String::new(),
         each => format!("; it failed {}", each.join("; ")),
     }
-}
-
-/// Whether nothing can be done on a host now.
-pub(super) fn is_away(host: &Host) -> bool {
-    host.offline_since.is_some() || host.engine_error.is_some()
 }
 
 /// The task for which a container did not come up on its host: one of its own, or one that prepares the host for it.

@@ -109,6 +109,7 @@ impl Engine {
             labels,
             health: None,
             exit_code: None,
+            ended_with_engine: false,
             ip_address: None,
             date_created: self.now,
             settings: Some(LiveSettings::of(&spec.container)),

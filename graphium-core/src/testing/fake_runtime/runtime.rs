@@ -36,6 +36,8 @@ impl ContainerRuntime for FakeRuntime {
         self.call(Operation::Info, "", |_| {
             Ok(EngineInfo {
                 endpoint: ENDPOINT.to_owned(),
+                boot_id: None,
+                live_restore: false,
                 version: "fake".to_owned(),
                 api_version: "1.41".to_owned(),
                 engine_id: "fake".to_owned(),

@@ -200,7 +200,10 @@ fn cells(host: &Host, clock: &Clock) -> Vec<String> {
     let or_dash = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
     let status = match (host.status, host.offline_since) {
         (HostStatus::Offline, Some(since)) => format!("offline since {}", clock.at(since)),
-        (status, _) => word(status).to_owned(),
+        (status, _) => match host.engine_away_since {
+            Some(since) => format!("{}, engine away since {}", word(status), clock.at(since)),
+            None => word(status).to_owned(),
+        },
     };
     let memory =
         (host.memory > 0).then(|| format!("{}.{} GiB", host.memory / GIBIBYTE, host.memory % GIBIBYTE * 10 / GIBIBYTE));

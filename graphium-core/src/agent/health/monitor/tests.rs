@@ -22,6 +22,7 @@ fn seen(started_at: i64) -> ContainerState {
         labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<TextMap>(),
         health: None,
         exit_code: None,
+        ended_with_engine: false,
         ip_address: None,
         date_created: None,
         settings: None,
