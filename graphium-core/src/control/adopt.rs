@@ -5,17 +5,18 @@
 
 use super::{
     Control, ControlError, DeployOptions, OrphanReason, PolicyChange, Started, TaskView,
+    deploy::{is_on_its_way, started},
     draft::Aim,
     matching::{self, Chosen, Found},
 };
 use crate::{
-    action::{Action, AdoptAim},
+    action::{Action, AdoptAim, TaskType},
     diagnostic::Diagnostic,
     id::{HostId, StackId, TaskId},
     inventory::Inventory,
     plan::{self, Adoptee},
     stack::{OnFailure, Stack},
-    store::{Submission, TaskQuery, Versioned},
+    store::{Submission, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
 };
 use futures::FutureExt;
@@ -138,6 +139,9 @@ impl Control {
     }
 
     async fn adopt_alone(&self, stack: Stack, options: AdoptOptions) -> Result<Started, ControlError> {
+        if let Some(started) = self.adoption_under_way(&stack).await? {
+            return Ok(started);
+        }
         let Prepared { plan, existing, .. } = self.prepare_adoption(&stack, &options).await?;
         let options = DeployOptions {
             by: options.by,
@@ -148,6 +152,18 @@ impl Control {
             ..DeployOptions::default()
         };
         self.carry_out(stack, plan.sealed(), existing.as_ref(), options, Aim::Deploy).await
+    }
+
+    /// The adoption of the same document that goes on already: whoever asks again has missed the answer.
+    async fn adoption_under_way(&self, stack: &Stack) -> Result<Option<Started>, ControlError> {
+        let Some(record) = self.existing(stack).await?.map(|record| record.value) else { return Ok(None) };
+        if record.definition != *stack || !is_on_its_way(&record) {
+            return Ok(None);
+        }
+        let query = TaskQuery { deployment: Some(record.deployment_id.clone()), ..TaskQuery::default() };
+        let tasks = self.store.all_tasks(query).await?;
+        let adopts = tasks.iter().any(|task| task.task_type == TaskType::Adopt);
+        Ok(adopts.then(|| started(&record, tasks.len())))
     }
 
     async fn prepare_adoption(&self, stack: &Stack, options: &AdoptOptions) -> Result<Prepared, ControlError> {

@@ -310,7 +310,7 @@ pub(super) fn stack_event(record: &StackRecord) -> serde_json::Value {
 }
 
 /// Whether the document that a stack is wanted to have is being deployed, and not being taken back.
-fn is_on_its_way(record: &StackRecord) -> bool {
+pub(super) fn is_on_its_way(record: &StackRecord) -> bool {
     match record.status {
         StackStatus::Deploying => true,
         StackStatus::RollingBack => record.error_message.is_none(),

@@ -114,7 +114,10 @@ fn what_a_failed_deployment_has_left_elsewhere_is_not_forgotten_for_an_adoption_
         "@id": "4f5a", "name": "shop-web", "image": "nginx:alpine", "status": "running", "hostedOn": "vm2"
     });
     two.observe(&[serde_json::from_value::<ObservedContainer>(running).unwrap()]);
-    world.run(world.control.adopt(on("vm2"), AdoptOptions::default())).unwrap();
+    let adoption = world.run(world.control.adopt(on("vm2"), AdoptOptions::default())).unwrap();
+    // Whoever has missed the answer asks again.
+    let again = world.run(world.control.adopt(on("vm2"), AdoptOptions::default())).unwrap();
+    assert_eq!((again.deployment_id, again.task_count), (adoption.deployment_id, adoption.task_count));
     assert!(two.work() > 0);
     assert_eq!(one.work(), 0, "an adoption takes nothing away");
     world.tick();

@@ -65,7 +65,7 @@ fn cells(stack: &StackView, clock: &Clock) -> Vec<String> {
     vec![
         stack.name.clone(),
         stack.status.as_str().to_owned(),
-        stack.containers.len().to_string(),
+        stack.placements.len().max(stack.containers.len()).to_string(),
         hosts,
         stack.revision.to_string(),
         clock.ago(stack.date_modified),
