@@ -261,7 +261,8 @@ fn advice(term: &str, place: &'static Place) -> String {
     if let Some(home) = schema::STACK.home_of(term) {
         return belongs(term, &home);
     }
-    let keys: Vec<&str> = place.fields.iter().map(|field| field.name).filter(|name| !name.starts_with('@')).collect();
+    let keys: Vec<&str> =
+        place.fields.iter().map(|field| field.name).filter(|name| !name.starts_with('@') || *name == "@id").collect();
     if keys.len() <= 12 {
         return format!("keys here: {}", suggest::list(keys));
     }
