@@ -2,7 +2,7 @@
 //!
 //! # Example
 //! ```
-//! use graphium_core::action::{Action, AdoptAim, TaskDefaults, TaskType};
+//! use graphium_core::action::{Action, AdoptAim, Refresh, TaskDefaults, TaskType};
 //! use serde_json::json;
 //!
 //! let pull = json!({"action": "pull", "image": "nginx:alpine", "policy": "if-not-present"});
@@ -23,6 +23,13 @@
 //!     "spec": {"name": "shop-web", "container": {"name": "web", "image": "nginx:alpine"}, "labels": {}}
 //! }))?;
 //! assert!(matches!(adopt, Action::Adopt { aim: AdoptAim::Equal, .. }));
+//!
+//! // A container that is as it should be gives way where its tag names another image by now.
+//! let refresh: Action = serde_json::from_value(json!({
+//!     "action": "update", "refresh": "only-if-moved",
+//!     "spec": {"name": "shop-web", "container": {"name": "web", "image": "nginx:alpine"}, "labels": {}}
+//! }))?;
+//! assert!(matches!(refresh, Action::Update { refresh: Refresh::OnlyIfMoved, .. }));
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
@@ -33,6 +40,25 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Whether a container gives way to one of the same definition, because its image's name names another image by now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refresh {
+    /// It does not.
+    #[default]
+    Never,
+    /// It does.
+    IfMoved,
+    /// It does, and where the image is the same nothing is done: it is not started, either.
+    OnlyIfMoved,
+}
+
+impl Refresh {
+    fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
+}
 
 /// One thing to be done on one host.
 ///
@@ -72,6 +98,9 @@ pub enum Action {
         /// Which of the two goes first; agents of before know no order but the default.
         #[serde(default, skip_serializing_if = "UpdateOrder::is_default")]
         order: UpdateOrder,
+        /// Whether one of the same definition gives way, too; agents of before know no image but the one that is there.
+        #[serde(default, skip_serializing_if = "Refresh::is_never")]
+        refresh: Refresh,
     },
     /// Gives a container other settings in place, without a stop.
     Adjust {

@@ -45,7 +45,7 @@ pub(crate) struct UpArgs {
     /// End once the stack runs, and leave it running
     #[arg(short, long, alias = "once")]
     detach: bool,
-    /// Pull every image, also those that are here
+    /// Pull every image, also those that are here, and make anew what runs from another than its tag names then
     #[arg(long)]
     pull: bool,
     /// The name of this machine in the document

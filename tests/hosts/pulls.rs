@@ -1,5 +1,5 @@
 use crate::{
-    estate::{Estate, list},
+    estate::{Estate, WEB, list},
     registry::{Flow, Offer, Registry, UNSPOKEN},
 };
 use graphium_server::testbed::images;
@@ -134,5 +134,52 @@ async fn an_image_that_its_registry_does_not_have_fails_at_once_by_its_name() {
         assert_eq!((&pull["error"]["code"], &pull["attempt"]), (&json!("image-not-found"), &json!(1)), "{pull}");
         estate.ok(&["stack", "remove", "absent", "--wait"]).await;
     }
+    estate.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_has_moved_is_deployed_when_it_is_pulled_and_nothing_else_is_touched() {
+    let estate = Estate::start().await;
+    let registry = Registry::start(estate.testbed.uplink()).await;
+    let offer = registry.offer(&images::web("graphium/moving:1").unwrap());
+    let containers = json!([
+        {"@type": "datacenter:Container", "name": "web", "image": offer.reference, "replicas": 2},
+        {"@type": "datacenter:Container", "name": "own", "image": WEB, "pullPolicy": "never"},
+    ]);
+    let document = json!({
+        "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "stack:shop",
+        "name": "shop", "locatedInHost": "vm1", "hasPart": containers,
+        "deployment": {"update": {"order": "start-first"}},
+    });
+    let file = estate.document("shop", &document);
+    let deploy =
+        async |options: &[&str]| estate.ok(&[&["stack", "deploy", &file, "--wait"][..], options].concat()).await;
+    let there = async || {
+        let mut there = Vec::new();
+        for name in ["shop-web-1", "shop-web-2", "shop-own"] {
+            let seen = estate.inspect("vm1", name).await;
+            there.push([&seen["Id"], &seen["Image"], &seen["State"]["StartedAt"]].map(Value::to_string));
+        }
+        there
+    };
+    deploy(&[]).await;
+    let before = there().await;
+    deploy(&["--pull"]).await;
+    assert_eq!(there().await, before, "every image is the newest already");
+
+    registry.offer(&images::web("graphium/moving:1").unwrap().with_ballast(1 << 16));
+    deploy(&[]).await;
+    assert_eq!(there().await, before, "nobody has asked for what is new");
+    let plan = estate.ok(&["plan", &file, "--pull"]).await;
+    assert!(plan.contains("made anew if its image is another by now"), "{plan}");
+    deploy(&["--pull"]).await;
+    let after = there().await;
+    for replica in 0..2 {
+        assert!(after[replica][0] != before[replica][0] && after[replica][1] != before[replica][1], "{after:?}");
+    }
+    assert_eq!(after[0][1], after[1][1]);
+    assert_eq!(after[2], before[2]);
+    assert_eq!(estate.json(&["plan", &file]).await["tasks"], json!([]), "all is as it should be");
+    estate.ok(&["stack", "remove", "shop", "--wait"]).await;
     estate.end().await;
 }

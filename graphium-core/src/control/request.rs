@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct DeployOptions {
     /// Who asks.
     pub by: Option<String>,
-    /// Pull every image anew.
+    /// Pull every image anew, and make anew what runs from another than its tag names then.
     pub pull_images: bool,
     /// For a preview: say why each container is where it is.
     pub explain: bool,

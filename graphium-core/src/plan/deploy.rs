@@ -5,7 +5,7 @@
 //! wave; then deletions; then networks that go. So it has no circle as long as the document has none.
 
 use super::{
-    Applied, Endpoint, Options, Plan, PlannedTask, Trace,
+    Applied, Endpoint, Options, Plan, PlannedTask,
     advise::advise,
     before::{Before, BeforeMembers},
     beside::Beside,
@@ -22,23 +22,20 @@ use super::{
     rename::Renames,
     retire,
     rollout::Rollout,
-    setup::Setup,
+    setup::{self, Setup},
     task::{Tasks, task},
     verdict::{Verdict, keeps_running},
     warn,
 };
 use crate::{
-    action::Action,
+    action::{Action, Refresh},
     diagnostic::Diagnostic,
     id::HostId,
     inventory::{Inventory, ObservedContainer},
     runtime::{ContainerSpec, LiveSettings, LiveStep, SpecHasher},
-    stack::{Condition, Stack, UpdateOrder},
+    stack::{Condition, PullPolicy, Stack, UpdateOrder},
 };
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Plans what makes the desired stack of what is there.
 ///
@@ -95,7 +92,7 @@ pub fn plan(
     let at = |host: usize| (&hosts.list[host].host.id, hosts.list[host].host.ip_address);
     let places = placement.hosts.iter().map(|host| host.map(at)).collect();
     let layout = Layout::new(desired, &members, places);
-    let mut draft = Draft::new(layout, applied, &hosts, &seen, &options.traces, options.is_move());
+    let mut draft = Draft::new(layout, applied, &hosts, &seen, options);
     draft.renames = placement.renames;
     let errors = never::of_updates(&draft);
     if !errors.is_empty() {
@@ -151,8 +148,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         applied: Option<&'a Applied>,
         hosts: &'p Hosts<'a>,
         seen: &'p Seen<'a>,
-        traces: &'a BTreeSet<Trace>,
-        moves: bool,
+        options: &'a Options,
     ) -> Self {
         let count = layout.members.list.len();
         let mut awaited = vec![false; count];
@@ -182,7 +178,7 @@ impl<'a, 'p> Draft<'a, 'p> {
             spec.hash = there.map(|_| hasher.hash(&spec));
             let applied = || settings.get(&draft.layout, number);
             // A move is for what runs: what has done its work is not begun once more for it.
-            let may_rest = moves && !keeps_running(draft.layout.members.list[number].definition);
+            let may_rest = options.is_move() && !keeps_running(draft.layout.members.list[number].definition);
             let is_half_way = draft.layout.host(number).is_some_and(|host| seen.is_half_way(host, &spec.name));
             let verdict = match is_half_way {
                 true => Verdict::half_way(),
@@ -192,13 +188,15 @@ impl<'a, 'p> Draft<'a, 'p> {
             if told.is_some_and(|told| !told.is_complete() && !told.or(applied().unwrap_or_default()).is_complete()) {
                 draft.unsure.push(number);
             }
+            let stays = matches!(verdict, Verdict::Unchanged | Verdict::Adjustable(_));
+            let verdict = if options.pull_images && stays { Verdict::MayHaveMoved } else { verdict };
             draft.specs.push(verdict.makes().then_some(spec));
             draft.verdicts.push(verdict);
             draft.there.push(there);
         }
-        if applied.is_some() || !seen.is_empty() || !traces.is_empty() {
+        if applied.is_some() || !seen.is_empty() || !options.traces.is_empty() {
             let by_name = draft.layout.members.by_name();
-            draft.leftovers = leftovers(seen, applied, traces, |name, host, engine_name| {
+            draft.leftovers = leftovers(seen, applied, &options.traces, |name, host, engine_name| {
                 let stays = |&number: &usize| draft.layout.host(number) == Some(host);
                 by_name.get(name).is_some_and(stays) && is_engine_name(draft.layout.stack, name, engine_name)
             });
@@ -327,7 +325,8 @@ impl<'a, 'p> Draft<'a, 'p> {
             if let Some(task) = self.adjustment(number, &mut tasks) {
                 made[number] = Some(tasks.add(task, []));
             }
-            if let Some(task) = self.container(number, beside.order(number), &mut tasks) {
+            let policy = setup::policy(options, members.list[number].definition);
+            if let Some(task) = self.container(number, beside.order(number), policy, &mut tasks) {
                 first.clear();
                 first.extend(ready.before(number));
                 first.extend(rollout.before(number, &made, &proven));
@@ -355,7 +354,13 @@ impl<'a, 'p> Draft<'a, 'p> {
     }
 
     /// The task of a member of which a new container is made.
-    fn container(&mut self, number: usize, order: UpdateOrder, tasks: &mut Tasks) -> Option<PlannedTask> {
+    fn container(
+        &mut self,
+        number: usize,
+        order: UpdateOrder,
+        policy: PullPolicy,
+        tasks: &mut Tasks,
+    ) -> Option<PlannedTask> {
         let spec = self.specs[number].take()?;
         let (host, name) = (self.layout.host(number)?, self.name(number));
         let (action, why, (undo, lasting)) = match &self.verdicts[number] {
@@ -364,7 +369,14 @@ impl<'a, 'p> Draft<'a, 'p> {
                     UpdateOrder::StopFirst => why.clone(),
                     UpdateOrder::StartFirst => Cow::Owned(format!("{why}; the new one starts first")),
                 };
-                (Action::Update { spec, order }, why, self.back(number, order))
+                let refresh = if policy == PullPolicy::Always { Refresh::IfMoved } else { Refresh::Never };
+                (Action::Update { spec, order, refresh }, why, self.back(number, order))
+            }
+            Verdict::MayHaveMoved => {
+                let why = "made anew if its image is another by now".into();
+                let (undo, lasting) = self.back(number, order);
+                let refresh = Refresh::OnlyIfMoved;
+                (Action::Update { spec, order, refresh }, why, (undo, lasting.or(Some(LastingKind::Tag))))
             }
             Verdict::Unchanged | Verdict::Adjustable(_) | Verdict::Absent => {
                 let why = match self.seen.named(name).first() {
@@ -389,7 +401,7 @@ impl<'a, 'p> Draft<'a, 'p> {
         let host = self.layout.host(number);
         let old = self.before.zip(host).and_then(|(before, host)| before.container(self.name(number), host));
         let lasting = old.as_ref().and_then(|old| drift(self.there[number], old));
-        (old.map(|spec| Action::Update { spec, order }), lasting)
+        (old.map(|spec| Action::Update { spec, order, refresh: Refresh::Never }), lasting)
     }
 
     /// The task that gives a member other settings in place: it stops nothing, so it waits for nothing.

@@ -46,6 +46,8 @@ pub enum LastingKind {
     Unseen,
     /// It did not run, or was paused; what comes back runs, or is stopped.
     State,
+    /// Its image's name may name another image by now, and what comes back is made from that.
+    Tag,
 }
 
 impl LastingKind {
@@ -64,6 +66,7 @@ impl LastingKind {
             Self::Drifted => "it was not what the revision before says; that revision comes back",
             Self::Unseen => "it was not seen before; what the revision before says comes back",
             Self::State => "it did not run, or was paused, and is not brought back to that",
+            Self::Tag => "where its image's name names another image now, it stays with that",
         }
     }
 }

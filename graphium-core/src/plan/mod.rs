@@ -63,7 +63,8 @@
 //! * A plan can be [limited to some hosts](Plan::limited_to), unless a task there waits for one elsewhere.
 //! * A [`SavedPlan`] carries the [`Facts`] that it rests on. Planned again with [`Options::keep`] from the same facts it is
 //!   the same plan, whatever else has changed.
-//! * An image is pulled always, where [`Options::pull_images`] says so, for what changes anyway; it changes nothing by itself.
+//! * Where [`Options::pull_images`] says so, every image is pulled, and what is as it should be gives way where that has brought
+//!   another ([`Refresh`](crate::action::Refresh)); otherwise a tag that has moved changes nothing by itself.
 //!
 //! What it can find stands in [`CODES`]. What it refuses whatever hosts there are is told by [`contradictions`], too: the
 //! reader of documents asks that, so that a document which can never be deployed is no valid one.

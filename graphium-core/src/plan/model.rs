@@ -187,7 +187,8 @@ impl Applied {
 /// What a caller may ask beside the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Pull the image of whatever is made anew, also where a host has it: the policy of each container becomes `always`.
+    /// Pull every image, also where a host has it: the policy of each container becomes `always`, unless it is `never`. What is as
+    /// it should be is made anew where the name of its image names another image then.
     pub pull_images: bool,
     /// Say why each container is where it is: [`Plan::choices`].
     pub explain: bool,

@@ -49,12 +49,12 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
     let seen = Seen::of(observed, &applied.stack.id);
     let members = BeforeMembers::of(&applied);
     let before = members.laid_out(&hosts);
-    let traces = BTreeSet::new();
-    let mut draft = Draft::new(members.laid_out(&hosts).layout, Some(&applied), &hosts, &seen, &traces, false);
+    let options = Options::default();
+    let mut draft = Draft::new(members.laid_out(&hosts).layout, Some(&applied), &hosts, &seen, &options);
     draft.limit_to(|name| broken.contains(name));
     draft.before = Some(&before);
     let (unchanged, placements, endpoints) = (draft.unchanged(), draft.placements(), draft.endpoints());
-    let mut tasks = draft.tasks(&Options::default(), &mut Vec::new());
+    let mut tasks = draft.tasks(&options, &mut Vec::new());
     tasks.iter_mut().for_each(take_what_is_there);
     Plan {
         stack: applied.stack.id.clone(),

@@ -2,7 +2,7 @@
 
 use super::{Plan, PlannedTask, SealedPlan};
 use crate::{
-    action::Action,
+    action::{Action, Refresh},
     runtime::{LiveSettings, SpecHasher, hex, push_count},
     stack::UpdateOrder,
 };
@@ -60,6 +60,9 @@ impl Seal {
         self.text(action.task_type().as_str());
         if let Action::Update { order: order @ UpdateOrder::StartFirst, .. } = action {
             self.json(order);
+        }
+        if let Action::Update { refresh: refresh @ (Refresh::IfMoved | Refresh::OnlyIfMoved), .. } = action {
+            self.json(refresh);
         }
         match action {
             Action::Deploy { spec } | Action::Update { spec, .. } => {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     action::Action,
     id::HostId,
-    stack::{PullPolicy, Stack},
+    stack::{Container, PullPolicy, Stack},
 };
 
 /// What one member needs, by position.
@@ -56,7 +56,7 @@ impl<'a> Setup<'a> {
             let Some(host) = draft.layout.host(by) else { continue };
             let definition = draft.layout.members.list[by].definition;
             let needed = &mut setup.by_member[by];
-            let policy = if options.pull_images { PullPolicy::Always } else { definition.pull_policy };
+            let policy = policy(options, definition);
             let pull = setup.pulls.entry((host, &definition.image, definition.platform.as_deref()));
             needed.pull = Some(pull.index());
             let (_, agreed) = pull.or_insert((by, policy));
@@ -121,6 +121,14 @@ impl Ready<'_> {
         let network = needed.network.and_then(|network| self.networks[network]);
         let volumes = needed.volumes.iter().filter_map(|&volume| self.volumes[volume]);
         pull.into_iter().chain(network).chain(volumes)
+    }
+}
+
+/// When a registry is asked for the image of what is made anew.
+pub(super) fn policy(options: &Options, definition: &Container) -> PullPolicy {
+    match definition.pull_policy {
+        PullPolicy::IfNotPresent if options.pull_images => PullPolicy::Always,
+        own => own,
     }
 }
 

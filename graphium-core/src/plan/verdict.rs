@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     Adjustable(Box<LiveSettings>),
     /// It is there, and must be replaced for this reason.
     Differs(Cow<'static, str>),
+    /// It is as it should be, unless its image's name names another image by now.
+    MayHaveMoved,
 }
 
 impl Verdict {
@@ -89,7 +91,7 @@ impl Verdict {
 
     /// Whether a new container is made.
     pub(super) fn makes(&self) -> bool {
-        matches!(self, Self::Absent | Self::Differs(_))
+        matches!(self, Self::Absent | Self::Differs(_) | Self::MayHaveMoved)
     }
 }
 
@@ -98,7 +100,8 @@ pub(crate) fn keeps_running(definition: &Container) -> bool {
     matches!(definition.restart_policy, RestartPolicy::Always | RestartPolicy::UnlessStopped)
 }
 
-/// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only.
+/// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only, and
+/// it did not end with its engine.
 pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
     let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_)) && !seen.ended_with_engine;
     seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && meant

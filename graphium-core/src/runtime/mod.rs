@@ -361,6 +361,8 @@ pub trait PullObserver: Send + Sync {
 pub struct ContainerState {
     /// What everybody may see; `hosted_on` is empty until the agent fills it in.
     pub observed: ObservedContainer,
+    /// The id of the image that it was made from, as [`PresentImage::id`] says it; absent: unknown.
+    pub image_id: Option<String>,
     /// When it last started.
     pub started_at: Option<Timestamp>,
     /// How often the engine has started it again.

@@ -92,7 +92,7 @@ impl Judge {
                 gate: task.gate,
                 max_retries: task.max_retries,
                 starts_first: match &*task.payload {
-                    Action::Update { spec, order: UpdateOrder::StartFirst } => Some(spec.planned_hash()),
+                    Action::Update { spec, order: UpdateOrder::StartFirst, .. } => Some(spec.planned_hash()),
                     _ => None,
                 },
             };

@@ -139,6 +139,10 @@ impl Operator {
             _ => Some(Duration::from_secs(dice.millis(9_000, 30_000).as_secs())),
         });
         let forget = self.world.throw(|dice| !is_calm && dice.chance(300));
+        let pull_images = self.world.throw(|dice| dice.chance(150));
+        if pull_images && self.world.chance(500) {
+            self.world.move_tags();
+        }
         let policy = PolicyChange { reschedule_after: after, ..PolicyChange::default() };
         for _ in 0..TRIES {
             let (wish, key) = (wish.clone(), key.clone());
@@ -151,6 +155,7 @@ impl Operator {
                                 idempotency_key: Some(key),
                                 timeout,
                                 policy,
+                                pull_images,
                                 ..DeployOptions::default()
                             };
                             control.deploy(*stack, options).await

@@ -129,6 +129,14 @@ fn check(number: usize) -> HealthCheck {
 }
 
 impl World {
+    /// Somebody pushes another image under every name.
+    pub(super) fn move_tags(&self) {
+        self.tell("registry", || "has other images under all names".to_owned());
+        for (host, image) in self.hosts.iter().flat_map(|host| IMAGES.map(|image| (host, image))) {
+            host.runtime.move_tag(image);
+        }
+    }
+
     /// Puts on the hosts what is there before anybody deploys: images, and things of others.
     pub(super) fn furnish(&self) {
         for (number, host) in self.hosts.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::bed::{Bed, IMAGE, deploy_of, spec_of};
 use graphium_core::{
-    action::Action,
+    action::{Action, Refresh},
     runtime::{ContainerRuntime as _, ContainerSpec, VolumeSpec, label},
     stack::{Container, Mount, MountKind, TextMap, UpdateOrder, Volume},
     task::{Task, TaskStatus},
@@ -40,7 +40,11 @@ fn nothing_is_made_that_the_host_does_not_allow() {
         [("type", "none"), ("o", "bind"), ("device", "/etc")].map(|(key, value)| (key.into(), value.into()));
     let volume = Volume { name: "v".to_owned(), driver_opts: TextMap::from(driver_opts), ..Volume::default() };
     let volume = VolumeSpec { name: "s-v".to_owned(), volume, labels: TextMap::new() };
-    let update = Action::Update { spec: Box::new(spec_of("other", greedy.clone())), order: UpdateOrder::StopFirst };
+    let update = Action::Update {
+        spec: Box::new(spec_of("other", greedy.clone())),
+        order: UpdateOrder::StopFirst,
+        refresh: Refresh::Never,
+    };
     let tasks = outcomes(&bed, vec![deploy_of("web", greedy), update, Action::Volume { spec: Box::new(volume) }]);
     let (message, help) = refused(&tasks[0]);
     assert_eq!(

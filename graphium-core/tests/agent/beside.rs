@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, deploy, spec, spec_of};
 use graphium_core::{
-    action::Action,
+    action::{Action, Refresh},
     environment::Environment,
     inventory::{ContainerStatus, Health},
     runtime::{ContainerSpec, label},
@@ -25,7 +25,7 @@ fn checked(image: &str) -> ContainerSpec {
 }
 
 fn start_first(spec: ContainerSpec) -> Action {
-    Action::Update { spec: Box::new(spec), order: UpdateOrder::StartFirst }
+    Action::Update { spec: Box::new(spec), order: UpdateOrder::StartFirst, refresh: Refresh::Never }
 }
 
 fn bed() -> Bed {
@@ -252,7 +252,14 @@ fn whatever_overtakes_a_replacement_leaves_nothing_beside() {
                 (Action::Restart { name: name() }, Some(true)),
                 (start_first(spec("web")), Some(true)),
                 (start_first(newer("web:3")), Some(true)),
-                (Action::Update { spec: Box::new(spec("web")), order: UpdateOrder::StopFirst }, Some(true)),
+                (
+                    Action::Update {
+                        spec: Box::new(spec("web")),
+                        order: UpdateOrder::StopFirst,
+                        refresh: Refresh::Never,
+                    },
+                    Some(true),
+                ),
             ];
             for (action, is_up) in overtaking {
                 let bed = killed_at(operation, before, has_effect);

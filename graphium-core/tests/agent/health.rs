@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, HOST};
 use graphium_core::{
-    action::Action,
+    action::{Action, Refresh},
     id::TaskId,
     inventory::{Health, ObservedContainer},
     runtime::{ContainerSpec, label},
@@ -188,7 +188,8 @@ fn a_successor_that_takes_over_a_name_is_checked_on_under_it() {
         let first = spec(None);
         let container = Container { image: "checked:2".to_owned(), ..(*first.container).clone() };
         let next = ContainerSpec { labels: Arc::clone(&first.labels), ..ContainerSpec::new("shop-web", container) };
-        let update = Action::Update { spec: Box::new(next.sealed()), order: UpdateOrder::StartFirst };
+        let update =
+            Action::Update { spec: Box::new(next.sealed()), order: UpdateOrder::StartFirst, refresh: Refresh::Never };
         let updated = bed.end_of(&bed.submit([update]).await[0]).await;
         assert_eq!(updated.status, TaskStatus::Completed, "{:?}", updated.error);
         assert!(bed.calls().iter().any(|call| call.starts_with("rename shop-web.NEXT")), "{:?}", bed.calls());

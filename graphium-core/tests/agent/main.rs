@@ -12,6 +12,7 @@ mod health;
 mod house;
 mod link;
 mod logs;
+mod refresh;
 mod secrets;
 mod sessions;
 mod settings;

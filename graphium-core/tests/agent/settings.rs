@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, deploy, deploy_of, spec_of};
 use graphium_core::{
-    action::Action,
+    action::{Action, Refresh},
     inventory::ContainerStatus,
     runtime::{LiveSettings, RuntimeError},
     stack::{Container, RestartPolicy, UpdateOrder},
@@ -109,8 +109,11 @@ fn that_an_engine_started_it_again_meanwhile_is_told() {
 #[test]
 fn a_replacement_sets_in_place_what_it_can_before_the_start_and_makes_anew_what_it_cannot() {
     let bed = Bed::new();
-    let update =
-        |container| Action::Update { spec: Box::new(spec_of("web", container)), order: UpdateOrder::StopFirst };
+    let update = |container| Action::Update {
+        spec: Box::new(spec_of("web", container)),
+        order: UpdateOrder::StopFirst,
+        refresh: Refresh::Never,
+    };
     bed.serve(async {
         done(&bed, deploy_of("web", limited(64))).await;
         bed.runtime.set_settings("web", LiveSettings { restart_policy: Some(RestartPolicy::No), ..Default::default() });

@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, SETTLE, deploy, deploy_of, published, spec, spec_of};
 use graphium_core::{
-    action::Action,
+    action::{Action, Refresh},
     agent::{HostFacts, Notice, Step, Workplace, execute},
     environment::Environment,
     id::HostId,
@@ -123,7 +123,7 @@ fn an_older_version_gives_way_and_a_stranger_does_not() {
         Arc::make_mut(&mut theirs.labels).insert(label::STACK.to_owned(), "stack:other".to_owned());
         let theirs = theirs.sealed();
         let actions = [
-            Action::Update { spec: changed, order: UpdateOrder::StopFirst },
+            Action::Update { spec: changed, order: UpdateOrder::StopFirst, refresh: Refresh::Never },
             deploy("db"),
             Action::Deploy { spec: Box::new(theirs) },
         ];
@@ -172,7 +172,8 @@ fn what_the_engine_itself_cannot_start_is_made_anew_by_the_next_attempt() {
         let stuck = RuntimeError::Failed("task 1: already exists".to_owned());
         bed.runtime.fail_next(Operation::Start, stuck);
         let again = |task: &mut Task| task.max_retries = 1;
-        let update = Action::Update { spec: Box::new(spec("web")), order: UpdateOrder::StopFirst };
+        let update =
+            Action::Update { spec: Box::new(spec("web")), order: UpdateOrder::StopFirst, refresh: Refresh::Never };
         let [id] = bed.submit_with([update], again).await.try_into().unwrap();
         bed.end_of(&id).await
     });

@@ -24,6 +24,7 @@ mod places;
 mod planning;
 mod promises;
 mod properties;
+mod refresh;
 mod renames;
 mod repair;
 mod rollout;

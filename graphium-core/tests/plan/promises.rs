@@ -467,17 +467,6 @@ fn circles_and_loose_ends_are_refused_with_their_path() {
 }
 
 #[test]
-fn options_pull_what_changes_and_leave_the_rest() {
-    let stack = stack("s", vec![container("a")]);
-    let options = Options { pull_images: true, ..Options::default() };
-    let plan_of = |inventory: &Inventory| plan(&stack, None, inventory, &options).unwrap();
-    let first = plan_of(&hosts(1));
-    let pull = &task(&first, "pull:vm1:nginx:alpine").action;
-    assert!(matches!(pull, Action::Pull { policy: PullPolicy::Always, .. }));
-    assert!(plan_of(&carried_out(&first, hosts(1))).is_empty());
-}
-
-#[test]
 fn one_image_for_two_platforms_is_pulled_twice() {
     let of = |name: &str, platform: &str| Container { platform: Some(platform.to_owned()), ..container(name) };
     let stack =

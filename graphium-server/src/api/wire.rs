@@ -133,7 +133,7 @@ pub struct Envelope {
     /// it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reschedule_after: Option<u64>,
-    /// Pull images also where a host has them.
+    /// Pull images also where a host has them, and make anew what runs from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_images: Option<bool>,
 }

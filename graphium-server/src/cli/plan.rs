@@ -33,7 +33,7 @@ pub(crate) struct PlanArgs {
     /// Hosts and containers: {"hosts":[{"@id":…}],"containers":[…]}, as `host list -o json` writes them; `-` reads stdin
     #[arg(long, value_name = "HOSTS.json")]
     inventory: Option<PathBuf>,
-    /// Plan to pull the image of whatever is made anew also where the host has it
+    /// Plan to pull every image also where the host has it, and to make anew what runs from another than its tag names then
     #[arg(long)]
     pull: bool,
     /// Show what changes property by property; values of variables stay hidden

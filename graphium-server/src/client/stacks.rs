@@ -33,7 +33,7 @@ pub struct DeployRequest {
     /// How long after a host has gone offline what ran there is placed elsewhere, in whole seconds; zero: never; without it the
     /// stack keeps what it has.
     pub reschedule_after: Option<Duration>,
-    /// Pull images also where a host has them.
+    /// Pull images also where a host has them, and make anew what runs from others.
     pub pull_images: Option<bool>,
     /// Of a plan: say why each container is where it is.
     pub explain: Option<bool>,

@@ -5,11 +5,15 @@
 //! away. Every step is known by who is there under which name, so that whoever comes next goes on from it, forward or back;
 //! [`tidy`](Job::tidy) leaves one container and none beside it, whatever the next task is.
 
-use super::{Job, Trouble, adjust::step, deploy::stranger};
+use super::{
+    Job, Trouble,
+    adjust::step,
+    deploy::{Wanted, stranger},
+};
 use crate::{
     agent::step::Phase,
     inventory::ContainerStatus,
-    runtime::{ContainerSpec, ContainerState, LiveStep, RuntimeError, beside, label},
+    runtime::{ContainerSpec, ContainerState, LiveStep, RuntimeError, beside},
     stack::{Condition, HealthTest},
     task::{TaskError, TaskResult},
 };
@@ -24,7 +28,8 @@ const TO_CLEAR: Duration = Duration::from_secs(15);
 
 impl Job<'_> {
     /// Puts a container in the place of one that runs, and that goes when its successor does its work.
-    pub(super) async fn replace_beside(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
+    pub(super) async fn replace_beside(&self, wanted: Wanted<'_>) -> Result<TaskResult, Trouble> {
+        let spec = wanted.spec;
         let (name, next, old) = (&spec.name, beside::next(&spec.name), beside::old(&spec.name));
         let runtime = self.runtime();
         let (mut present, mut successor, mut former) =
@@ -34,7 +39,7 @@ impl Job<'_> {
                 return Err(RuntimeError::NameTaken { name: found.observed.name.clone(), holder }.into());
             }
         }
-        let is_sound = successor.as_ref().is_some_and(|found| is_sound(spec, found));
+        let is_sound = successor.as_ref().is_some_and(|found| is_sound(wanted, found));
         if present.is_none() {
             // Broken off between two names; a successor that had come so far has done its work.
             let (heir, called) = if is_sound { (&mut successor, &next) } else { (&mut former, &old) };
@@ -46,13 +51,13 @@ impl Job<'_> {
         if former.is_some() {
             self.delete(&old).await?;
         }
-        let is_there = present.as_ref().is_some_and(|present| is_wanted(spec, present));
+        let is_there = present.as_ref().is_some_and(|present| wanted.is(present));
         if is_there || !is_sound && !present.as_ref().is_some_and(is_up) {
             // It is the one that is wanted, or nothing that anybody misses.
             if successor.is_some() {
                 self.delete(&next).await?;
             }
-            return self.replace(spec).await;
+            return self.replace(wanted).await;
         }
         if successor.is_some() && !is_sound {
             self.delete(&next).await?;
@@ -158,16 +163,10 @@ impl Job<'_> {
     }
 }
 
-/// Whether a container is of this definition, settings that its engine can change aside.
-fn is_wanted(spec: &ContainerSpec, found: &ContainerState) -> bool {
-    found.observed.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash))
-        && !matches!(step(found, &spec.container), LiveStep::Anew(_))
-}
-
 /// Whether an earlier attempt's successor can go on: one that has ended before, or is of other settings, is made anew.
-fn is_sound(spec: &ContainerSpec, found: &ContainerState) -> bool {
-    is_wanted(spec, found)
-        && step(found, &spec.container) == LiveStep::None
+fn is_sound(wanted: Wanted<'_>, found: &ContainerState) -> bool {
+    wanted.is(found)
+        && step(found, &wanted.spec.container) == LiveStep::None
         && matches!(found.status(), ContainerStatus::Created | ContainerStatus::Running)
         && found.restart_count == 0
 }

@@ -1,11 +1,12 @@
 //! Making a container exist and run.
 
-use super::{Job, Trouble, adjust::step};
+use super::{Arrival, Job, Trouble, adjust::step};
 use crate::{
+    action::Refresh,
     agent::step::Phase,
     inventory::ContainerStatus,
     runtime::{ContainerSpec, ContainerState, ImageRequest, LiveSettings, LiveStep, RuntimeError, label},
-    stack::{PullPolicy, UpdateOrder},
+    stack::{Container, PullPolicy, UpdateOrder},
     task::TaskResult,
 };
 
@@ -16,7 +17,7 @@ impl Job<'_> {
         self.enter(Phase::Creating);
         match self.create(&spec).await {
             Err(Trouble::Engine(RuntimeError::NameTaken { .. })) => {
-                self.make_way(&spec).await?;
+                self.make_way(Wanted::of(&spec)).await?;
                 self.enter(Phase::Creating);
                 self.create(&spec).await?;
             }
@@ -27,24 +28,63 @@ impl Job<'_> {
         let settings = result.data.as_ref().and_then(|shown| shown.settings).unwrap_or_default();
         match settings.step_to(&LiveSettings::of(&spec.container)) {
             LiveStep::None => Ok(result),
-            LiveStep::InPlace(_) | LiveStep::Anew(_) => self.replace(&spec).await,
+            LiveStep::InPlace(_) | LiveStep::Anew(_) => self.replace(Wanted::of(&spec)).await,
         }
     }
 
     /// Puts a container in the place of the one that is expected there.
-    pub(super) async fn update(&self, spec: &ContainerSpec, order: UpdateOrder) -> Result<TaskResult, Trouble> {
+    pub(super) async fn update(
+        &self,
+        spec: &ContainerSpec,
+        order: UpdateOrder,
+        refresh: Refresh,
+    ) -> Result<TaskResult, Trouble> {
         let spec = self.prepare(spec).await?;
+        let image = match refresh {
+            Refresh::Never => None,
+            Refresh::IfMoved | Refresh::OnlyIfMoved => Some(self.image_of(&spec).await?),
+        };
+        let wanted = Wanted { spec: &spec, image: image.as_deref() };
+        if refresh == Refresh::OnlyIfMoved
+            && let Some(kept) = self.keep(wanted).await?
+        {
+            return Ok(kept);
+        }
         match order {
-            UpdateOrder::StartFirst => self.replace_beside(&spec).await,
+            UpdateOrder::StartFirst => self.replace_beside(wanted).await,
             UpdateOrder::StopFirst => {
                 self.tidy(&spec.name).await?;
-                self.replace(&spec).await
+                self.replace(wanted).await
             }
         }
     }
 
-    pub(super) async fn replace(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
-        self.make_way(spec).await?;
+    /// The id of the image that a specification's reference names here now.
+    async fn image_of(&self, spec: &ContainerSpec) -> Result<String, Trouble> {
+        self.enter(Phase::Pulling);
+        let Container { image, platform, pull_policy, .. } = &*spec.container;
+        let policy = if *pull_policy == PullPolicy::Never { PullPolicy::Never } else { PullPolicy::IfNotPresent };
+        let request = ImageRequest { image, platform: platform.as_deref(), policy };
+        Ok(self.runtime().pull(request, &Arrival(self.tell)).await?.id)
+    }
+
+    /// Leaves a container that is the one that is wanted as it is, and nothing beside it; nothing where there is another, or none.
+    async fn keep(&self, wanted: Wanted<'_>) -> Result<Option<TaskResult>, Trouble> {
+        let name = &wanted.spec.name;
+        self.tidy(name).await?;
+        let Some(present) = self.runtime().inspect(name).await? else { return Ok(None) };
+        if stranger(wanted.spec, &present).is_some() || !wanted.is(&present) {
+            return Ok(None);
+        }
+        if let LiveStep::InPlace(settings) = step(&present, &wanted.spec.container) {
+            self.set(name, &settings).await?;
+        }
+        Ok(self.runtime().inspect(name).await?.map(|state| self.done_with(state, "its image is the newest")))
+    }
+
+    pub(super) async fn replace(&self, wanted: Wanted<'_>) -> Result<TaskResult, Trouble> {
+        let spec = wanted.spec;
+        self.make_way(wanted).await?;
         self.enter(Phase::Creating);
         self.create(spec).await?;
         self.launch(spec).await
@@ -68,13 +108,14 @@ impl Job<'_> {
 
     /// Takes away what holds the name, if it is an older one of the same stack; one that differs in its settings alone
     /// gets these, where an engine can.
-    async fn make_way(&self, spec: &ContainerSpec) -> Result<(), Trouble> {
+    async fn make_way(&self, wanted: Wanted<'_>) -> Result<(), Trouble> {
+        let spec = wanted.spec;
         let Some(present) = self.runtime().inspect(&spec.name).await? else { return Ok(()) };
         if let Some(holder) = stranger(spec, &present) {
             return Err(RuntimeError::NameTaken { name: spec.name.clone(), holder }.into());
         }
-        let is_wanted = present.observed.label(label::HASH).is_some_and(|hash| spec.planned_hash().is(hash))
-            && !matches!(present.status(), ContainerStatus::Dead | ContainerStatus::Removing);
+        let is_wanted =
+            wanted.is(&present) && !matches!(present.status(), ContainerStatus::Dead | ContainerStatus::Removing);
         match step(&present, &spec.container) {
             LiveStep::None if is_wanted => Ok(()),
             LiveStep::InPlace(settings) if is_wanted => self.set(&spec.name, &settings).await,
@@ -109,6 +150,28 @@ impl Job<'_> {
             self.enter(Phase::Removing);
             let _ = self.whole(self.runtime().remove(name)).await;
         }
+    }
+}
+
+/// What a container is to be made from.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) spec: &'a ContainerSpec,
+    /// The id of its image, where that counts.
+    pub(super) image: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Any image of that name will do.
+    pub(super) fn of(spec: &'a ContainerSpec) -> Self {
+        Self { spec, image: None }
+    }
+
+    /// Whether a container was made from it, settings that its engine can change aside.
+    pub(super) fn is(&self, found: &ContainerState) -> bool {
+        found.observed.label(label::HASH).is_some_and(|hash| self.spec.planned_hash().is(hash))
+            && self.image.is_none_or(|id| found.image_id.as_deref() == Some(id))
+            && !matches!(step(found, &self.spec.container), LiveStep::Anew(_))
     }
 }
 

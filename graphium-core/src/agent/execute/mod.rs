@@ -235,7 +235,7 @@ impl Job<'_> {
                 Ok(done("volume is there"))
             }
             Action::Deploy { spec } => self.deploy(spec).await,
-            Action::Update { spec, order } => self.update(spec, *order).await,
+            Action::Update { spec, order, refresh } => self.update(spec, *order, *refresh).await,
             Action::Adjust { name, settings } => self.adjust(name, settings).await,
             Action::Adopt { spec, container: id, name, was, told, aim } => {
                 let which = adopt::Which { id, name, was: was.as_deref(), told, aim: *aim };

@@ -114,7 +114,9 @@ impl Engine {
             date_created: self.now,
             settings: Some(LiveSettings::of(&spec.container)),
         };
-        let state = ContainerState { observed, started_at: None, restart_count: 0, error: None, health_output: None };
+        let image_id = self.image_id(&spec.container.image);
+        let state =
+            ContainerState { observed, image_id, started_at: None, restart_count: 0, error: None, health_output: None };
         let container = FakeContainer {
             spec,
             state,

@@ -41,14 +41,23 @@ pub struct Effects {
     pub removed: u32,
 }
 
+/// An image that an engine has.
+#[derive(Debug)]
+struct LocalImage {
+    platform: String,
+    id: String,
+}
+
 /// Maps are ordered, so that the same calls give the same answers.
 #[derive(Debug, Default)]
 pub(super) struct Engine {
     pub(super) containers: BTreeMap<String, FakeContainer>,
     pub(super) networks: BTreeMap<String, TextMap>,
     pub(super) volumes: BTreeMap<String, TextMap>,
-    /// The platform of each: an engine has one image of a reference.
-    images: BTreeMap<String, String>,
+    /// An engine has one image of a reference.
+    images: BTreeMap<String, LocalImage>,
+    /// How often the registry has got another image under each reference.
+    pub(super) moved: BTreeMap<String, u32>,
     pub(super) denied: BTreeSet<String>,
     pub(super) programs: BTreeMap<String, Program>,
     /// Host ports that are held by something that is no container.
@@ -68,12 +77,23 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn has_image(&self, image: &str, platform: Option<&str>) -> bool {
-        let is_wanted = |present: &String| platform.is_none_or(|wanted| platform_suits(present, wanted));
+        let is_wanted = |present: &LocalImage| platform.is_none_or(|wanted| platform_suits(&present.platform, wanted));
         self.images.get(image).is_some_and(is_wanted)
     }
 
+    /// The id of the image that a reference names here.
+    pub(super) fn image_id(&self, image: &str) -> Option<String> {
+        self.images.get(image).map(|local| local.id.clone())
+    }
+
     pub(super) fn put_image(&mut self, image: &str, platform: Option<&str>) {
-        self.images.insert(image.to_owned(), platform.unwrap_or(PLATFORM).to_owned());
+        let version = self.moved.get(image).copied().unwrap_or_default();
+        let hex = image.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let local = LocalImage {
+            platform: platform.unwrap_or(PLATFORM).to_owned(),
+            id: format!("sha256:{version:04x}{hex:0>60}"),
+        };
+        self.images.insert(image.to_owned(), local);
     }
 
     pub(super) fn create_network(&mut self, spec: &NetworkSpec) -> Result<(), RuntimeError> {

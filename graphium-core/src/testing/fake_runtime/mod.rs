@@ -116,6 +116,11 @@ impl FakeRuntime {
         self.engine().programs.insert(image.to_owned(), program);
     }
 
+    /// Gives the registry another image of that name; where one is present it stays, until it is pulled anew.
+    pub fn move_tag(&self, image: &str) {
+        *self.engine().moved.entry(image.to_owned()).or_default() += 1;
+    }
+
     /// Makes the registry deny an image; where it is present it stays.
     pub fn deny_image(&self, image: &str) {
         self.engine().denied.insert(image.to_owned());

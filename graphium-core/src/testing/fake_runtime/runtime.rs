@@ -24,26 +24,20 @@ const IMAGE_SIZE: u64 = 8 * 1024 * 1024;
 /// Steps in which they arrive.
 const PULL_STEPS: u64 = 4;
 
-/// Of every image there is one version, whoever asks.
-fn present_as(image: &str) -> PresentImage {
-    let digest = format!("sha256:{:0>64}", image.bytes().map(|byte| format!("{byte:02x}")).collect::<String>());
-    PresentImage { id: digest.clone(), digest: Some(digest) }
-}
-
 #[async_trait]
 impl ContainerRuntime for FakeRuntime {
     async fn info(&self) -> Result<EngineInfo, RuntimeError> {
         self.call(Operation::Info, "", |_| {
             Ok(EngineInfo {
                 endpoint: ENDPOINT.to_owned(),
-                boot_id: None,
-                live_restore: false,
                 version: "fake".to_owned(),
                 api_version: "1.41".to_owned(),
                 engine_id: "fake".to_owned(),
                 cpus: 4.0,
                 memory: 8 << 30,
                 platform: PLATFORM.to_owned(),
+                boot_id: None,
+                live_restore: false,
                 capabilities: Capabilities::default(),
             })
         })
@@ -57,9 +51,11 @@ impl ContainerRuntime for FakeRuntime {
     ) -> Result<PresentImage, RuntimeError> {
         let not_found =
             |reason: &str| Err(RuntimeError::ImageNotFound { image: image.to_owned(), reason: reason.to_owned() });
-        let present = self.call(Operation::Pull, image, |engine| Ok(engine.has_image(image, platform))).await?;
+        let present_as = |id: Option<String>| PresentImage { id: id.clone().unwrap_or_default(), digest: id };
+        let has = |engine: &mut Engine| Ok(engine.image_id(image).filter(|_| engine.has_image(image, platform)));
+        let present = self.call(Operation::Pull, image, has).await?;
         match policy {
-            PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(present_as(image)),
+            PullPolicy::IfNotPresent | PullPolicy::Never if present.is_some() => return Ok(present_as(present)),
             PullPolicy::Never => return not_found("this host does not have it, and its pull policy is `never`"),
             PullPolicy::IfNotPresent | PullPolicy::Always => self.log(format!("registry {image}")),
         }
@@ -73,8 +69,9 @@ impl ContainerRuntime for FakeRuntime {
             }
             progress.progress(IMAGE_SIZE * step / PULL_STEPS, IMAGE_SIZE, "Downloading");
         }
-        self.engine().put_image(image, platform);
-        Ok(present_as(image))
+        let mut engine = self.engine();
+        engine.put_image(image, platform);
+        Ok(present_as(engine.image_id(image)))
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<(), RuntimeError> {

@@ -42,6 +42,17 @@ pub(super) async fn a_present_image_asks_no_registry(bench: &Bench<'_>) {
     assert_eq!(told.0.into_inner(), 0, "nothing has arrived");
 }
 
+pub(super) async fn a_container_tells_which_image_it_was_made_from(bench: &Bench<'_>) {
+    // Both may be commands of one image.
+    for (which, workload) in [("a", Workload::Runs), ("b", Workload::Speaks)] {
+        let (image, _) = bench.harness.workload(workload);
+        let present = ok(bench.runtime.pull(asked(&image, PullPolicy::Never), &Told::default()).await);
+        let spec = bench.spec(which, workload);
+        ok(bench.runtime.create(&spec).await);
+        assert_eq!(bench.shown(&spec.name).await.image_id, Some(present.id), "{image}");
+    }
+}
+
 pub(super) async fn an_absent_image_is_not_pulled_by_never(bench: &Bench<'_>) {
     let image = bench.harness.absent_image();
     fails_as!(bench.runtime.pull(asked(&image, PullPolicy::Never), &Told::default()).await, ImageNotFound);

@@ -228,6 +228,7 @@ macro_rules! __runtime_cases {
             a_present_image_asks_no_registry
             an_absent_image_is_not_pulled_by_never
             a_present_image_of_another_platform_is_absent
+            a_container_tells_which_image_it_was_made_from
             an_engine_says_what_it_is_and_what_it_can_do
             changes_since_the_watch_are_told
         }

@@ -50,6 +50,7 @@ enum Lie {
     ForgetsCodes,
     LosesInput,
     TakesAnyPlatform,
+    MistakesImages,
     PutsOnce,
     PutsIntoForeign,
 }
@@ -139,6 +140,10 @@ impl ContainerRuntime for Saboteur {
             Err(_) if self.lie == Lie::SilenceIsAbsence => Ok(None),
             Ok(Some(mut state)) if self.lie == Lie::ForgetsSettings => {
                 state.observed.settings = Some(LiveSettings::of(&Container::default()));
+                Ok(Some(state))
+            }
+            Ok(Some(mut state)) if self.lie == Lie::MistakesImages => {
+                state.image_id = Some(state.observed.image.clone());
                 Ok(Some(state))
             }
             Ok(Some(mut state)) if self.lie == Lie::ForgetsExitCodes => {
@@ -323,6 +328,7 @@ fn every_lie_is_noticed_by_the_case_that_asks_for_it() {
         (Lie::PutsOnce, "a_file_that_was_put_is_there_after_every_start"),
         (Lie::PutsIntoForeign, "files_are_put_only_into_what_is_there_and_ours"),
         (Lie::TakesAnyPlatform, "a_present_image_of_another_platform_is_absent"),
+        (Lie::MistakesImages, "a_container_tells_which_image_it_was_made_from"),
         (Lie::AllAreWell, "a_port_that_nobody_listens_at_is_not_well"),
     ] {
         let noticed = noticed_by(lie);

@@ -22,7 +22,7 @@ pub(super) struct DeployArgs {
     document: DocumentArgs,
     #[command(flatten)]
     wait: WaitArgs,
-    /// Pull the image of whatever is made anew also where the host has it; what does not differ keeps the image that it runs
+    /// Pull every image also where the host has it, and make anew what runs from another than its tag names then
     #[arg(long)]
     pull: bool,
     /// When it fails, take the whole stack back to what ran before; of a first deployment take away what it made

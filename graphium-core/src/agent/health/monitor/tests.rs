@@ -28,7 +28,7 @@ fn seen(started_at: i64) -> ContainerState {
         settings: None,
     };
     let started_at = Some(Timestamp::from_second(started_at).unwrap());
-    ContainerState { observed, started_at, restart_count: 0, error: None, health_output: None }
+    ContainerState { observed, image_id: None, started_at, restart_count: 0, error: None, health_output: None }
 }
 
 /// The check of a run that is over by now, and that of the run that came after it.
