@@ -2,7 +2,7 @@
 
 use super::{Control, ControlError};
 use crate::{
-    action::{Action, TaskType},
+    action::{Action, Refresh, TaskType},
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     id::{HostId, TaskId},
     inventory::{HostStatus, ObservedContainer},
@@ -180,7 +180,9 @@ impl Control {
             _ => return Ok(()),
         };
         let mut noted = vec![subject.to_owned()];
-        if matches!(&*task.payload, Action::Update { order: UpdateOrder::StartFirst, .. }) {
+        if matches!(&*task.payload, Action::Update { order, refresh, .. }
+            if *order == UpdateOrder::StartFirst || *refresh != Refresh::Never)
+        {
             // They were there for a while, and may have been seen.
             noted.extend([beside::next(subject), beside::old(subject)]);
             records.extend(noted[1..].iter().map(|name| gone(&task.host_id, name)));

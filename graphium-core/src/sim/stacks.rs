@@ -133,7 +133,7 @@ impl World {
     pub(super) fn move_tags(&self) {
         self.tell("registry", || "has other images under all names".to_owned());
         for (host, image) in self.hosts.iter().flat_map(|host| IMAGES.map(|image| (host, image))) {
-            host.runtime.move_tag(image);
+            host.runtime.move_tag(image, Program::default());
         }
     }
 

@@ -3,8 +3,10 @@
 use crate::bed::{Bed, deploy, spec};
 use graphium_core::{
     action::{Action, Refresh},
+    runtime::RuntimeError,
     stack::{PullPolicy, UpdateOrder},
     task::{Task, TaskStatus},
+    testing::{Operation, Program},
 };
 
 const ORDERS: [UpdateOrder; 2] = [UpdateOrder::StopFirst, UpdateOrder::StartFirst];
@@ -78,7 +80,7 @@ fn one_whose_tag_names_another_image_gives_way_once_that_is_there() {
         for refresh in [Refresh::IfMoved, Refresh::OnlyIfMoved] {
             after(async |bed| {
                 let before = there(bed);
-                bed.runtime.move_tag("web:1");
+                bed.runtime.move_tag("web:1", Program::runs());
                 done(bed, update(order, refresh)).await;
                 assert_eq!(there(bed), before, "{order:?} {refresh:?}: nobody has pulled it");
                 done(bed, pull()).await;
@@ -96,5 +98,52 @@ fn one_whose_tag_names_another_image_gives_way_once_that_is_there() {
                 assert_eq!(there(bed).0, after.0, "once");
             });
         }
+    }
+}
+
+#[test]
+fn one_whose_new_image_fails_runs_on_from_the_old_one_whatever_the_order() {
+    for (order, stops, fate) in
+        [(UpdateOrder::StopFirst, 1, "the one before it runs again"), (UpdateOrder::StartFirst, 0, "is as it was")]
+    {
+        after(async |bed| {
+            let before = there(bed);
+            bed.runtime.move_tag("web:1", Program::exits(3).saying(["no configuration"]));
+            done(bed, pull()).await;
+            let [id] = bed.submit([update(order, Refresh::OnlyIfMoved)]).await.try_into().unwrap();
+            let error = bed.end_of(&id).await.error.unwrap();
+            assert!(error.message.contains("exited with code 3") && error.message.ends_with(fate), "{error:?}");
+            assert_eq!(error.log, ["no configuration"]);
+            assert_eq!((there(bed), bed.runtime.effects("web").stopped), (before, stops), "{order:?}");
+            // What goes back to its definition finds it so.
+            done(bed, update(order, Refresh::Never)).await;
+            assert_eq!(bed.runtime.effects("web").stopped, stops, "{order:?}");
+        });
+    }
+}
+
+#[test]
+fn a_refresh_that_is_broken_off_anywhere_is_finished_by_the_next_attempt() {
+    let steps = [Operation::Stop, Operation::Create, Operation::Start, Operation::Rename, Operation::Remove];
+    for (order, step, has_effect) in
+        ORDERS.into_iter().flat_map(|order| steps.map(|step| [(order, step, false), (order, step, true)])).flatten()
+    {
+        after(async |bed| {
+            bed.runtime.move_tag("web:1", Program::runs());
+            done(bed, pull()).await;
+            let old = there(bed);
+            if has_effect {
+                bed.runtime.lose_next_answer(step);
+            } else {
+                let (endpoint, reason) = ("unix:///run/docker.sock".to_owned(), "it is away".to_owned());
+                bed.runtime.fail_next(step, RuntimeError::Unreachable { endpoint, reason });
+            }
+            let action = update(order, Refresh::OnlyIfMoved);
+            let [id] = bed.submit_with([action], |task| task.max_retries = 3).await.try_into().unwrap();
+            let task = bed.end_of(&id).await;
+            assert_eq!(task.status, TaskStatus::Completed, "{order:?} {step} {has_effect}: {task:?}");
+            let new = there(bed);
+            assert!(new.0 != old.0 && new.1 != old.1 && new.2, "{order:?} {step} {has_effect}: {new:?}");
+        });
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     agent::step::Phase,
     inventory::ContainerStatus,
     runtime::{ContainerSpec, ContainerState, LiveStep, RuntimeError, beside},
-    stack::{Condition, HealthTest},
+    stack::{Condition, HealthTest, UpdateOrder},
     task::{TaskError, TaskResult},
 };
 use futures::{
@@ -27,9 +27,11 @@ use std::{pin::pin, time::Duration};
 const TO_CLEAR: Duration = Duration::from_secs(15);
 
 impl Job<'_> {
-    /// Puts a container in the place of one that runs, and that goes when its successor does its work.
-    pub(super) async fn replace_beside(&self, wanted: Wanted<'_>) -> Result<TaskResult, Trouble> {
+    /// Puts a container in the place of one that runs, and that goes when its successor does its work. With stop-first it stops
+    /// before that, and is started again where its successor fails.
+    pub(super) async fn replace_beside(&self, wanted: Wanted<'_>, order: UpdateOrder) -> Result<TaskResult, Trouble> {
         let spec = wanted.spec;
+        let stops_first = order == UpdateOrder::StopFirst;
         let (name, next, old) = (&spec.name, beside::next(&spec.name), beside::old(&spec.name));
         let runtime = self.runtime();
         let (mut present, mut successor, mut former) =
@@ -52,7 +54,7 @@ impl Job<'_> {
             self.delete(&old).await?;
         }
         let is_there = present.as_ref().is_some_and(|present| wanted.is(present));
-        if is_there || !is_sound && !present.as_ref().is_some_and(is_up) {
+        if is_there || !is_sound && !present.as_ref().is_some_and(|present| stops_first || is_up(present)) {
             // It is the one that is wanted, or nothing that anybody misses.
             if successor.is_some() {
                 self.delete(&next).await?;
@@ -62,8 +64,11 @@ impl Job<'_> {
         if successor.is_some() && !is_sound {
             self.delete(&next).await?;
         }
+        if stops_first {
+            self.stop(name).await?;
+        }
         if let Err(trouble) = self.prove(&ContainerSpec { name: next.clone(), ..spec.clone() }).await {
-            return Err(self.withdraw(trouble, name, &next).await);
+            return Err(self.withdraw(trouble, name, stops_first).await);
         }
         match self.rename(name, &old).await {
             // Somebody has removed it meanwhile.
@@ -142,8 +147,10 @@ impl Job<'_> {
         }
     }
 
-    /// Takes a successor away that has failed, and says so; one of which nothing is known stays for the next attempt.
-    async fn withdraw(&self, trouble: Trouble, name: &str, next: &str) -> Trouble {
+    /// Takes a successor away that has failed, starts the one before it where that was stopped, and says so; one of which nothing is
+    /// known stays for the next attempt.
+    async fn withdraw(&self, trouble: Trouble, name: &str, was_stopped: bool) -> Trouble {
+        let next = &beside::next(name);
         if matches!(trouble, Trouble::Engine(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) {
             return trouble;
         }
@@ -151,12 +158,19 @@ impl Job<'_> {
         // goes on in the engine, and would end it after another attempt has found it running.
         self.enter(Phase::Removing);
         let is_gone = self.whole(self.runtime().remove(next)).await.is_ok();
+        let former = match was_stopped {
+            false => "is as it was".to_owned(),
+            true => match self.start_once(name).await {
+                Ok(()) => "runs again".to_owned(),
+                Err(error) => format!("does not start again: {error}"),
+            },
+        };
         let Trouble::Task(error) = trouble else { return trouble };
         let lines = if error.log.is_empty() { "it wrote nothing" } else { "its last lines say more" };
         let fate =
             if is_gone { "it was taken away again" } else { "it could not be taken away, which the next task does" };
         Trouble::Task(TaskError {
-            message: format!("{}; the one before it is as it was", error.message.replace(next, name)),
+            message: format!("{}; the one before it {former}", error.message.replace(next, name)),
             help: Some(format!("{lines}; {fate}")),
             ..error
         })

@@ -50,13 +50,15 @@ impl Job<'_> {
         {
             return Ok(kept);
         }
-        match order {
-            UpdateOrder::StartFirst => self.replace_beside(wanted).await,
-            UpdateOrder::StopFirst => {
-                self.tidy(&spec.name).await?;
-                self.replace(wanted).await
+        if order == UpdateOrder::StopFirst {
+            self.tidy(&spec.name).await?;
+            let present = self.runtime().inspect(&spec.name).await?;
+            // No definition brings its image back, so it stays until its successor does its work.
+            if !present.is_some_and(|present| wanted.has_moved_since(&present)) {
+                return self.replace(wanted).await;
             }
         }
+        self.replace_beside(wanted, order).await
     }
 
     /// The id of the image that a specification's reference names here now.
@@ -172,6 +174,13 @@ impl<'a> Wanted<'a> {
         found.observed.label(label::HASH).is_some_and(|hash| self.spec.planned_hash().is(hash))
             && self.image.is_none_or(|id| found.image_id.as_deref() == Some(id))
             && !matches!(step(found, &self.spec.container), LiveStep::Anew(_))
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether a container is of the same definition, and was made from another image.
+    fn has_moved_since(&self, found: &ContainerState) -> bool {
+        Wanted::of(self.spec).is(found) && !self.is(found)
     }
 }
 

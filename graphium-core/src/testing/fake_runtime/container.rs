@@ -269,8 +269,8 @@ impl Engine {
 
     fn run(&mut self, name: &str, ports: Vec<ObservedPort>) {
         let (now, made) = (self.now, self.made);
+        let program = self.program_of(name).cloned().unwrap_or_default();
         let Some(container) = self.containers.get_mut(name) else { return };
-        let program = self.programs.get(&container.spec.container.image).cloned().unwrap_or_default();
         let health = Some(program.health).filter(|_| container.is_checked());
         container.answer = program.health;
         let observed = &mut container.state.observed;
@@ -322,8 +322,7 @@ impl Engine {
         observed.status = if again { ContainerStatus::Restarting } else { ContainerStatus::Exited };
         container.state.restart_count += u64::from(again);
         let ports = std::mem::take(&mut observed.ports);
-        let image = &container.spec.container.image;
-        let ends_again = self.programs.get(image).is_some_and(|program| program.exit.is_some());
+        let ends_again = self.program_of(name).is_some_and(|program| program.exit.is_some());
         self.tell(name, "die");
         // One that would end at once again stays in the engine's back-off.
         if again && !ends_again {
@@ -411,7 +410,7 @@ impl Engine {
         let (HealthTest::Http { port, .. } | HealthTest::Tcp { port } | HealthTest::Grpc { port }) = test else {
             return Err(RuntimeError::Refused("the engine makes this check itself".to_owned()));
         };
-        let own = self.programs.get(&container.spec.container.image).and_then(|program| program.port);
+        let own = self.program_of(name).and_then(|program| program.port);
         Ok(match (container.state.status(), container.answer) {
             (ContainerStatus::Running, _) if own.is_some_and(|own| own != *port) => {
                 Probe::failed(format!("nobody listens at port {port}"))

@@ -48,6 +48,11 @@ struct LocalImage {
     id: String,
 }
 
+fn image_id(image: &str, version: usize) -> String {
+    let hex = image.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("sha256:{version:04x}{hex:0>60}")
+}
+
 /// Maps are ordered, so that the same calls give the same answers.
 #[derive(Debug, Default)]
 pub(super) struct Engine {
@@ -56,8 +61,8 @@ pub(super) struct Engine {
     pub(super) volumes: BTreeMap<String, TextMap>,
     /// An engine has one image of a reference.
     images: BTreeMap<String, LocalImage>,
-    /// How often the registry has got another image under each reference.
-    pub(super) moved: BTreeMap<String, u32>,
+    /// What the registry has got under each reference, one after another.
+    pub(super) moved: BTreeMap<String, Vec<Program>>,
     pub(super) denied: BTreeSet<String>,
     pub(super) programs: BTreeMap<String, Program>,
     /// Host ports that are held by something that is no container.
@@ -86,13 +91,19 @@ impl Engine {
         self.images.get(image).map(|local| local.id.clone())
     }
 
+    /// What a container does: that of the image that it was made from, or that of its name.
+    pub(super) fn program_of(&self, name: &str) -> Option<&Program> {
+        let container = self.containers.get(name)?;
+        let image = &container.spec.container.image;
+        let is_its = |version: &usize| container.state.image_id.as_ref() == Some(&image_id(image, *version));
+        let moved = self.moved.get(image).map_or(&[][..], Vec::as_slice);
+        let version = (1..=moved.len()).find(is_its);
+        version.and_then(|version| moved.get(version - 1)).or_else(|| self.programs.get(image))
+    }
+
     pub(super) fn put_image(&mut self, image: &str, platform: Option<&str>) {
-        let version = self.moved.get(image).copied().unwrap_or_default();
-        let hex = image.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let local = LocalImage {
-            platform: platform.unwrap_or(PLATFORM).to_owned(),
-            id: format!("sha256:{version:04x}{hex:0>60}"),
-        };
+        let version = self.moved.get(image).map_or(0, Vec::len);
+        let local = LocalImage { platform: platform.unwrap_or(PLATFORM).to_owned(), id: image_id(image, version) };
         self.images.insert(image.to_owned(), local);
     }
 

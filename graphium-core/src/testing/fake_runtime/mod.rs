@@ -116,9 +116,10 @@ impl FakeRuntime {
         self.engine().programs.insert(image.to_owned(), program);
     }
 
-    /// Gives the registry another image of that name; where one is present it stays, until it is pulled anew.
-    pub fn move_tag(&self, image: &str) {
-        *self.engine().moved.entry(image.to_owned()).or_default() += 1;
+    /// Gives the registry another image of that name, whose containers do this; where one is present it stays, until it is pulled
+    /// anew.
+    pub fn move_tag(&self, image: &str, program: Program) {
+        self.engine().moved.entry(image.to_owned()).or_default().push(program);
     }
 
     /// Makes the registry deny an image; where it is present it stays.
