@@ -7,7 +7,7 @@ use super::{
     hosts::{Hosts, Seen},
 };
 use crate::{
-    action::Action,
+    action::{Action, Refresh},
     inventory::Inventory,
     stack::{OnFailure, PullPolicy, Update},
 };
@@ -74,6 +74,7 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
 fn take_what_is_there(task: &mut PlannedTask) {
     match &mut task.action {
         Action::Pull { policy: policy @ PullPolicy::Always, .. } => *policy = PullPolicy::IfNotPresent,
+        Action::Update { refresh, .. } => *refresh = Refresh::Never,
         Action::Deploy { .. } => task.why = Cow::Borrowed("is gone and should run"),
         _ => {}
     }

@@ -139,7 +139,7 @@ impl Operator {
             _ => Some(Duration::from_secs(dice.millis(9_000, 30_000).as_secs())),
         });
         let forget = self.world.throw(|dice| !is_calm && dice.chance(300));
-        let pull_images = self.world.throw(|dice| dice.chance(150));
+        let pull_images = self.world.throw(|dice| !is_calm && dice.chance(150));
         if pull_images && self.world.chance(500) {
             self.world.move_tags();
         }

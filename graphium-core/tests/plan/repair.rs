@@ -62,6 +62,8 @@ fn a_repair_keeps_the_order_of_what_it_brings_back() {
     let plan = plan_repair(&applied, &names(&["db", "web"]), &seen);
     assert_eq!(ids(&plan), ["pull:vm1:nginx:alpine", "network:vm1", "update:db", "check:db:healthy", "update:web"]);
     assert!(plan.tasks[4].depends_on.contains(&"check:db:healthy".into()), "{:?}", plan.tasks[4].depends_on);
+    let update = serde_json::to_value(&plan.tasks[4]).unwrap();
+    assert_eq!(update["refresh"], serde_json::Value::Null, "the image that it was made from does: {update}");
 }
 
 #[test]
