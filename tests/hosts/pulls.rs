@@ -1,5 +1,5 @@
 use crate::{
-    estate::{Estate, WEB, list},
+    estate::{Estate, WEB, get, list},
     registry::{Flow, Offer, Registry, UNSPOKEN},
 };
 use graphium_server::testbed::images;
@@ -182,4 +182,47 @@ async fn a_tag_that_has_moved_is_deployed_when_it_is_pulled_and_nothing_else_is_
     assert_eq!(estate.json(&["plan", &file]).await["tasks"], json!([]), "all is as it should be");
     estate.ok(&["stack", "remove", "shop", "--wait"]).await;
     estate.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_has_moved_to_what_does_not_run_leaves_the_old_one_serving() {
+    let estate = Estate::start().await;
+    let registry = Registry::start(estate.testbed.uplink()).await;
+    let offer = registry.offer(&images::web("graphium/fragile:1").unwrap());
+    // It has its port alone, so it stops first.
+    let web = json!({
+        "@type": "datacenter:Container", "name": "web", "image": offer.reference, "command": ["serve"],
+        "ports": [{"containerPort": 80, "hostPort": 8099}],
+    });
+    let document = json!({
+        "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "stack:shop",
+        "name": "shop", "locatedInHost": "vm1", "hasPart": [web],
+    });
+    let file = estate.document("shop", &document);
+    estate.ok(&["stack", "deploy", &file, "--wait"]).await;
+    let before = estate.inspect("vm1", "shop-web").await;
+
+    registry.offer(&images::shell("graphium/fragile:1").unwrap());
+    let deploy = ["stack", "deploy", &file, "--pull", "--wait", "--rollback-on-error"];
+    let output = estate.graphium(&deploy).await;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && words.contains("serve"), "{words}");
+    let after = estate.inspect("vm1", "shop-web").await;
+    assert_eq!((&after["Id"], &after["State"]["Running"]), (&before["Id"], &json!(true)), "{words}");
+    let address = estate.host("vm1").address();
+    assert!(get(&format!("http://{address}:8099/")).await.is_some(), "{words}");
+    estate.until("the stack runs", async |estate| runs_at_last(estate, "shop").await).await;
+    let names = estate.docker("vm1", &["ps", "--all", "--format", "{{.Names}}"]).await;
+    assert_eq!(names.trim(), "shop-web", "nothing stands beside it");
+
+    registry.offer(&images::web("graphium/fragile:1").unwrap().with_ballast(1 << 16));
+    estate.ok(&["stack", "deploy", &file, "--pull", "--wait"]).await;
+    let mended = estate.inspect("vm1", "shop-web").await;
+    assert!(mended["Id"] != before["Id"] && mended["Image"] != before["Image"], "{mended}");
+    estate.ok(&["stack", "remove", "shop", "--wait"]).await;
+    estate.end().await;
+}
+
+async fn runs_at_last(estate: &Estate, name: &str) -> bool {
+    estate.json(&["stack", "status", name]).await["overallStatus"] == "running"
 }

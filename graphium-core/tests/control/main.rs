@@ -17,6 +17,7 @@ mod order;
 mod orphans;
 mod planned;
 mod policy;
+mod refreshed;
 mod reschedule;
 mod retention;
 mod rollback;

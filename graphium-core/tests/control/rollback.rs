@@ -16,7 +16,7 @@ use graphium_core::{
 use jiff::SignedDuration;
 use std::time::Duration;
 
-fn options() -> DeployOptions {
+pub(crate) fn options() -> DeployOptions {
     DeployOptions { on_failure: Some(OnFailure::Rollback), ..DeployOptions::default() }
 }
 
@@ -32,13 +32,13 @@ fn changed(name: &str) -> Stack {
 }
 
 /// The agent of a host that comes back, of which the server knows already what runs there.
-fn again<'w>(world: &'w World, host: &str) -> Hand<'w> {
+pub(crate) fn again<'w>(world: &'w World, host: &str) -> Hand<'w> {
     let request = SessionRequest { host: host.into(), nonce: format!("{host}-again"), seen_epoch: 0 };
     let epoch = world.run(world.control.open_session(&request)).unwrap().session.epoch;
     Hand { world, host: host.into(), epoch }
 }
 
-fn fail(hand: &Hand<'_>, task: &Task) {
+pub(crate) fn fail(hand: &Hand<'_>, task: &Task) {
     let error = TaskError {
         code: "exited".into(),
         message: "container ended with exit code 1".into(),
@@ -88,7 +88,7 @@ fn revisions(world: &World) -> Vec<Revision> {
     revisions.into_iter().map(|revision| revision.value).collect()
 }
 
-fn running() -> (World, Started) {
+pub(crate) fn running() -> (World, Started) {
     let world = World::new();
     let (one, two) = (world.agent("vm1"), world.agent("vm2"));
     let started = world.run(world.control.deploy(shop(), options())).unwrap();

@@ -26,16 +26,45 @@ use std::{pin::pin, time::Duration};
 /// What is kept of an attempt's time to take away a successor that does not become healthy.
 const TO_CLEAR: Duration = Duration::from_secs(15);
 
+/// What there is under a name and beside it.
+pub(super) struct There {
+    pub(super) present: Option<ContainerState>,
+    pub(super) successor: Option<ContainerState>,
+    pub(super) former: Option<ContainerState>,
+}
+
+impl There {
+    /// Whether the one that is there is to stay until its successor does its work, though it stops first: no definition brings
+    /// its image back. One that was broken off amid that goes on so.
+    pub(super) fn is_for_swap(&self, wanted: Wanted<'_>) -> bool {
+        let mut others = [&self.successor, &self.former].into_iter().flatten();
+        wanted.image.is_some()
+            && (self.present.as_ref().is_some_and(|present| wanted.has_moved_since(present))
+                || others.any(ContainerState::is_managed))
+    }
+}
+
 impl Job<'_> {
+    pub(super) async fn there(&self, name: &str) -> Result<There, Trouble> {
+        let (next, old, runtime) = (beside::next(name), beside::old(name), self.runtime());
+        let (present, successor, former) =
+            try_join!(runtime.inspect(name), runtime.inspect(&next), runtime.inspect(&old))?;
+        Ok(There { present, successor, former })
+    }
+
     /// Puts a container in the place of one that runs, and that goes when its successor does its work. With stop-first it stops
     /// before that, and is started again where its successor fails.
-    pub(super) async fn replace_beside(&self, wanted: Wanted<'_>, order: UpdateOrder) -> Result<TaskResult, Trouble> {
+    pub(super) async fn replace_beside(
+        &self,
+        wanted: Wanted<'_>,
+        order: UpdateOrder,
+        there: There,
+    ) -> Result<TaskResult, Trouble> {
         let spec = wanted.spec;
         let stops_first = order == UpdateOrder::StopFirst;
         let (name, next, old) = (&spec.name, beside::next(&spec.name), beside::old(&spec.name));
         let runtime = self.runtime();
-        let (mut present, mut successor, mut former) =
-            try_join!(runtime.inspect(name), runtime.inspect(&next), runtime.inspect(&old))?;
+        let There { mut present, mut successor, mut former } = there;
         for found in [&present, &successor, &former].into_iter().flatten() {
             if let Some(holder) = stranger(spec, found) {
                 return Err(RuntimeError::NameTaken { name: found.observed.name.clone(), holder }.into());

@@ -1,6 +1,6 @@
 //! Making a container exist and run.
 
-use super::{Arrival, Job, Trouble, adjust::step};
+use super::{Arrival, Job, Trouble, adjust::step, beside::There, settle::vanished};
 use crate::{
     action::Refresh,
     agent::step::Phase,
@@ -40,25 +40,28 @@ impl Job<'_> {
         refresh: Refresh,
     ) -> Result<TaskResult, Trouble> {
         let spec = self.prepare(spec).await?;
+        if refresh == Refresh::Never && order == UpdateOrder::StopFirst {
+            self.tidy(&spec.name).await?;
+            return self.replace(Wanted::of(&spec)).await;
+        }
         let image = match refresh {
             Refresh::Never => None,
             Refresh::IfMoved | Refresh::OnlyIfMoved => Some(self.image_of(&spec).await?),
         };
         let wanted = Wanted { spec: &spec, image: image.as_deref() };
+        let there = self.there(&spec.name).await?;
         if refresh == Refresh::OnlyIfMoved
-            && let Some(kept) = self.keep(wanted).await?
+            && let There { present: Some(present), successor: None, former: None } = &there
+            && stranger(&spec, present).is_none()
+            && wanted.is(present)
         {
-            return Ok(kept);
+            return self.keep(&spec, present).await;
         }
-        if order == UpdateOrder::StopFirst {
+        if order == UpdateOrder::StopFirst && !there.is_for_swap(wanted) {
             self.tidy(&spec.name).await?;
-            let present = self.runtime().inspect(&spec.name).await?;
-            // No definition brings its image back, so it stays until its successor does its work.
-            if !present.is_some_and(|present| wanted.has_moved_since(&present)) {
-                return self.replace(wanted).await;
-            }
+            return self.replace(wanted).await;
         }
-        self.replace_beside(wanted, order).await
+        self.replace_beside(wanted, order, there).await
     }
 
     /// The id of the image that a specification's reference names here now.
@@ -70,18 +73,15 @@ impl Job<'_> {
         Ok(self.runtime().pull(request, &Arrival(self.tell)).await?.id)
     }
 
-    /// Leaves a container that is the one that is wanted as it is, and nothing beside it; nothing where there is another, or none.
-    async fn keep(&self, wanted: Wanted<'_>) -> Result<Option<TaskResult>, Trouble> {
-        let name = &wanted.spec.name;
-        self.tidy(name).await?;
-        let Some(present) = self.runtime().inspect(name).await? else { return Ok(None) };
-        if stranger(wanted.spec, &present).is_some() || !wanted.is(&present) {
-            return Ok(None);
+    /// Leaves a container as it is, but for settings that its engine can change.
+    async fn keep(&self, spec: &ContainerSpec, present: &ContainerState) -> Result<TaskResult, Trouble> {
+        if let LiveStep::InPlace(settings) = step(present, &spec.container) {
+            self.set(&spec.name, &settings).await?;
         }
-        if let LiveStep::InPlace(settings) = step(&present, &wanted.spec.container) {
-            self.set(name, &settings).await?;
+        match self.runtime().inspect(&spec.name).await? {
+            Some(state) => Ok(self.done_with(state, "its image is the newest")),
+            None => Err(vanished(&spec.name)),
         }
-        Ok(self.runtime().inspect(name).await?.map(|state| self.done_with(state, "its image is the newest")))
     }
 
     pub(super) async fn replace(&self, wanted: Wanted<'_>) -> Result<TaskResult, Trouble> {
@@ -179,7 +179,7 @@ impl<'a> Wanted<'a> {
 
 impl Wanted<'_> {
     /// Whether a container is of the same definition, and was made from another image.
-    fn has_moved_since(&self, found: &ContainerState) -> bool {
+    pub(super) fn has_moved_since(&self, found: &ContainerState) -> bool {
         Wanted::of(self.spec).is(found) && !self.is(found)
     }
 }

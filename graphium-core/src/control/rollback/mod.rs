@@ -14,6 +14,7 @@ use super::{
     fold::under_way,
 };
 use crate::{
+    action::{Action, Refresh},
     diagnostic::Diagnostic,
     event::EventType,
     id::{DeploymentId, StackId},
@@ -100,7 +101,8 @@ impl Control {
             return Ok(());
         };
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
-        let fold = fold(state.value.kind, &self.store.all_tasks(query).await?);
+        let tasks = self.store.all_tasks(query).await?;
+        let fold = fold(state.value.kind, &tasks);
         let Some(reason) = fold.error.clone().filter(|_| fold.ended && is_due(&state.value, &fold)) else {
             return Ok(());
         };
@@ -108,10 +110,14 @@ impl Control {
             return Ok(());
         }
         let number = state.value.revision.unwrap_or(stack.value.revision);
+        let refreshed: Vec<&Task> = tasks.iter().filter(|task| refreshes(task)).collect();
+        let reason = format!("{reason}{}", words::renewed(&refreshed, id));
         let takes_back =
             TakesBack { deployment_id: id.clone(), revision: number, to: stack.value.last_running, reason };
-        let revision = self.revision(&stack.value.id, number).await?;
-        match self.way_back(&stack.value, &takes_back).await? {
+        // The one that ran is not what failed, where its images alone are others.
+        let is_another = takes_back.to != Some(number);
+        let revision = if is_another { self.revision(&stack.value.id, number).await? } else { None };
+        match self.way_back(&stack.value, &takes_back, !refreshed.is_empty()).await? {
             Ok(way) => {
                 let failed = Failed { takes_back, state, revision };
                 Box::pin(self.begin(stack, way, failed)).await
@@ -120,8 +126,14 @@ impl Control {
         }
     }
 
-    /// The plan of the way back, or why there is none.
-    async fn way_back(&self, stack: &StackRecord, takes_back: &TakesBack) -> Result<Result<Way, String>, ControlError> {
+    /// The plan of the way back, or why there is none. What has the same definition, and asked for newer images, goes back to what
+    /// ran without these.
+    async fn way_back(
+        &self,
+        stack: &StackRecord,
+        takes_back: &TakesBack,
+        refreshed: bool,
+    ) -> Result<Result<Way, String>, ControlError> {
         let inventory = self.planning_inventory(&stack.id).await?;
         let options = plan::Options { traces: stack.traces.clone(), ..plan::Options::default() };
         let Some(to) = takes_back.to else {
@@ -138,7 +150,7 @@ impl Control {
         let Some(earlier) = self.revision(&stack.id, to).await? else {
             return Ok(Err(format!("revision {to}, which ran before, is not kept")));
         };
-        if earlier.value.definition == stack.definition {
+        if earlier.value.definition == stack.definition && !refreshed {
             return Ok(Err(format!("it is what revision {to} says, which ran before")));
         }
         let options = plan::Options { keep: earlier.value.placements.clone(), ..options };
@@ -226,6 +238,7 @@ impl Control {
         let next = DeploymentState { rollback_state: Some(state), rollback_message: message, ..before.value };
         submission.records.push(next.write(Expect::Version(before.version))?);
         if state == RollbackState::RolledBack
+            && failed.to != Some(failed.revision)
             && let Some(Versioned { version, value }) = self.revision(&way.stack_id, failed.revision).await?
         {
             let revision = Revision { outcome: Some(RevisionOutcome::RolledBack), ..value };
@@ -233,6 +246,11 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// Whether a task asks for a newer image of what is as it should be otherwise.
+fn refreshes(task: &Task) -> bool {
+    matches!(&*task.payload, Action::Update { refresh, .. } if *refresh != Refresh::Never)
 }
 
 /// Where a way back leads.

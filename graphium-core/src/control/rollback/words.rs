@@ -2,9 +2,26 @@
 
 use crate::{
     control::{TakesBack, model::failure_line},
+    id::DeploymentId,
+    runtime::label,
     task::{Task, TaskStatus},
 };
 use std::collections::BTreeMap;
+
+/// Which containers a deployment has made from newer images, of these that ask for them: no definition brings the older back.
+pub(in crate::control) fn renewed(refreshed: &[&Task], deployment: &DeploymentId) -> String {
+    let is_new = |task: &&&Task| {
+        let made = task.result.as_ref().and_then(|result| result.data.as_ref());
+        made.is_some_and(|made| made.label(label::DEPLOYMENT) == Some(deployment.as_str()))
+    };
+    let names: Vec<String> =
+        refreshed.iter().filter(is_new).map(|task| format!("`{}`", task.payload.subject())).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; made from newer images, and left so: {}", names.join(", "))
+    }
+}
 
 /// While what is under way is ended, and before anything is planned.
 pub(in crate::control) fn due(reason: &str) -> String {
@@ -15,6 +32,9 @@ pub(in crate::control) fn due(reason: &str) -> String {
 pub(in crate::control) fn under_way(failed: &TakesBack) -> String {
     let TakesBack { revision, reason, .. } = failed;
     match failed.to {
+        Some(to) if to == *revision => {
+            format!("the deployment failed, and the stack goes back to revision {to} as it ran: {reason}")
+        }
         Some(to) => format!("revision {revision} failed, and the stack goes back to revision {to}: {reason}"),
         None => format!("revision {revision} failed, and what it made is taken away again: {reason}"),
     }
