@@ -51,14 +51,12 @@ async fn a_record_that_is_kept_is_never_an_older_one() -> Checked {
         .map(|_| {
             let (store, key, written) = (Arc::clone(&store), key.clone(), Arc::clone(&written));
             tokio::spawn(async move {
-                let mut reads = 0_u64;
                 loop {
                     let known = written.load(Ordering::SeqCst);
                     let found = store.record(&key).await.unwrap().map_or(0, |record| record.version);
                     assert!(found >= known, "version {known} is written, and {found} is found");
-                    reads += 1;
                     if known == WRITES {
-                        return reads;
+                        return;
                     }
                     tokio::task::yield_now().await;
                 }
@@ -77,7 +75,7 @@ async fn a_record_that_is_kept_is_never_an_older_one() -> Checked {
         written.store(version, Ordering::SeqCst);
     }
     for reader in readers {
-        assert!(reader.await? > WRITES, "what is kept is had without waiting");
+        reader.await?;
     }
     let gone = RecordWrite { key: key.clone(), expect: Expect::Any, stack: None, host: None, body: None };
     store.submit(Submission { records: vec![gone], ..Submission::default() }, NOW).await?;
