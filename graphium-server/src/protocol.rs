@@ -8,6 +8,10 @@ use std::{fmt, str::FromStr};
 /// With it a server tells an agent that its credential is to be replaced: `due`.
 pub(crate) const CREDENTIAL: &str = "graphium-credential";
 
+/// With it a server tells an agent, after a report of its host and with each answer to a claim, which report is in force: all that was told
+/// in it is kept as it was told. While that is its last one an agent need not tell the same again.
+pub(crate) const REPORT: &str = "graphium-report";
+
 /// The header in which an agent says which versions it speaks, and a server which one of them it takes.
 pub const HEADER: &str = "graphium-protocol";
 

@@ -1,6 +1,9 @@
 //! What an agent costs that has nothing to do: one connection and a claim now and then, with which what readers want comes, too.
 
-use crate::{bed::eventually, logs::within};
+use crate::{
+    bed::{eventually, report},
+    logs::within,
+};
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -9,15 +12,17 @@ use axum::{
 };
 use futures::StreamExt as _;
 use graphium_core::{
-    agent::{Agent, AgentSettings, MemoryJournal},
+    agent::{Agent, AgentLink, AgentSettings, ClaimCall, MemoryJournal},
     control::{Role, Settings},
     id::HostId,
+    inventory::{Holding, Host},
     log::LogFrame,
+    store::SessionRequest,
     stream::{LogReader, Wanted},
     testing::FakeRuntime,
 };
 use graphium_server::{
-    RunningServer, ServerOptions,
+    RunningServer, ServerOptions, StoreAccess,
     api::wire::TokenRequest,
     client::{Client, HttpLink},
     environment::TokioEnvironment,
@@ -50,9 +55,14 @@ struct Busy {
 
 impl Busy {
     async fn new() -> Self {
+        Self::with(StoreAccess::Own).await
+    }
+
+    async fn with(store_access: StoreAccess) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
             notes: None,
+            store_access,
             settings: Settings { offline_after: SILENCE, tick: Duration::from_millis(200), ..Settings::default() },
             ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), "memory:", folder.path())
         };
@@ -79,11 +89,15 @@ impl Busy {
         self.server.control().host(&HostId::new("vm1")).await.is_ok_and(|host| host.offline_since.is_some())
     }
 
-    async fn agent(&self, address: &str) -> JoinHandle<()> {
+    /// The token of the agent of `vm1`.
+    async fn agents_token(&self) -> String {
         let admin = Client::new(&self.server.url(), Some(self.token.clone())).unwrap();
         let wanted = TokenRequest { host: Some("vm1".into()), ..TokenRequest::new(Role::Agent) };
-        let token = admin.create_token(&wanted).await.unwrap().token;
-        let agent = serve(address, Some(token));
+        admin.create_token(&wanted).await.unwrap().token
+    }
+
+    async fn agent(&self, address: &str) -> JoinHandle<()> {
+        let agent = serve(address, Some(self.agents_token().await));
         eventually("the host", async || {
             self.server.control().host(&HostId::new("vm1")).await.ok().filter(|host| host.offline_since.is_none())
         })
@@ -164,6 +178,46 @@ async fn an_agent_that_waits_has_one_connection_and_calls_for_work_alone() {
     let since = |call: &str| after.get(call).copied().unwrap_or(0) - before.get(call).copied().unwrap_or(0);
     assert!((6..=11).contains(&since("claim")), "{after:?}");
     assert_eq!((after.get("renew"), after.get("streams"), since("observation")), (None, None, 0), "{after:?}");
+}
+
+#[tokio::test]
+async fn what_the_server_has_is_not_told_again() {
+    for (store_access, is_own) in [(StoreAccess::Own, true), (StoreAccess::Shared, false)] {
+        let busy = Busy::with(store_access).await;
+        let link = HttpLink::new(Client::new(&busy.server.url(), Some(busy.agents_token().await)).unwrap());
+        let hello = SessionRequest { host: "vm1".into(), nonce: "n".to_owned(), seen_epoch: 0 };
+        let epoch = link.open_session(&hello).await.unwrap().session.epoch;
+        let mut report = report("vm1", epoch);
+        let call = ClaimCall { host: "vm1".into(), epoch, claim: "one".into(), max: 1, wait: Duration::ZERO };
+        let tell = async |report: &_| {
+            link.observe(report).await.unwrap();
+            link.claim(&call).await.unwrap();
+            busy.answered().await["observation"]
+        };
+        // The first makes the host what it is, so the second is the first that changes nothing.
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            told.push(tell(&report).await);
+        }
+        if !is_own {
+            assert_eq!(told, [1, 2, 3, 4, 5], "others may change the store without a word");
+            continue;
+        }
+        assert_eq!(told, [1, 2, 2, 2, 2]);
+        report.holdings = Some(Vec::<Holding>::new());
+        assert_eq!([tell(&report).await, tell(&report).await], [3, 4], "everything is told with what the host holds");
+        report.holdings = None;
+        assert_eq!(tell(&report).await, 4);
+        // Somebody else changes what is kept of the host: with the next answer to a claim the agent knows.
+        let named = Host { name: "the first".to_owned(), ..Host::named("vm1".into()) };
+        busy.server.control().register_host(named).await.unwrap();
+        assert_eq!([tell(&report).await, tell(&report).await, tell(&report).await], [4, 5, 5]);
+        // So it is of one that was removed, and comes back as soon as it is told of again.
+        busy.server.control().remove_host(&"vm1".into()).await.unwrap();
+        link.claim(&call).await.unwrap();
+        assert_eq!(tell(&report).await, 6);
+        assert!(!busy.is_offline().await);
+    }
 }
 
 async fn begun(reader: &mut LogReader) -> bool {

@@ -201,7 +201,9 @@ impl Control {
             self.state().noted.extend(noted);
         }
         let submission = Submission { records, ..Submission::default() };
-        self.store.submit(submission, self.environment.now()).await?;
+        let noted = self.store.submit(submission, self.environment.now()).await;
+        self.is_other_than_told(&task.host_id);
+        noted?;
         Ok(())
     }
 }

@@ -288,6 +288,8 @@ struct State {
     planned: Option<Expect>,
     /// Other servers on the same store.
     company: company::Company,
+    /// The number of the last report of any host, or of what else has changed what is kept of one.
+    reports: u64,
     /// Who was heard when.
     presence: BTreeMap<HostId, Presence>,
     /// Hosts that went offline or came back, and whose stacks do not say so yet.

@@ -37,10 +37,12 @@ impl Control {
     /// Takes in what a host is and what runs there; writes only what changed.
     pub(super) async fn take_in(&self, report: &HostReport) -> Result<(), ControlError> {
         let now = self.environment.now();
+        let number = self.is_other_than_told(&report.host);
         // First, for what nobody has seen on a host that is there is taken for gone.
-        if let Some(containers) = &report.containers {
-            self.take_in_containers(report, containers).await?;
-        }
+        let is_all = match &report.containers {
+            Some(containers) => self.take_in_containers(report, containers).await?,
+            None => false,
+        };
         if let Some(holdings) = &report.holdings {
             self.take_in_holdings(report, holdings).await?;
         }
@@ -73,6 +75,9 @@ impl Control {
             }
         })
         .await?;
+        if is_all {
+            self.is_as_told(&report.host, number);
+        }
         Ok(())
     }
 
@@ -115,11 +120,12 @@ impl Control {
         Ok(is_another_boot || was_away && !engine.is_some_and(|engine| engine.live_restore))
     }
 
+    /// Whether all was taken in: what is outdated was not.
     async fn take_in_containers(
         &self,
         report: &HostReport,
         containers: &[ObservedContainer],
-    ) -> Result<(), ControlError> {
+    ) -> Result<bool, ControlError> {
         let _observing = self.observing.lock().await;
         let outdated = self.noted_since(report);
         let query = RecordQuery { host: Some(report.host.clone()), ..RecordQuery::of(Kind::Container) };
@@ -152,12 +158,12 @@ impl Control {
             records.push(missing.removal(Expect::Any));
         }
         if records.is_empty() {
-            return Ok(());
+            return Ok(outdated.is_empty());
         }
         let _seeing = Seeing { control: self, stacks };
         let submission = Submission { records, ..Submission::default() };
         self.store.submit(submission, self.environment.now()).await?;
-        Ok(())
+        Ok(outdated.is_empty())
     }
 }
 

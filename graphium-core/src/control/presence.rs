@@ -19,6 +19,16 @@ pub(super) struct Presence {
     pub(super) said: Said,
     /// Wakes its parked claims.
     signal: Arc<event_listener::Event>,
+    told: Told,
+}
+
+/// What is kept of a host, against what its agent has told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// Another one with each report, and whenever something else than a report has changed what is kept.
+    number: u64,
+    /// The report of that number was taken in whole.
+    is_all: bool,
 }
 
 /// What the store says of a host, as far as that is known.
@@ -38,7 +48,7 @@ impl Said {
 
 impl Presence {
     pub(super) fn new(heard: Duration, said: Said) -> Self {
-        Self { heard, heard_here: None, said, signal: Arc::default() }
+        Self { heard, heard_here: None, said, signal: Arc::default(), told: Told::default() }
     }
 }
 
@@ -74,6 +84,35 @@ impl Control {
     fn with_presence<T>(&self, host: &HostId, look: impl FnOnce(&mut Presence) -> T) -> T {
         let heard = self.environment.elapsed();
         look(self.state().presence.entry(host.clone()).or_insert_with(|| Presence::new(heard, Said::Offline)))
+    }
+
+    /// The number of an agent's last report, while all that it told is kept as it was told: it need not tell it again. Another server on the
+    /// same store may change it without a word, so none is given then.
+    pub fn report_in_force(&self, host: &HostId) -> Option<u64> {
+        if self.store.is_shared() {
+            return None;
+        }
+        let state = self.state();
+        let told = state.presence.get(host)?.told;
+        told.is_all.then_some(told.number)
+    }
+
+    /// What is kept of a host is about to change, by a report of the returned number or by something else.
+    pub(super) fn is_other_than_told(&self, host: &HostId) -> u64 {
+        let mut state = self.state();
+        state.reports += 1;
+        let number = state.reports;
+        if let Some(presence) = state.presence.get_mut(host) {
+            presence.told = Told { number, is_all: false };
+        }
+        number
+    }
+
+    /// The report of that number was taken in whole; if something has changed since, it does not count.
+    pub(super) fn is_as_told(&self, host: &HostId, number: u64) {
+        if let Some(presence) = self.state().presence.get_mut(host) {
+            presence.told.is_all |= presence.told.number == number;
+        }
     }
 
     /// Notes that an agent was heard; one that was offline is online again.
@@ -268,6 +307,7 @@ impl Control {
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
             Ok(_) => {
+                self.is_other_than_told(&host.id);
                 if !takes_work(&before) && takes_work(&host) {
                     // What could not be brought back there can be now.
                     self.state().turned.insert(host.id.clone());

@@ -87,6 +87,11 @@ impl Control {
         }
         if submission != Submission::default() {
             self.store.submit(submission, now).await?;
+            if fold.status == StackStatus::Deleted {
+                for gone in seen.values() {
+                    self.is_other_than_told(&gone.hosted_on);
+                }
+            }
             self.wake.notify(usize::MAX);
         }
         if goes_back {

@@ -121,7 +121,7 @@ pub(super) async fn claim(
     Path(id): Path<String>,
     Params(query): Params<ClaimQuery>,
     Input(body): Input<ClaimBody>,
-) -> Result<Json<Claimed>, Problem> {
+) -> Result<(InForce, Json<Claimed>), Problem> {
     let seconds = body.wait_seconds.or(query.wait).unwrap_or(0.0);
     let wait = Duration::try_from_secs_f64(seconds)
         .map_err(|_| Problem::new(422, "wrong-shape", "`waitSeconds` is a number of seconds, 0 or more"))?;
@@ -134,10 +134,14 @@ pub(super) async fn claim(
     tokio::select! {
         biased;
         tasks = state.control.claim(&call) => {
-            Ok(Json(Claimed { tasks: tasks?, streams: streams.map(|_| StreamRequests::from(Vec::new())) }))
+            let claimed = Claimed { tasks: tasks?, streams: streams.map(|_| StreamRequests::from(Vec::new())) };
+            Ok((in_force(&state, &call.host), Json(claimed)))
         }
         // What may be granted meanwhile is not lost: the agent asks again with the same claim.
-        wanted = wanted(&state, streams.as_ref()) => Ok(Json(Claimed { tasks: Vec::new(), streams: Some(wanted.into()) })),
+        wanted = wanted(&state, streams.as_ref()) => {
+            let claimed = Claimed { tasks: Vec::new(), streams: Some(wanted.into()) };
+            Ok((in_force(&state, &call.host), Json(claimed)))
+        }
         cut = lifeline.cut() => Err(match cut {
             Cut::Stopping => stopping(),
             Cut::Revoked => Problem::new(401, "token-unknown", "the token was revoked"),
@@ -213,7 +217,7 @@ pub(super) async fn observe(
     Path(id): Path<String>,
     peer: Option<Extension<Peer>>,
     Input(mut report): Input<HostReport>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(InForce, StatusCode), Problem> {
     same(&id, &report.host)?;
     if report.ip_address.is_none() {
         // The address that the agent comes from, unless it means nothing to other hosts.
@@ -221,7 +225,16 @@ pub(super) async fn observe(
         report.ip_address = address.filter(|address| !address.is_loopback());
     }
     state.control.observe(&report).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((in_force(&state, &report.host), StatusCode::NO_CONTENT))
+}
+
+/// The header that says which report of a host is in force, where one is.
+type InForce = Option<[(&'static str, String); 1]>;
+
+/// Who uses the store through this server changes it without a word: then none is.
+fn in_force(state: &AppState, host: &HostId) -> InForce {
+    let number = state.control.report_in_force(host).filter(|_| state.shared.is_none())?;
+    Some([(protocol::REPORT, format!("{:x}-{number}", state.run))])
 }
 
 #[derive(Debug, Deserialize)]

@@ -48,6 +48,8 @@ pub struct Parts {
     pub(crate) noting: Arc<Semaphore>,
     /// The store that other programs may use through this server.
     pub(crate) shared: Option<Arc<dyn TaskStore>>,
+    /// Tells this run of the server from others.
+    pub(crate) run: u64,
 }
 
 impl AppState {
@@ -60,6 +62,8 @@ impl AppState {
     ) -> Self {
         let revoked = Arc::new(watch::Sender::new(0));
         let metrics: Arc<Metrics> = Arc::default();
+        #[expect(clippy::cast_possible_truncation, reason = "some of its bits")]
+        let run = environment.random() as u64;
         let parts = (Arc::clone(&control), Arc::clone(&environment), stop.clone(), Arc::clone(&metrics));
         Self(Arc::new(Parts {
             trail: Arc::new(Trail::new(parts.0, parts.1, parts.2, parts.3)),
@@ -76,6 +80,7 @@ impl AppState {
             pin: None,
             noting: Arc::new(Semaphore::new(4)),
             shared: None,
+            run,
         }))
     }
 

@@ -292,17 +292,21 @@ impl Call {
 
     /// Sends it and reads the answer.
     pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
-        let response = self.send().await?;
-        let url = display(response.url());
-        let unreachable = |reason| ClientError::Unreachable { url: url.clone(), reason };
-        let body = response.bytes().await.map_err(|error| unreachable(reason(&error)))?;
-        serde_json::from_slice(&body).map_err(|error| unreachable(format!("its answer is not understood ({error})")))
+        read(self.send().await?).await
     }
 
     /// Sends it and has no use for the answer.
     pub(super) async fn done(self) -> Result<(), ClientError> {
         self.send().await.map(drop)
     }
+}
+
+/// Reads an answer.
+pub(super) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {
+    let url = display(response.url());
+    let unreachable = |reason| ClientError::Unreachable { url: url.clone(), reason };
+    let body = response.bytes().await.map_err(|error| unreachable(reason(&error)))?;
+    serde_json::from_slice(&body).map_err(|error| unreachable(format!("its answer is not understood ({error})")))
 }
 
 /// An address for messages: without the query, which may hold what nobody needs to see.

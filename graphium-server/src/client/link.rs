@@ -1,6 +1,12 @@
 //! The agent's way to the control plane over HTTP.
 
-use super::{Client, ClientError, call::Call, logs::HttpStreamLink, ride::Ride};
+use super::{
+    Client, ClientError,
+    call::{Call, read},
+    logs::HttpStreamLink,
+    reports::Reports,
+    ride::Ride,
+};
 use crate::{
     api::wire::{ClaimBody, Renewed, SecretsCall, SecretsGrant, StatusReport, StreamRequests},
     protocol,
@@ -38,13 +44,14 @@ pub struct HttpLink {
     client: Client,
     /// What readers want comes with the claims. Not so where there are several servers, for readers may be at any of them.
     ride: Option<Arc<Ride>>,
+    reports: Arc<Reports>,
 }
 
 impl HttpLink {
     /// A link that uses the client and its token. Of several servers any will do, from one call to the next.
     pub fn new(client: Client) -> Self {
         let ride = (!client.has_several()).then(Arc::default);
-        Self { client, ride }
+        Self { client, ride, reports: Arc::default() }
     }
 }
 
@@ -90,6 +97,7 @@ impl AgentLink for HttpLink {
             // Servers have learnt both at once.
             ride.offer(grant.contact_ms.is_some());
         }
+        self.reports.forget();
         Ok(grant)
     }
 
@@ -107,7 +115,9 @@ impl AgentLink for HttpLink {
                 can: riding.is_some().then(|| StreamCall::new(asked.host.clone(), asked.epoch, asked.wait).can),
             };
             let request = self.client.agents_call(Method::POST, &["agents", asked.host.as_str(), "claim"]);
-            let mut answer: Granted = request.deadline(asked.patience()).body(&body).json().await?;
+            let response = request.deadline(asked.patience()).body(&body).send().await;
+            self.reports.claimed(response.as_ref().ok().map(reqwest::Response::headers));
+            let mut answer: Granted = read(response?).await?;
             let brought = answer.streams.take().map(wanted);
             let goes_on = riding.is_some_and(|riding| riding.arrived(brought));
             if !goes_on || !answer.tasks.is_empty() || asked.wait.is_zero() {
@@ -143,7 +153,13 @@ impl AgentLink for HttpLink {
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         let request = self.client.agents_call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
-        Ok(request.deadline(CALL).body(report).done().await?)
+        let told = match self.reports.look(report) {
+            Some(told) => told,
+            None => return Ok(()),
+        };
+        let response = request.deadline(CALL).body(report).send().await?;
+        self.reports.taken(told, response.headers());
+        Ok(())
     }
 
     async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {

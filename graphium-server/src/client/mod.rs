@@ -13,6 +13,7 @@ mod link;
 mod logs;
 mod people;
 mod pulse;
+mod reports;
 mod ride;
 mod secrets;
 mod servers;

@@ -4,7 +4,7 @@
 //! fetched nor parsed again, and whoever reads it twice gets the very same value.
 //!
 //! It goes by row and version. A row has each version once, and the thread that writes gives no row the number of one that is gone
-//! ([`Rows`]), so what is remembered is never stale.
+//! ([`Rows`]), so what is remembered is never stale. Of each row one version is remembered: nobody asks for those before it.
 
 use super::{error::store_error, row};
 use graphium_core::store::StoreError;
@@ -19,7 +19,7 @@ const MOST: u64 = 4 * 1024 * 1024;
 const USUAL: u64 = 1024;
 
 /// A body and where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) row: i64,
     pub(super) version: u64,
@@ -27,6 +27,7 @@ pub(super) struct Place {
 
 #[derive(Clone)]
 struct Body {
+    version: u64,
     length: u64,
     value: Arc<Value>,
 }
@@ -34,13 +35,13 @@ struct Body {
 #[derive(Clone)]
 struct Length;
 
-impl Weighter<Place, Body> for Length {
-    fn weight(&self, _: &Place, body: &Body) -> u64 {
+impl Weighter<i64, Body> for Length {
+    fn weight(&self, _: &i64, body: &Body) -> u64 {
         body.length
     }
 }
 
-pub(super) struct Bodies(Cache<Place, Body, Length>);
+pub(super) struct Bodies(Cache<i64, Body, Length>);
 
 impl Default for Bodies {
     fn default() -> Self {
@@ -58,7 +59,9 @@ impl Bodies {
         id: &str,
         place: Place,
     ) -> Result<Arc<Value>, StoreError> {
-        if let Some(Body { value, .. }) = self.0.get(&place) {
+        if let Some(Body { version, value, .. }) = self.0.get(&place.row)
+            && version == place.version
+        {
             return Ok(value);
         }
         let mut statement = connection
@@ -66,10 +69,11 @@ impl Bodies {
             .map_err(|error| store_error(&error))?;
         let read = statement.query_row([place.row], |found| {
             let text = found.get_ref(0)?.as_str()?;
-            Ok(row::parse(kind, id, text).map(|value| Body { length: text.len().max(1) as u64, value }))
+            let length = text.len().max(1) as u64;
+            Ok(row::parse(kind, id, text).map(|value| Body { version: place.version, length, value }))
         });
         let body = read.map_err(|error| store_error(&error))??;
-        self.0.insert(place, body.clone());
+        self.0.insert(place.row, body.clone());
         Ok(body.value)
     }
 }
@@ -113,6 +117,7 @@ mod tests {
         connection.execute("UPDATE records SET body = ?", [r#"{"cpu":5}"#]).unwrap();
         assert!(Arc::ptr_eq(&first, &read(1)), "it was fetched again");
         assert_eq!(read(2)["cpu"], 5);
+        assert_eq!(bodies.0.len(), 1, "a version is remembered that nobody asks for");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     command::{Command, Reply, Submit, answer},
     draft::{Change, Draft, Write},
     error::store_error,
+    kept::Kept,
     progress::Progress,
     prune::Stale,
     query, schema,
@@ -14,47 +15,59 @@ use crate::open::Options;
 use graphium_core::{
     id::TaskId,
     store::{
-        Acted, Expect, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
+        Acted, ClaimRequest, Expect, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
         ledger::{Decision, Ended, Ledger, Work},
     },
     task::Input,
 };
 use jiff::Timestamp;
 use rusqlite::Connection;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::mpsc;
+
+/// The one that decides, while its thread runs: also others may look at what it knows.
+pub(super) type Shared = Mutex<Option<Decider>>;
+
+/// Whether a claim finds nothing, so that no thread need be asked; not so whenever that takes more than a look.
+pub(super) fn finds_nothing(decider: &Shared, request: &ClaimRequest) -> bool {
+    decider.try_lock().is_ok_and(|decider| decider.as_ref().is_some_and(|decider| decider.finds_nothing(request)))
+}
 
 /// Carries out commands until nobody can send any.
 pub(super) fn run(
     path: &Path,
     options: Options,
-    progress: Arc<Progress>,
+    (place, progress, kept): (Arc<Shared>, Arc<Progress>, Arc<Kept>),
     mut queue: mpsc::Receiver<Command>,
     writes: mpsc::Sender<Write>,
     spare: mpsc::Receiver<Draft>,
     started: Started,
 ) {
     let opened = schema::reader(path).and_then(|connection| {
-        Decider::new(connection, progress, spare, options).map_err(|source| schema::read_error(path, source))
+        Decider::new(connection, (progress, kept), spare, options).map_err(|source| schema::read_error(path, source))
     });
     // Where nobody waits to hear of it, nobody wants the store.
-    let mut decider = match opened {
+    let decider = match opened {
         Ok(decider) => decider,
         Err(error) => return drop(started.send(Err(error))),
     };
+    let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
+    *lock() = Some(decider);
     if started.send(Ok(())).is_ok() {
         while let Some(command) = queue.blocking_recv() {
-            let is_claim = matches!(command, Command::Claim { .. });
-            let write = decider.carry_out(command);
-            // Most claims find nothing.
-            let Some(write) = (if is_claim { decider.answered(write) } else { Some(write) }) else { continue };
-            decider.hand_on(&write);
+            let Some(write) = lock().as_mut().map(|decider| decider.take_up(command)) else { break };
             // Without a writer there are no answers: whoever asks is told that it is gone.
-            if writes.blocking_send(write).is_err() {
-                return;
+            if write.is_some_and(|write| writes.blocking_send(write).is_err()) {
+                break;
             }
         }
     }
+    // The file is free with the end of the thread.
+    lock().take();
 }
 
 /// Unfinished work in memory, and a connection that reads what else was committed.
@@ -73,6 +86,7 @@ pub(super) struct Decider {
     ahead: Ahead,
     ids: Ids,
     progress: Arc<Progress>,
+    kept: Arc<Kept>,
     /// Drafts that were written, to be used again.
     spare: mpsc::Receiver<Draft>,
     /// One that was not needed.
@@ -85,7 +99,7 @@ pub(super) struct Decider {
 impl Decider {
     pub(super) fn new(
         connection: Connection,
-        progress: Arc<Progress>,
+        (progress, kept): (Arc<Progress>, Arc<Kept>),
         spare: mpsc::Receiver<Draft>,
         options: Options,
     ) -> Result<Self, StoreError> {
@@ -98,6 +112,7 @@ impl Decider {
             ahead: Ahead::default(),
             ids: Ids::default(),
             progress,
+            kept,
             spare,
             unused: None,
             now: options.now,
@@ -122,6 +137,32 @@ impl Decider {
     #[cfg(test)]
     pub(super) fn holds(&self, id: &TaskId) -> bool {
         self.ledger.as_ref().is_some_and(|ledger| ledger.task(id).is_some())
+    }
+
+    /// Decides, and answers or says what is to be handed on to be written.
+    fn take_up(&mut self, command: Command) -> Option<Write> {
+        let is_claim = matches!(command, Command::Claim { .. });
+        let write = self.carry_out(command);
+        // Most claims find nothing.
+        let write = if is_claim { self.answered(write)? } else { write };
+        self.hand_on(&write);
+        Some(write)
+    }
+
+    /// Whether a claim would be granted nothing, by what is in memory and on the disk alike.
+    pub(super) fn finds_nothing(&self, request: &ClaimRequest) -> bool {
+        let is_as_expected = match &request.expect {
+            None => true,
+            Some((key, Expect::Version(version))) => self.kept.version(key) == Some(*version),
+            Some(_) => false,
+        };
+        let has_nothing = |ledger: &Ledger| ledger.has_nothing_for(request);
+        is_as_expected && self.is_settled() && self.ledger.as_ref().is_some_and(has_nothing)
+    }
+
+    /// Whether all that was decided is on the disk.
+    fn is_settled(&self) -> bool {
+        self.progress.committed() == self.handed_on && self.progress.generation() == self.generation
     }
 
     /// Decides. The answer may go out once what it tells of is on the disk.
@@ -181,8 +222,7 @@ impl Decider {
 
     /// Lets the answer go where nothing changes and all that was decided before is on the disk; else it comes back, to be written.
     pub(super) fn answered(&mut self, write: Write) -> Option<Write> {
-        let is_settled = self.progress.committed() == self.handed_on && self.progress.generation() == write.generation;
-        if !is_settled || !write.draft.is_empty() {
+        if !self.is_settled() || !write.draft.is_empty() {
             return Some(write);
         }
         self.unused = Some(write.draft);
@@ -263,7 +303,10 @@ impl Decider {
     fn expected(&self, key: &Key, expect: Expect) -> Result<Option<u64>, StoreError> {
         let present = match self.ahead.version(key) {
             Some(version) => version,
-            None => query::version(&self.connection, key)?,
+            None => match self.kept.version(key) {
+                Some(version) => Some(version),
+                None => query::version(&self.connection, key)?,
+            },
         };
         expect.check(key, present)?;
         Ok(present)

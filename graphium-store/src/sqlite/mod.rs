@@ -5,7 +5,7 @@
 //! waiting on the disk in **one** transaction, and lets their answers go. While one batch is on its way to the disk the
 //! next is decided; if it does not arrive there, what was decided upon it is refused too, and the ledger is read anew. A
 //! few threads read, each through a connection of its own, and see what was committed; records that they have read before are
-//! not parsed again.
+//! not parsed again, and some that every call asks for not even looked for.
 
 mod ahead;
 mod backup;
@@ -17,6 +17,7 @@ mod draft;
 mod error;
 mod file;
 mod journal;
+mod kept;
 mod progress;
 mod prune;
 mod query;
@@ -46,6 +47,7 @@ use graphium_core::{
     task::{Input, Lease, Task},
 };
 use jiff::Timestamp;
+use kept::{Found, Kept};
 use progress::Progress;
 use prune::Walk;
 use reader::Readers;
@@ -68,6 +70,8 @@ pub struct SqliteStore {
     commands: Option<mpsc::Sender<Command>>,
     readers: Readers,
     bodies: Arc<Bodies>,
+    kept: Arc<Kept>,
+    decider: Arc<decide::Shared>,
     /// How far pruning has come.
     walk: Mutex<Walk>,
     /// The one that decides ends when there are no more commands, and then the one that writes.
@@ -84,15 +88,16 @@ impl SqliteStore {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (writes, decided) = mpsc::channel(QUEUE);
         let (written, spare) = mpsc::channel(writer::BATCH);
-        let progress = Arc::new(Progress::default());
+        let (progress, kept) = (Arc::new(Progress::default()), Arc::new(Kept::default()));
         let writer = Thread::start("store-writer", &path, {
-            let (path, progress) = (path.clone(), Arc::clone(&progress));
-            move |started| writer::run(&path, progress, decided, written, started)
+            let (path, progress, kept) = (path.clone(), Arc::clone(&progress), Arc::clone(&kept));
+            move |started| writer::run(&path, progress, kept, decided, written, started)
         });
         let writer = writer.await?;
+        let place: Arc<decide::Shared> = Arc::default();
         let decider = Thread::start("store-decider", &path, {
-            let path = path.clone();
-            move |started| decide::run(&path, options, progress, queue, writes, spare, started)
+            let (place, path, kept) = (Arc::clone(&place), path.clone(), Arc::clone(&kept));
+            move |started| decide::run(&path, options, (place, progress, kept), queue, writes, spare, started)
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
@@ -101,6 +106,8 @@ impl SqliteStore {
             commands: Some(commands),
             readers,
             bodies: Arc::default(),
+            kept,
+            decider: place,
             walk: Mutex::default(),
             _threads: threads,
         })
@@ -161,6 +168,9 @@ impl TaskStore for SqliteStore {
     }
 
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
+        if decide::finds_nothing(&self.decider, &request) {
+            return Ok(Vec::new());
+        }
         self.ask(|reply| Command::Claim { request, now, reply }).await
     }
 
@@ -183,8 +193,16 @@ impl TaskStore for SqliteStore {
     }
 
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let look = match self.kept.look(key) {
+            Found::Kept(record) => return Ok(Some(record)),
+            Found::Unknown(look) => look,
+        };
         let (key, bodies) = (key.clone(), Arc::clone(&self.bodies));
-        self.readers.ask(move |connection| query::record(connection, &bodies, &key)).await
+        let record = self.readers.ask(move |connection| query::record(connection, &bodies, &key)).await?;
+        if let (Some(look), Some(record)) = (look, &record) {
+            look.keep(record);
+        }
+        Ok(record)
     }
 
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {

@@ -1,10 +1,13 @@
 //! Deciding and writing, step by step, without threads.
 
 use super::{
+    SqliteStore,
+    bodies::Bodies,
     command::{Command, Reply, Submit},
     decide::Decider,
     draft::{Draft, Write},
     file, journal,
+    kept::{Found, Kept},
     progress::Progress,
     prune::{self, Walk},
     query, schema,
@@ -17,24 +20,77 @@ use graphium_core::{
     id::{ClaimId, TaskId},
     store::{
         Acted, ClaimRequest, Cut, Expect, Key, Kind, RecordWrite, SessionRequest, StoreError, Submission, Submitted,
-        TaskQuery,
+        TaskQuery, TaskStore,
     },
     task::{Input, Outcome, Task, TaskResult, TaskStatus},
 };
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use std::{error::Error, path::Path, sync::Arc};
+use std::{
+    error::Error,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use tokio::sync::{mpsc, oneshot};
 
 type Checked = Result<(), Box<dyn Error>>;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
+/// Whoever has heard that a record was written never finds the one before, however many read it meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_record_that_is_kept_is_never_an_older_one() -> Checked {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(SqliteStore::open(folder.path().join("graphium.db"), Options::at(NOW)).await?);
+    let (key, written) = (Key::new(Kind::Token, "token-1"), Arc::new(AtomicU64::new(0)));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, key, written) = (Arc::clone(&store), key.clone(), Arc::clone(&written));
+            tokio::spawn(async move {
+                loop {
+                    let known = written.load(Ordering::SeqCst);
+                    let found = store.record(&key).await.unwrap().map_or(0, |record| record.version);
+                    assert!(found >= known, "version {known} is written, and {found} is found");
+                    if known == WRITES {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for version in 1..=WRITES {
+        let write = RecordWrite {
+            key: key.clone(),
+            expect: if version == 1 { Expect::Absent } else { Expect::Version(version - 1) },
+            stack: None,
+            host: None,
+            body: Some(Arc::new(json!({"version": version}))),
+        };
+        store.submit(Submission { records: vec![write], ..Submission::default() }, NOW).await?;
+        written.store(version, Ordering::SeqCst);
+    }
+    for reader in readers {
+        reader.await?;
+    }
+    let gone = RecordWrite { key: key.clone(), expect: Expect::Any, stack: None, host: None, body: None };
+    store.submit(Submission { records: vec![gone], ..Submission::default() }, NOW).await?;
+    assert_eq!(store.record(&key).await?, None, "a token that was revoked is found");
+    Ok(())
+}
+
+/// How often it is written.
+const WRITES: u64 = 200;
+
 /// One that decides and one that writes, over one file.
 struct Pair<'c> {
     decider: Decider,
     writer: Writer<'c>,
+    kept: Arc<Kept>,
 }
 
 /// An answer that has not come yet.
@@ -44,9 +100,10 @@ impl<'c> Pair<'c> {
     fn new(path: &Path, connection: &'c Connection) -> Result<Self, Box<dyn Error>> {
         let progress = Arc::new(Progress::default());
         let (written, spare) = mpsc::channel(1);
-        let writer = Writer::new(connection, Arc::clone(&progress), written)?;
-        let decider = Decider::new(schema::reader(path)?, progress, spare, Options::at(NOW))?;
-        Ok(Self { decider, writer })
+        let kept: Arc<Kept> = Arc::default();
+        let writer = Writer::new(connection, Arc::clone(&progress), Arc::clone(&kept), written)?;
+        let decider = Decider::new(schema::reader(path)?, (progress, Arc::clone(&kept)), spare, Options::at(NOW))?;
+        Ok(Self { decider, writer, kept })
     }
 
     fn decide<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> (Write, Awaited<T>) {
@@ -65,7 +122,7 @@ impl<'c> Pair<'c> {
 
     /// Writes some in one transaction, or, where that fails, the rest of them in the next.
     fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
-        let Self { decider, writer } = self;
+        let Self { decider, writer, .. } = self;
         let mut writes = writes.into_iter().inspect(|write| decider.hand_on(write));
         while let Some(first) = writes.next() {
             writer.write(first, || writes.next());
@@ -138,6 +195,60 @@ pub(super) fn database() -> Result<(tempfile::TempDir, std::path::PathBuf, Conne
     file::create(&path)?;
     let connection = schema::writer(&path)?;
     Ok((directory, path, connection))
+}
+
+#[test]
+fn a_claim_finds_nothing_only_where_memory_and_disk_say_so() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    assert_eq!(pair.claim()?, []);
+    let host = Key::new(Kind::Host, "vm1");
+    let request = |expect| ClaimRequest {
+        host: "vm1".into(),
+        epoch: 1,
+        claim: "next".into(),
+        max: 1,
+        expires_at: NOW,
+        expect: Some((host.clone(), expect)),
+    };
+    let any = ClaimRequest { expect: None, ..request(Expect::Absent) };
+    assert!(pair.decider.finds_nothing(&any));
+    assert!(!pair.decider.finds_nothing(&ClaimRequest { epoch: 2, ..any.clone() }), "it is of no session");
+    assert!(
+        !pair.decider.finds_nothing(&ClaimRequest { host: "vm2".into(), ..any.clone() }),
+        "nor is one of this host"
+    );
+
+    // A host, and what is known of it.
+    let written = RecordWrite { key: host.clone(), ..record(Expect::Absent) };
+    let (write, answered) = pair.submit(Submission { records: vec![written], ..Submission::default() })?;
+    pair.decider.hand_on(&write);
+    assert!(!pair.decider.finds_nothing(&any), "something is not on the disk");
+    pair.write([write]);
+    answer(answered)?;
+    assert!(!pair.decider.finds_nothing(&request(Expect::Version(1))), "nobody has looked at the host");
+    let bodies = Bodies::default();
+    if let (Found::Unknown(Some(look)), Some(found)) =
+        (pair.kept.look(&host), query::record(&connection, &bodies, &host)?)
+    {
+        look.keep(&found);
+    }
+    assert!(pair.decider.finds_nothing(&request(Expect::Version(1))));
+    assert!(
+        !pair.decider.finds_nothing(&request(Expect::Version(2)))
+            && !pair.decider.finds_nothing(&request(Expect::Absent))
+    );
+
+    // Work, until it has ended.
+    let (write, answered) = pair.submit(tasks([task("task:1")]))?;
+    pair.write([write]);
+    answer(answered)?;
+    assert!(!pair.decider.finds_nothing(&any));
+    let (write, answered) = pair.act("task:1", Input::Cancel { reason: "not needed".to_owned() });
+    pair.write([write]);
+    answer(answered)?;
+    assert!(pair.decider.finds_nothing(&any));
+    Ok(())
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     error::store_error,
     file::{self, Lock},
     journal::{self, Journal},
+    kept::Kept,
     progress::Progress,
     prune, schema,
 };
@@ -24,6 +25,7 @@ pub(super) const BATCH: usize = 64;
 pub(super) fn run(
     path: &Path,
     progress: Arc<Progress>,
+    kept: Arc<Kept>,
     mut queue: mpsc::Receiver<Write>,
     written: mpsc::Sender<Draft>,
     started: Started,
@@ -37,7 +39,7 @@ pub(super) fn run(
         Ok(opened) => opened,
         Err(error) => return drop(started.send(Err(error))),
     };
-    let mut writer = match Writer::new(&connection, progress, written) {
+    let mut writer = match Writer::new(&connection, progress, kept, written) {
         Ok(writer) => writer,
         Err(source) => return drop(started.send(Err(schema::read_error(path, source)))),
     };
@@ -60,6 +62,7 @@ pub(super) struct Writer<'c> {
     journal: Journal<'c>,
     rows: Rows,
     progress: Arc<Progress>,
+    kept: Arc<Kept>,
     /// Where drafts go when they are done with.
     written: mpsc::Sender<Draft>,
     /// Why the present generation began: what was decided in an earlier one is refused for that.
@@ -72,6 +75,7 @@ impl<'c> Writer<'c> {
     pub(super) fn new(
         connection: &'c Connection,
         progress: Arc<Progress>,
+        kept: Arc<Kept>,
         written: mpsc::Sender<Draft>,
     ) -> Result<Self, StoreError> {
         let prepare = |sql: &str| connection.prepare(sql).map_err(|error| store_error(&error));
@@ -90,6 +94,7 @@ impl<'c> Writer<'c> {
             journal: Journal::new(connection)?,
             rows: Rows::after_those_of(connection).map_err(|error| store_error(&error))?,
             progress,
+            kept,
             written,
             failure: None,
             is_behind: false,
@@ -109,6 +114,7 @@ impl<'c> Writer<'c> {
                 self.progress.fail();
             }
         }
+        self.kept.is_written();
         for answer in answers {
             answer(result.as_ref().map(|_| ()));
         }
@@ -192,9 +198,11 @@ impl<'c> Writer<'c> {
                 self.rarely(sql, params![session.host.as_str(), session.epoch, session.nonce])?;
             }
             Change::Record { key, body: None, .. } => {
+                self.kept.strike(&key);
                 self.rarely("DELETE FROM records WHERE kind = ? AND id = ?", params![key.kind.as_str(), key.id])?;
             }
             Change::Record { key, version, stack, host, body: Some(body) } => {
+                self.kept.strike(&key);
                 let sql = "INSERT INTO records (kind, id, version, stack, host, body, rowid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                            ON CONFLICT (kind, id) DO UPDATE SET version = ?3, stack = ?4, host = ?5, body = ?6";
                 let (stack, host) = (stack.as_ref().map(|id| id.as_str()), host.as_ref().map(|id| id.as_str()));

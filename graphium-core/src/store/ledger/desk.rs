@@ -101,6 +101,11 @@ impl Desk {
         self.later.first().map(|(moment, _)| *moment)
     }
 
+    /// Whether nothing may be handed out, now or later.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.later.is_empty()
+    }
+
     pub(super) fn has_granted(&self, claim: &ClaimId) -> bool {
         self.claims.contains(claim)
     }

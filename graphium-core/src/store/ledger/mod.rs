@@ -5,7 +5,8 @@
 //!
 //! # Example
 //! ```
-//! use graphium_core::{action::Action, event::EventType, store::ledger::*, task::{Input, Task}};
+//! use graphium_core::store::{ClaimRequest, SessionRequest, ledger::*};
+//! use graphium_core::{action::Action, event::EventType, task::{Input, Task}};
 //! use jiff::Timestamp;
 //!
 //! let now = Timestamp::UNIX_EPOCH;
@@ -20,7 +21,15 @@
 //! assert!(created.is_new());
 //! assert_eq!(created.event().kind, EventType::TaskCreated);
 //!
+//! // Its agent would be given it, as long as it is not cancelled.
+//! let hello = SessionRequest { host: "vm1".into(), nonce: "first".to_owned(), seen_epoch: 0 };
+//! let epoch = ledger.open_session(&hello, now).reply.epoch;
+//! let claim = ClaimRequest {
+//!     host: "vm1".into(), epoch, claim: "claim".into(), max: 1, expires_at: now, expect: None,
+//! };
+//! assert!(!ledger.has_nothing_for(&claim));
 //! ledger.act(&"task:1".into(), &Input::Cancel { reason: "not needed".to_owned() }, now)?;
+//! assert!(ledger.has_nothing_for(&claim));
 //! let ended: Vec<Ended> = ledger.ended();
 //! assert_eq!((&ended[0].work, ended[0].tasks), (&Work::Task("task:1".into()), 1));
 //! ledger.forget(&ended[0].work);
@@ -177,6 +186,14 @@ impl Ledger {
             self.desks.entry(request.host.clone()).or_default().remember_grant(&request.claim);
         }
         Ok(Decision { reply: granted, changes })
+    }
+
+    /// Whether [`claim`](Self::claim) would grant nothing and change nothing, whatever the time.
+    pub fn has_nothing_for(&self, request: &ClaimRequest) -> bool {
+        self.desks.get(&request.host).is_some_and(|desk| {
+            let is_of_session = desk.session.as_ref().is_some_and(|session| session.epoch == request.epoch);
+            is_of_session && desk.is_empty() && !desk.has_granted(&request.claim)
+        })
     }
 
     /// What a claim was granted before and still holds.
