@@ -307,7 +307,8 @@ impl World {
                     *place == host.id && record.applied.stack.engine_name(container) == observed.name
                 });
                 let is_late = self.state().made_late.contains(&(host.id.clone(), observed.name.clone()));
-                if !is_wanted && !is_late {
+                let may_stay = self.state().adopted_last.contains(&record.id);
+                if !is_wanted && !is_late && !may_stay {
                     let detail = format!("{} runs, and an earlier {} is left on {}", record.id, observed.name, host.id);
                     self.judge().accuse(Promise::NothingLeft, detail);
                 }

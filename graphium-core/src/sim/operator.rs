@@ -129,6 +129,11 @@ impl Operator {
             Wish::Adopt(stack, options) => format!("asks for adoption into {}: {options:?}", stack.name),
             Wish::Remove(name) | Wish::Act(name, _) | Wish::Rollback(name) => format!("asks for {what} of {name}"),
         });
+        if let Wish::Adopt(stack, _) = &wish {
+            // What the stack had besides stays until it is deployed.
+            self.world.state().adopted_last.insert(stack.id.clone());
+        }
+        let is_adoption = matches!(wish, Wish::Adopt(..));
         // Some give up what is not done in time.
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
@@ -184,6 +189,9 @@ impl Operator {
                 Ok(started) => {
                     self.world.tell("operator", || format!("has {} acknowledged", started.deployment_id));
                     self.world.judge().acknowledged.insert(started.deployment_id.clone(), started.stack_id.clone());
+                    if !is_adoption {
+                        self.world.state().adopted_last.remove(&started.stack_id);
+                    }
                     self.world.look_for_acknowledged();
                     return Some(Ok(started));
                 }

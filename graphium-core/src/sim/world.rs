@@ -15,7 +15,7 @@ use crate::{
     agent::MemoryJournal,
     control::Control,
     environment::Environment,
-    id::{HostId, TaskId},
+    id::{HostId, StackId, TaskId},
     store::MemoryStore,
     testing::{FakeRuntime, ManualEnvironment},
 };
@@ -77,6 +77,8 @@ pub(super) struct State {
     /// Successors, by host, that an engine has made late beside what they were to follow, for an attempt which was cut off: never
     /// started, and listed as broken off.
     pub(super) made_late: BTreeSet<(HostId, String)>,
+    /// Stacks of which an adoption was asked for last: it takes nothing away.
+    pub(super) adopted_last: BTreeSet<StackId>,
     /// Nothing goes wrong any more.
     pub(super) is_calm: bool,
     pub(super) is_over: bool,
@@ -138,6 +140,7 @@ impl World {
             has_excuse: false,
             stopped_late: BTreeSet::new(),
             made_late: BTreeSet::new(),
+            adopted_last: BTreeSet::new(),
             is_calm: false,
             is_over: false,
         };
