@@ -41,7 +41,8 @@ impl AgentLink for Control {
     }
 
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
-        self.hear(&call.host).await?;
+        // Of thousands that wait each has what the wait takes, and not what the questions before it took.
+        Box::pin(self.hear(&call.host)).await?;
         let signal = self.signal(&call.host);
         let mut patience = pin!(self.environment.sleep(call.wait.min(self.contact())));
         loop {
@@ -55,7 +56,7 @@ impl AgentLink for Control {
                 expires_at: self.lease_end(now),
                 expect: None,
             };
-            let tasks = self.grant(request, now).await?;
+            let tasks = Box::pin(self.grant(request, now)).await?;
             if !tasks.is_empty() {
                 self.wake.notify(usize::MAX);
                 return Ok(tasks);
