@@ -180,7 +180,10 @@ fn what_was_killed_did_not_end_by_itself_whatever_its_policy() {
     }
 }
 
-/// What an agent tells of its engine when a container has ended, and whether the container is brought back.
+/// What an agent tells of its engine with the end of a container.
+type Telling = fn(HostReport) -> HostReport;
+
+/// Whether a container that has ended is brought back, by what its agent tells with that.
 #[test]
 fn what_ended_with_its_engine_did_not_end_by_itself_whatever_its_policy_and_its_code() {
     let plain = |report: HostReport| report;
@@ -193,7 +196,7 @@ fn what_ended_with_its_engine_did_not_end_by_itself_whatever_its_policy_and_its_
         let engine = report.engine.map(|engine| EngineInfo { boot_id: Some("another".to_owned()), ..engine });
         HostReport { engine, ..report }
     };
-    let cases: [(&str, fn(HostReport) -> HostReport, bool); 4] = [
+    let cases: [(&str, Telling, bool); 4] = [
         ("ended while its engine was there", plain, false),
         ("ended with its engine", was_away, true),
         ("its engine does not take along what it runs", lives_on, false),

@@ -153,10 +153,7 @@ impl AgentLink for HttpLink {
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
         let request = self.client.agents_call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
-        let told = match self.reports.look(report) {
-            Some(told) => told,
-            None => return Ok(()),
-        };
+        let Some(told) = self.reports.look(report) else { return Ok(()) };
         let response = request.deadline(CALL).body(report).send().await?;
         self.reports.taken(told, response.headers());
         Ok(())
