@@ -175,9 +175,7 @@ impl<'a> Wanted<'a> {
             && self.image.is_none_or(|id| found.image_id.as_deref() == Some(id))
             && !matches!(step(found, &self.spec.container), LiveStep::Anew(_))
     }
-}
 
-impl Wanted<'_> {
     /// Whether a container is of the same definition, and was made from another image.
     pub(super) fn has_moved_since(&self, found: &ContainerState) -> bool {
         Wanted::of(self.spec).is(found) && !self.is(found)
