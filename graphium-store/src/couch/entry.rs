@@ -4,7 +4,10 @@ use super::answer::Found;
 use graphium_core::{
     event::Event,
     id::{ClaimId, HostId},
-    store::{Key, Record, Session, StoreError, ledger::Work},
+    store::{
+        Key, Record, Session, StoreError,
+        ledger::{Ledger, Work},
+    },
     task::Task,
 };
 use jiff::Timestamp;
@@ -101,6 +104,20 @@ pub(super) struct Body {
     pub(super) events: Vec<Event>,
     #[serde(skip_serializing_if = "Gone::is_empty")]
     pub(super) gone: Gone,
+}
+
+impl Body {
+    /// Tells a ledger of what it has changed. Answers with the hosts that have something to do now.
+    pub(super) fn teach(&self, ledger: &mut Ledger, now: Timestamp) -> Vec<HostId> {
+        for session in &self.sessions {
+            ledger.load_session(session.clone());
+        }
+        self.gone.works.iter().for_each(|work| ledger.forget(work));
+        for (host, claim) in &self.claims {
+            ledger.remember_grant(host, claim);
+        }
+        ledger.learn(self.tasks.iter().map(|task| Task::clone(task)).collect(), now)
+    }
 }
 
 /// What was let go of, by name: so that every reader of the log lets go of the same. It goes before the rest is taken in.

@@ -13,7 +13,6 @@ use super::{
 use graphium_core::{
     id::HostId,
     store::{StoreError, ledger::Ledger},
-    task::Task,
 };
 use jiff::Timestamp;
 use std::{
@@ -224,14 +223,7 @@ impl Writer {
         }
         let ledger = match (&mut self.ledger, unknown) {
             (Some(ledger), Some(entries)) => {
-                for entry in entries {
-                    for session in &entry.body.sessions {
-                        ledger.load_session(session.clone());
-                    }
-                    let tasks = entry.body.tasks.iter().map(|task| Task::clone(task)).collect();
-                    entry.body.gone.works.iter().for_each(|work| ledger.forget(work));
-                    self.ready.extend(ledger.learn(tasks, self.now));
-                }
+                self.ready.extend(entries.iter().flat_map(|entry| entry.body.teach(ledger, self.now)));
                 ledger
             }
             (ledger, _) => {
