@@ -129,11 +129,10 @@ impl Operator {
             Wish::Adopt(stack, options) => format!("asks for adoption into {}: {options:?}", stack.name),
             Wish::Remove(name) | Wish::Act(name, _) | Wish::Rollback(name) => format!("asks for {what} of {name}"),
         });
-        if let Wish::Adopt(stack, _) = &wish {
-            // What the stack had besides stays until it is deployed.
-            self.world.state().adopted_last.insert(stack.id.clone());
-        }
-        let is_adoption = matches!(wish, Wish::Adopt(..));
+        let adopter = match &wish {
+            Wish::Adopt(stack, _) => Some(stack.id.clone()),
+            _ => None,
+        };
         // Some give up what is not done in time.
         let is_calm = self.world.state().is_calm;
         let timeout = self.world.throw(|dice| (!is_calm && dice.chance(200)).then(|| dice.millis(5_000, 40_000)));
@@ -181,6 +180,8 @@ impl Operator {
             let answer = match select(pin!(asked), pin!(self.world.sleep(self.patience()))).await {
                 Either::Left((Ok(answer), _)) => answer,
                 Either::Left((Err(_), _)) | Either::Right(_) => {
+                    // It may have been done all the same.
+                    self.world.state().adopted_last.extend(adopter.clone());
                     self.world.sleep(Duration::from_secs(1)).await;
                     continue;
                 }
@@ -189,13 +190,15 @@ impl Operator {
                 Ok(started) => {
                     self.world.tell("operator", || format!("has {} acknowledged", started.deployment_id));
                     self.world.judge().acknowledged.insert(started.deployment_id.clone(), started.stack_id.clone());
-                    if !is_adoption {
-                        self.world.state().adopted_last.remove(&started.stack_id);
-                    }
+                    match &adopter {
+                        Some(stack) => self.world.state().adopted_last.insert(stack.clone()),
+                        None => self.world.state().adopted_last.remove(&started.stack_id),
+                    };
                     self.world.look_for_acknowledged();
                     return Some(Ok(started));
                 }
                 Err(ControlError::Store(error)) => {
+                    self.world.state().adopted_last.extend(adopter.clone());
                     self.world.tell("operator", || format!("is told: {error}"));
                     self.world.sleep(Duration::from_secs(1)).await;
                 }

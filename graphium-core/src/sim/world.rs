@@ -77,7 +77,7 @@ pub(super) struct State {
     /// Successors, by host, that an engine has made late beside what they were to follow, for an attempt which was cut off: never
     /// started, and listed as broken off.
     pub(super) made_late: BTreeSet<(HostId, String)>,
-    /// Stacks of which an adoption was asked for last: it takes nothing away.
+    /// Stacks of which an adoption was acknowledged last, or may have been: it takes nothing away.
     pub(super) adopted_last: BTreeSet<StackId>,
     /// Nothing goes wrong any more.
     pub(super) is_calm: bool,
