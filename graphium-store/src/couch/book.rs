@@ -76,6 +76,18 @@ impl Default for Book {
     }
 }
 
+/// How far a book goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stand {
+    /// Of the book.
+    pub(super) generation: u64,
+    /// The place of the next entry.
+    pub(super) next: u64,
+    /// The nonce of the last one.
+    pub(super) tip: String,
+    pub(super) last_event: u64,
+}
+
 /// Something that the book holds, as a snapshot has it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +113,17 @@ pub(super) struct Image {
 }
 
 impl Book {
+    pub(super) fn stand(&self) -> Stand {
+        let Self { generation, next, last_event, .. } = *self;
+        Stand { generation, next, tip: self.tip.clone(), last_event }
+    }
+
+    /// Whether it has another entry where this one ends.
+    pub(super) fn is_other(&self, stand: &Stand) -> bool {
+        let entries = self.since(stand.next - 1).unwrap_or_default();
+        entries.first().is_some_and(|entry| entry.nonce != stand.tip)
+    }
+
     pub(super) fn image(&self) -> Image {
         let parts = self.deployments.values().flatten().filter_map(|id| self.tasks.get(id));
         let single = self.tasks.values().filter(|task| task.deployment_id.is_none());

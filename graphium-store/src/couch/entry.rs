@@ -22,6 +22,13 @@ pub(super) fn id(place: u64) -> String {
     format!("log:{place:016}")
 }
 
+/// An entry that is in force: the last one, as far as whoever names it knows. What it says is true for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tip {
+    pub(super) place: u64,
+    pub(super) nonce: String,
+}
+
 /// An entry as a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slip {

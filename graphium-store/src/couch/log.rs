@@ -175,7 +175,7 @@ impl Log {
     }
 
     /// Reads everything: for the first time, or because what was read does not hold.
-    async fn begin_anew(&self) -> Result<Progress, StoreError> {
+    pub(super) async fn begin_anew(&self) -> Result<Progress, StoreError> {
         loop {
             let mut book = Book::after(&self.book());
             snapshot::load(self, &mut book).await?;
@@ -331,7 +331,7 @@ impl Log {
         }
     }
 
-    async fn leaves(&self, place: u64) -> Result<Place, StoreError> {
+    pub(super) async fn leaves(&self, place: u64) -> Result<Place, StoreError> {
         Place::read(place, self.client.leaves(&entry::id(place)).await.map_err(unavailable)?)
     }
 

@@ -22,6 +22,7 @@ mod place;
 mod prune;
 mod pulse;
 mod snapshot;
+mod standing;
 mod step;
 mod turn;
 mod writer;

@@ -121,7 +121,8 @@ async fn draft(log: &Log, image: Image) -> Result<Head, StoreError> {
         count += 1;
     }
     let kind = "snapshot".to_owned();
-    let floor = place.saturating_sub(log.retention.keep).max(1);
+    // The last entry stays: whoever writes the next one looks at it.
+    let floor = place.saturating_sub(log.retention.keep.max(1)).max(1);
     Ok(Head { kind, format: entry::FORMAT, place, floor, tip, last_event, term: log.term(), parts, count })
 }
 

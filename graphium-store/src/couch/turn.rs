@@ -9,6 +9,7 @@ use super::{
     client::CouchClient,
     clock::Clock,
     dice::Dice,
+    entry::Tip,
     log::{Log, no_quorum, unavailable},
 };
 use graphium_core::store::StoreError;
@@ -71,6 +72,9 @@ struct Lease {
     nonce: String,
     /// A majority had it before this was written.
     confirmed: bool,
+    /// The last entry that its writer knew to be in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tip: Option<Tip>,
 }
 
 /// A turn, among all turns.
@@ -111,12 +115,36 @@ pub(super) struct Turn {
     /// Of our own last turn.
     last_term: u64,
     swept: Option<Instant>,
+    tip: Option<Tip>,
 }
 
 impl Turn {
     pub(super) fn new(me: String, dice: Dice, clock: Clock) -> Self {
         let seen = HashMap::new();
-        Self { me, dice, clock, held: None, seen, company: None, given_back: None, last_term: 0, swept: None }
+        Self {
+            me,
+            dice,
+            clock,
+            held: None,
+            seen,
+            company: None,
+            given_back: None,
+            last_term: 0,
+            swept: None,
+            tip: None,
+        }
+    }
+
+    /// The last entry that is known to be in force.
+    pub(super) fn tip(&self) -> Option<&Tip> {
+        self.tip.as_ref()
+    }
+
+    /// An entry is in force.
+    pub(super) fn learn_tip(&mut self, tip: Tip) {
+        if self.tip.as_ref().is_none_or(|known| known.place < tip.place) {
+            self.tip = Some(tip);
+        }
     }
 
     /// Which it is, while it is ours for certain.
@@ -227,11 +255,12 @@ impl Turn {
         Ok(is_free.then(|| (last, Some(rev.clone()))))
     }
 
-    /// Remembers since when each leaf has been there.
+    /// Remembers since when each leaf has been there, and what they name.
     fn see(&mut self, leaves: &[(Rev, Lease)]) {
         let now = Instant::now();
         let seen = leaves.iter().map(|(rev, _)| (rev.clone(), self.seen.get(rev).copied().unwrap_or(now)));
         self.seen = seen.collect();
+        leaves.iter().filter_map(|(_, lease)| lease.tip.clone()).for_each(|tip| self.learn_tip(tip));
     }
 
     /// Whether nobody has the turn by this leaf.
@@ -311,7 +340,8 @@ impl Turn {
     }
 
     fn lease(&self, term: u64, confirmed: bool) -> Lease {
-        Lease { kind: "lease".to_owned(), term, holder: self.me.clone(), nonce: self.dice.name(), confirmed }
+        let (kind, holder, nonce) = ("lease".to_owned(), self.me.clone(), self.dice.name());
+        Lease { kind, term, holder, nonce, confirmed, tip: self.tip.clone() }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{
     answer::{Rev, Written},
-    entry::{self, Body, Entry, FORMAT, Slip},
+    book::Stand,
+    entry::{self, Body, Entry, FORMAT, Slip, Tip},
     job::Job,
     log::{Log, Progress, no_quorum, unavailable},
     place::Place,
@@ -47,18 +48,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 const SNAPSHOT: Duration = Duration::from_secs(600);
 
 pub(super) struct Writer {
-    log: Arc<Log>,
-    turn: Turn,
+    pub(super) log: Arc<Log>,
+    pub(super) turn: Turn,
     /// The turn in which the book was brought up to date: while it lasts nobody else writes.
-    prepared: Option<Ballot>,
+    pub(super) prepared: Option<Ballot>,
     /// Unfinished work; absent while it does not agree with the book.
     ledger: Option<Ledger>,
-    /// The place of the next entry that the ledger does not know.
-    known: u64,
-    /// That of the book of which the ledger was made.
-    generation: u64,
-    /// Entries before this place hold: a majority took one that follows them from us, in our turn.
-    certain: u64,
+    /// Where the book stood that the ledger knows: what is decided goes to the next place, or nowhere.
+    known: Stand,
     /// Hosts that have something to do by what others have stored.
     ready: BTreeSet<HostId>,
     now: Timestamp,
@@ -69,7 +66,7 @@ pub(super) struct Writer {
 }
 
 /// An entry that is about to get a place.
-struct Draft {
+pub(super) struct Draft {
     place: u64,
     /// As it is to be stored, but for whose turn it is.
     slip: Slip,
@@ -93,9 +90,7 @@ impl Writer {
             prepared: None,
             log,
             ledger: None,
-            known: 0,
-            generation: 0,
-            certain: 0,
+            known: Stand::default(),
             ready: BTreeSet::new(),
             now,
             grace,
@@ -138,7 +133,7 @@ impl Writer {
         if stored.is_err() {
             self.ledger = None;
             self.turn.give_back(&self.log.client).await;
-        } else if self.certain >= self.next_snapshot.load(Ordering::Acquire) {
+        } else if self.known.next >= self.next_snapshot.load(Ordering::Acquire) && self.holds(&self.known) {
             self.make_snapshot();
         }
     }
@@ -152,7 +147,7 @@ impl Writer {
         let image = {
             let book = self.log.book();
             // Otherwise others have written meanwhile: after the next entry of ours.
-            if (book.generation, book.next) != (self.generation, self.certain) {
+            if book.stand() != self.known {
                 return;
             }
             book.image()
@@ -175,33 +170,23 @@ impl Writer {
                 self.prepare(deadline).await?;
             }
             let Outcome { body, ended, promises, refuses } = self.decide(jobs);
-            // What was read may be at a minority alone, and go. Who is told that it holds is told so upon an entry of ours.
-            let is_hearsay = promises && self.log.is_replicated && self.certain < self.known;
-            let is_change = body != Body::default();
+            // What was read may be at a minority alone, and go: who is told that it holds is told what does.
+            let is_hearsay = promises && !self.holds(&self.known);
             // A node that is alone shows what is old without saying so: whoever has the turn is not at one.
-            if refuses && self.log.is_replicated && !self.is_prepared() {
+            let is_heard_in_time = !refuses || !self.log.is_replicated;
+            let is_change = body != Body::default();
+            if (is_change || is_hearsay || !is_heard_in_time) && !self.is_prepared() {
                 if is_change {
+                    // What was decided may be overtaken before the turn is ours.
                     self.ledger = None;
                 }
                 self.prepare(deadline).await?;
                 continue;
             }
-            if is_change || is_hearsay {
-                if !self.is_prepared() {
-                    if is_change {
-                        // What was decided may be overtaken before the turn is ours.
-                        self.ledger = None;
-                    }
-                    self.prepare(deadline).await?;
-                    continue;
-                }
-                if let Fate::Overtaken = self.append(body, deadline).await? {
-                    self.ledger = None;
-                    self.turn.is_lost();
-                    continue;
-                }
-                self.known = self.log.book().next;
-                self.certain = self.known;
+            if is_change && let Fate::Overtaken = self.append(body, deadline).await? {
+                self.ledger = None;
+                self.turn.is_lost();
+                continue;
             }
             if let Some(ledger) = &mut self.ledger {
                 ended.iter().for_each(|work| ledger.forget(work));
@@ -210,17 +195,14 @@ impl Writer {
         }
     }
 
-    /// The turn is ours, and what came before it is in the book.
+    /// The turn is ours, and all that came before it is known and holds.
     fn is_prepared(&self) -> bool {
-        self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn))
+        self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn)) && self.holds(&self.known)
     }
 
     fn decide(&mut self, jobs: &mut [Box<dyn Job>]) -> Outcome {
         let book = self.log.book();
-        let unknown = book.since(self.known).filter(|_| book.generation == self.generation);
-        if book.generation != self.generation {
-            (self.generation, self.certain) = (book.generation, 0);
-        }
+        let unknown = book.since(self.known.next).filter(|_| book.generation == self.known.generation);
         let ledger = match (&mut self.ledger, unknown) {
             (Some(ledger), Some(entries)) => {
                 self.ready.extend(entries.iter().flat_map(|entry| entry.body.teach(ledger, self.now)));
@@ -232,7 +214,7 @@ impl Writer {
                 ledger.insert(book.ledger(self.now, self.grace))
             }
         };
-        self.known = book.next;
+        self.known = book.stand();
         let mut step = Step::new(&book, ledger, &mut self.ready);
         for job in jobs {
             job.decide(&mut step);
@@ -240,67 +222,23 @@ impl Writer {
         step.finish()
     }
 
-    /// Takes the turn and brings the book up to date in it: a place that nobody has confirmed is decided by us.
-    async fn prepare(&mut self, deadline: Instant) -> Result<(), StoreError> {
-        loop {
-            self.turn.take(&self.log, deadline).await?;
-            let turn = self.turn.held().cloned();
-            // Our turn may come after a long sleep: a place that was swept away is not free.
-            self.log.check_floor().await?;
-            while turn.is_some() && self.turn.held() == turn.as_ref() {
-                let is_doubtful = self.log.catch_up().await? == Progress::Doubtful;
-                let place = self.log.book().next;
-                if is_doubtful {
-                    self.settle(place).await?;
-                } else if self.free(place).await? {
-                    self.prepared = turn;
-                    return Ok(());
-                }
-                if Instant::now() >= deadline {
-                    return Err(unsettled(place));
-                }
-            }
-        }
-    }
-
-    /// Takes away what is not in force at a place; whether the place is free.
-    async fn free(&self, place: u64) -> Result<bool, StoreError> {
-        match self.log.look(place).await? {
-            Place::Free => Ok(true),
-            Place::Open(leaves) if self.turn.held().is_some() => {
-                self.log.clear(place, &leaves).await?;
-                Ok(false)
-            }
-            Place::Open(_) | Place::Taken(_) | Place::Doubtful(_) => Ok(false),
-        }
-    }
-
-    /// Ends the doubt about a place by an empty entry that follows what is to be in force there.
-    async fn settle(&self, place: u64) -> Result<(), StoreError> {
-        let Some((last, leaf)) = self.log.doubt(place).await? else { return Ok(()) };
-        if !self.free(last + 1).await? {
-            return Ok(());
-        }
-        let entry = self.log.open(last, leaf.slip).await?;
-        let first_event = entry.first_event + entry.body.events.len() as u64;
-        let mut draft = self.draft(last + 1, entry.nonce, first_event, &Body::default()).await?;
-        // Whether it worked is seen by looking.
-        self.make(&mut draft).await?;
-        Ok(())
-    }
-
-    /// Puts an entry at the next place.
+    /// Puts an entry at the place next to what it was decided upon.
     async fn append(&mut self, body: Body, deadline: Instant) -> Result<Fate, StoreError> {
-        let (place, previous, first_event) = {
-            let book = self.log.book();
-            (book.next, book.tip.clone(), book.last_event + 1)
-        };
+        let Stand { generation, next: place, tip: previous, last_event } = self.known.clone();
+        let first_event = last_event + 1;
         let mut draft = self.draft(place, previous.clone(), first_event, &body).await?;
         let mut made = self.make(&mut draft).await?;
         loop {
             // Past the end of the turn somebody else may have decided the place: then only a look tells.
             if let Some(nonce) = made.take_if(|_| self.turn.held().is_some()) {
+                self.turn.learn_tip(Tip { place, nonce: nonce.clone() });
+                let last_event = last_event + body.events.len() as u64;
+                self.known = Stand { generation, next: place + 1, tip: nonce.clone(), last_event };
                 self.log.apply(Entry { place, nonce, previous, first_event, body });
+                if self.log.book().is_other(&self.known) {
+                    // Somebody who asked has read there what is not in force.
+                    self.log.begin_anew().await?;
+                }
                 return Ok(Fate::Stored);
             }
             if Instant::now() >= deadline {
@@ -315,8 +253,7 @@ impl Writer {
             made = match self.log.look(place).await {
                 Ok(Place::Taken(leaf)) if draft.nonces.contains(&leaf.slip.nonce) => {
                     // Confirmed by us at some node: it is in force once a majority has it.
-                    let written = self.write(place, Some(&leaf.rev), &leaf.slip).await?;
-                    written.map(|_| leaf.slip.nonce)
+                    self.is_in_force(place, &leaf).await?.then_some(leaf.slip.nonce)
                 }
                 Ok(Place::Taken(_)) => return Ok(Fate::Overtaken),
                 Ok(Place::Doubtful(_)) => {
@@ -337,7 +274,13 @@ impl Writer {
         }
     }
 
-    async fn draft(&self, place: u64, previous: String, first_event: u64, body: &Body) -> Result<Draft, StoreError> {
+    pub(super) async fn draft(
+        &self,
+        place: u64,
+        previous: String,
+        first_event: u64,
+        body: &Body,
+    ) -> Result<Draft, StoreError> {
         let slip = Slip {
             kind: "log-entry".to_owned(),
             format: FORMAT,
@@ -356,7 +299,7 @@ impl Writer {
     }
 
     /// Makes the document of a place and confirms it, in our turn; its nonce if both are certain.
-    async fn make(&self, draft: &mut Draft) -> Result<Option<String>, StoreError> {
+    pub(super) async fn make(&self, draft: &mut Draft) -> Result<Option<String>, StoreError> {
         let Some(turn) = self.turn.held() else { return Ok(None) };
         let slip = Slip {
             term: turn.term,
@@ -379,7 +322,7 @@ impl Writer {
         Ok(written.map(|_| confirmed.nonce))
     }
 
-    async fn write(&self, place: u64, rev: Option<&Rev>, slip: &Slip) -> Result<Option<Rev>, StoreError> {
+    pub(super) async fn write(&self, place: u64, rev: Option<&Rev>, slip: &Slip) -> Result<Option<Rev>, StoreError> {
         let id = entry::id(place);
         let put = self.log.client.put(&id, rev, slip);
         let written = if self.log.is_replicated {
@@ -396,6 +339,6 @@ impl Writer {
     }
 }
 
-fn unsettled(place: u64) -> StoreError {
+pub(super) fn unsettled(place: u64) -> StoreError {
     StoreError::Unavailable(format!("nobody knows whether entry {place} was stored: it may be in force later"))
 }

@@ -144,6 +144,12 @@ impl FakeCluster {
         self.state().documents.get(node).is_some_and(|documents| documents.contains_key(id))
     }
 
+    /// The revision of a document that a node shows.
+    pub fn revision(&self, node: usize, id: &str) -> Option<String> {
+        let state = self.state();
+        Some(document::text(state.documents.get(node)?.get(id)?.seen()?.rev))
+    }
+
     /// From now on all nodes reach each other.
     pub fn connect(&self) {
         self.state().sides = [0; NODES];
@@ -428,9 +434,8 @@ async fn gossip(nodes: Arc<Nodes>) {
         for id in state.differing.clone() {
             let mut both = state.documents[one].get(&id).cloned().unwrap_or_default();
             both.merge(state.documents[other].get(&id).unwrap_or(&Document::default()));
-            for node in [one, other] {
-                state.documents[node].insert(id.clone(), both.clone());
-            }
+            // What the other lacks; what it has itself it tells in a round of its own.
+            state.documents[other].insert(id.clone(), both.clone());
             if state.documents.iter().all(|documents| documents.get(&id) == Some(&both)) {
                 state.differing.remove(&id);
             }

@@ -1,0 +1,110 @@
+//! What is in force, for the one who has the turn and is to write upon it.
+//!
+//! A question is answered by a node that is alone, too, and without saying so. A write is not: 201 is a majority's. So what another
+//! server has stored is built upon only where the turn's document names it, which a majority has just taken, or where a majority
+//! has taken it once more.
+
+use super::{
+    book::Stand,
+    entry::{Body, Tip},
+    log::Progress,
+    place::{Leaf, Place},
+    writer::{Writer, unsettled},
+};
+use graphium_core::store::StoreError;
+use std::cmp::Ordering;
+use tokio::time::Instant;
+
+impl Writer {
+    /// Takes the turn and brings the book up to date in it: a place that nobody has confirmed is decided by us.
+    pub(super) async fn prepare(&mut self, deadline: Instant) -> Result<(), StoreError> {
+        let mut turn = None;
+        while Instant::now() < deadline {
+            if turn.is_none() || self.turn.held() != turn.as_ref() {
+                self.turn.take(&self.log, deadline).await?;
+                turn = self.turn.held().cloned();
+                // Our turn may come after a long sleep: a place that was swept away is not free.
+                self.log.check_floor().await?;
+                continue;
+            }
+            let is_doubtful = self.log.catch_up().await? == Progress::Doubtful;
+            let place = self.log.book().next;
+            if is_doubtful {
+                self.settle(place).await?;
+            } else if self.free(place).await? && self.stands_firm().await? {
+                self.prepared = turn;
+                return Ok(());
+            }
+        }
+        Err(unsettled(self.log.book().next))
+    }
+
+    /// Takes away what is not in force at a place; whether the place is free.
+    async fn free(&self, place: u64) -> Result<bool, StoreError> {
+        match self.log.look(place).await? {
+            Place::Free => Ok(true),
+            Place::Open(leaves) if self.turn.held().is_some() => {
+                self.log.clear(place, &leaves).await?;
+                Ok(false)
+            }
+            Place::Open(_) | Place::Taken(_) | Place::Doubtful(_) => Ok(false),
+        }
+    }
+
+    /// Ends the doubt about a place by an empty entry that follows what is to be in force there.
+    pub(super) async fn settle(&self, place: u64) -> Result<(), StoreError> {
+        let Some((last, leaf)) = self.log.doubt(place).await? else { return Ok(()) };
+        if !self.free(last + 1).await? {
+            return Ok(());
+        }
+        // For the same reason as below.
+        let Some(rev) = self.write(last, Some(&leaf.rev), &leaf.slip).await? else { return Ok(()) };
+        if self.log.doubt(place).await?.is_none_or(|(same, leaf)| (same, leaf.rev) != (last, rev)) {
+            return Ok(());
+        }
+        let entry = self.log.open(last, leaf.slip).await?;
+        let first_event = entry.first_event + entry.body.events.len() as u64;
+        let mut draft = self.draft(last + 1, entry.nonce, first_event, &Body::default()).await?;
+        // Whether it worked is seen by looking.
+        self.make(&mut draft).await?;
+        Ok(())
+    }
+
+    /// Whether what goes so far is in force for certain.
+    pub(super) fn holds(&self, stand: &Stand) -> bool {
+        let is_named = |tip: &Tip| tip.place + 1 == stand.next && tip.nonce == stand.tip;
+        !self.log.is_replicated || stand.next <= 1 || self.turn.tip().is_some_and(is_named)
+    }
+
+    /// Makes sure that the last entry of the book is in force: what is written next names it as the one before.
+    async fn stands_firm(&mut self) -> Result<bool, StoreError> {
+        let stand = self.log.book().stand();
+        if self.holds(&stand) {
+            return Ok(true);
+        }
+        let place = stand.next - 1;
+        match self.turn.tip().map(|tip| tip.place.cmp(&place)) {
+            // What is in force there was not shown yet.
+            Some(Ordering::Greater) => return Ok(false),
+            Some(Ordering::Equal) => return self.log.begin_anew().await.map(|_| false),
+            Some(Ordering::Less) | None => {}
+        }
+        match self.log.look(place).await? {
+            Place::Taken(leaf) if leaf.slip.nonce == stand.tip => {
+                let is_in_force = self.is_in_force(place, &leaf).await?;
+                if is_in_force {
+                    self.turn.learn_tip(Tip { place, nonce: stand.tip });
+                }
+                Ok(is_in_force)
+            }
+            _ => self.log.begin_anew().await.map(|_| false),
+        }
+    }
+
+    /// Lets a majority take once more what is shown as in force. Its nodes may have brought along what goes before that, so it is
+    /// looked at again. `false`: nobody knows.
+    pub(super) async fn is_in_force(&self, place: u64, leaf: &Leaf) -> Result<bool, StoreError> {
+        let Some(rev) = self.write(place, Some(&leaf.rev), &leaf.slip).await? else { return Ok(false) };
+        Ok(matches!(self.log.look(place).await?, Place::Taken(leaf) if leaf.rev == rev))
+    }
+}
