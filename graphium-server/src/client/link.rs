@@ -4,7 +4,7 @@ use super::{
     Client, ClientError,
     call::{Call, read},
     logs::HttpStreamLink,
-    reports::Reports,
+    reports::{Reports, Telling},
     ride::Ride,
 };
 use crate::{
@@ -104,6 +104,8 @@ impl AgentLink for HttpLink {
     async fn claim(&self, call: &ClaimCall) -> Result<Vec<Task>, LinkError> {
         let begun = Instant::now();
         let mut asked = call.clone();
+        let _turn = if asked.wait.is_zero() { None } else { self.reports.turn_of_claim().await };
+        asked.wait = call.wait.saturating_sub(begun.elapsed());
         // What readers want may come before there is work. The same claim then goes on, for something may have been granted to it.
         let answer = loop {
             let riding = self.ride.as_ref().and_then(Ride::begin);
@@ -152,11 +154,24 @@ impl AgentLink for HttpLink {
     }
 
     async fn observe(&self, report: &HostReport) -> Result<(), LinkError> {
+        let (content, late, _turn) = match self.reports.look(report) {
+            Telling::Not => return Ok(()),
+            Telling::Now(content) => (content, Duration::ZERO, None),
+            Telling::Later(content) => {
+                let begun = Instant::now();
+                let turn = self.reports.turn_of_report().await;
+                (content, begun.elapsed(), turn)
+            }
+        };
+        let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        let told = HostReport { taken_ago_ms: report.taken_ago_ms.saturating_add(late), ..report.clone() };
         let request = self.client.agents_call(Method::PUT, &["agents", report.host.as_str(), "observation"]);
-        let Some(told) = self.reports.look(report) else { return Ok(()) };
-        let response = request.deadline(CALL).body(report).send().await?;
-        self.reports.taken(told, response.headers());
-        Ok(())
+        let response = request.deadline(CALL).body(&told).send().await;
+        if let Ok(response) = &response {
+            self.reports.taken(content, response.headers());
+        }
+        self.reports.tried();
+        Ok(response.map(drop)?)
     }
 
     async fn secrets(&self, lease: &Lease) -> Result<BTreeMap<String, Option<SecretText>>, LinkError> {
