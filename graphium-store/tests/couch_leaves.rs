@@ -5,7 +5,10 @@
 use graphium_core::{
     action::Action,
     id::HostId,
-    store::{ClaimRequest, SessionRequest, StoreError, Submission, TaskQuery, TaskStore, TaskStoreExt},
+    store::{
+        ClaimRequest, Expect, Key, Kind, RecordWrite, SessionRequest, StoreError, Submission, TaskQuery, TaskStore,
+        TaskStoreExt,
+    },
     task::Task,
 };
 use graphium_store::{
@@ -238,6 +241,31 @@ async fn what_is_promised_again_is_made_sure_of_once() -> Checked {
     assert_eq!(in_force(&other, &["a", "a"]).await?, [true, true]);
     assert_eq!(cluster.revision(1, LEASE), lease, "another turn was taken");
     assert!(!cluster.has(1, SECOND), "nothing has changed");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_one_that_died_in_its_turn_refuses_nothing_for_what_it_may_not_have_heard() -> Checked {
+    for is_dead in [false, true] {
+        let cluster = FakeCluster::start(1);
+        let [one, other] = two_servers(&cluster).await?;
+        in_force(&one, &["a"]).await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for node in 0..3 {
+            cluster.branch_at(node, LEASE, [lease(9, if is_dead { "ghost" } else { "" })]);
+        }
+        let gone = RecordWrite {
+            key: Key::new(Kind::Stack, "gone"),
+            expect: Expect::Version(1),
+            stack: None,
+            host: None,
+            body: None,
+        };
+        let refused = other.submit(Submission { records: vec![gone], ..Submission::default() }, at(0)).await;
+        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+        // What the other may have stored there could not be: a majority has taken this.
+        assert_eq!(cluster.has(1, SECOND), is_dead);
+    }
     Ok(())
 }
 

@@ -52,7 +52,7 @@ impl Writer {
     }
 
     /// Ends the doubt about a place by an empty entry that follows what is to be in force there.
-    pub(super) async fn settle(&self, place: u64) -> Result<(), StoreError> {
+    pub(super) async fn settle(&mut self, place: u64) -> Result<(), StoreError> {
         let Some((last, leaf)) = self.log.doubt(place).await? else { return Ok(()) };
         if !self.free(last + 1).await? {
             return Ok(());
@@ -64,9 +64,17 @@ impl Writer {
         }
         let entry = self.log.open(last, leaf.slip).await?;
         let first_event = entry.first_event + entry.body.events.len() as u64;
-        let mut draft = self.draft(last + 1, entry.nonce, first_event, &Body::default()).await?;
-        // Whether it worked is seen by looking.
-        self.make(&mut draft).await?;
+        self.follow(Tip { place: last, nonce: entry.nonce }, first_event).await
+    }
+
+    /// Puts an empty entry behind another. Whether it worked is seen by looking.
+    async fn follow(&mut self, tip: Tip, first_event: u64) -> Result<(), StoreError> {
+        let place = tip.place + 1;
+        let mut draft = self.draft(place, tip.nonce, first_event, &Body::default()).await?;
+        let made = self.make(&mut draft).await?;
+        if let Some(nonce) = made.filter(|_| self.turn.held().is_some()) {
+            self.turn.stored(Tip { place, nonce });
+        }
         Ok(())
     }
 
@@ -76,34 +84,44 @@ impl Writer {
         !self.log.is_replicated || stand.next <= 1 || self.turn.tip().is_some_and(is_named)
     }
 
-    /// Makes sure that the last entry of the book is in force: what is written next names it as the one before.
+    /// Makes sure that the last entry of the book is in force, and the last: what is written next names it as the one before, and who
+    /// is refused something is so for good. `false`: look again.
     async fn stands_firm(&mut self) -> Result<bool, StoreError> {
-        let stand = self.log.book().stand();
-        if self.holds(&stand) {
+        if !self.log.is_replicated {
             return Ok(true);
         }
+        let stand = self.log.book().stand();
         let place = stand.next - 1;
         match self.turn.tip().map(|tip| tip.place.cmp(&place)) {
             // What is in force there was not shown yet.
             Some(Ordering::Greater) => return Ok(false),
-            Some(Ordering::Equal) => return self.log.begin_anew().await.map(|_| false),
-            Some(Ordering::Less) | None => {}
+            _ if self.holds(&stand) && self.turn.is_tip_last() => return Ok(true),
+            Some(Ordering::Equal) if !self.holds(&stand) => return self.log.begin_anew().await.map(|_| false),
+            _ => {}
+        }
+        let tip = Tip { place, nonce: stand.tip };
+        if place == 0 {
+            self.follow(tip, stand.last_event + 1).await?;
+            return Ok(false);
         }
         match self.log.look(place).await? {
-            Place::Taken(leaf) if leaf.slip.nonce == stand.tip => {
-                let is_in_force = self.is_in_force(place, &leaf).await?;
-                if is_in_force {
-                    self.turn.learn_tip(Tip { place, nonce: stand.tip });
+            Place::Taken(leaf) if leaf.slip.nonce == tip.nonce => {
+                if self.is_in_force(place, &leaf).await? {
+                    // Whoever died in its turn may have stored more, which our node does not show: then this is not taken.
+                    self.follow(tip, stand.last_event + 1).await?;
                 }
-                Ok(is_in_force)
             }
-            _ => self.log.begin_anew().await.map(|_| false),
+            _ => drop(self.log.begin_anew().await?),
         }
+        Ok(false)
     }
 
     /// Lets a majority take once more what is shown as in force. Its nodes may have brought along what goes before that, so it is
     /// looked at again. `false`: nobody knows.
     pub(super) async fn is_in_force(&self, place: u64, leaf: &Leaf) -> Result<bool, StoreError> {
+        if !self.log.is_replicated {
+            return Ok(true);
+        }
         let Some(rev) = self.write(place, Some(&leaf.rev), &leaf.slip).await? else { return Ok(false) };
         Ok(matches!(self.log.look(place).await?, Place::Taken(leaf) if leaf.rev == rev))
     }

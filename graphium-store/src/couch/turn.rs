@@ -116,6 +116,8 @@ pub(super) struct Turn {
     last_term: u64,
     swept: Option<Instant>,
     tip: Option<Tip>,
+    /// Nobody else may have stored anything behind that.
+    is_tip_last: bool,
 }
 
 impl Turn {
@@ -132,6 +134,7 @@ impl Turn {
             last_term: 0,
             swept: None,
             tip: None,
+            is_tip_last: false,
         }
     }
 
@@ -140,8 +143,18 @@ impl Turn {
         self.tip.as_ref()
     }
 
-    /// An entry is in force.
-    pub(super) fn learn_tip(&mut self, tip: Tip) {
+    /// Whether nothing else was stored behind it: whoever had the turn before has given it back, and has named it then.
+    pub(super) fn is_tip_last(&self) -> bool {
+        self.is_tip_last
+    }
+
+    /// An entry of ours was stored in our turn.
+    pub(super) fn stored(&mut self, tip: Tip) {
+        self.learn_tip(tip);
+        self.is_tip_last = true;
+    }
+
+    fn learn_tip(&mut self, tip: Tip) {
         if self.tip.as_ref().is_none_or(|known| known.place < tip.place) {
             self.tip = Some(tip);
         }
@@ -243,6 +256,7 @@ impl Turn {
     async fn look(&mut self, client: &CouchClient) -> Result<Option<(u64, Option<Rev>)>, StoreError> {
         let leaves = leaves(client).await?;
         self.see(&leaves);
+        self.is_tip_last = self.is_nobodys_else(&leaves);
         let Some(last) = leaves.iter().map(|(_, lease)| lease.term).max() else { return Ok(Some((0, None))) };
         let has_other = leaves.iter().any(|(_, lease)| !lease.holder.is_empty() && lease.holder != self.me);
         if has_other || (self.last_term != 0 && last > self.last_term) {
@@ -253,6 +267,11 @@ impl Turn {
         let Some((rev, shown)) = leaves.first() else { return Ok(None) };
         let is_free = self.is_free(rev, shown) && !leaves.iter().any(is_had);
         Ok(is_free.then(|| (last, Some(rev.clone()))))
+    }
+
+    /// Whether everybody else has given their turns back.
+    fn is_nobodys_else(&self, leaves: &[(Rev, Lease)]) -> bool {
+        leaves.iter().all(|(_, lease)| lease.holder.is_empty() || lease.holder == self.me)
     }
 
     /// Remembers since when each leaf has been there, and what they name.
@@ -294,6 +313,7 @@ impl Turn {
             };
             let (leaves, tombstones) = leaves_and_tombstones(client).await?;
             self.see(&leaves);
+            self.is_tip_last &= self.is_nobodys_else(&leaves);
             let is_rival = |(other, lease): &(Rev, Lease)| {
                 *other != rev && lease.confirmed && (lease.term >= ballot.term || !self.is_free(other, lease))
             };

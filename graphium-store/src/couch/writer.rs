@@ -231,7 +231,7 @@ impl Writer {
         loop {
             // Past the end of the turn somebody else may have decided the place: then only a look tells.
             if let Some(nonce) = made.take_if(|_| self.turn.held().is_some()) {
-                self.turn.learn_tip(Tip { place, nonce: nonce.clone() });
+                self.turn.stored(Tip { place, nonce: nonce.clone() });
                 let last_event = last_event + body.events.len() as u64;
                 self.known = Stand { generation, next: place + 1, tip: nonce.clone(), last_event };
                 self.log.apply(Entry { place, nonce, previous, first_event, body });
@@ -255,7 +255,8 @@ impl Writer {
                     // Confirmed by us at some node: it is in force once a majority has it.
                     self.is_in_force(place, &leaf).await?.then_some(leaf.slip.nonce)
                 }
-                Ok(Place::Taken(_)) => return Ok(Fate::Overtaken),
+                Ok(Place::Taken(leaf)) if self.is_in_force(place, &leaf).await? => return Ok(Fate::Overtaken),
+                Ok(Place::Taken(_)) => None,
                 Ok(Place::Doubtful(_)) => {
                     self.settle(place).await?;
                     None
