@@ -10,6 +10,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use graphium_core::{
+    agent::AgentLink,
     control::{Control, Settings},
     environment::Environment,
     id::HostId,

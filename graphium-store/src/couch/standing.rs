@@ -9,11 +9,11 @@ use super::{
     entry::{Body, Tip},
     log::Progress,
     place::{Leaf, Place},
-    writer::{Writer, unsettled},
+    writer::{PAUSE, Writer, unsettled},
 };
 use graphium_core::store::StoreError;
 use std::cmp::Ordering;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 impl Writer {
     /// Takes the turn and brings the book up to date in it: a place that nobody has confirmed is decided by us.
@@ -73,7 +73,7 @@ impl Writer {
         let mut draft = self.draft(place, tip.nonce, first_event, &Body::default()).await?;
         let made = self.make(&mut draft).await?;
         if let Some(nonce) = made.filter(|_| self.turn.held().is_some()) {
-            self.turn.stored(Tip { place, nonce });
+            self.turn.learn_last(Tip { place, nonce });
         }
         Ok(())
     }
@@ -94,9 +94,16 @@ impl Writer {
         let place = stand.next - 1;
         match self.turn.tip().map(|tip| tip.place.cmp(&place)) {
             // What is in force there was not shown yet.
-            Some(Ordering::Greater) => return Ok(false),
+            Some(Ordering::Greater) => {
+                sleep(PAUSE).await;
+                return Ok(false);
+            }
             _ if self.holds(&stand) && self.turn.is_tip_last() => return Ok(true),
-            Some(Ordering::Equal) if !self.holds(&stand) => return self.log.begin_anew().await.map(|_| false),
+            Some(Ordering::Equal) if !self.holds(&stand) => {
+                sleep(PAUSE).await;
+                self.log.begin_anew().await?;
+                return Ok(false);
+            }
             _ => {}
         }
         let tip = Tip { place, nonce: stand.tip };
@@ -111,7 +118,9 @@ impl Writer {
                     self.follow(tip, stand.last_event + 1).await?;
                 }
             }
-            _ => drop(self.log.begin_anew().await?),
+            _ => {
+                self.log.begin_anew().await?;
+            }
         }
         Ok(false)
     }

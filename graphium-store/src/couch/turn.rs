@@ -148,13 +148,14 @@ impl Turn {
         self.is_tip_last
     }
 
-    /// An entry of ours was stored in our turn.
-    pub(super) fn stored(&mut self, tip: Tip) {
+    /// An entry of ours is in force, which was made in this turn next to what was taken for the last.
+    pub(super) fn learn_last(&mut self, tip: Tip) {
         self.learn_tip(tip);
         self.is_tip_last = true;
     }
 
-    fn learn_tip(&mut self, tip: Tip) {
+    /// An entry is in force.
+    pub(super) fn learn_tip(&mut self, tip: Tip) {
         if self.tip.as_ref().is_none_or(|known| known.place < tip.place) {
             self.tip = Some(tip);
         }

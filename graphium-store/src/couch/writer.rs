@@ -42,7 +42,7 @@ const SOON: Duration = Duration::from_secs(1);
 const PACE: u32 = 500_000;
 
 /// Between two looks at a place while the database does not answer.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a snapshot may take.
 const SNAPSHOT: Duration = Duration::from_secs(600);
@@ -166,16 +166,16 @@ impl Writer {
     async fn store(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if !self.is_prepared() && self.log.catch_up().await? == Progress::Doubtful {
+            if !self.is_up_to_date() && self.log.catch_up().await? == Progress::Doubtful {
                 self.prepare(deadline).await?;
             }
             let Outcome { body, ended, promises, refuses } = self.decide(jobs);
             // What was read may be at a minority alone, and go: who is told that it holds is told what does.
             let is_hearsay = promises && !self.holds(&self.known);
             // A node that is alone shows what is old without saying so: whoever has the turn is not at one.
-            let is_heard_in_time = !refuses || !self.log.is_replicated;
+            let is_refusal = refuses && self.log.is_replicated;
             let is_change = body != Body::default();
-            if (is_change || is_hearsay || !is_heard_in_time) && !self.is_prepared() {
+            if (is_change || is_hearsay || is_refusal) && !self.is_prepared() {
                 if is_change {
                     // What was decided may be overtaken before the turn is ours.
                     self.ledger = None;
@@ -195,9 +195,14 @@ impl Writer {
         }
     }
 
-    /// The turn is ours, and all that came before it is known and holds.
+    /// The turn is ours, and what came before it is in the book.
+    fn is_up_to_date(&self) -> bool {
+        self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn))
+    }
+
+    /// The same, and what was decided was decided upon what holds: others read into the book meanwhile.
     fn is_prepared(&self) -> bool {
-        self.turn.held().is_some_and(|turn| self.prepared.as_ref() == Some(turn)) && self.holds(&self.known)
+        self.is_up_to_date() && self.holds(&self.known)
     }
 
     fn decide(&mut self, jobs: &mut [Box<dyn Job>]) -> Outcome {
@@ -231,7 +236,7 @@ impl Writer {
         loop {
             // Past the end of the turn somebody else may have decided the place: then only a look tells.
             if let Some(nonce) = made.take_if(|_| self.turn.held().is_some()) {
-                self.turn.stored(Tip { place, nonce: nonce.clone() });
+                self.turn.learn_tip(Tip { place, nonce: nonce.clone() });
                 let last_event = last_event + body.events.len() as u64;
                 self.known = Stand { generation, next: place + 1, tip: nonce.clone(), last_event };
                 self.log.apply(Entry { place, nonce, previous, first_event, body });
