@@ -148,7 +148,7 @@ impl Control {
         let under_way =
             stacks.into_iter().filter(|stack| stack.status.is_transitional() || stack.next_repair.is_some());
         self.state().active.extend(under_way.map(|stack| stack.deployment_id));
-        Ok(())
+        self.follow_deployments().await
     }
 }
 

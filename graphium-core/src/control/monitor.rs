@@ -1,9 +1,9 @@
 //! The monitor: finishes what is in flight.
 
-use super::{Control, ControlError, DeploymentKind, StackHead};
+use super::{Control, ControlError, DeploymentKind, StackHead, StackStatus};
 use crate::{
     id::{DeploymentId, TaskId},
-    store::{Key, Kind, StoreError, TaskQuery, TaskStoreExt},
+    store::{Key, Kind, RecordQuery, StoreError, TaskQuery, TaskStoreExt},
     task::{Input, Task},
 };
 use futures::future::select;
@@ -178,6 +178,16 @@ impl Control {
     pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
         let stacks = self.stack_heads().await?;
         self.look_at(stacks.into_iter());
+        self.follow_deployments().await
+    }
+
+    /// Whatever has not ended is followed, also what another deployment of its stack has overtaken.
+    pub(super) async fn follow_deployments(&self) -> Result<(), ControlError> {
+        for record in self.store.all_records(RecordQuery::of(Kind::Deployment)).await? {
+            if record.read::<Standing>()?.status.is_transitional() {
+                self.state().active.insert(DeploymentId::new(&*record.key.id));
+            }
+        }
         Ok(())
     }
 
@@ -191,6 +201,12 @@ impl Control {
             state.dirty.insert(id);
         }
     }
+}
+
+/// Of a [`DeploymentState`](super::DeploymentState) what says whether it has ended.
+#[derive(Deserialize)]
+struct Standing {
+    status: StackStatus,
 }
 
 /// Of a [`DeploymentState`](super::DeploymentState) what says when it is given up.

@@ -1,6 +1,6 @@
 //! What the control plane promises of its own: newer plans go before older ones, and an operator before both.
 
-use crate::world::{World, container, shop, stack};
+use crate::world::{Hand, World, container, shop, stack};
 use graphium_core::{
     agent::{AgentLink, ClaimCall},
     control::{ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
@@ -50,6 +50,23 @@ fn a_newer_plan_cancels_what_is_queued_of_the_older() {
     world.tick();
     assert_eq!(world.status("shop"), StackStatus::Running);
     assert_eq!(world.run(world.control.stack("shop")).unwrap().deployment_id, newer.deployment_id);
+}
+
+#[test]
+fn what_was_overtaken_ends_although_the_server_was_restarted_before_it_looked() {
+    let mut world = World::new();
+    let epoch = world.agent("vm1").epoch;
+    let older = stack("shop", vec![container("db", "vm1", None, &[])]);
+    let older = world.run(world.control.deploy(older, DeployOptions::default())).unwrap();
+    world.run(world.control.deploy(changed(), DeployOptions::default())).unwrap();
+    world.control = World::start(&world.environment, &world.store);
+    world.tick();
+    let state = world.run(world.control.deployment(&older.deployment_id)).unwrap();
+    assert!(!state.status.is_transitional() && state.phase == "superseded", "{state:?}");
+    let one = Hand { world: &world, host: "vm1".into(), epoch };
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(world.status("shop"), StackStatus::Running);
 }
 
 #[test]
