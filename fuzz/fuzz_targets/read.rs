@@ -48,7 +48,8 @@ fn check(bytes: &[u8], found: &[Diagnostic]) {
 /// What a planner may say of the stack has its place, too.
 fn check_places(bytes: &[u8], context: &ReadContext<'_>, reading: &Reading) {
     let about = |subject| Diagnostic::error("x", "", "x").about(subject);
-    let containers = reading.stack.containers.iter().take(8).map(|container| Subject::container(container.name.as_str()));
+    let containers =
+        reading.stack.containers.iter().take(8).map(|container| Subject::container(container.name.as_str()));
     let subjects = containers.flat_map(|subject| [subject.clone().property(Property::Host), subject]);
     let mut found: Vec<Diagnostic> = subjects.chain([Subject::stack()]).map(about).collect();
     locate(bytes, context, &mut found);
