@@ -331,7 +331,7 @@ impl Log {
         }
     }
 
-    pub(super) async fn leaves(&self, place: u64) -> Result<Place, StoreError> {
+    async fn leaves(&self, place: u64) -> Result<Place, StoreError> {
         Place::read(place, self.client.leaves(&entry::id(place)).await.map_err(unavailable)?)
     }
 
