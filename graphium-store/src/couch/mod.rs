@@ -15,6 +15,7 @@ mod direct;
 mod entry;
 mod job;
 mod journal;
+mod lease;
 mod log;
 mod marks;
 mod older;

@@ -5,29 +5,23 @@
 //! may arrive late is what terms are for.
 
 use super::{
-    answer::{CallError, Found, Rev, Written},
+    answer::{CallError, Rev, Written},
     client::CouchClient,
     clock::Clock,
     dice::Dice,
     entry::Tip,
-    log::{Log, no_quorum, unavailable},
+    lease::{CONFIRM, ID, Lease, leaves, leaves_and_tombstones, put_soon},
+    log::{Log, no_quorum},
 };
 use graphium_core::store::StoreError;
-use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-/// The document.
-pub(super) const ID: &str = "lease:writer";
-
 /// How long a turn lasts from the beginning of the write that took or renewed it.
 const TERM: Duration = Duration::from_secs(5);
-
-/// How soon after it was written a turn must be confirmed; others take it when it was not within twice that.
-const CONFIRM: Duration = Duration::from_secs(1);
 
 /// How much earlier its holder stops, and how much later others take it: clocks run at different speeds.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -59,23 +53,6 @@ const TOMBSTONES: (usize, usize) = (16, 100);
 
 /// Between two times that they are.
 const SWEEP: Duration = Duration::from_secs(5);
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Lease {
-    #[serde(rename = "type")]
-    kind: String,
-    /// Rises with every turn.
-    term: u64,
-    /// The server that has it; empty: nobody.
-    holder: String,
-    /// Chosen at random for each write.
-    nonce: String,
-    /// A majority had it before this was written.
-    confirmed: bool,
-    /// The last entry that its writer knew to be in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tip: Option<Tip>,
-}
 
 /// A turn, among all turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,7 +225,9 @@ impl Turn {
     }
 
     async fn clear_leaf(&self, client: &CouchClient, rev: &Rev, term: u64) -> Result<Written, CallError> {
-        let lease = Lease { holder: String::new(), ..self.lease(term, true) };
+        // One who never came to know what goes last names nothing.
+        let tip = self.tip.clone().filter(|_| self.is_tip_last);
+        let lease = Lease { holder: String::new(), tip, ..self.lease(term, true) };
         client.put(ID, Some(rev), &lease).await
     }
 
@@ -257,7 +236,7 @@ impl Turn {
     async fn look(&mut self, client: &CouchClient) -> Result<Option<(u64, Option<Rev>)>, StoreError> {
         let leaves = leaves(client).await?;
         self.see(&leaves);
-        self.is_tip_last = self.is_nobodys_else(&leaves);
+        self.is_tip_last = self.is_last_known(&leaves);
         let Some(last) = leaves.iter().map(|(_, lease)| lease.term).max() else { return Ok(Some((0, None))) };
         let has_other = leaves.iter().any(|(_, lease)| !lease.holder.is_empty() && lease.holder != self.me);
         if has_other || (self.last_term != 0 && last > self.last_term) {
@@ -270,9 +249,9 @@ impl Turn {
         Ok(is_free.then(|| (last, Some(rev.clone()))))
     }
 
-    /// Whether everybody else has given their turns back.
-    fn is_nobodys_else(&self, leaves: &[(Rev, Lease)]) -> bool {
-        leaves.iter().all(|(_, lease)| lease.holder.is_empty() || lease.holder == self.me)
+    /// Whether everybody has named what goes last: others by giving their turns back, and we, should ours still be there, if we knew.
+    fn is_last_known(&self, leaves: &[(Rev, Lease)]) -> bool {
+        leaves.iter().all(|(_, lease)| (lease.holder == self.me && self.is_tip_last) || !lease.may_lack())
     }
 
     /// Remembers since when each leaf has been there, and what they name.
@@ -314,7 +293,7 @@ impl Turn {
             };
             let (leaves, tombstones) = leaves_and_tombstones(client).await?;
             self.see(&leaves);
-            self.is_tip_last &= self.is_nobodys_else(&leaves);
+            self.is_tip_last &= self.is_last_known(&leaves);
             let is_rival = |(other, lease): &(Rev, Lease)| {
                 *other != rev && lease.confirmed && (lease.term >= ballot.term || !self.is_free(other, lease))
             };
@@ -366,32 +345,31 @@ impl Turn {
     }
 }
 
-/// Writes, on a cluster within the time in which it is of any use: there an answer may wait for a node that hangs.
-async fn put_soon(log: &Log, upon: Option<&Rev>, lease: &Lease) -> Result<Written, StoreError> {
-    let put = log.client.put(ID, upon, lease);
-    if !log.is_replicated {
-        return put.await.map_err(unavailable);
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn left(holder: &str, place: Option<u64>) -> (Rev, Lease) {
+        let tip = place.map(|place| Tip { place, nonce: "n".to_owned() });
+        let (kind, holder, nonce) = ("lease".to_owned(), holder.to_owned(), "n".to_owned());
+        let rev = serde_json::from_value("1-a".into()).unwrap();
+        (rev, Lease { kind, term: 1, holder, nonce, confirmed: true, tip })
     }
-    let late = |_| Ok(Written::Unknown("no answer in time".to_owned()));
-    timeout(CONFIRM, put).await.unwrap_or_else(late).map_err(unavailable)
-}
 
-/// The document's leaves; the one that CouchDB shows comes first.
-async fn leaves(client: &CouchClient) -> Result<Vec<(Rev, Lease)>, StoreError> {
-    Ok(leaves_and_tombstones(client).await?.0)
-}
-
-/// The same, and the tombstones beside them.
-async fn leaves_and_tombstones(client: &CouchClient) -> Result<(Vec<(Rev, Lease)>, Vec<Rev>), StoreError> {
-    let (found, tombstones) = client.leaves_and_tombstones(ID).await.map_err(unavailable)?;
-    let leaves = found.into_iter().map(|found| Ok((found.rev.clone(), read(found)?)));
-    Ok((leaves.collect::<Result<_, StoreError>>()?, tombstones))
-}
-
-fn read(found: Found) -> Result<Lease, StoreError> {
-    serde_json::from_value(found.body.into()).map_err(|error| StoreError::Corrupt {
-        kind: "lease",
-        id: ID.to_owned(),
-        reason: error.to_string(),
-    })
+    #[test]
+    fn the_last_entry_is_known_where_everybody_has_named_it() {
+        let mut turn = Turn::new("me".to_owned(), Dice::system(), Clock::system());
+        assert!(turn.is_last_known(&[]), "nobody has written");
+        assert!(turn.is_last_known(&[left("", Some(3))]));
+        assert!(
+            !turn.is_last_known(&[left("", Some(3)), left("other", Some(3))]),
+            "who died in its turn may have stored more"
+        );
+        assert!(!turn.is_last_known(&[left("", None)]), "who gave its turn back without having known");
+        // We took the turn of one that died in it, and never came to know either.
+        assert!(!turn.is_last_known(&[left("me", Some(3))]));
+        turn.learn_last(Tip { place: 4, nonce: "n".to_owned() });
+        assert!(turn.is_last_known(&[left("me", Some(3))]));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     document::{self, Document},
-    fake_couch::{Write, parameters, parts, write},
+    fake_couch::{self, Write, parameters, parts, write},
     fault::{fraction, split_mix},
     reply::Reply,
 };
@@ -144,10 +144,11 @@ impl FakeCluster {
         self.state().documents.get(node).is_some_and(|documents| documents.contains_key(id))
     }
 
-    /// The revision of a document that a node shows.
-    pub fn revision(&self, node: usize, id: &str) -> Option<String> {
+    /// A document as a node shows it.
+    pub fn document(&self, node: usize, id: &str) -> Option<Value> {
         let state = self.state();
-        Some(document::text(state.documents.get(node)?.get(id)?.seen()?.rev))
+        let document = state.documents.get(node)?.get(id)?;
+        document.seen().map(|seen| fake_couch::shown(id, document, Some(&seen)))
     }
 
     /// From now on all nodes reach each other.
@@ -294,7 +295,7 @@ impl Nodes {
                 let document = self.read(node, id).await;
                 match document.seen() {
                     _ if query.contains_key("open_revs") => Reply::Json(200, document.open_revs(id)),
-                    Some(seen) => Reply::Json(200, super::fake_couch::shown(id, &document, Some(&seen))),
+                    Some(seen) => Reply::Json(200, fake_couch::shown(id, &document, Some(&seen))),
                     None => Reply::missing(),
                 }
             }
@@ -409,7 +410,7 @@ impl State {
     }
 
     fn list(&self, node: usize, query: &BTreeMap<String, String>) -> Reply {
-        super::fake_couch::list(&self.documents[node], query)
+        fake_couch::list(&self.documents[node], query)
     }
 }
 
