@@ -1,6 +1,6 @@
 //! The agents' side: [`AgentLink`] within one program.
 
-use super::{Control, ControlError};
+use super::{Control, ControlError, observation::has_ended};
 use crate::{
     action::{Action, Refresh, TaskType},
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
@@ -176,7 +176,11 @@ impl Control {
         let seen = task.result.as_ref().and_then(|result| result.data.as_deref());
         let subject = task.payload.subject();
         let mut records = match (seen, task.task_type) {
-            (Some(container), _) => vec![located(container, &task.host_id).write(Expect::Any)?],
+            (Some(container), kind) => {
+                let mut seen = located(container, &task.host_id);
+                seen.ended_by_task &= kind == TaskType::Stop && has_ended(&seen);
+                vec![seen.write(Expect::Any)?]
+            }
             (None, TaskType::Delete) => vec![gone(&task.host_id, subject)],
             _ => return Ok(()),
         };

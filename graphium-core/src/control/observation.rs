@@ -146,6 +146,8 @@ impl Control {
                 ran_until(before, &container) && engine_went
                     || has_ended_as(before, &container) && before.ended_with_engine
             });
+            container.ended_by_task =
+                before.as_ref().is_some_and(|before| has_ended_as(before, &container) && before.ended_by_task);
             if before.as_ref() != Some(&container) {
                 // One that was adopted may be nobody's again.
                 stacks.extend(before.as_ref().and_then(ObservedContainer::stack));
@@ -177,6 +179,6 @@ fn has_ended_as(before: &ObservedContainer, seen: &ObservedContainer) -> bool {
     has_ended(before) && has_ended(seen) && seen.id == before.id && seen.exit_code == before.exit_code
 }
 
-fn has_ended(container: &ObservedContainer) -> bool {
+pub(super) fn has_ended(container: &ObservedContainer) -> bool {
     matches!(container.status, ContainerStatus::Exited | ContainerStatus::Stopped)
 }

@@ -200,6 +200,7 @@ fn reserved(record: &StackRecord) -> impl Iterator<Item = (&Container, ObservedC
             health: None,
             exit_code: None,
             ended_with_engine: false,
+            ended_by_task: false,
             ip_address: None,
             date_created: None,
             settings: None,

@@ -251,6 +251,9 @@ pub struct ObservedContainer {
     /// Whether it ran when its engine went away, and had ended when the engine was back: then it did not end by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended_with_engine: bool,
+    /// Whether a task has stopped it: then it did not end by itself, and its work is not done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_by_task: bool,
     /// Its address on its network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_address: Option<IpAddr>,

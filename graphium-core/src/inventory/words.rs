@@ -93,6 +93,7 @@ pub(super) static CONTAINER: Form = Form {
         ("health", Word(variants::<Health>)),
         ("exitCode", Integer),
         ("endedWithEngine", Takes::Flag),
+        ("endedByTask", Takes::Flag),
         ("ipAddress", Address),
         ("dateCreated", Time),
         ("settings", Takes::Object(&SETTINGS)),

@@ -6,12 +6,9 @@ use super::{
     order::Edge,
     rollout::Rollout,
     task::{check_id, task},
+    verdict::has_ended_well,
 };
-use crate::{
-    action::Action,
-    inventory::{ContainerStatus, Health},
-    stack::Condition,
-};
+use crate::{action::Action, inventory::Health, stack::Condition};
 use std::collections::BTreeMap;
 
 /// A check that members wait for.
@@ -56,7 +53,7 @@ impl Draft<'_, '_> {
             && self.there[edge.on].is_some_and(|there| match edge.condition {
                 Condition::Started => true,
                 Condition::Healthy => there.health == Some(Health::Healthy),
-                Condition::Completed => there.status == ContainerStatus::Exited && there.exit_code == Some(0),
+                Condition::Completed => has_ended_well(there),
             })
     }
 }

@@ -116,6 +116,7 @@ pub fn foreign(name: &str, host: &str, host_port: Option<u16>) -> ObservedContai
         health: None,
         exit_code: None,
         ended_with_engine: false,
+        ended_by_task: false,
         ip_address: None,
         date_created: None,
         settings: None,
@@ -194,8 +195,14 @@ impl Estate {
             Action::Delete { .. } => {
                 self.containers.swap_remove(&key);
             }
-            Action::Check { condition: Condition::Completed, .. } | Action::Stop { .. } => {
+            Action::Check { condition: Condition::Completed, .. } => {
                 self.turn(&key, ContainerStatus::Exited, Some(0));
+            }
+            Action::Stop { .. } => {
+                self.turn(&key, ContainerStatus::Exited, Some(0));
+                if let Some(seen) = self.containers.get_mut(&key) {
+                    seen.ended_by_task = true;
+                }
             }
             Action::Start { .. } | Action::Restart { .. } => self.turn(&key, ContainerStatus::Running, None),
             Action::Check { .. } => {}
@@ -220,7 +227,7 @@ impl Estate {
 
     fn turn(&mut self, key: &Key, status: ContainerStatus, exit_code: Option<i64>) {
         if let Some(seen) = self.containers.get_mut(key) {
-            (seen.status, seen.exit_code) = (status, exit_code);
+            (seen.status, seen.exit_code, seen.ended_by_task) = (status, exit_code, false);
         }
     }
 }
@@ -244,6 +251,7 @@ pub fn running(spec: &ContainerSpec, host: &HostId) -> ObservedContainer {
         health: spec.container.health_check.as_ref().map(|_| Health::Healthy),
         exit_code: None,
         ended_with_engine: false,
+        ended_by_task: false,
         ip_address: None,
         date_created: None,
         settings: Some(LiveSettings::of(&spec.container)),

@@ -4,11 +4,10 @@ use super::{
     layout,
     place::Placer,
     shared::{Access, Source, mounted},
-    verdict::keeps_running,
+    verdict::{has_ended_well, keeps_running},
 };
 use crate::{
     id::HostId,
-    inventory::{ContainerStatus, ObservedContainer},
     stack::{Container, Mode, Stack, Strategy},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,8 +125,7 @@ impl Placer<'_, '_> {
     fn has_ended_at(&self, number: usize, host: usize) -> bool {
         let seen = self.room.seen.named(self.name(number)).iter().map(|own| own.container);
         let mut there = seen.filter(|seen| seen.hosted_on == *self.host_name(host));
-        let has_ended = |seen: &ObservedContainer| seen.status == ContainerStatus::Exited && seen.exit_code == Some(0);
-        !keeps_running(self.definition(number)) && there.any(has_ended)
+        !keeps_running(self.definition(number)) && there.any(has_ended_well)
     }
 
     /// What ties a container to the host that it is on.

@@ -5,7 +5,7 @@ use super::{
     before::BeforeMembers,
     hosts::{Hosts, Seen},
     live,
-    verdict::has_done_its_work,
+    verdict::{has_done_its_work, has_ended_well},
 };
 use crate::{
     id::HostId,
@@ -124,12 +124,10 @@ fn properties(spec: &ContainerSpec, seen: &ObservedContainer, is_awaited: bool) 
     let mut differs = |path: &str, old: Option<Value>, new: Option<Value>| {
         changes.push(PropertyChange { path: path.to_owned(), old, new });
     };
-    let has_ended_well = has_done_its_work(definition, seen, is_awaited)
-        || definition.restart_policy == RestartPolicy::No
-            && seen.status == ContainerStatus::Exited
-            && seen.exit_code == Some(0);
+    let is_over = has_done_its_work(definition, seen, is_awaited)
+        || definition.restart_policy == RestartPolicy::No && has_ended_well(seen);
     let runs = seen.status == ContainerStatus::Running;
-    if !runs && !has_ended_well {
+    if !runs && !is_over {
         differs("status", Some("running".into()), Some(status(seen).into()));
     }
     // An engine that has another image of that name by now shows the digest.

@@ -44,6 +44,7 @@ impl Verdict {
             ContainerStatus::Exited if has_done_its_work(&spec.container, seen, awaited) => {
                 Self::of_settings(spec, seen, applied)
             }
+            ContainerStatus::Exited if seen.ended_by_task => Self::Differs(Cow::Borrowed("was stopped")),
             ContainerStatus::Exited => Self::Differs(match seen.exit_code {
                 Some(code) => Cow::Owned(format!("exited with code {code}")),
                 None => Cow::Borrowed("exited"),
@@ -101,8 +102,13 @@ pub(crate) fn keeps_running(definition: &Container) -> bool {
 }
 
 /// Whether a container that ended was meant to: with code 0, and others wait for its end or its policy restarts failures only, and
-/// it did not end with its engine.
+/// it did not end with its engine. One that a task has stopped was not done.
 pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer, awaited: bool) -> bool {
     let meant = awaited || matches!(definition.restart_policy, RestartPolicy::OnFailure(_)) && !seen.ended_with_engine;
-    seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && meant
+    has_ended_well(seen) && meant
+}
+
+/// Whether a container has ended by itself with code 0, or with its engine.
+pub(crate) fn has_ended_well(seen: &ObservedContainer) -> bool {
+    seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && !seen.ended_by_task
 }

@@ -323,6 +323,33 @@ fn variables_of_the_host_are_filled_in_and_missing_secrets_are_named() {
 }
 
 #[test]
+fn whoever_stops_a_container_tells_that_it_did_not_end_by_itself() {
+    let bed = Bed::new();
+    let stop = async |name: &str| bed.submit([Action::Stop { name: name.to_owned() }]).await.remove(0);
+    let told = async |id| {
+        let seen = bed.end_of(&id).await.result.unwrap().data.unwrap();
+        (seen.status, seen.exit_code, seen.ended_by_task)
+    };
+    let (told, ended) = bed.serve(async {
+        for id in bed.submit([deploy("web"), deploy("job"), deploy("api")]).await {
+            assert_eq!(bed.end_of(&id).await.status, TaskStatus::Completed);
+        }
+        bed.runtime.exit("job", 0);
+        let (web, job) = (told(stop("web").await).await, told(stop("job").await).await);
+        // The engine goes away while it stops this one, and is asked once more when it is back.
+        bed.runtime.set_stopping(Duration::from_secs(10));
+        let api = stop("api").await;
+        bed.phase_of(&api, "stopping").await;
+        bed.runtime.disconnect();
+        bed.sleep(15_000).await;
+        bed.runtime.reconnect();
+        [web, job, told(api).await]
+    });
+    ended.unwrap();
+    assert_eq!(told, [true, false, true].map(|is_ours| (ContainerStatus::Exited, Some(0), is_ours)));
+}
+
+#[test]
 fn what_is_cut_off_while_it_stops_a_container_keeps_the_next_from_it_until_the_engine_is_done() {
     let bed = Bed::new();
     let (task, ended) = bed.serve(async {

@@ -23,6 +23,7 @@ mod retention;
 mod rollback;
 mod rotation;
 mod saved;
+mod stopped;
 mod traces;
 mod tries;
 mod world;

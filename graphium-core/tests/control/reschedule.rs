@@ -20,11 +20,11 @@ use serde_json::json;
 use std::time::Duration;
 
 /// A container that may run anywhere.
-fn free(name: &str) -> Container {
+pub(crate) fn free(name: &str) -> Container {
     serde_json::from_value(json!({"@id": format!("container:{name}"), "name": name, "image": "nginx:alpine"})).unwrap()
 }
 
-fn on(name: &str, host: &str) -> Container {
+pub(crate) fn on(name: &str, host: &str) -> Container {
     Container { host: Some(host.into()), ..free(name) }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn after(seconds: u64) -> DeployOptions {
 }
 
 /// Works off what there is for some hosts; what was done, by the ids of the plans.
-fn work(world: &World, hands: &[&Hand<'_>]) -> Vec<String> {
+pub(crate) fn work(world: &World, hands: &[&Hand<'_>]) -> Vec<String> {
     let mut done = Vec::new();
     loop {
         let tasks: Vec<(usize, Task)> = hands
@@ -82,11 +82,11 @@ fn away(world: &World) -> Vec<Away> {
     world.run(world.control.status("shop")).unwrap().away
 }
 
-fn error(world: &World) -> String {
+pub(crate) fn error(world: &World) -> String {
     world.run(world.control.stack("shop")).unwrap().error_message.unwrap_or_default()
 }
 
-fn deployment(world: &World) -> (DeploymentKind, String) {
+pub(crate) fn deployment(world: &World) -> (DeploymentKind, String) {
     let id = world.run(world.control.stack("shop")).unwrap().deployment_id;
     (world.run(world.control.deployment(&id)).unwrap().kind, id.to_string())
 }
@@ -109,14 +109,14 @@ fn events(world: &World, after: u64) -> Vec<EventType> {
 }
 
 /// What the agent of a host sees there, as the server saw it last.
-fn seen(world: &World, host: &str) -> Vec<ObservedContainer> {
+pub(crate) fn seen(world: &World, host: &str) -> Vec<ObservedContainer> {
     let mut containers = world.run(world.control.inventory()).unwrap().containers;
     containers.retain(|container| container.hosted_on.as_str() == host);
     containers
 }
 
 /// Time passes, in which these agents are heard and begin nothing.
-fn idle(world: &World, seconds: u64, heard: &[&Hand<'_>]) {
+pub(crate) fn idle(world: &World, seconds: u64, heard: &[&Hand<'_>]) {
     for second in 0..seconds {
         world.environment.advance(Duration::from_secs(1));
         for hand in heard.iter().filter(|_| second % 5 == 0) {

@@ -115,9 +115,22 @@ impl Hand<'_> {
                 health: None,
                 exit_code: None,
                 ended_with_engine: false,
+                ended_by_task: false,
                 ip_address: None,
                 date_created: None,
                 settings: Some(graphium_core::runtime::LiveSettings::of(&spec.container)),
+            }),
+            Action::Stop { name } => self.known(name).map(|it| ObservedContainer {
+                status: ContainerStatus::Exited,
+                exit_code: Some(0),
+                ended_by_task: true,
+                ..it
+            }),
+            Action::Start { name } | Action::Restart { name } => self.known(name).map(|it| ObservedContainer {
+                status: ContainerStatus::Running,
+                exit_code: None,
+                ended_by_task: false,
+                ..it
             }),
             _ => None,
         };
@@ -125,6 +138,12 @@ impl Hand<'_> {
             task,
             &Outcome::Completed(TaskResult { success: true, data: data.map(Box::new), ..TaskResult::default() }),
         );
+    }
+
+    /// A container as the control plane knows it.
+    fn known(&self, name: &str) -> Option<ObservedContainer> {
+        let mut known = self.world.run(self.world.control.inventory()).unwrap().containers.into_iter();
+        known.find(|known| known.hosted_on == self.host && known.name == name)
     }
 
     pub(crate) fn work(&self) -> usize {

@@ -3,12 +3,12 @@
 use graphium_core::{
     action::Action,
     id::HostId,
-    inventory::{ContainerStatus, Inventory, ObservedContainer},
+    inventory::{ContainerStatus, HostStatus, Inventory, ObservedContainer},
     plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
     runtime::label,
     stack::{
         Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, NamedDatacenter, Network,
-        Port, Protocol, Stack, Strategy, Volume,
+        Port, Protocol, RestartPolicy, Stack, Strategy, Volume,
     },
 };
 
@@ -103,6 +103,33 @@ fn what_is_as_asked_has_no_task_and_is_listed() {
     let start = act(StackAction::Start, &running);
     assert_eq!((ids(&start), start.unchanged.clone()), (vec!["start:a@vm1"], vec!["b".to_owned(), "c".to_owned()]));
     assert_eq!(start.placements["a"], HostId::new("vm1"));
+}
+
+/// However it has taken the signal: many end with code 0.
+#[test]
+fn what_a_task_has_stopped_did_not_end_by_itself() {
+    let job = Dependency { container: "job".to_owned(), condition: Condition::Completed };
+    let web =
+        Container { depends_on: vec![job], restart_policy: RestartPolicy::OnFailure(Some(3)), ..container("web") };
+    let stack = stack("s", vec![container("job"), web, container("tool")]);
+    let (mut running, applied) = deployed(&stack, hosts(1));
+    // The job had just begun once more.
+    running.containers.iter_mut().for_each(|seen| seen.status = ContainerStatus::Running);
+    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let stopped = carried_out(&act(StackAction::Stop, &running), running);
+    assert!(stopped.containers.iter().all(|seen| (seen.status, seen.exit_code) == (ContainerStatus::Exited, Some(0))));
+    let start = act(StackAction::Start, &stopped);
+    assert_eq!(ids(&start), ["start:job@vm1", "start:tool@vm1", "check:job:completed@vm1", "start:web@vm1"]);
+    let again = plan(&stack, Some(&applied), &stopped, &Options::default()).unwrap();
+    assert_eq!(task(&again, "update:web").why, "was stopped");
+    // A move is for what runs, and so for what is only stopped for a moment.
+    let leave = ["vm1".into()].into();
+    let options = Options { leave, keep: applied.placements.clone(), ..Options::default() };
+    let mut both = hosts(2);
+    both.containers = stopped.containers;
+    both.hosts[0].status = HostStatus::Draining;
+    let moved = plan(&stack, Some(&applied), &both, &options).unwrap();
+    assert!(moved.placements.values().all(|host| *host == HostId::new("vm2")), "{:?}", moved.placements);
 }
 
 #[test]

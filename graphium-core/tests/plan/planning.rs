@@ -124,6 +124,7 @@ fn some_observed() -> impl Strategy<Value = ObservedContainer> {
                 health: None,
                 exit_code: None,
                 ended_with_engine: false,
+                ended_by_task: false,
                 ip_address: None,
                 date_created: None,
                 settings: None,

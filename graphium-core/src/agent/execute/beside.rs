@@ -214,6 +214,6 @@ fn is_sound(wanted: Wanted<'_>, found: &ContainerState) -> bool {
         && found.restart_count == 0
 }
 
-fn is_up(found: &ContainerState) -> bool {
+pub(super) fn is_up(found: &ContainerState) -> bool {
     matches!(found.status(), ContainerStatus::Running | ContainerStatus::Restarting | ContainerStatus::Paused)
 }

@@ -35,7 +35,14 @@ use futures::future::{Either, pending, select};
 use jiff::Timestamp;
 pub use secrets::SecretMemory;
 use start::Starts;
-use std::{convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    net::IpAddr,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use trouble::Trouble;
 pub use whole::Hold;
 
@@ -144,6 +151,7 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
         begun: place.environment.elapsed(),
         begun_at: place.environment.now(),
         starts: Starts::default(),
+        ran: OnceLock::new(),
     };
     match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
         Either::Left((outcome, _)) => place.known.clean(outcome),
@@ -160,6 +168,8 @@ struct Job<'a> {
     begun: Duration,
     begun_at: Timestamp,
     starts: Starts,
+    /// Whether what it stops ran when it was first looked at.
+    ran: OnceLock<bool>,
 }
 
 impl Job<'_> {
@@ -244,12 +254,7 @@ impl Job<'_> {
             Action::Check { name, condition } => self.check(name, *condition).await,
             Action::Stop { name } => {
                 self.tidy(name).await?;
-                self.stop(name).await?;
-                // The control plane plans with what it knows, and may plan before it is told of the host again.
-                Ok(match runtime.inspect(name).await? {
-                    Some(state) => self.done_with(state, "stopped"),
-                    None => done("stopped"),
-                })
+                self.stop_for_good(name).await
             }
             Action::Start { name } => {
                 self.tidy(name).await?;
@@ -281,6 +286,19 @@ impl Job<'_> {
         self.enter(Phase::Pulling);
         let present = self.runtime().pull(image, &Arrival(self.tell)).await?;
         Ok(TaskResult { digest: present.digest, ..done("image is there") })
+    }
+
+    /// Stops a container and tells that it was this, unless it had ended before.
+    async fn stop_for_good(&self, name: &str) -> Result<TaskResult, Trouble> {
+        let runtime = self.runtime();
+        let before = runtime.inspect(name).await?;
+        // An earlier attempt may have stopped it and not have lived to tell.
+        let ran = *self.ran.get_or_init(|| self.task.attempt > 1 || before.is_some_and(|state| beside::is_up(&state)));
+        self.stop(name).await?;
+        // The control plane plans with what it knows, and may plan before it is told of the host again.
+        let Some(mut state) = runtime.inspect(name).await? else { return Ok(done("stopped")) };
+        state.observed.ended_by_task = ran;
+        Ok(self.done_with(state, "stopped"))
     }
 
     async fn stop(&self, name: &str) -> Result<(), Trouble> {

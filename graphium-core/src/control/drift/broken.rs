@@ -31,6 +31,8 @@ pub(in crate::control) struct Drift {
 enum Fault {
     Gone,
     Ended(Option<i64>),
+    /// A task has stopped it, and what was to start it again was not done.
+    Stopped,
     /// With its engine, whatever its code.
     CutOff,
     NeverStarted,
@@ -106,6 +108,7 @@ impl Fault {
             Self::Gone => "is gone".to_owned(),
             Self::Ended(Some(code)) => format!("ended with exit code {code}"),
             Self::Ended(None) => "has ended".to_owned(),
+            Self::Stopped => "is stopped".to_owned(),
             Self::CutOff => "ended when its engine went away".to_owned(),
             Self::NeverStarted => "was never started".to_owned(),
             Self::Dead => "is dead".to_owned(),
@@ -134,6 +137,7 @@ fn fault(
         ContainerStatus::Exited | ContainerStatus::Stopped if seen.ended_with_engine && !is_awaited => {
             Some(Fault::CutOff)
         }
+        ContainerStatus::Exited | ContainerStatus::Stopped if seen.ended_by_task => Some(Fault::Stopped),
         ContainerStatus::Exited | ContainerStatus::Stopped => {
             let is_well = has_done_its_work(definition, seen, is_awaited)
                 || definition.restart_policy == RestartPolicy::No && matches!(seen.exit_code, None | Some(0));
@@ -154,7 +158,7 @@ fn is_to_run_again(definition: &Container, fault: Fault, is_awaited: bool) -> bo
             let was_killed = code.is_some_and(|code| KILLED.contains(&code));
             definition.restart_policy != RestartPolicy::No || was_killed && !is_awaited
         }
-        Fault::Gone | Fault::NeverStarted | Fault::Dead | Fault::CutOff => true,
+        Fault::Gone | Fault::Stopped | Fault::NeverStarted | Fault::Dead | Fault::CutOff => true,
     }
 }
 

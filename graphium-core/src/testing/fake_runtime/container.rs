@@ -110,6 +110,7 @@ impl Engine {
             health: None,
             exit_code: None,
             ended_with_engine: false,
+            ended_by_task: false,
             ip_address: None,
             date_created: self.now,
             settings: Some(LiveSettings::of(&spec.container)),

@@ -23,6 +23,7 @@ fn seen(started_at: i64) -> ContainerState {
         health: None,
         exit_code: None,
         ended_with_engine: false,
+        ended_by_task: false,
         ip_address: None,
         date_created: None,
         settings: None,

@@ -1,0 +1,62 @@
+//! What a task has stopped: it did not end by itself, and runs again when its stack does.
+
+use crate::{
+    reschedule::{after, deployment, error, free, idle, on, place, seen, work},
+    world::{World, container, stack},
+};
+use graphium_core::{
+    control::{DeployOptions, DeploymentKind, StackStatus},
+    inventory::{ContainerStatus, ObservedContainer},
+    stack::{Condition, Container, Dependency, RestartPolicy},
+};
+
+/// Its restart policy is about failures, and it has ended with code 0.
+#[test]
+fn what_was_stopped_is_started_again_whatever_its_restart_policy_and_its_code() {
+    for anew in [false, true] {
+        let world = World::new();
+        let one = world.agent("vm1");
+        let mut web = container("web", "vm1", None, &[]);
+        web.restart_policy = RestartPolicy::OnFailure(Some(3));
+        let wanted = stack("s", vec![web]);
+        world.run(world.control.deploy(wanted.clone(), DeployOptions::default())).unwrap();
+        while one.work() > 0 {}
+        world.run(world.control.act_on_stack("s", DeploymentKind::Stop, None)).unwrap();
+        while one.work() > 0 {}
+        world.tick();
+        assert_eq!(world.status("s"), StackStatus::Stopped);
+        let mut seen = world.run(world.control.inventory()).unwrap().containers;
+        assert_eq!((seen[0].status, seen[0].exit_code), (ContainerStatus::Exited, Some(0)));
+        // An engine does not know who has stopped it.
+        seen[0].ended_by_task = false;
+        one.observe(&seen);
+        let started = match anew {
+            false => world.run(world.control.act_on_stack("s", DeploymentKind::Start, None)),
+            true => world.run(world.control.deploy(wanted, DeployOptions::default())),
+        };
+        assert!(started.unwrap().task_count > 0, "there is something to do");
+    }
+}
+
+#[test]
+fn what_a_restart_has_stopped_that_hangs_is_started_again() {
+    for policy in [RestartPolicy::No, RestartPolicy::OnFailure(Some(3))] {
+        let world = World::new();
+        let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+        let first = Dependency { container: "db".to_owned(), condition: Condition::Started };
+        let web = Container { depends_on: vec![first], restart_policy: policy, ..on("web", "vm2") };
+        world.run(world.control.deploy(stack("shop", vec![free("db"), web]), after(30))).unwrap();
+        work(&world, &[&one, &two]);
+        assert_eq!((world.status("shop"), &*place(&world, "db")), (StackStatus::Running, "vm1"));
+        world.run(world.control.act_on_stack("shop", DeploymentKind::Restart, None)).unwrap();
+        assert_eq!(work(&world, &[&two]), ["stop:web@vm2"]);
+        // An engine does not know who has stopped it.
+        let there = seen(&world, "vm2").into_iter().map(|seen| ObservedContainer { ended_by_task: false, ..seen });
+        two.observe(&there.collect::<Vec<_>>());
+        idle(&world, 60, &[&two]);
+        work(&world, &[&two]);
+        assert_eq!((deployment(&world).0, world.status("shop")), (DeploymentKind::Move, StackStatus::Running));
+        let run = seen(&world, "vm2").into_iter().filter(|seen| seen.status == ContainerStatus::Running);
+        assert_eq!(run.map(|seen| seen.name).collect::<Vec<_>>(), ["shop-db", "shop-web"], "{}", error(&world));
+    }
+}
