@@ -240,10 +240,7 @@ fn follow(
         traces.clear();
     } else if is_tidy && !traces.is_empty() {
         let applied = current.whole()?.value.applied;
-        traces.retain(|trace| {
-            let stays = applied.placements.get(&trace.name) == Some(&trace.host);
-            !stays || applied.stack.engine_name(&trace.name) != trace.engine_name
-        });
+        traces.retain(|trace| !applied.has(&trace.name, &trace.host, &trace.engine_name));
     }
     if before.status == fold.status && before.error_message == error && before.traces == traces {
         return Ok(());

@@ -35,7 +35,8 @@ pub enum StackAction {
 ///
 /// A container that is as asked already has no task and is listed as unchanged; so is one that has
 /// ended well and is awaited by others: it is not run again. One that is to run and is gone from a host that tells what it has
-/// is made again, as the applied revision has it, with the image that its host has.
+/// is made again, as the applied revision has it, with the image that its host has. What the applied revision does not have where
+/// it is was left by a deployment that did not come to its end: it is not started, and goes.
 ///
 /// # Example
 /// ```
@@ -66,17 +67,21 @@ pub fn plan_action(
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
     let parts = leftovers(&seen, applied, [], |_, _, _| false);
+    let (parts, astray): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| {
+        action == StackAction::Stop
+            || applied.is_none_or(|applied| applied.has(part.name, part.host, &part.engine_name))
+    });
     let mut sequence = Sequence::new(before.as_ref(), &parts);
     if let Some(applied) = applied.filter(|_| action != StackAction::Stop) {
         sequence.make_again(applied, observed, &seen);
     }
-    match action {
-        StackAction::Stop => sequence.stop(false),
-        StackAction::Start => sequence.start(),
-        StackAction::Restart => {
-            sequence.stop(true);
-            sequence.start();
-        }
+    if action != StackAction::Start {
+        sequence.stop(action == StackAction::Restart);
+    }
+    if action != StackAction::Stop {
+        let late = sequence.make_room(astray);
+        sequence.start();
+        sequence.take_away(&late);
     }
     let touched = |part: &Leftover<'_>| {
         sequence.tasks.list().iter().any(|task| task.host == *part.host && task.action.subject() == part.engine_name)
@@ -108,6 +113,8 @@ struct Sequence<'a, 'p> {
     checks: BTreeMap<(usize, Condition), usize>,
     /// The tasks that make parts again which are gone, and what each waits for beside other parts.
     again: BTreeMap<usize, (PlannedTask, Vec<usize>)>,
+    /// The tasks that take something away before anything is made on a host.
+    room: BTreeMap<&'a HostId, Vec<usize>>,
     tasks: Tasks,
 }
 
@@ -133,6 +140,7 @@ impl<'a, 'p> Sequence<'a, 'p> {
             starts: BTreeMap::new(),
             checks: BTreeMap::new(),
             again: BTreeMap::new(),
+            room: BTreeMap::new(),
             tasks: Tasks::default(),
         }
     }
@@ -218,9 +226,32 @@ impl<'a, 'p> Sequence<'a, 'p> {
         }
     }
 
+    /// Takes away what is astray on hosts where something is made, which may want its ports; what is left of it.
+    fn make_room(&mut self, astray: Vec<Leftover<'a>>) -> Vec<Leftover<'a>> {
+        let makes: BTreeSet<&HostId> = self.again.keys().map(|&number| self.parts[number].host).collect();
+        let (early, late): (Vec<_>, Vec<_>) = astray.into_iter().partition(|part| makes.contains(part.host));
+        for part in &early {
+            let number = self.tasks.add(gone(part), Vec::new());
+            self.room.entry(part.host).or_default().push(number);
+        }
+        late
+    }
+
+    /// Takes away what is astray when its successor runs, and those that may have used it.
+    fn take_away(&mut self, astray: &[Leftover<'_>]) {
+        for part in astray {
+            let dependants = self.before.into_iter().flat_map(|before| before.dependants(part.name));
+            let names = dependants.chain([part.name]);
+            let numbers = names.filter_map(|name| self.by_name.get(name)).flatten();
+            let first: Vec<usize> = numbers.filter_map(|number| self.starts.get(number).copied()).collect();
+            self.tasks.add(gone(part), first);
+        }
+    }
+
     fn start(&mut self) {
         for number in 0..self.parts.len() {
             if let Some((task, mut first)) = self.again.remove(&number) {
+                first.extend(self.room.get(self.parts[number].host).into_iter().flatten());
                 first.extend(self.gates(number));
                 self.starts.insert(number, self.tasks.add(task, first));
                 continue;
@@ -267,4 +298,10 @@ impl<'a, 'p> Sequence<'a, 'p> {
         }
         gates
     }
+}
+
+/// The removal of what is astray.
+fn gone(part: &Leftover<'_>) -> PlannedTask {
+    let action = Action::Delete { name: part.engine_name.to_string() };
+    task(part.task_id("delete"), action, part.host, "its stack has nothing there any more").of_container(part.name)
 }

@@ -174,6 +174,11 @@ pub struct Trace {
 }
 
 impl Applied {
+    /// Whether it has a container of that name there, under that name on the engine.
+    pub(crate) fn has(&self, name: &str, host: &HostId, engine_name: &str) -> bool {
+        self.placements.get(name) == Some(host) && self.stack.engine_name(name) == engine_name
+    }
+
     /// Every container that it was to make, and where.
     pub fn traces(&self) -> impl Iterator<Item = Trace> {
         self.placements.iter().map(|(name, host)| Trace {

@@ -132,6 +132,34 @@ fn what_a_task_has_stopped_did_not_end_by_itself() {
     assert!(moved.placements.values().all(|host| *host == HostId::new("vm2")), "{:?}", moved.placements);
 }
 
+/// A deployment was to move one, and to take another away; somebody asks for a start or a restart while it is at work.
+#[test]
+fn what_the_applied_revision_does_not_have_there_is_not_started_and_goes() {
+    let before = stack("s", vec![pinned("db", "vm1"), pinned("old", "vm1"), pinned("web", "vm2")]);
+    let (running, _) = deployed(&before, hosts(2));
+    let web = Container { depends_on: vec![on("db")], ..pinned("web", "vm1") };
+    let now = stack("s", vec![pinned("db", "vm1"), web]);
+    let placements = planned(&now, &running).placements;
+    let applied = Applied { stack: now.clone(), placements };
+    let act = |action, inventory: &Inventory| plan_action(action, &now.id, "s", Some(&applied), inventory);
+    let start = act(StackAction::Start, &running);
+    assert_eq!(start.placements, applied.placements);
+    // Where something is made, its ports may be wanted; elsewhere it serves until its successor does.
+    assert_eq!(task(&start, "deploy:web").depends_on, ["pull:vm1:nginx:alpine", "network:vm1", "delete:old@vm1"]);
+    assert_eq!(task(&start, "delete:web@vm2").depends_on, ["deploy:web"]);
+    assert!(!ids(&start).iter().any(|id| id.starts_with("start:")), "{:?}", ids(&start));
+    let restart = act(StackAction::Restart, &running);
+    let touched: Vec<&str> = ids(&restart).into_iter().filter(|id| id.contains("web") || id.contains("old")).collect();
+    assert_eq!(touched, ["delete:old@vm1", "deploy:web", "delete:web@vm2"]);
+    let names = |inventory: Inventory| {
+        inventory.containers.into_iter().map(|seen| format!("{}@{}", seen.name, seen.hosted_on)).collect::<Vec<_>>()
+    };
+    for plan in [&start, &restart] {
+        assert_eq!(names(carried_out(plan, running.clone())), ["s-db@vm1", "s-web@vm1"]);
+    }
+    assert_eq!(ids(&act(StackAction::Stop, &running)), ["stop:old@vm1", "stop:web@vm2", "stop:web@vm1", "stop:db@vm1"]);
+}
+
 #[test]
 fn endpoints_are_told_to_all_up_to_a_bound_and_beyond_it_to_dependants() {
     let service =
