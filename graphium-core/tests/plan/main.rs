@@ -1,6 +1,7 @@
 //! The planner from without: one program, for what it takes is to link it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod adopt;
 mod applied_fixes;
 mod auto;
 mod beside;
