@@ -33,4 +33,5 @@ mod rollback;
 mod secrets;
 mod silent;
 mod start_first;
+mod stops;
 mod waits;
