@@ -230,6 +230,7 @@ pub(super) fn container(seen: &ObservedContainer) -> Badge {
         (ContainerStatus::Running, Some(Health::Starting), _) => Badge::new(Tone::Work, "starting"),
         (ContainerStatus::Running, Some(Health::Healthy), _) => Badge::new(Tone::Ok, "healthy"),
         (ContainerStatus::Running, None, _) => Badge::new(Tone::Ok, "running"),
+        (ContainerStatus::Exited, ..) if seen.ended_by_task => Badge::new(Tone::Off, "stopped"),
         (ContainerStatus::Exited, _, Some(0)) => Badge::new(Tone::Off, "ended well"),
         (ContainerStatus::Exited, _, Some(code)) => Badge::new(Tone::Bad, format!("ended with {code}")),
         (ContainerStatus::Exited | ContainerStatus::Dead, ..) => Badge::new(Tone::Bad, seen.status.as_str()),
@@ -282,6 +283,20 @@ mod tests {
             "again at <time data-at=\"\" datetime=\"2026-11-27T09:42:15Z\">2026-11-27 09:42:15 UTC</time>, or so"
         );
         assert_eq!(told("a ` alone <b>"), "a ` alone &#60;b&#62;");
+    }
+
+    #[test]
+    fn what_a_task_has_stopped_has_not_failed_whatever_its_code() {
+        let shown = |ended_by_task: bool, code: i64| {
+            let seen = serde_json::json!({
+                "@id": "1", "name": "shop-web", "hostedOn": "vm1", "status": "exited", "exitCode": code,
+                "endedByTask": ended_by_task,
+            });
+            container(&serde_json::from_value(seen).unwrap()).to_string()
+        };
+        assert_eq!(shown(true, 137), Badge::new(Tone::Off, "stopped").to_string());
+        assert_eq!(shown(false, 137), Badge::new(Tone::Bad, "ended with 137").to_string());
+        assert_eq!(shown(false, 0), Badge::new(Tone::Off, "ended well").to_string());
     }
 
     #[test]
