@@ -420,3 +420,33 @@ fn what_cannot_be_kept_is_not_adopted_and_an_answer_that_is_lost_is_asked_for_ag
         assert!(!place.engine.inspect("shop-db-1").await.unwrap().unwrap().is_managed());
     });
 }
+
+/// It has its name already, so nothing but what the agent keeps would say that it is ours.
+#[test]
+fn what_an_engine_refuses_is_forgotten_also_where_nobody_waits_for_its_answer_any_more() {
+    let place = Place::new();
+    place.runs_as("shop-db", "shop", "db", db());
+    let shop = stack([db()]);
+    place.run(async {
+        place.engine.fail_next(Operation::Adopt, RuntimeError::Refused("no".to_owned()));
+        place.engine.set_latency(Duration::from_secs(8));
+        place.control.adopt(shop.clone(), AdoptOptions::default()).await.unwrap();
+        let until = async |holds: &dyn Fn() -> bool| {
+            for _ in 0..300 {
+                if holds() {
+                    return;
+                }
+                place.environment.sleep(Duration::from_secs(1)).await;
+            }
+            panic!("never");
+        };
+        until(&|| !place.journal.memory().adopted.is_empty()).await;
+        // The adoption is overtaken while the engine is asked.
+        place.control.remove("shop", RemoveOptions::default()).await.unwrap();
+        until(&|| place.engine.calls().iter().any(|call| call.starts_with("adopt "))).await;
+        place.engine.set_latency(Duration::ZERO);
+        place.environment.sleep(Duration::from_secs(60)).await;
+        assert!(place.journal.memory().adopted.is_empty());
+        assert_eq!(place.names(), ["shop-db"], "it is nobody's to remove");
+    });
+}

@@ -107,18 +107,19 @@ impl Job<'_> {
             })
         })?;
         self.enter(Phase::Adjusting);
-        match self.whole(self.runtime().adopt(adoption)).await {
-            Ok(()) => Ok(()),
-            // Nobody knows: the next attempt looks.
-            Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),
-            Err(error) => {
-                if !was_own {
-                    // One that stays does no harm: under another name than that it says nothing.
-                    let _ = keeper.change(|memory| memory.adopted.retain(|one| one.id != adoption.id));
-                }
-                Err(error.into())
+        let taken = async {
+            let taken = self.runtime().adopt(adoption).await;
+            // Where nobody knows the next attempt looks.
+            let is_refused = matches!(&taken, Err(error)
+                if !matches!(error, RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }));
+            if is_refused && !was_own {
+                // One that stays does no harm where it was to get another name: under the one that it has it says nothing.
+                let _ = keeper.change(|memory| memory.adopted.retain(|one| one.id != adoption.id));
             }
-        }
+            taken
+        };
+        // What was refused is to be forgotten also where this attempt is cut off meanwhile: nothing is done after it then.
+        Ok(self.whole(taken).await?)
     }
 }
 
