@@ -163,7 +163,9 @@ impl Control {
                 message: format!("nothing of the stack `{}` is there any more; deploy it", record.name),
             });
         }
-        let plan = plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory).sealed();
+        let options = plan::Options { traces: record.traces.clone(), ..plan::Options::default() };
+        let plan =
+            plan::plan_action(action, &record.id, &record.name, Some(&record.applied), &inventory, &options).sealed();
         self.tell_planned(begun, &record.id, plan.tasks.len());
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await

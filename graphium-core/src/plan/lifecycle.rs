@@ -1,7 +1,7 @@
 //! Stopping and starting a whole stack as it stands.
 
 use super::{
-    Applied, Plan, PlannedTask,
+    Applied, Options, Plan, PlannedTask,
     before::{Before, BeforeMembers},
     hosts::{Hosts, Seen},
     lasting::{LastingKind, is_running},
@@ -36,7 +36,8 @@ pub enum StackAction {
 /// A container that is as asked already has no task and is listed as unchanged; so is one that has
 /// ended well and is awaited by others: it is not run again. One that is to run and is gone from a host that tells what it has
 /// is made again, as the applied revision has it, with the image that its host has. What the applied revision does not have where
-/// it is was left by a deployment that did not come to its end: it is not started, and goes.
+/// it is was left by a deployment that did not come to its end: it is not started, and goes, also what only `options.traces` tells
+/// of. Of `options` nothing else counts.
 ///
 /// # Example
 /// ```
@@ -51,7 +52,7 @@ pub enum StackAction {
 /// let applied = Applied { stack: shop.clone(), placements: plan.placements };
 ///
 /// // What others need stops last.
-/// let stop = plan::plan_action(StackAction::Stop, &shop.id, "shop", Some(&applied), &there);
+/// let stop = plan::plan_action(StackAction::Stop, &shop.id, "shop", Some(&applied), &there, &Options::default());
 /// let subjects: Vec<&str> = stop.tasks.iter().map(|task| task.action.subject()).collect();
 /// assert_eq!(subjects, ["shop-web", "shop-db"]);
 /// ```
@@ -61,12 +62,13 @@ pub fn plan_action(
     name: &str,
     applied: Option<&Applied>,
     observed: &Inventory,
+    options: &Options,
 ) -> Plan {
     let hosts = Hosts::known(observed);
     let seen = Seen::of(observed, stack);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
-    let parts = leftovers(&seen, applied, [], |_, _, _| false);
+    let parts = leftovers(&seen, applied, &options.traces, |_, _, _| false);
     let (parts, astray): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| {
         action == StackAction::Stop
             || applied.is_none_or(|applied| applied.has(part.name, part.host, &part.engine_name))

@@ -153,7 +153,7 @@ fn what_is_seen_beside_a_container_belongs_to_its_replacement() {
                 ["delete:web@vm1 s-web"]
             );
         }
-        let stop = plan_action(StackAction::Stop, &stack.id, "s", Some(&applied), &inventory);
+        let stop = plan_action(StackAction::Stop, &stack.id, "s", Some(&applied), &inventory, &Options::default());
         let told: Vec<String> = tasks(&stop);
         assert_eq!(told, ["stop:web@vm1 s-web"]);
     }

@@ -4,7 +4,7 @@ use graphium_core::{
     action::Action,
     id::HostId,
     inventory::{ContainerStatus, HostStatus, Inventory, ObservedContainer},
-    plan::{Applied, Options, Plan, PlannedTask, StackAction, fixtures::*, plan, plan_action, plan_removal},
+    plan::{Applied, Options, Plan, PlannedTask, StackAction, Trace, fixtures::*, plan, plan_action, plan_removal},
     runtime::label,
     stack::{
         Condition, Container, Dependency, DocumentHost, HostConstraint, Mount, MountKind, NamedDatacenter, Network,
@@ -64,7 +64,7 @@ fn what_has_done_its_work_is_not_started_again() {
     let mut ended = carried_out(&first, hosts(1));
     ended.containers.iter_mut().for_each(|seen| (seen.status, seen.exit_code) = (ContainerStatus::Exited, Some(0)));
     let applied = Applied { stack: stack.clone(), placements: first.placements };
-    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &ended);
+    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &ended, &Options::default());
     assert_eq!(ids(&start), ["start:web@vm1"]);
     assert_eq!(start.unchanged, ["job"]);
 }
@@ -92,7 +92,9 @@ fn a_volume_that_is_declared_is_the_stacks_own_unless_it_is_external() {
 fn what_is_as_asked_has_no_task_and_is_listed() {
     let stack = stack("s", vec![pinned("a", "vm1"), pinned("b", "vm1"), pinned("c", "vm2")]);
     let (mut running, applied) = deployed(&stack, hosts(2));
-    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let act = |action, inventory: &Inventory| {
+        plan_action(action, &stack.id, "s", Some(&applied), inventory, &Options::default())
+    };
     running
         .containers
         .iter_mut()
@@ -115,7 +117,9 @@ fn what_a_task_has_stopped_did_not_end_by_itself() {
     let (mut running, applied) = deployed(&stack, hosts(1));
     // The job had just begun once more.
     running.containers.iter_mut().for_each(|seen| seen.status = ContainerStatus::Running);
-    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let act = |action, inventory: &Inventory| {
+        plan_action(action, &stack.id, "s", Some(&applied), inventory, &Options::default())
+    };
     let stopped = carried_out(&act(StackAction::Stop, &running), running);
     assert!(stopped.containers.iter().all(|seen| (seen.status, seen.exit_code) == (ContainerStatus::Exited, Some(0))));
     let start = act(StackAction::Start, &stopped);
@@ -141,7 +145,9 @@ fn what_the_applied_revision_does_not_have_there_is_not_started_and_goes() {
     let now = stack("s", vec![pinned("db", "vm1"), web]);
     let placements = planned(&now, &running).placements;
     let applied = Applied { stack: now.clone(), placements };
-    let act = |action, inventory: &Inventory| plan_action(action, &now.id, "s", Some(&applied), inventory);
+    let act = |action, inventory: &Inventory| {
+        plan_action(action, &now.id, "s", Some(&applied), inventory, &Options::default())
+    };
     let start = act(StackAction::Start, &running);
     assert_eq!(start.placements, applied.placements);
     // Where something is made, its ports may be wanted; elsewhere it serves until its successor does.
@@ -156,6 +162,16 @@ fn what_the_applied_revision_does_not_have_there_is_not_started_and_goes() {
     };
     for plan in [&start, &restart] {
         assert_eq!(names(carried_out(plan, running.clone())), ["s-db@vm1", "s-web@vm1"]);
+    }
+    // Nobody has seen what that has made at last: it is told of by its trace.
+    let trace = Trace { host: "vm2".into(), name: "late".to_owned(), engine_name: "s-late".to_owned() };
+    let options = Options { traces: [trace].into(), ..Options::default() };
+    for (action, verb) in
+        [(StackAction::Stop, "stop"), (StackAction::Start, "delete"), (StackAction::Restart, "delete")]
+    {
+        let plan = plan_action(action, &now.id, "s", Some(&applied), &running, &options);
+        let of_it = ids(&plan).into_iter().filter(|id| id.contains("late")).collect::<Vec<_>>();
+        assert_eq!(of_it, [format!("{verb}:late@vm2")], "{action:?}");
     }
     assert_eq!(ids(&act(StackAction::Stop, &running)), ["stop:old@vm1", "stop:web@vm2", "stop:web@vm1", "stop:db@vm1"]);
 }
@@ -445,7 +461,9 @@ fn what_is_gone_is_made_again_by_a_start_in_the_order_of_the_stack() {
     let (mut stopped, applied) = deployed(&stack, hosts(1));
     stopped.containers.iter_mut().for_each(|seen| (seen.status, seen.exit_code) = (ContainerStatus::Exited, Some(143)));
     stopped.containers.retain(|seen| seen.name != "s-web");
-    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let act = |action, inventory: &Inventory| {
+        plan_action(action, &stack.id, "s", Some(&applied), inventory, &Options::default())
+    };
     let start = act(StackAction::Start, &stopped);
     let waits = |id: &str| task(&start, id).depends_on.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(waits("check:db:healthy@vm1"), ["start:db@vm1"]);

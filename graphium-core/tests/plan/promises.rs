@@ -431,7 +431,9 @@ fn a_stack_stops_in_reverse_and_starts_in_order() {
     let first = planned(&stack, &hosts(1));
     let inventory = carried_out(&first, hosts(1));
     let applied = Applied { stack: stack.clone(), placements: first.placements };
-    let act = |action, inventory: &Inventory| plan_action(action, &stack.id, "s", Some(&applied), inventory);
+    let act = |action, inventory: &Inventory| {
+        plan_action(action, &stack.id, "s", Some(&applied), inventory, &Options::default())
+    };
     let stop = act(StackAction::Stop, &inventory);
     assert_eq!(ids(&stop), ["stop:web@vm1", "stop:db@vm1"]);
     assert_eq!(task(&stop, "stop:db@vm1").depends_on, ["stop:web@vm1"]);

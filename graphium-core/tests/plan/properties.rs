@@ -228,7 +228,7 @@ proptest! {
         let id = StackId::new("stack:s");
         let mut inventory = inventory;
         for action in [StackAction::Stop, StackAction::Start, StackAction::Restart] {
-            let plan = plan_action(action, &id, "s", applied.as_ref(), &inventory);
+            let plan = plan_action(action, &id, "s", applied.as_ref(), &inventory, &Options::default());
             check_graph(&plan)?;
             inventory = carried_out(&plan, inventory);
         }
@@ -242,6 +242,6 @@ proptest! {
             check_graph(&plan)?;
         }
         check_graph(&plan_removal(&applied.stack.id, "s", Some(&applied), &inventory, &Options::default()))?;
-        check_graph(&plan_action(StackAction::Restart, &applied.stack.id, "s", Some(&applied), &inventory))?;
+        check_graph(&plan_action(StackAction::Restart, &applied.stack.id, "s", Some(&applied), &inventory, &Options::default()))?;
     }
 }

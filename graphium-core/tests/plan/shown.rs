@@ -127,7 +127,7 @@ fn what_stops_is_taken_back_by_a_start_alone() {
     let running = carried_out(&made, hosts(1));
     assert!(running.containers.iter().all(|seen| seen.status == ContainerStatus::Running));
     let applied = Applied { stack: stack.clone(), placements: made.placements };
-    let undo = plan_action(StackAction::Stop, &stack.id, "s", Some(&applied), &running).undo();
+    let undo = plan_action(StackAction::Stop, &stack.id, "s", Some(&applied), &running, &Options::default()).undo();
     assert!(undo.steps.iter().all(|step| matches!(step.action, Action::Start { .. })), "{:?}", undo.steps);
     assert_eq!(undo.steps.len(), 2);
 }

@@ -70,7 +70,7 @@ fn what_runs_is_checked_before_what_waits_for_it_is_started() {
     let (applied, mut seen) = deployed(&stack, hosts(1));
     let web = seen.containers.iter_mut().find(|container| container.name == "s-web").unwrap();
     web.status = ContainerStatus::Stopped;
-    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &seen);
+    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &seen, &Options::default());
     assert_eq!(ids(&start), ["check:db:healthy@vm1", "start:web@vm1"]);
     assert_eq!(start.tasks[1].depends_on, ["check:db:healthy@vm1"]);
 }

@@ -186,7 +186,7 @@ proptest! {
     #[test]
     fn stops_and_starts_are_taken_back((applied, inventory, before) in some_estate(), seed in any::<u64>()) {
         for action in [StackAction::Stop, StackAction::Start, StackAction::Restart] {
-            let plan = plan_action(action, &StackId::new("stack:s"), "s", applied.as_ref(), &inventory);
+            let plan = plan_action(action, &StackId::new("stack:s"), "s", applied.as_ref(), &inventory, &Options::default());
             check_round(&plan, &before, seed)?;
         }
     }
@@ -312,7 +312,7 @@ fn what_waits_for_a_check_is_taken_back_before_what_is_checked() {
 }
 
 fn end(action: StackAction, old: &Applied, inventory: &Inventory) -> String {
-    plan_action(action, &StackId::new("stack:s"), "s", Some(old), inventory).undo().end
+    plan_action(action, &StackId::new("stack:s"), "s", Some(old), inventory, &Options::default()).undo().end
 }
 
 #[test]
