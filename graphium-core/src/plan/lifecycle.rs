@@ -36,8 +36,8 @@ pub enum StackAction {
 /// A container that is as asked already has no task and is listed as unchanged; so is one that has
 /// ended well and is awaited by others: it is not run again. One that is to run and is gone from a host that tells what it has
 /// is made again, as the applied revision has it, with the image that its host has. What the applied revision does not have where
-/// it is was left by a deployment that did not come to its end: it is not started, and goes, also what only `options.traces` tells
-/// of. Of `options` nothing else counts.
+/// it is was left by a deployment that did not come to its end: it is not started, and goes. What only `options.traces` tells of
+/// counts as there, for a stop, too; nothing else of `options` does.
 ///
 /// # Example
 /// ```

@@ -9,6 +9,7 @@ use graphium_core::{
     inventory::{ContainerStatus, ObservedContainer},
     stack::{Condition, Container, Dependency, RestartPolicy},
 };
+use serde_json::json;
 
 /// Its restart policy is about failures, and it has ended with code 0.
 #[test]
@@ -36,6 +37,31 @@ fn what_was_stopped_is_started_again_whatever_its_restart_policy_and_its_code() 
         };
         assert!(started.unwrap().task_count > 0, "there is something to do");
     }
+}
+
+/// Whose task it was does not matter: its stack is to run.
+#[test]
+fn what_a_task_has_stopped_of_a_stack_that_runs_is_told_and_started_again() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let mut web = container("web", "vm1", Some(8080), &[]);
+    web.restart_policy = RestartPolicy::No;
+    world.run(world.control.deploy(stack("shop", vec![web]), DeployOptions::default())).unwrap();
+    work(&world, &[&one]);
+    let stop = json!({"hostId": "vm1", "payload": {"action": "stop", "name": "shop-web"}});
+    world.run(world.control.create_task(serde_json::from_value(stop).unwrap(), None)).unwrap();
+    one.claim().iter().for_each(|task| one.succeed(task));
+    // The next look shows that its port is free.
+    let there = seen(&world, "vm1").into_iter().map(|seen| ObservedContainer { ports: Vec::new(), ..seen });
+    one.observe(&there.collect::<Vec<_>>());
+    world.tick();
+    let told = world.run(world.control.stack("shop")).unwrap().error_message.unwrap_or_default();
+    assert_eq!(
+        (deployment(&world).0, told.as_str()),
+        (DeploymentKind::Repair, "container `shop-web` on host `vm1` is stopped")
+    );
+    work(&world, &[&one]);
+    assert_eq!((world.status("shop"), seen(&world, "vm1")[0].status), (StackStatus::Running, ContainerStatus::Running));
 }
 
 #[test]
