@@ -1,6 +1,9 @@
 //! The agents' side: [`AgentLink`] within one program.
 
-use super::{Control, ControlError, observation::has_ended};
+use super::{
+    Control, ControlError,
+    observation::{Seeing, has_ended},
+};
 use crate::{
     action::{Action, Refresh, TaskType},
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
@@ -168,7 +171,8 @@ impl Control {
         now.saturating_add(lease).unwrap_or(now)
     }
 
-    /// The inventory learns from a task's result at once, before the host is observed again.
+    /// The inventory learns from a task's result at once, before the host is observed again. The next look at the host has no
+    /// news of it then, so its stack is looked at for that, also where the task is not of the stack's present deployment.
     async fn note_outcome(&self, task: &Task) -> Result<(), ControlError> {
         if task.status != TaskStatus::Completed {
             return Ok(());
@@ -204,6 +208,12 @@ impl Control {
             let now = self.environment.elapsed();
             let noted = noted.into_iter().map(|name| ((task.host_id.clone(), name), now));
             self.state().noted.extend(noted);
+        }
+        let stacks = records.iter().filter_map(|record| record.stack.clone()).collect();
+        let mut seeing = Seeing { control: self, stacks };
+        for record in &records {
+            let before = self.store.record(&record.key).await?;
+            seeing.stacks.extend(before.and_then(|before| before.stack));
         }
         let submission = Submission { records, ..Submission::default() };
         let noted = self.store.submit(submission, self.environment.now()).await;

@@ -21,9 +21,9 @@ const NOTED_FOR: Duration = Duration::from_secs(60);
 const HELD: SignedDuration = SignedDuration::from_mins(10);
 
 /// Stacks of which something is seen anew: whatever becomes of the record, or of whoever waits for it, they are looked at.
-struct Seeing<'a> {
-    control: &'a Control,
-    stacks: BTreeSet<StackId>,
+pub(super) struct Seeing<'a> {
+    pub(super) control: &'a Control,
+    pub(super) stacks: BTreeSet<StackId>,
 }
 
 impl Drop for Seeing<'_> {

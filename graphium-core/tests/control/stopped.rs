@@ -39,29 +39,29 @@ fn what_was_stopped_is_started_again_whatever_its_restart_policy_and_its_code() 
     }
 }
 
-/// Whose task it was does not matter: its stack is to run.
+/// Whose task it was does not matter: its stack is to run. The look after it has no news, for the result has told all.
 #[test]
-fn what_a_task_has_stopped_of_a_stack_that_runs_is_told_and_started_again() {
-    let world = World::new();
-    let one = world.agent("vm1");
-    let mut web = container("web", "vm1", Some(8080), &[]);
-    web.restart_policy = RestartPolicy::No;
-    world.run(world.control.deploy(stack("shop", vec![web]), DeployOptions::default())).unwrap();
-    work(&world, &[&one]);
-    let stop = json!({"hostId": "vm1", "payload": {"action": "stop", "name": "shop-web"}});
-    world.run(world.control.create_task(serde_json::from_value(stop).unwrap(), None)).unwrap();
-    one.claim().iter().for_each(|task| one.succeed(task));
-    // The next look shows that its port is free.
-    let there = seen(&world, "vm1").into_iter().map(|seen| ObservedContainer { ports: Vec::new(), ..seen });
-    one.observe(&there.collect::<Vec<_>>());
-    world.tick();
-    let told = world.run(world.control.stack("shop")).unwrap().error_message.unwrap_or_default();
-    assert_eq!(
-        (deployment(&world).0, told.as_str()),
-        (DeploymentKind::Repair, "container `shop-web` on host `vm1` is stopped")
-    );
-    work(&world, &[&one]);
-    assert_eq!((world.status("shop"), seen(&world, "vm1")[0].status), (StackStatus::Running, ContainerStatus::Running));
+fn what_a_task_has_stopped_or_deleted_of_a_stack_that_runs_is_told_and_mended() {
+    for (action, fault) in [("stop", "is stopped"), ("delete", "is missing")] {
+        let world = World::new();
+        let one = world.agent("vm1");
+        let mut web = container("web", "vm1", None, &[]);
+        web.restart_policy = RestartPolicy::No;
+        world.run(world.control.deploy(stack("shop", vec![web]), DeployOptions::default())).unwrap();
+        work(&world, &[&one]);
+        idle(&world, 30, &[&one]);
+        let task = json!({"hostId": "vm1", "payload": {"action": action, "name": "shop-web"}});
+        world.run(world.control.create_task(serde_json::from_value(task).unwrap(), None)).unwrap();
+        one.claim().iter().for_each(|task| one.succeed(task));
+        one.observe(&seen(&world, "vm1"));
+        world.tick();
+        let told = world.run(world.control.stack("shop")).unwrap().error_message.unwrap_or_default();
+        let expected = format!("container `shop-web` on host `vm1` {fault}");
+        assert_eq!((deployment(&world).0, told), (DeploymentKind::Repair, expected));
+        work(&world, &[&one]);
+        let there = seen(&world, "vm1")[0].status;
+        assert_eq!((world.status("shop"), there), (StackStatus::Running, ContainerStatus::Running));
+    }
 }
 
 #[test]
