@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 use tokio::process::{Child, Command};
@@ -205,7 +206,7 @@ impl Browser {
     /// What is against the rules of accessibility.
     async fn axe(&self) -> Vec<String> {
         if self.run("return typeof window.axe").await != "object" {
-            self.run(&axe_source()).await;
+            self.run(axe_source()).await;
         }
         let script = "const done = arguments[arguments.length - 1]; \
             axe.run(document, {resultTypes: ['violations']}).then( \
@@ -226,12 +227,16 @@ fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("web")
 }
 
-fn axe_source() -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/web/install");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let output = std::process::Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap();
-    assert!(output.status.success(), "axe-core: {}", String::from_utf8_lossy(&output.stderr));
-    std::fs::read_to_string(String::from_utf8(output.stdout).unwrap().trim()).unwrap()
+/// Installed by the first test that asks; those that ask meanwhile wait for it.
+fn axe_source() -> &'static str {
+    static SOURCE: OnceLock<String> = OnceLock::new();
+    SOURCE.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/web/install");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let output = std::process::Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap();
+        assert!(output.status.success(), "axe-core: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read_to_string(String::from_utf8(output.stdout).unwrap().trim()).unwrap()
+    })
 }
 
 fn decoded(text: &str) -> Vec<u8> {
