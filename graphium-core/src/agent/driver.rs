@@ -366,6 +366,7 @@ impl Driver {
             environment: Arc::clone(&self.agent.environment),
             settings: Arc::clone(&self.agent.settings),
             health: Arc::clone(&self.agent.health),
+            keeper: Arc::clone(&self.agent.keeper),
             epoch,
         };
         self.beside.drain(..).for_each(|earlier| earlier.abort());

@@ -1,16 +1,24 @@
 //! The agent's memory, written down before anything rests on it.
 
 use super::journal::{Journal, JournalError, Memory, MemoryJournal};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::inventory::{ContainerStatus, ObservedContainer};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Keeps what an agent remembers, for all that happens in it at the same time.
 #[derive(Debug)]
-pub struct Keeper(Mutex<(Box<dyn Journal>, Memory)>);
+pub struct Keeper {
+    kept: Mutex<(Box<dyn Journal>, Memory)>,
+    /// Containers whose stop the engine has not answered, by their ids: it may come yet.
+    stopping: Mutex<BTreeSet<String>>,
+}
 
 impl Keeper {
     /// One that has read nothing yet.
     pub fn new(journal: Box<dyn Journal>) -> Self {
-        Self(Mutex::new((journal, Memory::default())))
+        Self { kept: Mutex::new((journal, Memory::default())), stopping: Mutex::default() }
     }
 
     /// Reads what was saved last.
@@ -45,7 +53,54 @@ impl Keeper {
     }
 
     fn lock(&self) -> MutexGuard<'_, (Box<dyn Journal>, Memory)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stopping(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What tasks have stopped. It is written down before the engine is asked, for an attempt may end at any time. Where it cannot be
+/// written containers are stopped and started all the same: then they count as ended by themselves, as far as nobody else knows.
+impl Keeper {
+    /// A container that runs is about to be stopped.
+    pub(super) fn stops(&self, id: &str) {
+        self.stopping().insert(id.to_owned());
+        let _unlikely = self.change(|memory| memory.stopped.extend([id.to_owned()]));
+    }
+
+    /// The engine has said what became of that.
+    pub(super) fn has_answered(&self, id: &str) {
+        self.stopping().remove(id);
+    }
+
+    /// A container is about to be started: what it does from then on is its own.
+    pub(super) fn starts(&self, id: &str) {
+        self.stopping().remove(id);
+        let _unlikely = self.change(|memory| memory.stopped.retain(|known| known != id));
+    }
+
+    /// Those whose stops were answered: what a look that begins now shows of them counts.
+    pub(super) fn stopped(&self) -> BTreeSet<String> {
+        let stopping = self.stopping().clone();
+        self.lock().1.stopped.difference(&stopping).cloned().collect()
+    }
+
+    /// Tells of what was seen whether a task has stopped it. Forgets of `stopped`, as it was before the look, what runs again or is gone.
+    pub(super) fn show(&self, stopped: &BTreeSet<String>, seen: &mut [ObservedContainer]) {
+        let has_ended = |one: &ObservedContainer| {
+            matches!(one.status, ContainerStatus::Exited | ContainerStatus::Stopped | ContainerStatus::Dead)
+        };
+        if !stopped.is_empty() {
+            let ended: BTreeSet<&str> = seen.iter().filter(|one| has_ended(one)).map(|one| &*one.id).collect();
+            let _unlikely =
+                self.change(|memory| memory.stopped.retain(|id| !stopped.contains(id) || ended.contains(id.as_str())));
+        }
+        let memory = &self.lock().1;
+        for one in seen {
+            one.ended_by_task = has_ended(one) && memory.stopped.contains(&one.id);
+        }
     }
 }
 
@@ -53,5 +108,51 @@ impl Default for Keeper {
     /// One that forgets everything with the program.
     fn default() -> Self {
         Self::new(Box::new(MemoryJournal::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixtures;
+
+    fn seen(keeper: &Keeper, status: ContainerStatus) -> bool {
+        let stopped = keeper.stopped();
+        let mut one = fixtures::foreign("web", "vm1", None);
+        one.status = status;
+        keeper.show(&stopped, std::slice::from_mut(&mut one));
+        one.ended_by_task
+    }
+
+    #[test]
+    fn what_was_stopped_is_told_until_it_runs_again() {
+        use ContainerStatus::{Exited, Running};
+        let journal = MemoryJournal::default();
+        let keeper = Keeper::new(Box::new(journal.clone()));
+        assert!(!seen(&keeper, Exited), "it has ended by itself");
+        keeper.stops("vm1/web");
+        assert!(!seen(&keeper, Running), "the engine is at it");
+        assert!(seen(&keeper, Exited), "and did not say so");
+        keeper.has_answered("vm1/web");
+        assert!(seen(&keeper, Exited) && seen(&keeper, Exited));
+        let next = Keeper::new(Box::new(journal));
+        next.load().unwrap();
+        assert!(seen(&next, Exited), "the next agent knows");
+        assert!(!seen(&next, Running) && !seen(&next, Exited), "somebody has started it, and it has ended since");
+        keeper.starts("vm1/web");
+        assert!(!seen(&keeper, Exited));
+        assert_eq!(keeper.memory(), Memory::default());
+    }
+
+    #[test]
+    fn a_look_that_was_taken_before_a_stop_says_nothing_of_it() {
+        let keeper = Keeper::default();
+        let before = keeper.stopped();
+        keeper.stops("vm1/web");
+        keeper.has_answered("vm1/web");
+        keeper.show(&before, &mut [fixtures::foreign("web", "vm1", None)]);
+        assert!(seen(&keeper, ContainerStatus::Exited));
+        keeper.show(&keeper.stopped(), &mut []);
+        assert_eq!(keeper.memory(), Memory::default(), "what is gone is forgotten");
     }
 }

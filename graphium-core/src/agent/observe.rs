@@ -4,6 +4,7 @@ use super::{
     AgentSettings,
     health::HealthMonitor,
     inspected::Inspected,
+    keeper::Keeper,
     link::{AgentLink, HostReport, LinkError},
     patience::within,
     settings::Notice,
@@ -56,6 +57,7 @@ pub(super) struct Watchman {
     pub(super) environment: Arc<dyn Environment>,
     pub(super) settings: Arc<AgentSettings>,
     pub(super) health: Arc<HealthMonitor>,
+    pub(super) keeper: Arc<Keeper>,
     pub(super) epoch: u64,
 }
 
@@ -187,6 +189,7 @@ impl Watchman {
             Some(engine) => engine,
             None => self.runtime.info().await?,
         };
+        let stopped = self.keeper.stopped();
         let mut seen = self.runtime.list().await?;
         inspected.complete(&*self.runtime, &mut seen).await?;
         self.health.show(&*self.environment, &mut seen);
@@ -194,6 +197,7 @@ impl Watchman {
         for container in &mut containers {
             container.hosted_on = self.settings.host.clone();
         }
+        self.keeper.show(&stopped, &mut containers);
         containers.sort_by(|one, other| one.name.cmp(&other.name));
         let holdings = if with_holdings { self.holdings().await } else { None };
         Ok(Sight { engine, containers, holdings })

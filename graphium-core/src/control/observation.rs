@@ -146,7 +146,8 @@ impl Control {
                 ran_until(before, &container) && engine_went
                     || has_ended_as(before, &container) && before.ended_with_engine
             });
-            container.ended_by_task =
+            // Its agent knows, as far as it has kept its state; what a task told before stands.
+            container.ended_by_task |=
                 before.as_ref().is_some_and(|before| has_ended_as(before, &container) && before.ended_by_task);
             if before.as_ref() != Some(&container) {
                 // One that was adopted may be nobody's again.

@@ -7,7 +7,7 @@ use crate::{
 use graphium_core::{
     control::{DeployOptions, DeploymentKind, StackStatus},
     inventory::{ContainerStatus, ObservedContainer},
-    stack::{Condition, Container, Dependency, RestartPolicy},
+    stack::{Condition, Container, Dependency, OnDrift, RestartPolicy},
 };
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn what_was_stopped_is_started_again_whatever_its_restart_policy_and_its_code() 
 /// Whose task it was does not matter: its stack is to run. The look after it has no news, for the result has told all.
 #[test]
 fn what_a_task_has_stopped_or_deleted_of_a_stack_that_runs_is_told_and_mended() {
-    for (action, fault) in [("stop", "is stopped"), ("delete", "is missing")] {
+    for (action, fault) in [("stop", "is stopped"), ("delete", "is gone")] {
         let world = World::new();
         let one = world.agent("vm1");
         let mut web = container("web", "vm1", None, &[]);
@@ -85,4 +85,30 @@ fn what_a_restart_has_stopped_that_hangs_is_started_again() {
         let run = seen(&world, "vm2").into_iter().filter(|seen| seen.status == ContainerStatus::Running);
         assert_eq!(run.map(|seen| seen.name).collect::<Vec<_>>(), ["shop-db", "shop-web"], "{}", error(&world));
     }
+}
+
+/// Its task has failed since, perhaps, or was overtaken: the agent tells it of what it sees.
+#[test]
+fn what_an_agent_tells_to_be_stopped_is_started_again_and_what_ends_by_itself_is_not() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let mut web = container("web", "vm1", None, &[]);
+    web.restart_policy = RestartPolicy::OnFailure(Some(3));
+    let mut policy = after(30);
+    policy.policy.on_drift = Some(OnDrift::Report);
+    world.run(world.control.deploy(stack("shop", vec![web]), policy)).unwrap();
+    work(&world, &[&one]);
+    let ended = |ended_by_task| {
+        let ended =
+            |seen| ObservedContainer { status: ContainerStatus::Exited, exit_code: Some(0), ended_by_task, ..seen };
+        one.observe(&seen(&world, "vm1").into_iter().map(ended).collect::<Vec<_>>());
+        world.tick();
+    };
+    ended(true);
+    assert_eq!(error(&world), "container `shop-web` on host `vm1` is stopped");
+    let started = world.run(world.control.act_on_stack("shop", DeploymentKind::Start, None));
+    assert!(started.unwrap().task_count > 0);
+    work(&world, &[&one]);
+    ended(false);
+    assert_eq!((world.status("shop"), error(&world)), (StackStatus::Running, String::new()));
 }

@@ -94,7 +94,7 @@ impl Job<'_> {
             self.delete(&next).await?;
         }
         if stops_first {
-            self.stop(name).await?;
+            self.stop_one(name, present.as_ref()).await?;
         }
         if let Err(trouble) = self.prove(&ContainerSpec { name: next.clone(), ..spec.clone() }).await {
             return Err(self.withdraw(trouble, name, stops_first).await);

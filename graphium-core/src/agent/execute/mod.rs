@@ -35,14 +35,7 @@ use futures::future::{Either, pending, select};
 use jiff::Timestamp;
 pub use secrets::SecretMemory;
 use start::Starts;
-use std::{
-    convert::Infallible,
-    fmt,
-    net::IpAddr,
-    pin::pin,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeSet, convert::Infallible, fmt, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use trouble::Trouble;
 pub use whole::Hold;
 
@@ -91,7 +84,7 @@ pub struct Workplace {
     pub health: Arc<HealthMonitor>,
     /// Of this attempt.
     pub hold: Hold,
-    /// Keeps what was adopted.
+    /// Keeps what was adopted, and what was stopped.
     pub keeper: Arc<Keeper>,
 }
 
@@ -151,7 +144,6 @@ pub async fn execute(task: &Task, place: &Workplace, tell: Tell<'_>) -> Outcome 
         begun: place.environment.elapsed(),
         begun_at: place.environment.now(),
         starts: Starts::default(),
-        ran: OnceLock::new(),
     };
     match select(pin!(job.carry_out()), pin!(job.watch_engine())).await {
         Either::Left((outcome, _)) => place.known.clean(outcome),
@@ -168,8 +160,6 @@ struct Job<'a> {
     begun: Duration,
     begun_at: Timestamp,
     starts: Starts,
-    /// Whether what it stops ran when it was first looked at.
-    ran: OnceLock<bool>,
 }
 
 impl Job<'_> {
@@ -288,17 +278,29 @@ impl Job<'_> {
         Ok(TaskResult { digest: present.digest, ..done("image is there") })
     }
 
-    /// Stops a container and tells that it was this, unless it had ended before.
     async fn stop_for_good(&self, name: &str) -> Result<TaskResult, Trouble> {
-        let runtime = self.runtime();
-        let before = runtime.inspect(name).await?;
-        // An earlier attempt may have stopped it and not have lived to tell.
-        let ran = *self.ran.get_or_init(|| self.task.attempt > 1 || before.is_some_and(|state| beside::is_up(&state)));
-        self.stop(name).await?;
+        self.stop_one(name, self.runtime().inspect(name).await?.as_ref()).await?;
         // The control plane plans with what it knows, and may plan before it is told of the host again.
-        let Some(mut state) = runtime.inspect(name).await? else { return Ok(done("stopped")) };
-        state.observed.ended_by_task = ran;
-        Ok(self.done_with(state, "stopped"))
+        match self.runtime().inspect(name).await? {
+            Some(state) => Ok(self.done_with(state, "stopped")),
+            None => Ok(done("stopped")),
+        }
+    }
+
+    /// Stops a container that is to stay there, and keeps that it was a task, unless it had ended before.
+    async fn stop_one(&self, name: &str, found: Option<&ContainerState>) -> Result<(), Trouble> {
+        let Some(found) = found.filter(|found| beside::is_up(found)) else { return self.stop(name).await };
+        let (keeper, id) = (&self.place.keeper, &found.observed.id);
+        keeper.stops(id);
+        self.enter(Phase::Stopping);
+        let stopped = async {
+            let stopped = self.runtime().stop(name, None).await;
+            if !matches!(stopped, Err(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) {
+                keeper.has_answered(id);
+            }
+            stopped
+        };
+        Ok(self.whole(stopped).await?)
     }
 
     async fn stop(&self, name: &str) -> Result<(), Trouble> {
@@ -330,6 +332,7 @@ impl Job<'_> {
         self.place.health.fill(&*self.place.environment, &mut state);
         let mut observed = state.observed;
         observed.hosted_on = self.place.facts.name.clone();
+        self.place.keeper.show(&BTreeSet::new(), std::slice::from_mut(&mut observed));
         TaskResult { container_id: Some(observed.id.clone()), data: Some(Box::new(observed)), ..done(message) }
     }
 }

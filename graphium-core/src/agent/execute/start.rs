@@ -81,6 +81,7 @@ impl Job<'_> {
                 self.starts.1.store(true, Ordering::Relaxed);
                 return Ok(());
             }
+            self.place.keeper.starts(&now.id);
             self.starts.note(name, Some(now));
         }
         self.whole(self.runtime().start(name)).await
@@ -97,6 +98,15 @@ impl Job<'_> {
         if !self.starts.knows(name) {
             self.stop(name).await?;
         }
-        self.start(name).await
+        let started = self.start(name).await;
+        // While it is at work nobody else has to bring it back.
+        if started.is_err()
+            && let Ok(Some(found)) = self.runtime().inspect(name).await
+            && !super::beside::is_up(&found)
+        {
+            self.place.keeper.stops(&found.observed.id);
+            self.place.keeper.has_answered(&found.observed.id);
+        }
+        started
     }
 }

@@ -1,8 +1,8 @@
 //! What an agent remembers over its own end.
 //!
 //! It is little, because the containers' labels say the rest: the highest epoch that it has seen, so
-//! that no store that was set back gives it an old one again, the reports that nobody has taken yet, and what was adopted:
-//! such containers have no labels that say it.
+//! that no store that was set back gives it an old one again, the reports that nobody has taken yet, what was adopted (such
+//! containers have no labels that say it), and what tasks have stopped, which no engine knows.
 
 mod file;
 
@@ -14,6 +14,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +22,8 @@ use std::{
 
 /// The most reports that are kept; the oldest go first. Each is at worst done again.
 const MOST_REPORTS: usize = 1000;
+/// The most containers of which it is kept that a task has stopped them.
+const MOST_STOPPED: usize = 10_000;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Memory {
     /// Containers that others have made and that are ours. Those of which nothing is there any more go when the next is adopted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoption>,
+    /// Containers that tasks have stopped or were about to, by their ids. What runs again or is gone is forgotten with the next look.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub stopped: BTreeSet<String>,
 }
 
 impl Memory {
@@ -41,6 +47,9 @@ impl Memory {
     pub fn bounded(mut self) -> Self {
         let surplus = self.reports.len().saturating_sub(MOST_REPORTS);
         self.reports.drain(..surplus);
+        while self.stopped.len() > MOST_STOPPED {
+            self.stopped.pop_first();
+        }
         self
     }
 }
