@@ -40,15 +40,22 @@ impl Job<'_> {
             && *called == spec.name
             && found.observed.label(label::STACK) == spec.labels.get(label::STACK).map(String::as_str);
         let owner = found.observed.label(label::STACK);
+        // An attempt that got no answer may have written it down.
+        let refused = |trouble| {
+            if !is_own {
+                self.disown(id);
+            }
+            Err(trouble)
+        };
         if !is_own && owner != was {
-            return Err(Trouble::hopeless(
+            return refused(Trouble::hopeless(
                 "adopt-outdated",
                 format!("container `{called}` belongs to the stack `{}` by now", owner.unwrap_or("?")),
                 "look at it (`graphium orphans`), and adopt again",
             ));
         }
         if found.status() != ContainerStatus::Running {
-            return Err(Trouble::hopeless(
+            return refused(Trouble::hopeless(
                 "not-running",
                 format!("container `{called}` is {}: only what runs is adopted", word(found.status())),
                 "start it, or let the stack make one of its own: remove it and deploy",
@@ -57,7 +64,7 @@ impl Job<'_> {
         let Some(shown) = self.runtime().describe(id).await? else { return Err(gone(name)) };
         let differences = deviations(&spec, told, &shown);
         match aim {
-            AdoptAim::Verify | AdoptAim::Equal if !differences.is_empty() => Err(differs(called, &differences)),
+            AdoptAim::Verify | AdoptAim::Equal if !differences.is_empty() => refused(differs(called, &differences)),
             AdoptAim::Compare | AdoptAim::Verify => {
                 let message = match differences.len() {
                     0 => "it is as the document says".to_owned(),
@@ -113,13 +120,18 @@ impl Job<'_> {
             let is_refused = matches!(&taken, Err(error)
                 if !matches!(error, RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }));
             if is_refused && !was_own {
-                // One that stays does no harm where it was to get another name: under the one that it has it says nothing.
-                let _ = keeper.change(|memory| memory.adopted.retain(|one| one.id != adoption.id));
+                self.disown(&adoption.id);
             }
             taken
         };
         // What was refused is to be forgotten also where this attempt is cut off meanwhile: nothing is done after it then.
         Ok(self.whole(taken).await?)
+    }
+
+    /// Forgets that a container is ours. One that cannot be forgotten does no harm where it was to get another name: under the one
+    /// that it has it says nothing.
+    fn disown(&self, id: &str) {
+        let _ = self.place.keeper.change(|memory| memory.adopted.retain(|one| one.id != id));
     }
 }
 
