@@ -196,7 +196,13 @@ fn perform<T: fmt::Debug>(
     act: impl FnOnce(Arc<FakeRuntime>) -> Option<Result<T, RuntimeError>>,
 ) -> Result<T, RuntimeError> {
     let Call { operation, name, fate, .. } = call;
+    let refuses = || {
+        if let Some(by) = call.by.as_ref().filter(|_| *operation == Operation::Adopt) {
+            world.refuses(by);
+        }
+    };
     if *fate == Fate::Fails {
+        refuses();
         world.tell(&world.name(Process::Engine(host)), || format!("{operation} {name} fails"));
         return Err(failed(*operation));
     }
@@ -207,6 +213,9 @@ fn perform<T: fmt::Debug>(
     } else {
         act(Arc::clone(fake)).unwrap_or_else(|| Err(silent(*operation, name)))
     };
+    if answer.is_err() {
+        refuses();
+    }
     let id = fake.container(name).or_else(|| was.clone()).map(|state| state.observed.id).unwrap_or_default();
     let effects = difference(before, fake.effects(name));
     world.tell(&world.name(Process::Engine(host)), || {
@@ -398,6 +407,7 @@ impl ContainerRuntime for SimRuntime {
     }
 
     fn recall(&self, adoptions: &[Adoption]) {
+        self.world.recalls(self.host, adoptions);
         self.fake().recall(adoptions);
     }
 

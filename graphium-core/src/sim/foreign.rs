@@ -1,7 +1,8 @@
 //! Containers of others, and those of them that have become ours.
 //!
 //! Whose a container is the watcher knows by what was done to it on its engine: it is foreign until an adoption took effect on
-//! it, and what an adoption has made ours is known by its id.
+//! it, and what an adoption has made ours is known by its id. Where nothing was to be done, since it has its name already, an
+//! agent that ended meanwhile has made it ours by what it had written down: its successor takes that up.
 
 use super::{
     bug::Bug,
@@ -19,7 +20,10 @@ use crate::{
     testing::{FakeRuntime, Operation, Thing},
 };
 use futures::FutureExt as _;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
@@ -37,6 +41,8 @@ pub(super) struct Owners {
     foreign: BTreeMap<Place, ContainerState>,
     /// What an adoption has made ours, as it took effect last.
     adopted: BTreeMap<Place, Adoption>,
+    /// Attempts to adopt that an engine has refused.
+    refused: BTreeSet<(String, String)>,
     /// What operators have asked to be adopted, each with the name of its stack.
     asked: Vec<(String, AdoptOptions)>,
     /// Projects of others, by name: what a stack of each would be.
@@ -266,6 +272,30 @@ impl World {
             self.judge().accuse(promise, detail);
         }
         Ok(())
+    }
+
+    /// An engine lets nothing be adopted by that attempt: it stays whose it was.
+    pub(super) fn refuses(&self, by: &Grant) {
+        self.owners().refused.insert((by.task.to_string(), by.attempt.to_string()));
+    }
+
+    /// An agent takes up what the one before it has written down.
+    pub(super) fn recalls(&self, host: usize, adoptions: &[Adoption]) {
+        let node = &self.hosts[host];
+        let mut owners = self.owners();
+        for adoption in adoptions {
+            let place = (host, adoption.id.clone());
+            let is_taken_up = owners.foreign.get(&place).is_some_and(|was| {
+                adoption.is_of(&adoption.id, &was.observed.name)
+                    && owners.is_asked(was, node.id.as_str(), adoption)
+                    && of_id(&node.runtime, &adoption.id).as_ref() == Some(was)
+            });
+            let text = |name| adoption.labels.get(name).cloned().unwrap_or_default();
+            if is_taken_up && !owners.refused.contains(&(text(label::TASK), text(label::ATTEMPT))) {
+                owners.foreign.remove(&place);
+                owners.adopted.insert(place, adoption.clone());
+            }
+        }
     }
 
     /// Everything on a host but one container.
