@@ -86,4 +86,25 @@ mod tests {
         seen.container.entrypoint = Some(vec!["/own".to_owned()]);
         assert_eq!(definition_of(&seen).entrypoint, Some(vec!["/own".to_owned()]));
     }
+
+    #[test]
+    fn what_a_container_may_use_is_said_as_it_is() {
+        let container = |value| serde_json::from_value::<Container>(value).unwrap();
+        let full = json!({"image": "a:1", "resources": {
+            "limits": {"cpus": 0.5, "memory": 512, "memorySwap": 700, "pids": 10},
+            "reservations": {"cpus": 0.25, "memory": 256}
+        }});
+        let seen = |settings| Description {
+            container: container(json!({"image": "a:1"})),
+            settings,
+            ..Description::default()
+        };
+        let settings = LiveSettings::of(&container(full.clone()));
+        assert_eq!(definition_of(&seen(settings)), container(full));
+        // As much again is what engines give where nothing is said.
+        let usual = definition_of(&seen(LiveSettings { memory_swap: Some(1024), ..settings }));
+        assert_eq!(usual.resources.limits.memory_swap, None);
+        let none = definition_of(&seen(LiveSettings { memory_swap: Some(0), ..settings }));
+        assert_eq!(none.resources.limits.memory_swap, None);
+    }
 }

@@ -395,4 +395,62 @@ mod tests {
         spec.aliases = vec!["web".to_owned()];
         assert_eq!(deviations(&spec, &Told::default(), &seen), [], "a replica answers to the name of all");
     }
+
+    fn form(definition: Value, usual: Value) -> Container {
+        in_one_form(container(definition), &Told::default(), &container(usual))
+    }
+
+    #[test]
+    fn what_is_for_people_and_for_the_planner_is_in_no_form() {
+        let wanted = json!({
+            "@id": "container:web", "name": "web", "image": "a:1", "description": "serves", "applicationCategory": "web",
+            "resources": {"limits": {"memory": 512}}, "requirements": {"datacenter": "dc"}, "host": "vm1",
+            "dependsOn": [{"container": "db", "condition": "started"}], "restartPolicy": "always", "aliases": ["www"], "platform": "linux/amd64",
+            "pullPolicy": "always", "replicas": 2, "annotations": {"a": "b"}
+        });
+        let wanted = container(wanted);
+        let bare = form(json!({"image": "a:1"}), json!({}));
+        assert_ne!(Container { image: "a:1".to_owned(), ..wanted.clone() }, bare);
+        assert_eq!(in_one_form(wanted, &Told::default(), &container(json!({}))), bare);
+    }
+
+    #[test]
+    fn what_is_told_beside_a_definition_is_named_and_nothing_else() {
+        let definition = json!({
+            "name": "web", "image": "a:1", "environment": [{"name": "OWN", "value": "1"}], "extraHosts": {"own": "10.0.0.1"}
+        });
+        let mut whole = definition.clone();
+        whole["environment"] = json!([{"name": "OWN", "value": "1"}, {"name": "DB_HOST", "value": "10.0.0.2"}]);
+        whole["extraHosts"] = json!({"own": "10.0.0.1", "db": "10.0.0.2"});
+        let told = Told::of(&ContainerSpec::new("shop-web", container(whole)), &container(definition));
+        assert_eq!((told.variables, told.hosts), (vec!["DB_HOST".to_owned()], vec!["db".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_not_as_usual_is_said() {
+        for (own, usual) in [
+            (json!({"shmSize": 1024}), json!({"shmSize": 2048})),
+            (json!({"logging": {"driver": "syslog"}}), json!({"logging": {"driver": "json-file"}})),
+            (json!({"logging": {"options": {"max-size": "1m"}}}), json!({"logging": {"driver": "json-file"}})),
+            (json!({"init": true}), json!({})),
+            (json!({"expose": ["81"]}), json!({"expose": ["80/tcp"]})),
+            (json!({"user": "root"}), json!({"user": "web"})),
+            (json!({"stopSignal": "SIGINT"}), json!({})),
+            (json!({"stopGracePeriod": 11}), json!({})),
+        ] {
+            assert_ne!(form(own.clone(), usual.clone()), form(json!({}), usual), "{own}");
+        }
+        assert_eq!(form(json!({"init": false, "logging": {}}), json!({})), form(json!({}), json!({})));
+    }
+
+    #[test]
+    fn maps_have_no_order() {
+        for key in ["sysctls", "extraHosts", "labels"] {
+            let keys = |order: [&str; 2]| {
+                let map: TextMap = order.map(|name| (name.to_owned(), "1".to_owned())).into_iter().collect();
+                serde_json::to_string(&form(json!({key: map}), json!({}))).unwrap()
+            };
+            assert_eq!(keys(["a", "b"]), keys(["b", "a"]), "{key}");
+        }
+    }
 }

@@ -239,4 +239,30 @@ mod tests {
             assert!(!told.contains("s3cret"), "{told}");
         }
     }
+
+    #[test]
+    fn no_option_of_a_driver_is_shown_however_deep_it_lies() {
+        let mut value = json!({
+            "name": "data", "driverOpts": {"o": "s3cret"},
+            "list": [{"options": {"password": "s3cret"}, "driver": "nfs"}, {"deep": {"options": "s3cret"}}]
+        });
+        hide_options(&mut value);
+        let hidden = json!({
+            "name": "data", "driverOpts": HIDDEN, "list": [{"options": HIDDEN, "driver": "nfs"}, {"deep": {"options": HIDDEN}}]
+        });
+        assert_eq!(value, hidden);
+    }
+
+    #[test]
+    fn a_volume_that_comes_or_goes_shows_no_option() {
+        let stack = |volumes: Value| -> Stack {
+            serde_json::from_value(json!({"@id": "stack:s", "name": "s", "hasPart": [], "volumes": volumes})).unwrap()
+        };
+        let (none, one) =
+            (stack(json!([])), stack(json!([{"name": "data", "driver": "nfs", "driverOpts": {"o": "s3cret"}}])));
+        for (old, new) in [(&none, &one), (&one, &none)] {
+            let told = serde_json::to_string(&beside_containers(old, new)).unwrap();
+            assert!(told.contains("nfs") && told.contains(HIDDEN) && !told.contains("s3cret"), "{told}");
+        }
+    }
 }

@@ -237,4 +237,25 @@ mod tests {
         let told = StackDifference::between(&stack(json!({})), &many).brief();
         assert!(told.starts_with("+ c0, + c1") && told.ends_with(", and 3 more"), "{told}");
     }
+
+    #[test]
+    fn what_differs_in_a_container_is_told_in_short() {
+        let of = |name: &str, properties: serde_json::Value| {
+            let mut part = json!({"@id": "container:a", "name": name, "image": "a"});
+            part.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+            stack(json!({"hasPart": [part]}))
+        };
+        let bare = of("a", json!({}));
+        let three = json!({"tty": true, "user": "web", "workingDir": "/srv"});
+        let told = StackDifference::between(&bare, &of("a", three.clone()));
+        assert_eq!((told.brief().as_str(), told.is_empty()), ("~ a (tty, user, workingDir)", false));
+        let mut four = three;
+        four["hostname"] = "a".into();
+        assert_eq!(StackDifference::between(&bare, &of("a", four)).brief(), "~ a (hostname, tty, user, …)");
+        assert_eq!(StackDifference::between(&bare, &of("b", json!({}))).brief(), "~ a → b");
+        let labelled =
+            stack(json!({"labels": {"tier": "a"}, "hasPart": [{"@id": "container:a", "name": "a", "image": "a"}]}));
+        let told = StackDifference::between(&bare, &labelled);
+        assert!(told.containers.is_empty() && !told.is_empty(), "{told:?}");
+    }
 }

@@ -172,3 +172,28 @@ fn labels(stack: &Stack, part: &TextMap) -> TextMap {
     labels.insert(label::STACK_NAME.to_owned(), stack.name.clone());
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::fixtures,
+        stack::{Mount, Volume},
+    };
+
+    #[test]
+    fn what_the_containers_of_a_stack_use_is_told_where_they_are() {
+        let kind = MountKind::Volume { source: Some("data".to_owned()), no_copy: false, subpath: None };
+        let mut db = fixtures::container("db");
+        db.volume_mounts = vec![Mount { kind, target: "/data".to_owned(), read_only: false }];
+        let mut web = fixtures::container("web");
+        web.network_mode = Some("host".to_owned());
+        let mut stack = fixtures::stack("shop", vec![db, web, fixtures::container("nowhere")]);
+        stack.volumes = vec![Volume { name: "data".to_owned(), ..Volume::default() }];
+        let placements = [("db", "vm1"), ("web", "vm2")];
+        let placements = placements.map(|(name, host)| (name.to_owned(), HostId::new(host))).into();
+        let used = used(&Applied { stack, placements });
+        let of = |kind, name: &str| (HostId::new("vm1"), kind, name.to_owned());
+        assert_eq!(used, [of(HoldingKind::Network, "shop"), of(HoldingKind::Volume, "shop_data")].into());
+    }
+}

@@ -112,3 +112,35 @@ pub(crate) fn has_done_its_work(definition: &Container, seen: &ObservedContainer
 pub(crate) fn has_ended_well(seen: &ObservedContainer) -> bool {
     seen.status == ContainerStatus::Exited && seen.exit_code == Some(0) && !seen.ended_by_task
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixtures;
+
+    #[test]
+    fn whether_an_end_was_meant_is_told_by_the_policy_the_code_and_who_ended_it() {
+        let policies = [
+            (RestartPolicy::No, false, false),
+            (RestartPolicy::OnFailure(Some(3)), false, true),
+            (RestartPolicy::UnlessStopped, true, false),
+            (RestartPolicy::Always, true, false),
+        ];
+        let mut ended = fixtures::foreign("web", "vm1", None);
+        (ended.status, ended.exit_code) = (ContainerStatus::Exited, Some(0));
+        for (restart_policy, keeps, is_done) in policies {
+            let definition = Container { restart_policy, ..fixtures::container("web") };
+            assert_eq!(keeps_running(&definition), keeps, "{restart_policy:?}");
+            let done = |seen: &ObservedContainer, awaited| has_done_its_work(&definition, seen, awaited);
+            assert_eq!((done(&ended, false), done(&ended, true)), (is_done, true), "{restart_policy:?}");
+            let by_engine = ObservedContainer { ended_with_engine: true, ..ended.clone() };
+            assert_eq!((done(&by_engine, false), done(&by_engine, true)), (false, true), "{restart_policy:?}");
+            let failed = ObservedContainer { exit_code: Some(1), ..ended.clone() };
+            let by_task = ObservedContainer { ended_by_task: true, ..ended.clone() };
+            let running = ObservedContainer { status: ContainerStatus::Running, ..ended.clone() };
+            for seen in [failed, by_task, running] {
+                assert!(!done(&seen, false) && !done(&seen, true), "{restart_policy:?} {seen:?}");
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use graphium_core::{
     action::Action,
-    inventory::{ContainerStatus, Inventory},
+    inventory::{ContainerStatus, Host, Inventory},
     plan::{Applied, Options, Plan, StackAction, fixtures::*, plan, plan_action, plan_removal},
     stack::{Condition, Container, Dependency, Mount, MountKind, RestartPolicy, Stack, Update, UpdateOrder, Volume},
 };
@@ -124,6 +124,47 @@ fn a_host_needs_room_for_one_wave_and_not_for_all() {
     assert!(warned(&plan)[0].contains("`web-2`, `web-3` stops before"), "{:?}", warned(&plan));
     let plan = updated(&service(5, 1), hosts(1), |_| {});
     assert_eq!(orders(&plan), [then; 3]);
+}
+
+#[test]
+fn a_host_has_room_for_both_or_for_the_new_one_alone() {
+    // Eight processors and 16 GiB; what a host does not say of itself it has enough of.
+    let cases: [(Option<f64>, Option<u64>, Setting, &str); 11] = [
+        (Some(4.0), None, |_| {}, ""),
+        (Some(4.5), None, |_| {}, "few processors left"),
+        (Some(4.5), None, |host| host.cpu = 0.0, ""),
+        (Some(2.0), None, |host| host.reserved.cpus = Some(4.0), ""),
+        (Some(2.5), None, |host| host.reserved.cpus = Some(4.0), "few processors left"),
+        (None, Some(8), |_| {}, ""),
+        (None, Some(9), |_| {}, "little memory left"),
+        (None, Some(9), |host| host.memory = 0, ""),
+        (None, Some(4), |host| host.reserved.memory = Some(8 << 30), ""),
+        (None, Some(5), |host| host.reserved.memory = Some(8 << 30), "little memory left"),
+        // What is lost to the sums is no reason.
+        (Some(0.1), None, |host| host.cpu = 0.2 - 1e-12, ""),
+    ];
+    for (cpus, memory, change, lacks) in cases {
+        let mut inventory = hosts(1);
+        change(&mut inventory.hosts[0]);
+        let web = reserving("web", cpus, memory.map(|memory| memory << 30));
+        let plan = updated(&start_first(vec![web]), inventory, |_| {});
+        let told = warned(&plan);
+        let is_as_told = if lacks.is_empty() { told.is_empty() } else { told.iter().any(|told| told.contains(lacks)) };
+        assert!(is_as_told, "{cpus:?} {memory:?}: {told:?}");
+        let expected = if lacks.is_empty() { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst };
+        assert_eq!(order(&plan, "update:web"), expected, "{cpus:?} {memory:?}");
+    }
+}
+
+/// What a host is.
+type Setting = fn(&mut Host);
+
+#[test]
+fn what_several_lack_is_told_of_each() {
+    let both = vec![reserving("api", None, Some(7 << 30)), reserving("web", None, Some(7 << 30))];
+    let plan = updated(&start_first(both), hosts(1), |_| {});
+    let told = warned(&plan);
+    assert!(told.len() == 2 && told[0].contains("`api` stops") && told[1].contains("`web` stops"), "{told:?}");
 }
 
 #[test]

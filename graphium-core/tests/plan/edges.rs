@@ -70,6 +70,17 @@ fn what_has_done_its_work_is_not_started_again() {
 }
 
 #[test]
+fn a_stop_and_a_restart_say_which_they_are() {
+    let stack = stack("s", vec![container("web")]);
+    let (running, applied) = deployed(&stack, hosts(1));
+    for (action, why) in [(StackAction::Stop, "the stack is stopped"), (StackAction::Restart, "the stack is restarted")]
+    {
+        let plan = plan_action(action, &stack.id, "s", Some(&applied), &running, &Options::default());
+        assert_eq!(task(&plan, "stop:web@vm1").why, why);
+    }
+}
+
+#[test]
 fn a_volume_that_is_declared_is_the_stacks_own_unless_it_is_external() {
     let declared = |name: &str, external| Volume { name: name.to_owned(), external, ..Volume::default() };
     let mut stack = stack("s", vec![mounted(mounted(pinned("db", "vm1"), "own"), "shared")]);

@@ -136,6 +136,52 @@ fn what_is_missing_and_what_is_one_too_many_is_told_with_its_host() {
     assert_eq!(told(&applied, &seen), ["old@vm2 NotWanted", "web@vm1 Missing", "web@vm2 Elsewhere"]);
 }
 
+#[test]
+fn a_repair_has_no_waves_says_why_and_takes_no_one_back() {
+    let mut web = fixtures::checked(fixtures::container("web"));
+    web.replicas = Some(3);
+    let mut stack = fixtures::stack("shop", vec![web]);
+    stack.deployment.update.max_parallel = 1;
+    stack.deployment.update.on_failure = Some(OnFailure::Rollback);
+    let (applied, mut seen) = applied(stack, 1);
+    seen.containers.clear();
+    let repair = plan_repair(&applied, &names(&["web-1", "web-2", "web-3"]), &seen);
+    let made = repair.tasks.iter().filter(|task| task.id.as_str().starts_with("deploy:"));
+    let told: Vec<_> = made.map(|task| (task.id.as_str(), &*task.why)).collect();
+    assert_eq!(told, ["deploy:web-1", "deploy:web-2", "deploy:web-3"].map(|id| (id, "is gone and should run")));
+    assert!(!repair.tasks.iter().any(|task| task.id.as_str().starts_with("check:")), "{:?}", repair.tasks);
+}
+
+#[test]
+fn what_is_as_it_is_wanted_is_no_difference_and_what_is_not_is_one() {
+    let mut web = fixtures::container("web");
+    web.ports = vec![fixtures::published(80, 8080), fixtures::published(90, 9090)];
+    let (applied, seen) = applied(fixtures::stack("shop", vec![web]), 1);
+    let with = |change: &dyn Fn(&mut graphium_core::inventory::ObservedContainer)| {
+        let mut seen = seen.clone();
+        change(&mut seen.containers[0]);
+        told(&applied, &seen)
+    };
+    let nothing = Vec::<String>::new();
+    assert_eq!(with(&|web| web.image = "sha256:4f5a".to_owned()), nothing, "an engine has another of that name by now");
+    assert_eq!(with(&|web| web.health = Some(Health::Unhealthy)), nothing, "nobody has asked for a check");
+    let other = |web: &mut graphium_core::inventory::ObservedContainer| {
+        web.labels.insert("graphium.spec-hash".to_owned(), "another".to_owned());
+    };
+    assert_eq!(with(&other), ["web@vm1 Differs definition >another one"]);
+    let elsewhere = |web: &mut graphium_core::inventory::ObservedContainer| web.ports[1].host_port = Some(8080);
+    assert_eq!(with(&elsewhere), ["web@vm1 Differs ports.90/tcp.hostPort 9090>8080"]);
+    let closed = |web: &mut graphium_core::inventory::ObservedContainer| web.ports[0].host_port = None;
+    assert_eq!(with(&closed), ["web@vm1 Differs ports.80/tcp.hostPort 8080>"]);
+    let (other, udp) = ("web@vm1 Differs ports.80/tcp.hostPort 8080>", graphium_core::stack::Protocol::Udp);
+    assert_eq!(with(&|web| web.ports[0].protocol = udp), [other]);
+    let paused = |web: &mut graphium_core::inventory::ObservedContainer| {
+        web.status = ContainerStatus::Paused;
+        web.ports.clear();
+    };
+    assert_eq!(with(&paused), ["web@vm1 Differs status running>paused"], "what does not run publishes nothing");
+}
+
 proptest! {
     /// Whatever is broken: carried out, a repair leaves nothing to do, and it touches nothing else.
     #[test]
