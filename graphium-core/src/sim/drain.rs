@@ -1,8 +1,8 @@
 //! A host is drained while nothing goes wrong: all that may go goes, never serves less meanwhile, and the others say why they stay.
 
-use super::{operator::Operator, promise::Promise, world::World};
+use super::{operator::Operator, promise::Promise, stacks::BROKEN, world::World};
 use crate::{
-    control::{RemainingState, StackStatus},
+    control::{Remaining, RemainingState, StackStatus},
     id::HostId,
     inventory::{ContainerStatus, HostStatus},
 };
@@ -54,7 +54,13 @@ impl World {
                     break left;
                 }
                 if self.elapsed() > end {
-                    if !self.state().has_excuse {
+                    // What a stack that cannot run anywhere has on the host it tries to move to the end of its tries.
+                    let is_vain = |line: &Remaining| {
+                        let mut own = placed.iter().filter(|record| record.value.name == line.stack);
+                        own.any(|record| record.value.applied.stack.containers.iter().any(|one| one.image == BROKEN))
+                    };
+                    let all_may = left.iter().all(|line| line.state == RemainingState::Staying || is_vain(line));
+                    if !all_may && !self.state().has_excuse {
                         self.judge().accuse(Promise::Converges, format!("{host} is not left: {left:?}"));
                         return None;
                     }
