@@ -404,7 +404,7 @@ mod tests {
     fn what_is_for_people_and_for_the_planner_is_in_no_form() {
         let wanted = json!({
             "@id": "container:web", "name": "web", "image": "a:1", "description": "serves", "applicationCategory": "web",
-            "resources": {"limits": {"memory": 512}}, "requirements": {"datacenter": "dc"}, "host": "vm1",
+            "resources": {"limits": {"memory": 512}}, "requirements": {"preferredDatacenter": "dc"}, "locatedInHost": "vm1",
             "dependsOn": [{"container": "db", "condition": "started"}], "restartPolicy": "always", "aliases": ["www"], "platform": "linux/amd64",
             "pullPolicy": "always", "replicas": 2, "annotations": {"a": "b"}
         });

@@ -165,6 +165,10 @@ fn what_is_as_it_is_wanted_is_no_difference_and_what_is_not_is_one() {
     let nothing = Vec::<String>::new();
     assert_eq!(with(&|web| web.image = "sha256:4f5a".to_owned()), nothing, "an engine has another of that name by now");
     assert_eq!(with(&|web| web.health = Some(Health::Unhealthy)), nothing, "nobody has asked for a check");
+    let over = |web: &mut graphium_core::inventory::ObservedContainer| {
+        (web.status, web.exit_code) = (ContainerStatus::Exited, Some(0));
+    };
+    assert_eq!(with(&over), nothing, "its policy is to be left, and it has ended well");
     let other = |web: &mut graphium_core::inventory::ObservedContainer| {
         web.labels.insert("graphium.spec-hash".to_owned(), "another".to_owned());
     };

@@ -51,6 +51,13 @@ fn a_wave_waits_until_the_one_before_is_healthy() {
 }
 
 #[test]
+fn one_wave_is_all_at_once_and_nothing_waits_for_its_health() {
+    let (old, new) = (service("web:1", 2, parallel(2)), service("web:2", 2, parallel(2)));
+    let plan = change(&old, &new, &Options::default());
+    assert!(!plan.tasks.iter().any(|task| matches!(task.action, Action::Check { .. })), "{:?}", plan.tasks);
+}
+
+#[test]
 fn without_a_word_one_is_replaced_after_the_other() {
     let (old, new) = (service("web:1", 3, Update::default()), service("web:2", 3, Update::default()));
     let plan = change(&old, &new, &Options::default());
