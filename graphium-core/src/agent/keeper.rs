@@ -67,7 +67,7 @@ impl Keeper {
     /// A container that runs is about to be stopped.
     pub(super) fn stops(&self, id: &str) {
         self.stopping().insert(id.to_owned());
-        let _unlikely = self.change(|memory| memory.stopped.extend([id.to_owned()]));
+        self.has_stopped(id);
     }
 
     /// The engine has said what became of that.
@@ -75,10 +75,17 @@ impl Keeper {
         self.stopping().remove(id);
     }
 
-    /// A container is about to be started: what it does from then on is its own.
-    pub(super) fn starts(&self, id: &str) {
+    /// A container has been stopped.
+    pub(super) fn has_stopped(&self, id: &str) {
+        let _unlikely = self.change(|memory| memory.stopped.extend([id.to_owned()]));
+    }
+
+    /// A container is about to be started: what it does from then on is its own. Whether it was stopped.
+    pub(super) fn starts(&self, id: &str) -> bool {
         self.stopping().remove(id);
-        let _unlikely = self.change(|memory| memory.stopped.retain(|known| known != id));
+        let mut was_stopped = false;
+        let _unlikely = self.change(|memory| was_stopped = memory.stopped.remove(id));
+        was_stopped
     }
 
     /// Those whose stops were answered: what a look that begins now shows of them counts.
@@ -139,8 +146,11 @@ mod tests {
         next.load().unwrap();
         assert!(seen(&next, Exited), "the next agent knows");
         assert!(!seen(&next, Running) && !seen(&next, Exited), "somebody has started it, and it has ended since");
-        keeper.starts("vm1/web");
+        assert!(keeper.starts("vm1/web") && !keeper.starts("vm1/web"));
         assert!(!seen(&keeper, Exited));
+        keeper.has_stopped("vm1/web");
+        assert!(seen(&keeper, Exited), "it could not be started");
+        keeper.starts("vm1/web");
         assert_eq!(keeper.memory(), Memory::default());
     }
 

@@ -212,7 +212,8 @@ impl Control {
         let stacks = records.iter().filter_map(|record| record.stack.clone()).collect();
         let mut seeing = Seeing { control: self, stacks };
         for record in &records {
-            let before = self.store.record(&record.key).await?;
+            // A result is noted also where what was there before cannot be read.
+            let before = self.store.record(&record.key).await.ok().flatten();
             seeing.stacks.extend(before.and_then(|before| before.stack));
         }
         let submission = Submission { records, ..Submission::default() };

@@ -1,6 +1,6 @@
 //! What becomes of tasks.
 
-use crate::bed::{Bed, SETTLE, deploy, deploy_of, published, spec, spec_of};
+use crate::bed::{Bed, IMAGE, SETTLE, deploy, deploy_of, published, spec, spec_of};
 use graphium_core::{
     action::{Action, Refresh},
     agent::{HostFacts, Notice, Step, Workplace, execute},
@@ -347,6 +347,26 @@ fn whoever_stops_a_container_tells_that_it_did_not_end_by_itself() {
     });
     ended.unwrap();
     assert_eq!(told, [true, false, true].map(|is_ours| (ContainerStatus::Exited, Some(0), is_ours)));
+}
+
+/// The first of a restart that could not start it, the second of one that did, and saw it end.
+#[test]
+fn a_restart_that_fails_has_stopped_what_it_could_not_start_and_not_what_ended_by_itself() {
+    let bed = Bed::new();
+    let ((), ended) = bed.serve(async {
+        for id in bed.submit([deploy("web"), deploy("api")]).await {
+            assert_eq!(bed.end_of(&id).await.status, TaskStatus::Completed);
+        }
+        bed.runtime.fail_next(Operation::Start, RuntimeError::Refused("no such device".to_owned()));
+        let web = bed.submit([Action::Restart { name: "web".to_owned() }]).await.remove(0);
+        assert_eq!(bed.end_of(&web).await.status, TaskStatus::Failed);
+        bed.runtime.set_program(IMAGE, Program::exits(1));
+        let api = bed.submit([Action::Restart { name: "api".to_owned() }]).await.remove(0);
+        assert_eq!(bed.end_of(&api).await.status, TaskStatus::Failed);
+    });
+    ended.unwrap();
+    let id = bed.runtime.container("web").unwrap().observed.id;
+    assert_eq!(bed.journal.memory().stopped, [id].into());
 }
 
 #[test]

@@ -81,8 +81,13 @@ impl Job<'_> {
                 self.starts.1.store(true, Ordering::Relaxed);
                 return Ok(());
             }
-            self.place.keeper.starts(&now.id);
+            let (id, was_stopped) = (now.id.clone(), self.place.keeper.starts(&now.id));
             self.starts.note(name, Some(now));
+            let started = self.whole(self.runtime().start(name)).await;
+            if started.is_err() && was_stopped {
+                self.place.keeper.has_stopped(&id);
+            }
+            return started;
         }
         self.whole(self.runtime().start(name)).await
     }
@@ -98,15 +103,16 @@ impl Job<'_> {
         if !self.starts.knows(name) {
             self.stop(name).await?;
         }
-        let started = self.start(name).await;
-        // While it is at work nobody else has to bring it back.
-        if started.is_err()
-            && let Ok(Some(found)) = self.runtime().inspect(name).await
-            && !super::beside::is_up(&found)
-        {
-            self.place.keeper.stops(&found.observed.id);
-            self.place.keeper.has_answered(&found.observed.id);
+        self.enter(Phase::Starting);
+        if let Err(error) = self.start_once(name).await {
+            // Nobody else had to bring it back before.
+            if let Ok(Some(found)) = self.runtime().inspect(name).await
+                && !super::beside::is_up(&found)
+            {
+                self.place.keeper.has_stopped(&found.observed.id);
+            }
+            return Err(error.into());
         }
-        started
+        self.settle(name).await
     }
 }
