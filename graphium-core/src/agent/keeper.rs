@@ -1,7 +1,7 @@
 //! The agent's memory, written down before anything rests on it.
 
 use super::journal::{Journal, JournalError, Memory, MemoryJournal};
-use crate::inventory::{ContainerStatus, ObservedContainer};
+use crate::inventory::ObservedContainer;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -96,17 +96,14 @@ impl Keeper {
 
     /// Tells of what was seen whether a task has stopped it. Forgets of `stopped`, as it was before the look, what runs again or is gone.
     pub(super) fn show(&self, stopped: &BTreeSet<String>, seen: &mut [ObservedContainer]) {
-        let has_ended = |one: &ObservedContainer| {
-            matches!(one.status, ContainerStatus::Exited | ContainerStatus::Stopped | ContainerStatus::Dead)
-        };
         if !stopped.is_empty() {
-            let ended: BTreeSet<&str> = seen.iter().filter(|one| has_ended(one)).map(|one| &*one.id).collect();
+            let ended: BTreeSet<&str> = seen.iter().filter(|one| one.has_ended()).map(|one| &*one.id).collect();
             let _unlikely =
                 self.change(|memory| memory.stopped.retain(|id| !stopped.contains(id) || ended.contains(id.as_str())));
         }
         let memory = &self.lock().1;
         for one in seen {
-            one.ended_by_task = has_ended(one) && memory.stopped.contains(&one.id);
+            one.ended_by_task = one.has_ended() && memory.stopped.contains(&one.id);
         }
     }
 }
@@ -121,7 +118,7 @@ impl Default for Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixtures;
+    use crate::{inventory::ContainerStatus, plan::fixtures};
 
     fn seen(keeper: &Keeper, status: ContainerStatus) -> bool {
         let stopped = keeper.stopped();

@@ -1,9 +1,6 @@
 //! The agents' side: [`AgentLink`] within one program.
 
-use super::{
-    Control, ControlError,
-    observation::{Seeing, has_ended},
-};
+use super::{Control, ControlError, observation::Seeing};
 use crate::{
     action::{Action, Refresh, TaskType},
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
@@ -182,7 +179,7 @@ impl Control {
         let mut records = match (seen, task.task_type) {
             (Some(container), kind) => {
                 let mut seen = located(container, &task.host_id);
-                seen.ended_by_task &= kind == TaskType::Stop && has_ended(&seen);
+                seen.ended_by_task &= kind == TaskType::Stop && seen.has_ended();
                 vec![seen.write(Expect::Any)?]
             }
             (None, TaskType::Delete) => vec![gone(&task.host_id, subject)],

@@ -172,14 +172,10 @@ impl Control {
 
 /// Whether a container of a stack ran when it was seen before, and has ended since.
 fn ran_until(before: &ObservedContainer, seen: &ObservedContainer) -> bool {
-    before.status == ContainerStatus::Running && seen.id == before.id && has_ended(seen) && seen.stack().is_some()
+    before.status == ContainerStatus::Running && seen.id == before.id && seen.has_ended() && seen.stack().is_some()
 }
 
 /// Whether it is the end that was seen before.
 fn has_ended_as(before: &ObservedContainer, seen: &ObservedContainer) -> bool {
-    has_ended(before) && has_ended(seen) && seen.id == before.id && seen.exit_code == before.exit_code
-}
-
-pub(super) fn has_ended(container: &ObservedContainer) -> bool {
-    matches!(container.status, ContainerStatus::Exited | ContainerStatus::Stopped)
+    before.has_ended() && seen.has_ended() && seen.id == before.id && seen.exit_code == before.exit_code
 }

@@ -271,6 +271,11 @@ impl ObservedContainer {
         self.labels.get(name).map(String::as_str)
     }
 
+    /// Whether it ran once and runs no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.status, ContainerStatus::Exited | ContainerStatus::Stopped)
+    }
+
     /// The stack that it belongs to, if it is ours.
     pub fn stack(&self) -> Option<StackId> {
         self.label(crate::runtime::label::STACK).map(StackId::new)
