@@ -19,10 +19,9 @@ impl Control {
     /// [`ControlError::NotFound`].
     pub async fn status(&self, stack_or_deployment: &str) -> Result<StatusView, ControlError> {
         let id = DeploymentId::new(stack_or_deployment);
-        let (state, status, error, policy) = match self.store.document::<DeploymentState>(id.as_str()).await? {
-            Some(Versioned { value: state, .. }) => {
+        let (state, status, error, policy) = match self.deployment_with_head(&id).await? {
+            Some((state, head)) => {
                 let (status, error) = (state.status, state.error_message.clone());
-                let head = self.stack_head(&state.stack_id).await?.filter(|head| head.deployment_id == state.id);
                 (state, status, error, head.map(|head| head.policy))
             }
             None => {
@@ -64,6 +63,25 @@ impl Control {
             containers,
             tasks: self.views(tasks).await?,
         })
+    }
+
+    /// A deployment, and its stack as long as that is at it.
+    ///
+    /// What follows a deployment is written in one step with what becomes of it, and may be so between two reads: where the
+    /// stack is at something else, the deployment is read after that is known.
+    async fn deployment_with_head(
+        &self,
+        id: &DeploymentId,
+    ) -> Result<Option<(DeploymentState, Option<StackHead>)>, ControlError> {
+        let Some(Versioned { value: state, .. }) = self.store.document::<DeploymentState>(id.as_str()).await? else {
+            return Ok(None);
+        };
+        let head = self.stack_head(&state.stack_id).await?.filter(|head| head.deployment_id == *id);
+        if head.is_some() {
+            return Ok(Some((state, head)));
+        }
+        let since = self.store.document::<DeploymentState>(id.as_str()).await?;
+        Ok(Some((since.map_or(state, |since| since.value), None)))
     }
 
     /// How the containers stand that a stack has.

@@ -5,15 +5,16 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, HostReport},
-    control::{Control, DeployOptions, Settings, StackStatus},
+    control::{Control, DeployOptions, RollbackState, Settings, StackStatus},
     environment::Environment,
     event::{Event, NoSink},
     id::{ClaimId, TaskId},
+    stack::OnFailure,
     store::{
-        Acted, ClaimRequest, Key, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Acted, ClaimRequest, Key, Kind, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
         Submission, Submitted, TaskQuery, TaskStore,
     },
-    task::{Input, Lease, Outcome, Task, TaskResult, TaskStatus},
+    task::{Input, Lease, Outcome, Task, TaskError, TaskResult, TaskStatus},
     testing::ManualEnvironment,
 };
 use jiff::Timestamp;
@@ -40,6 +41,8 @@ enum Mood {
 struct Moody {
     inner: MemoryStore,
     mood: Mutex<Mood>,
+    /// What the next read of it finds, as if all that was written since came a moment later.
+    earlier: Mutex<Option<Record>>,
 }
 
 impl Moody {
@@ -81,6 +84,10 @@ impl TaskStore for Moody {
         self.inner.expire(now).await
     }
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let earlier = self.earlier.lock().unwrap().take_if(|record| record.key == *key);
+        if earlier.is_some() {
+            return Ok(earlier);
+        }
         self.inner.record(key).await
     }
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
@@ -159,6 +166,10 @@ impl Bed {
 
     /// Does everything that the agent may do.
     fn work(&self) {
+        self.end_all_with(&Outcome::Completed(TaskResult { success: true, ..TaskResult::default() }));
+    }
+
+    fn end_all_with(&self, outcome: &Outcome) {
         loop {
             let claim = ClaimId::new(format!("{:x}", self.environment.random()));
             let call =
@@ -168,8 +179,7 @@ impl Bed {
                 return;
             }
             for task in tasks {
-                let done = Outcome::Completed(TaskResult { success: true, ..TaskResult::default() });
-                self.environment.run(self.control.report(task.lease.as_ref().unwrap(), &done)).unwrap();
+                self.environment.run(self.control.report(task.lease.as_ref().unwrap(), outcome)).unwrap();
             }
         }
     }
@@ -276,4 +286,30 @@ fn a_deployment_whose_caller_hung_up_before_the_answer_is_watched_like_any_other
     let status = bed.environment.run(bed.control.status("shop")).unwrap();
     let cancelled = status.tasks_by_status[&TaskStatus::Cancelled];
     assert_eq!((cancelled, status.overall_status), (status.total_tasks, StackStatus::Error));
+}
+
+#[test]
+fn a_deployment_that_is_asked_for_while_its_way_back_begins_is_never_shown_as_ended() {
+    let bed = Bed::new();
+    let stack = stack("shop", vec![container("web", "vm1", None, &[])]);
+    let options = DeployOptions { on_failure: Some(OnFailure::Rollback), ..DeployOptions::default() };
+    let id = bed.environment.run(bed.control.deploy(stack, options)).unwrap().deployment_id;
+    let status = || bed.environment.run(bed.control.status(id.as_str())).unwrap().rollback_state;
+    let error = TaskError {
+        code: "exited".into(),
+        message: "container ended with exit code 1".to_owned(),
+        help: None,
+        log: Vec::new(),
+        retryable: false,
+    };
+    bed.end_all_with(&Outcome::Failed(error));
+    assert_eq!(status(), Some(RollbackState::Due));
+    let key = Key::new(Kind::Deployment, id.as_str());
+    let before = bed.environment.run(bed.store.record(&key)).unwrap();
+    assert!(bed.tick() && bed.tick());
+    assert!(status().is_some_and(|state| state != RollbackState::Due), "it has begun");
+    // The same question, asked a moment before: its first answer is from then.
+    *bed.store.earlier.lock().unwrap() = before;
+    assert!(status().is_some());
+    assert_eq!(*bed.store.earlier.lock().unwrap(), None, "it was read");
 }
