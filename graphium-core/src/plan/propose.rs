@@ -292,3 +292,22 @@ fn upwards(processors: f64) -> u64 {
     let whole = thousandths(processors);
     if super::amount::processors(whole) < processors { whole + 1 } else { whole }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FixStep, Proposal};
+
+    #[test]
+    fn what_two_replicas_must_give_up_is_one_step_that_suffices_for_both() {
+        let (processors, memory) = (
+            |container: &str, to| FixStep::Processors { container: container.to_owned(), from: 4_000, to, reserved: 0 },
+            |container: &str, to| FixStep::Memory { container: container.to_owned(), from: 4_000, to, reserved: 0 },
+        );
+        let mut proposal = Proposal::of(processors("web", 2_000));
+        for step in [processors("web", 1_000), processors("web", 3_000), memory("web", 500), memory("web", 700)] {
+            assert_eq!(proposal.add(step), Some(()));
+        }
+        assert_eq!(proposal.add(processors("db", 100)), Some(()));
+        assert_eq!(proposal.steps, [processors("web", 1_000), memory("web", 500), processors("db", 100)]);
+    }
+}

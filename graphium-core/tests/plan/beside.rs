@@ -2,7 +2,7 @@
 
 use graphium_core::{
     action::Action,
-    inventory::{ContainerStatus, Host, Inventory},
+    inventory::{ContainerStatus, Host, Inventory, ObservedContainer},
     plan::{Applied, Options, Plan, StackAction, fixtures::*, plan, plan_action, plan_removal},
     stack::{Condition, Container, Dependency, Mount, MountKind, RestartPolicy, Stack, Update, UpdateOrder, Volume},
 };
@@ -165,6 +165,48 @@ fn what_several_lack_is_told_of_each() {
     let plan = updated(&start_first(both), hosts(1), |_| {});
     let told = warned(&plan);
     assert!(told.len() == 2 && told[0].contains("`api` stops") && told[1].contains("`web` stops"), "{told:?}");
+}
+
+#[test]
+fn who_gives_its_data_to_another_stops_first_and_says_so() {
+    let shop = |image: &str, of_a: &[Mount], of_b: &[Mount]| {
+        let with = |name, mounts: &[Mount]| Container {
+            image: image.to_owned(),
+            volume_mounts: mounts.into(),
+            ..container(name)
+        };
+        start_first(vec![with("a", of_a), with("b", of_b)])
+    };
+    let data = [mount("data", false)];
+    let old = shop("web:1", &data, &[]);
+    let first = plan(&old, None, &hosts(1), &Options::default()).unwrap();
+    let applied = Applied { stack: old, placements: first.placements.clone() };
+    let running = carried_out(&first, hosts(1));
+    let next = plan(&shop("web:2", &[], &data), Some(&applied), &running, &Options::default()).unwrap();
+    assert_eq!(order(&next, "update:a"), UpdateOrder::StopFirst);
+    let told = warned(&next);
+    let is_told =
+        |words: &&str| words.contains("`a` stops") && words.contains("another container takes a port or data");
+    assert!(told.iter().any(is_told), "{told:?}");
+}
+
+#[test]
+fn a_replacement_that_was_broken_off_is_that_of_one_container_on_one_host() {
+    let there = |name: &str, host: &str| Container { host: Some(host.into()), ..container(name) };
+    let stack = start_first(vec![there("api", "vm1"), there("log", "vm2"), there("web", "vm1")]);
+    let first = plan(&stack, None, &hosts(2), &Options::default()).unwrap();
+    let mut inventory = carried_out(&first, hosts(2));
+    let applied = Applied { stack: stack.clone(), placements: first.placements };
+    let web = inventory.containers.iter().find(|seen| seen.name == "s-web").unwrap();
+    let next = ObservedContainer { name: "s-web.NEXT".to_owned(), id: "next".to_owned(), ..web.clone() };
+    inventory.containers.push(next);
+    let again = plan(&stack, Some(&applied), &inventory, &Options::default()).unwrap();
+    assert_eq!(again.unchanged, ["api", "log"]);
+    // And where a start makes anew what is gone, that is not: its replacement may have it.
+    inventory.containers.retain(|seen| seen.hosted_on.as_str() == "vm2" || seen.name == "s-web.NEXT");
+    let start = plan_action(StackAction::Start, &stack.id, "s", Some(&applied), &inventory, &Options::default()).tasks;
+    let made: Vec<_> = start.iter().map(|task| task.id.as_str()).filter(|id| id.starts_with("deploy:")).collect();
+    assert_eq!(made, ["deploy:api"]);
 }
 
 #[test]

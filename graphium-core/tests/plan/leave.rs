@@ -4,7 +4,7 @@ use graphium_core::{
     action::Action,
     inventory::{ContainerStatus, HostStatus},
     plan::{Applied, Options, Plan, PlannedTask, fixtures::*, plan},
-    stack::{Container, Mode, Mount, MountKind, OnFailure, RestartPolicy, Stack, Volume},
+    stack::{Container, Mode, Mount, MountKind, OnFailure, RestartPolicy, Stack, Strategy, Volume},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -77,6 +77,36 @@ fn what_has_done_its_work_does_it_no_second_time_because_a_host_is_left() {
         };
         assert_eq!(after.tasks.iter().find(is_begun), None);
     }
+}
+
+#[test]
+fn those_that_leave_together_stay_together_where_the_strategy_weighs_that() {
+    let app = Container { depends_on: vec![on("db")], ..container("app") };
+    let mut stack = stack("s", vec![app, container("db")]);
+    stack.deployment.placement_strategy = Some(Strategy::Auto);
+    let (before, after) = left(&stack, 4, |_| {});
+    for (plan, host) in [(&before, "vm1"), (&after, "vm2")] {
+        assert_eq!((host_of(plan, "app"), host_of(plan, "db")), (host, host));
+    }
+}
+
+#[test]
+fn who_leaves_a_host_does_not_leave_the_datacenter_that_the_strategy_names() {
+    let mut inventory = hosts(3);
+    for (host, datacenter) in inventory.hosts.iter_mut().zip(["east", "west", "east"]) {
+        host.location = Some(datacenter.to_owned());
+    }
+    let mut stack = stack("s", vec![container("a")]);
+    stack.deployment.placement_strategy = Some(Strategy::Datacenter);
+    stack.deployment.target_datacenter = Some("east".to_owned());
+    let first = plan(&stack, None, &inventory, &Options::default()).unwrap();
+    assert_eq!(host_of(&first, "a"), "vm1");
+    let applied = Applied { stack: stack.clone(), placements: first.placements.clone() };
+    let mut inventory = carried_out(&first, inventory);
+    inventory.hosts[0].status = HostStatus::Draining;
+    let options = Options { leave: ["vm1".into()].into(), keep: first.placements, ..Options::default() };
+    let after = plan(&stack, Some(&applied), &inventory, &options).unwrap();
+    assert_eq!(host_of(&after, "a"), "vm3");
 }
 
 #[test]
@@ -210,7 +240,7 @@ fn again(stack: &Stack, count: u32, failed: &[(&str, usize)]) -> Plan {
 
 #[test]
 fn what_has_failed_on_a_host_goes_to_another_and_back_to_it_only_where_there_is_none() {
-    for strategy in [None, Some(graphium_core::stack::Strategy::Auto)] {
+    for strategy in [None, Some(Strategy::Auto)] {
         let mut one = stack("s", vec![container("a")]);
         one.deployment.placement_strategy = strategy;
         let vm = hosts(4).hosts;
@@ -230,7 +260,7 @@ fn what_has_failed_on_a_host_goes_to_another_and_back_to_it_only_where_there_is_
 /// Whoever has failed where it is may have to stay there, and others may come to that host, which is not left.
 #[test]
 fn whoever_stays_where_it_has_failed_keeps_its_ports_there() {
-    for strategy in [None, Some(graphium_core::stack::Strategy::Auto)] {
+    for strategy in [None, Some(Strategy::Auto)] {
         let at = |name: &str| Container { ports: vec![published(80, 8081)], ..container(name) };
         let mut two = stack("s", vec![at("a"), at("b")]);
         two.deployment.placement_strategy = strategy;

@@ -3,7 +3,9 @@
 use graphium_core::{
     action::Action,
     plan::{Applied, Options, Plan, fixtures::*, plan},
-    stack::{Condition, Container, Dependency, Mount, MountKind, OnFailure, Stack, Update, UpdateOrder},
+    stack::{
+        Condition, Container, Dependency, Mount, MountKind, OnFailure, Port, Stack, Strategy, Update, UpdateOrder,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,6 +78,54 @@ fn where_there_is_no_health_check_a_wave_waits_until_the_one_before_runs() {
     let plan = change(&unchecked("web:1"), &unchecked("web:2"), &Options::default());
     assert_eq!(waits(&plan, "update:web-2"), ["update:web-1"]);
     assert!(plan.tasks.iter().all(|task| !matches!(task.action, Action::Check { .. })));
+}
+
+#[test]
+fn what_should_be_there_takes_its_turn_seen_or_not_and_so_does_what_is_seen_of_an_unknown_revision() {
+    let (old, new) = (service("web:1", 2, parallel(1)), service("web:2", 2, parallel(1)));
+    let first = plan(&old, None, &hosts(2), &Options::default()).unwrap();
+    let applied = Applied { stack: old, placements: first.placements.clone() };
+    let seen = carried_out(&first, hosts(2));
+    for (applied, inventory, kind) in [(Some(&applied), hosts(2), "deploy"), (None, seen, "update")] {
+        let plan = plan(&new, applied, &inventory, &Options::default()).unwrap();
+        assert_eq!(waits(&plan, &format!("{kind}:web-2")), ["check:web-1:healthy"]);
+    }
+}
+
+#[test]
+fn what_moves_goes_when_the_new_one_is_made_where_nothing_asks_for_its_health() {
+    let on = |host: &str| {
+        let web = Container { host: Some(host.into()), ..checked(container("web")) };
+        let healthy = Dependency { container: "web".to_owned(), condition: Condition::Healthy };
+        let app = Container { image: format!("app:{host}"), depends_on: vec![healthy], ..container("app") };
+        stack("s", vec![app, web])
+    };
+    let plan = change(&on("vm1"), &on("vm2"), &Options::default());
+    assert_eq!(waits(&plan, "check:web:healthy"), ["deploy:web"], "`app` waits for it");
+    assert!(!waits(&plan, "delete:web@vm1").contains(&"check:web:healthy"));
+}
+
+#[test]
+fn who_gives_up_a_port_stops_before_the_turn_of_the_replica_that_takes_it() {
+    let shop = |image: &str, of_web: Vec<Port>, of_giver| {
+        let web = Container { image: image.to_owned(), replicas: Some(2), ports: of_web, ..checked(container("web")) };
+        let giver = Container { host: Some("vm2".into()), ports: vec![of_giver], ..container("giver") };
+        let mut stack = stack("s", vec![giver, web]);
+        stack.deployment.placement_strategy = Some(Strategy::Spread);
+        stack
+    };
+    let old = shop("web:1", Vec::new(), published(80, 8080));
+    let first = plan(&old, None, &hosts(2), &Options::default()).unwrap();
+    let mut placements = first.placements;
+    placements.insert("web-1".to_owned(), "vm1".into());
+    placements.insert("web-2".to_owned(), "vm2".into());
+    let options = Options { keep: placements, ..Options::default() };
+    let plan = change(&old, &shop("web:2", vec![published(80, 8080)], published(80, 8081)), &options);
+    assert_eq!(plan.placements["web-2"].as_str(), "vm2");
+    let stop = on_its_host(&plan, "stop:giver");
+    assert!(waits(&plan, stop).is_empty(), "{:?}", plan.tasks);
+    assert_eq!(waits(&plan, "update:giver"), [stop]);
+    assert!(waits(&plan, "update:web-2").contains(&stop));
 }
 
 #[test]
