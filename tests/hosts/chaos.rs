@@ -18,6 +18,8 @@ const BLOWS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(150);
 /// So many engines may keep a port that they were killed with.
 const RESTARTS: usize = 10;
+/// So many may not be able to read what they have written of a network.
+const MENDED: usize = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Blow {
@@ -66,7 +68,8 @@ enum Wish {
     Gone,
 }
 
-const WISHES: [Wish; 5] = [Wish::Run(1), Wish::Run(2), Wish::Gone, Wish::Run(2), Wish::Run(1)];
+/// One after the other, again and again: none is what there is already.
+const WISHES: [Wish; 4] = [Wish::Run(1), Wish::Run(2), Wish::Gone, Wish::Run(2)];
 
 /// Two containers on each host and one that has another host in the second revision.
 fn shop(revision: u32) -> Value {
@@ -116,6 +119,10 @@ struct Chaos {
     begun: Instant,
     /// How often an engine was restarted because it kept a port.
     restarted: usize,
+    /// How often one had to lose its networks.
+    mended: usize,
+    /// How many blows fell while something was under way.
+    met: usize,
 }
 
 impl Chaos {
@@ -153,11 +160,20 @@ impl Chaos {
     }
 
     /// Starts an engine as an init system does, which tries again where one ends at once.
-    async fn start_engine(&self, host: &str) {
+    ///
+    /// Docker 20.10 that was killed while it made a network cannot read that again and breaks off at every start. Then this does what
+    /// is the remedy there: it takes away what the engine knows of networks. What it had is for the agent to make again.
+    async fn start_engine(&mut self, host: &str) {
         for _ in 0..3 {
-            match self.estate.host(host).start_engine().await {
-                Ok(()) => return,
-                Err(error) => self.say(format_args!("the engine of {host} does not start: {error}")),
+            let Err(error) = self.estate.host(host).start_engine().await else { return };
+            let error = error.to_string();
+            self.say(format_args!("the engine of {host} does not start: {error}"));
+            if error.contains("libnetwork.(*controller).reservePools") {
+                assert!(self.mended < MENDED, "{error}");
+                self.mended += 1;
+                self.say(format_args!("the engine of {host} has lost its networks"));
+                let networks = self.estate.host(host).socket().with_file_name("data").join("network/files");
+                std::fs::remove_dir_all(networks).unwrap();
             }
         }
         panic!("the engine of {host} does not start\n{}", self.estate.logs());
@@ -167,6 +183,11 @@ impl Chaos {
     async fn told(&self) -> Option<Value> {
         let stacks = self.estate.json(&["stack", "list"]).await;
         list(&stacks, "stacks").first().cloned()
+    }
+
+    /// Whether what was wished last is under way.
+    async fn is_at_work(&self) -> bool {
+        self.told().await.is_some_and(|stack| !["running", "degraded"].contains(&stack["status"].as_str().unwrap()))
     }
 
     /// Waits until all is as it was wished, on the engines and in the words of the server.
@@ -252,19 +273,19 @@ async fn a_hundred_kills_and_thirty_partitions_leave_what_is_wanted_and_nothing_
     let estate = Estate::start().await;
     let mut foreign = Vec::new();
     for host in HOSTS {
-        estate
-            .docker(host, &["run", "--detach", "--restart", "unless-stopped", "--name", "foreign", WEB, "sleep"])
-            .await;
+        estate.docker(host, &["run", "--detach", "--restart", "always", "--name", "foreign", WEB, "sleep"]).await;
         foreign.push(estate.inspect(host, "foreign").await["Id"].clone());
     }
     let documents = [1, 2].map(|revision| (revision, estate.document(&format!("shop-{revision}"), &shop(revision))));
     let dice = Dice(ManualEnvironment::seeded(SEED));
-    let mut chaos = Chaos { estate, dice, documents: documents.into(), begun: Instant::now(), restarted: 0 };
+    let mut chaos =
+        Chaos { estate, dice, documents: documents.into(), begun: Instant::now(), restarted: 0, mended: 0, met: 0 };
     let deck = chaos.dice.deck();
     for (blows, wish) in deck.chunks(BLOWS).zip(WISHES.into_iter().cycle()) {
         chaos.ask(wish).await;
         for &blow in blows {
             tokio::time::sleep(chaos.dice.millis(0, 600)).await;
+            chaos.met += usize::from(chaos.is_at_work().await);
             chaos.strike(blow).await;
         }
         let begun = Instant::now();
@@ -273,8 +294,13 @@ async fn a_hundred_kills_and_thirty_partitions_leave_what_is_wanted_and_nothing_
     }
     chaos.ask(Wish::Gone).await;
     chaos.until_well(Wish::Gone).await;
-    for (host, id) in HOSTS.into_iter().zip(foreign) {
-        assert_eq!(chaos.estate.inspect(host, "foreign").await["Id"], id, "{host}");
+    println!("{} of {} blows fell while something was under way", chaos.met, deck.len());
+    assert!(chaos.met * 2 > deck.len(), "only {} of {} blows met something", chaos.met, deck.len());
+    for (host, before) in HOSTS.into_iter().zip(foreign) {
+        // It ends with its engine, which alone starts it again.
+        let runs = async |estate: &Estate| estate.inspect(host, "foreign").await["State"]["Running"] == true;
+        chaos.estate.until("what is not ours runs", runs).await;
+        assert_eq!(chaos.estate.inspect(host, "foreign").await["Id"], before, "{host}");
         chaos.estate.docker(host, &["rm", "--force", "foreign"]).await;
     }
     chaos.estate.end().await;

@@ -68,6 +68,7 @@ async fn survives(estate: &mut Estate, moment: Duration, crash: impl AsyncFn(&mu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_goes_on_where_it_was() {
     let mut estate = Estate::start().await;
+    estate.put_bystanders().await;
     for millis in [0, 60, 150, 250, 400, 600] {
         survives(&mut estate, Duration::from_millis(millis), async |estate| {
             estate.kill_agent("vm1").await;
@@ -81,6 +82,7 @@ async fn a_killed_agent_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_goes_on_where_it_was() {
     let mut estate = Estate::start().await;
+    estate.put_bystanders().await;
     for millis in [0, 60, 150, 300, 500] {
         survives(&mut estate, Duration::from_millis(millis), async |estate| {
             estate.kill_server().await;

@@ -2,7 +2,7 @@
 
 use graphium_server::testbed::{TestHost, Testbed, TestbedOptions, images, requirements};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -17,6 +17,8 @@ pub const WEB: &str = "graphium/web:test";
 /// The hosts that the example stacks name.
 pub const HOSTS: [&str; 3] = ["localhost-docker", "vm1", "vm2"];
 
+/// What [nobody of ours](Estate::put_bystanders) is called.
+pub const BYSTANDER: &str = "bystander";
 const BINARY: &str = env!("CARGO_BIN_EXE_graphium");
 const PORT: u16 = 8095;
 
@@ -28,6 +30,8 @@ pub struct Estate {
     /// By number, those that run.
     servers: BTreeMap<u16, Child>,
     agents: BTreeMap<String, Child>,
+    /// By host, the run of a container that is not ours.
+    bystanders: BTreeMap<&'static str, Value>,
     /// By host, where its agent finds its engine, if that is not the engine's own socket.
     pub sockets: BTreeMap<String, PathBuf>,
     /// After how long a host counts as offline for servers that are started from now on.
@@ -82,6 +86,7 @@ impl Estate {
             company,
             servers: BTreeMap::new(),
             agents: BTreeMap::new(),
+            bystanders: BTreeMap::new(),
             sockets: BTreeMap::new(),
             offline_after: "15s",
             collector: None,
@@ -374,8 +379,20 @@ impl Estate {
         names.map(|name| format!("--- {name}\n{}\n", self.log(&name))).collect()
     }
 
+    /// A container on every host that is not ours, and that nobody may touch until the [end](Self::end).
+    pub async fn put_bystanders(&mut self) {
+        for host in HOSTS {
+            self.docker(host, &["run", "--detach", "--name", BYSTANDER, WEB, "sleep"]).await;
+            let run = run_of(&self.inspect(host, BYSTANDER).await);
+            self.bystanders.insert(host, run);
+        }
+    }
+
     /// Takes everything down; nothing of ours may be left on any engine.
     pub async fn end(mut self) {
+        for (host, run) in &self.bystanders {
+            assert_eq!(run_of(&self.inspect(host, BYSTANDER).await), *run, "somebody has touched it on {host}");
+        }
         assert_eq!(self.left().await, Vec::<String>::new(), "left behind\n{}", self.logs());
         self.stop_programs().await;
         self.testbed.stop().await.unwrap();
@@ -402,6 +419,11 @@ fn log_of(server: u16) -> String {
 
 fn log_file(path: &Path) -> fs::File {
     fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
+}
+
+/// What says that it is the same run of the same container.
+pub fn run_of(seen: &Value) -> Value {
+    json!([seen["Id"], seen["State"]["StartedAt"], seen["State"]["Pid"], seen["RestartCount"]])
 }
 
 /// The items of a list, bare or within an object.

@@ -1,4 +1,4 @@
-use crate::estate::{Estate, WEB};
+use crate::estate::{Estate, WEB, list};
 use serde_json::{Value, json};
 
 fn one(name: &str, container: Value) -> Value {
@@ -23,9 +23,22 @@ async fn fails(estate: &Estate, name: &str, container: Value) -> (String, String
     (words, status["errorMessage"].as_str().unwrap_or_default().to_owned())
 }
 
+/// Deploys what an engine cannot do, as its agent has told.
+async fn is_refused(estate: &Estate, container: Value, words: &str) {
+    let file = estate.document("beyond", &one("beyond", container));
+    let output = estate.graphium(&["stack", "deploy", &file, "--wait", "--timeout", "1m"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains(words) && said.contains("`vm1`"), "{said}");
+    assert_eq!(list(&estate.json(&["stack", "list"]).await, "stacks"), [Value::Null; 0], "nothing was stored");
+    assert_eq!(estate.left().await, [""; 0], "nor begun");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_work_fails_at_once_with_its_cause() {
     let estate = Estate::start().await;
+    is_refused(&estate, json!({"image": WEB, "gpus": -1}), "gives containers no GPUs").await;
+    is_refused(&estate, json!({"image": WEB, "platform": "linux/s390x"}), "not `linux/s390x`").await;
+    is_refused(&estate, json!({"image": WEB, "runtime": "nvidia"}), "no runtime `nvidia`").await;
 
     let (words, message) =
         fails(&estate, "absent", json!({"image": "graphium/absent:none", "pullPolicy": "never"})).await;
@@ -81,6 +94,6 @@ async fn a_broken_document_is_refused_whole() {
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{words}");
     assert!(words.contains("vm9") && words.contains("vm1"), "the known hosts are named: {words}");
-    assert!(crate::estate::list(&estate.json(&["stack", "list"]).await, "stacks").is_empty());
+    assert!(list(&estate.json(&["stack", "list"]).await, "stacks").is_empty());
     estate.end().await;
 }

@@ -51,7 +51,7 @@ async fn on_vm1(estate: &Estate, name: &str, after: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ran_on_a_host_whose_agent_is_gone_runs_elsewhere_and_is_removed_when_it_returns() {
+async fn what_ran_on_a_host_that_is_cut_off_runs_elsewhere_and_is_removed_when_it_returns() {
     let mut estate = Estate::start().await;
     let too_soon = estate.graphium(&["stack", "deploy", &stack(&estate, "shop"), "--reschedule-after", "14s"]).await;
     assert!(String::from_utf8_lossy(&too_soon.stderr).contains("more than 15 s"), "{too_soon:?}");
@@ -67,7 +67,8 @@ async fn what_ran_on_a_host_whose_agent_is_gone_runs_elsewhere_and_is_removed_wh
     for name in names {
         before.push(id(&estate, "vm1", name).await);
     }
-    estate.kill_agent("vm1").await;
+    // Its agent goes on, and reaches nobody.
+    estate.host("vm1").partition().await.unwrap();
     estate
         .until("it says when what goes where", async |estate| {
             let status = status(estate, "shop").await;
@@ -99,7 +100,7 @@ async fn what_ran_on_a_host_whose_agent_is_gone_runs_elsewhere_and_is_removed_wh
     let successor = there(&estate, "shop-web", &others).await[0];
     let running = id(&estate, successor, "shop-web").await;
 
-    estate.start_agent("vm1").await;
+    estate.host("vm1").heal().await.unwrap();
     estate.until("it is fenced", async |estate| there(estate, "shop-web", &HOSTS).await == [successor]).await;
     estate
         .until("all of it runs and nothing is left to do", async |estate| {

@@ -70,14 +70,17 @@ fn steps(task: &Value) -> Vec<Fault> {
     }
 }
 
-/// Every container of ours: its host, name, image and version.
+/// What there is of ours on each host, but for volumes, which stay with their data: containers with image and state, networks.
 async fn present(estate: &Estate) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for host in HOSTS {
-        let format = "{{.Names}} {{.Image}} {{.State}}";
-        let listed =
-            estate.docker(host, &["ps", "--all", "--format", format, "--filter", "label=graphium.managed=true"]).await;
-        all.extend(listed.lines().map(|line| (host.to_owned(), line.to_owned())));
+        for list in [
+            &["ps", "--all", "--format", "{{.Names}} {{.Image}} {{.State}}"][..],
+            &["network", "ls", "--format", "network {{.Name}}"],
+        ] {
+            let listed = estate.docker(host, &[list, &["--filter", "label=graphium.managed=true"]].concat()).await;
+            all.extend(listed.lines().map(|line| (host.to_owned(), line.to_owned())));
+        }
     }
     all.sort();
     all
@@ -104,7 +107,7 @@ async fn whatever_step_of_an_update_fails_all_is_as_it_was() {
     estate.start_agents().await;
     estate.ok(&["stack", "deploy", &estate.document("first", &shop(1, None)), "--wait", "--timeout", "2m"]).await;
     let before = present(&estate).await;
-    assert_eq!(before.len(), 4, "{before:?}");
+    assert_eq!(before.len(), 7, "four containers, and a network on each host: {before:?}");
     let mut foreign = Vec::new();
     for host in HOSTS {
         foreign.push(estate.inspect(host, "foreign").await["State"]["StartedAt"].clone());
@@ -137,7 +140,8 @@ async fn whatever_step_of_an_update_fails_all_is_as_it_was() {
     // And when none fails it comes to its end.
     estate.ok(&["stack", "deploy", &second, "--wait", "--timeout", "2m"]).await;
     let after = present(&estate).await;
-    assert!(after.len() == 4 && after.iter().all(|(_, line)| line.contains(NEXT)), "{after:?}");
+    assert!(!after.iter().any(|(_, line)| line.contains(WEB)), "{after:?}");
+    assert_eq!(after.iter().filter(|(_, line)| line.contains(NEXT)).count(), 4, "{after:?}");
     estate.ok(&["stack", "remove", STACK, "--volumes", "--yes", "--wait"]).await;
     for (host, started) in HOSTS.into_iter().zip(foreign) {
         let seen = estate.inspect(host, "foreign").await;

@@ -48,7 +48,8 @@ async fn all_are(estate: &Estate, version: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_release_stops_at_its_first_wave_and_ends_all_old_and_a_good_one_goes_wave_by_wave() {
-    let estate = Estate::start().await;
+    let mut estate = Estate::start().await;
+    estate.put_bystanders().await;
     estate.ok(&["stack", "deploy", &estate.document("old", &shop("1", "80")), "--wait", "--timeout", "2m"]).await;
     all_are(&estate, "1").await;
     let before = containers(&estate).await;
@@ -61,6 +62,7 @@ async fn a_bad_release_stops_at_its_first_wave_and_ends_all_old_and_a_good_one_g
     assert_eq!(output.status.code(), Some(1), "{words}");
     assert!(words.trim_end().ends_with("; it is as it was before"), "{words}");
     assert!(words.contains("health"), "the cause is told: {words}");
+    assert!(words.contains("web: /health did not answer"), "and what the check said last: {words}");
     all_are(&estate, "1").await;
     assert_eq!(containers(&estate).await, before, "each is where it was");
     for (host, name) in &before {

@@ -1,6 +1,7 @@
 //! A service that is replaced while somebody asks it all the time.
 
 use crate::estate::{Estate, WEB, list};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -60,7 +61,8 @@ fn shop(estate: &Estate, image: &str, replicas: u32, order: &str) -> String {
 
 /// Everything is up, and there is another image beside the first.
 async fn running(replicas: u32, order: &str) -> Estate {
-    let estate = Estate::start().await;
+    let mut estate = Estate::start().await;
+    estate.put_bystanders().await;
     estate.docker("vm1", &["tag", OLD, NEW]).await;
     estate.ok(&["stack", "deploy", &shop(&estate, OLD, replicas, order), "--wait", "--timeout", "2m"]).await;
     estate
@@ -133,6 +135,23 @@ async fn servers(estate: &Estate) -> Vec<(String, String)> {
     all
 }
 
+/// How many of the service have run at a time since a moment, at least and at most, as their engine tells. So many did then.
+async fn at_a_time(estate: &Estate, replicas: i64, since: Timestamp) -> (i64, i64) {
+    let (since, until) = (since.to_string(), Timestamp::now().to_string());
+    let kinds = ["--filter", "event=start", "--filter", "event=die", "--filter", "label=graphium.managed=true"];
+    let range = ["events", "--since", &since, "--until", &until, "--format", "{{.Action}} {{.Actor.Attributes.name}}"];
+    let events = estate.docker("vm1", &[&range[..], &kinds].concat()).await;
+    let steps = events.lines().filter(|line| line.contains("shop-web"));
+    let mut count = replicas;
+    let counts: Vec<i64> = steps
+        .map(|line| {
+            count += if line.starts_with("start ") { 1 } else { -1 };
+            count
+        })
+        .collect();
+    (counts.iter().copied().min().unwrap(), counts.iter().copied().max().unwrap())
+}
+
 fn all_of(image: &str, replicas: u32) -> Vec<(String, String)> {
     (1..=replicas).map(|number| (format!("shop-web-{number}"), image.to_owned())).collect()
 }
@@ -146,7 +165,7 @@ async fn over(estate: Estate) {
 async fn six_replicas_give_way_under_load_without_one_failed_request_and_a_bad_image_changes_nothing() {
     let estate = running(6, "start-first").await;
     let load = Load::on(&estate).await;
-    let before = load.answered();
+    let (before, since) = (load.answered(), Timestamp::now());
     let next = shop(&estate, NEW, 6, "start-first");
     let plan = estate.json(&["plan", &next]).await;
     assert!(!plan.to_string().contains("stops-first"), "nothing stands against it: {plan}");
@@ -154,6 +173,7 @@ async fn six_replicas_give_way_under_load_without_one_failed_request_and_a_bad_i
     let during = load.answered() - before;
     assert_eq!(servers(&estate).await, all_of(NEW, 6));
     assert!(during > 500, "only {during} requests were answered meanwhile");
+    assert_eq!(at_a_time(&estate, 6, since).await, (6, 7), "one goes when another has come");
 
     let bad = shop(&estate, WEB, 6, "start-first");
     let output = estate.graphium(&["stack", "deploy", &bad, "--wait", "--timeout", "3m"]).await;
@@ -162,6 +182,7 @@ async fn six_replicas_give_way_under_load_without_one_failed_request_and_a_bad_i
     assert!(words.trim_end().ends_with("; it is as it was before"), "{words}");
     assert!(words.contains("health") && words.contains("the one before it is as it was"), "{words}");
     assert_eq!(servers(&estate).await, all_of(NEW, 6));
+    assert_eq!(at_a_time(&estate, 6, since).await, (6, 7), "the bad one was beside, and nobody went for it");
     let (answered, failures) = load.end().await;
     assert_eq!(failures, [""; 0], "beside {answered} that were answered");
     over(estate).await;
@@ -171,8 +192,10 @@ async fn six_replicas_give_way_under_load_without_one_failed_request_and_a_bad_i
 async fn one_that_stops_first_is_missed() {
     let estate = running(1, "stop-first").await;
     let load = Load::on(&estate).await;
+    let since = Timestamp::now();
     estate.ok(&["stack", "deploy", &shop(&estate, NEW, 1, "stop-first"), "--wait", "--timeout", "2m"]).await;
     let (_, failures) = load.end().await;
+    assert_eq!(at_a_time(&estate, 1, since).await, (0, 1));
     assert!(!failures.is_empty(), "nobody has noticed: this load shows nothing");
     over(estate).await;
 }
