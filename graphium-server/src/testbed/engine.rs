@@ -62,10 +62,18 @@ impl EngineFiles {
 
     fn error(&self, problem: impl Into<String>) -> TestbedError {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        TestbedError::Engine { host: self.host.clone(), problem: problem.into(), log: tail }
+        TestbedError::Engine { host: self.host.clone(), problem: problem.into(), log: end_of(&log) }
     }
+}
+
+/// The last lines of a log; where a program of Go has broken off at its end, those that say why, before all that was under way.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let is_cause = |line: &&str| line.starts_with("panic: ") || line.starts_with("fatal error: ");
+    let is_log = |line: &&str| line.starts_with("time=");
+    let cause = lines.iter().rposition(is_cause).filter(|&at| !lines[at..].iter().any(is_log));
+    let start = cause.unwrap_or(lines.len().saturating_sub(LOG_LINES));
+    lines[start..].iter().take(LOG_LINES).copied().collect::<Vec<_>>().join("\n")
 }
 
 /// A running `dockerd`, seen through the `nsenter` that waits for it.
@@ -152,4 +160,20 @@ async fn answers(socket: &Path) -> bool {
     };
     // It listens before it serves.
     matches!(timeout(Duration::from_secs(1), docker.ping()).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOG_LINES, end_of};
+
+    #[test]
+    fn the_end_of_a_log_says_why_an_engine_has_broken_off() {
+        let before = "time=1 level=info\n".repeat(30);
+        let trace = "goroutine 1 [running]:\nmain.main()\n".repeat(30);
+        let broken = end_of(&format!("{before}panic: no such page\n\n{trace}"));
+        assert!(broken.starts_with("panic: no such page\n") && broken.lines().count() == LOG_LINES, "{broken}");
+        let later = format!("panic: long ago\n{before}time=2 level=fatal");
+        assert!(end_of(&later).ends_with("\ntime=2 level=fatal") && !end_of(&later).contains("panic"));
+        assert_eq!(end_of("one\ntwo"), "one\ntwo");
+    }
 }
