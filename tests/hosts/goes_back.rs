@@ -113,6 +113,15 @@ async fn a_stack_stops_starts_restarts_and_changes_its_mind() {
         assert_eq!(there(&estate).await, expected, "{action}");
     }
 
+    // While it is stopped somebody takes its networks for unused.
+    estate.ok(&["stack", "stop", "shop", "--wait", "--timeout", "2m"]).await;
+    for host in ["localhost-docker", "vm1"] {
+        let pruned = estate.docker(host, &["network", "prune", "--force"]).await;
+        assert!(pruned.contains("shop"), "{pruned}");
+    }
+    estate.ok(&["stack", "deploy", &first, "--wait", "--timeout", "2m"]).await;
+    assert_eq!(there(&estate).await, was);
+
     // Amid an update that waits for what never comes another is asked for.
     let overtaken = estate.json(&["stack", "deploy", &estate.document("ill", &ill())]).await;
     let overtaken = overtaken["deploymentId"].as_str().unwrap();

@@ -293,3 +293,27 @@ fn a_lost_answer_of_the_engine_is_a_failure_that_the_next_attempt_mends() {
     assert_eq!(task.status, TaskStatus::Completed, "{task:?}");
     assert_eq!(bed.runtime.effects("web").started, 1);
 }
+
+#[test]
+fn what_is_tied_to_a_network_that_is_gone_is_made_anew_once_and_what_was_just_made_is_not() {
+    let gone = || RuntimeError::NotFound("network 36bd not found".to_owned());
+    let bed = Bed::new();
+    bed.serve(async {
+        let task = bed.submit([deploy("web")]).await;
+        assert_eq!(bed.end_of(&task[0]).await.status, TaskStatus::Completed);
+        bed.runtime.exit("web", 137);
+        let before = bed.runtime.effects("web");
+        bed.runtime.fail_next(Operation::Start, gone());
+        let again = bed.submit([deploy("web")]).await;
+        assert_eq!(bed.end_of(&again[0]).await.status, TaskStatus::Completed);
+        let after = bed.runtime.effects("web");
+        assert_eq!((after.created, after.started), (before.created + 1, before.started + 1));
+        // Nothing is gained by making that anew which has just been made.
+        bed.runtime.fail_next(Operation::Start, gone());
+        let other = bed.submit([deploy("other")]).await;
+        let error = bed.end_of(&other[0]).await.error.unwrap();
+        assert_eq!((error.code.as_str(), bed.runtime.effects("other").created), ("not-found", 1));
+    })
+    .1
+    .unwrap();
+}

@@ -125,10 +125,20 @@ impl Job<'_> {
         }
     }
 
-    /// Starts what was created; a container that cannot be started is not left behind.
+    /// Starts what was found or created; a container that cannot be started is not left behind.
     pub(super) async fn launch(&self, spec: &ContainerSpec) -> Result<TaskResult, Trouble> {
         self.enter(Phase::Starting);
-        match self.start_made(&spec.name).await {
+        let mut started = self.start_made(&spec.name).await;
+        // Engines tie a container to its network by that one's id: one from before does not start any more where the network was
+        // removed and made again. Its successor does.
+        let is_from_before = |found: &ContainerState| has_ended(found) && !self.is_made_here(found);
+        if matches!(started, Err(RuntimeError::NotFound(_))) && self.clear_away(&spec.name, is_from_before).await {
+            self.enter(Phase::Creating);
+            self.create(spec).await?;
+            self.enter(Phase::Starting);
+            started = self.start_made(&spec.name).await;
+        }
+        match started {
             Ok(()) => self.settle(&spec.name).await,
             // Nothing is known of it: the next attempt will see.
             Err(error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. })) => Err(error.into()),
@@ -136,23 +146,30 @@ impl Job<'_> {
                 // What the engine itself cannot start is made anew by the next attempt: after `kill -9` containerd may hold on to
                 // a run that the engine knows nothing of, and refuse every other of that container.
                 let is_stuck = matches!(error, RuntimeError::Failed(_));
-                self.clear_away(&spec.name, is_stuck).await;
+                self.clear_away(&spec.name, |found| is_unused(found) || is_stuck && has_ended(found)).await;
                 Err(error.into())
             }
         }
     }
 
-    /// Removes our container if it has never run, or has `ended` too. The failure that led here is the one to be told, so its own
-    /// does not count.
-    async fn clear_away(&self, name: &str, ended: bool) {
-        if let Ok(Some(present)) = self.runtime().inspect(name).await
-            && present.is_managed()
-            && (present.status() == ContainerStatus::Created || ended && present.status() == ContainerStatus::Exited)
-        {
-            self.enter(Phase::Removing);
-            let _ = self.whole(self.runtime().remove(name)).await;
+    /// Removes our container if it is such a one; whether it did. The failure that led here is the one to be told, so its own does not
+    /// count.
+    async fn clear_away(&self, name: &str, is_to_go: impl Fn(&ContainerState) -> bool) -> bool {
+        let Ok(Some(present)) = self.runtime().inspect(name).await else { return false };
+        if !present.is_managed() || !is_to_go(&present) {
+            return false;
         }
+        self.enter(Phase::Removing);
+        self.whole(self.runtime().remove(name)).await.is_ok()
     }
+}
+
+fn is_unused(found: &ContainerState) -> bool {
+    found.status() == ContainerStatus::Created
+}
+
+fn has_ended(found: &ContainerState) -> bool {
+    found.status() == ContainerStatus::Exited
 }
 
 /// What a container is to be made from.
