@@ -93,11 +93,16 @@ async fn told(store: &CouchStore) -> Result<(Vec<String>, Vec<Event>), StoreErro
     let query = RecordQuery::of(Kind::Stack);
     let mut names: Vec<String> = store.records(&query).await?.items.into_iter().map(|record| record.key.id).collect();
     names.retain(|name| name != "count");
-    let events = match store.events(0, usize::MAX).await {
-        Err(StoreError::Pruned { up_to }) => store.events(up_to, usize::MAX).await?,
-        events => events?,
-    };
-    Ok((names, events))
+    let mut after = 0;
+    for _ in 0..5 {
+        match store.events(after, usize::MAX).await {
+            Err(StoreError::Pruned { up_to }) => after = up_to,
+            // What is swept away while it is looked for is to be asked for again.
+            Err(StoreError::Unavailable(_)) => {}
+            events => return Ok((names, events?)),
+        }
+    }
+    Err(StoreError::Unavailable("events were asked for five times".to_owned()))
 }
 
 async fn round(seed: u64) -> Result<usize, String> {
