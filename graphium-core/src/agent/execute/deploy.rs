@@ -131,7 +131,7 @@ impl Job<'_> {
         let mut started = self.start_made(&spec.name).await;
         // Engines tie a container to its network by that one's id: one from before does not start any more where the network was
         // removed and made again. Its successor does.
-        let is_from_before = |found: &ContainerState| has_ended(found) && !self.is_made_here(found);
+        let is_from_before = |found: &ContainerState| found.observed.has_ended() && !self.is_made_here(found);
         if matches!(started, Err(RuntimeError::NotFound(_))) && self.clear_away(&spec.name, is_from_before).await {
             self.enter(Phase::Creating);
             self.create(spec).await?;
@@ -146,7 +146,8 @@ impl Job<'_> {
                 // What the engine itself cannot start is made anew by the next attempt: after `kill -9` containerd may hold on to
                 // a run that the engine knows nothing of, and refuse every other of that container.
                 let is_stuck = matches!(error, RuntimeError::Failed(_));
-                self.clear_away(&spec.name, |found| is_unused(found) || is_stuck && has_ended(found)).await;
+                let is_unused = |found: &ContainerState| found.status() == ContainerStatus::Created;
+                self.clear_away(&spec.name, |found| is_unused(found) || is_stuck && found.observed.has_ended()).await;
                 Err(error.into())
             }
         }
@@ -162,14 +163,6 @@ impl Job<'_> {
         self.enter(Phase::Removing);
         self.whole(self.runtime().remove(name)).await.is_ok()
     }
-}
-
-fn is_unused(found: &ContainerState) -> bool {
-    found.status() == ContainerStatus::Created
-}
-
-fn has_ended(found: &ContainerState) -> bool {
-    found.status() == ContainerStatus::Exited
 }
 
 /// What a container is to be made from.
