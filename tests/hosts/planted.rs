@@ -140,8 +140,9 @@ async fn whatever_step_of_an_update_fails_all_is_as_it_was() {
     // And when none fails it comes to its end.
     estate.ok(&["stack", "deploy", &second, "--wait", "--timeout", "2m"]).await;
     let after = present(&estate).await;
-    assert!(!after.iter().any(|(_, line)| line.contains(WEB)), "{after:?}");
-    assert_eq!(after.iter().filter(|(_, line)| line.contains(NEXT)).count(), 4, "{after:?}");
+    let containers: Vec<&String> =
+        after.iter().map(|(_, line)| line).filter(|line| !line.starts_with("network ")).collect();
+    assert!(containers.len() == 4 && containers.iter().all(|line| line.contains(NEXT)), "{after:?}");
     estate.ok(&["stack", "remove", STACK, "--volumes", "--yes", "--wait"]).await;
     for (host, started) in HOSTS.into_iter().zip(foreign) {
         let seen = estate.inspect(host, "foreign").await;
