@@ -247,7 +247,7 @@ pub async fn start_with(
     let router = wrap(router(state));
     let certificate = options.certificate.as_ref();
     let handle = serve(listener, router, stopper, options.limits, certificate).map_err(listen_error)?;
-    let monitor = tokio::spawn(Arc::clone(&control).run());
+    let monitor = tokio::spawn(Arc::clone(&control).run_telling(tell_trouble()));
     if !addr.ip().is_loopback() && options.certificate.is_none() {
         tracing::warn!(%addr, "other machines reach this server, and nothing is encrypted: tokens can be read on the way; start it with `--tls`, put TLS before it, or use a private network");
     }
@@ -260,6 +260,23 @@ pub async fn start_with(
         certificate: options.certificate,
         _registration: registration,
     })
+}
+
+/// Logs when the monitor begins to be unable to do something, or something else, and when it can do everything again.
+fn tell_trouble() -> impl FnMut(Result<(), ControlError>) + Send {
+    let mut before: Option<String> = None;
+    move |tick| {
+        let now = tick.err().map(|error| error.to_string());
+        if now != before {
+            match &now {
+                Some(error) => {
+                    tracing::warn!(%error, "the monitor cannot do all that is due; it tries again at each tick");
+                }
+                None => tracing::info!("the monitor does all that is due again"),
+            }
+            before = now;
+        }
+    }
 }
 
 /// Its address for clients on this machine.

@@ -119,6 +119,10 @@ async fn a_stack_stops_starts_restarts_and_changes_its_mind() {
         let pruned = estate.docker(host, &["network", "prune", "--force"]).await;
         assert!(pruned.contains("shop"), "{pruned}");
     }
+    let started = estate.graphium(&["stack", "start", "shop", "--wait", "--timeout", "2m"]).await;
+    let said = String::from_utf8_lossy(&started.stderr);
+    assert_eq!(started.status.code(), Some(1), "{said}");
+    assert!(said.contains("network") && said.contains("`graphium stack deploy`"), "{said}");
     estate.ok(&["stack", "deploy", &first, "--wait", "--timeout", "2m"]).await;
     assert_eq!(there(&estate).await, was);
 

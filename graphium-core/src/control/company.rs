@@ -144,11 +144,11 @@ impl Control {
 
     /// What is under way is finished, also when the server that has begun it is no more.
     async fn adopt_deployments(&self) -> Result<(), ControlError> {
-        let stacks = self.stack_heads().await?;
+        let (stacks, unread) = self.legible_heads().await?;
         let under_way =
             stacks.into_iter().filter(|stack| stack.status.is_transitional() || stack.next_repair.is_some());
         self.state().active.extend(under_way.map(|stack| stack.deployment_id));
-        self.follow_deployments().await
+        self.follow_deployments().await.and(unread)
     }
 }
 

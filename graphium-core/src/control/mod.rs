@@ -135,7 +135,7 @@ use crate::{
     event::EventSink,
     id::{DeploymentId, HostId, StackId},
     secret::SecretSealer,
-    store::{Expect, TaskStore},
+    store::{Expect, StoreError, TaskStore},
     stream::StreamExchange,
 };
 use jiff::Timestamp;
@@ -316,7 +316,7 @@ impl Control {
     /// Takes up the work that the store holds. Nothing moves until [`run`](Self::run) is polled, or [`tick`](Self::tick) called.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store does not answer. One stack or deployment that cannot be read keeps no other waiting: each tick names it.
     pub async fn open(
         store: Arc<dyn TaskStore>,
         sink: Arc<dyn EventSink>,
@@ -340,7 +340,10 @@ impl Control {
             memos: memo::Memos::default(),
         };
         control.recall_hosts().await?;
-        control.recall_deployments().await?;
+        match control.recall_deployments().await {
+            Err(ControlError::Store(StoreError::Corrupt { .. })) => control.state().is_to_sweep = true,
+            recalled => recalled?,
+        }
         Ok(Arc::new(control))
     }
 

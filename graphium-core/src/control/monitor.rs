@@ -22,15 +22,21 @@ impl Control {
     ///
     /// A store that does not answer is asked again at the next tick.
     pub async fn run(self: Arc<Self>) {
+        self.run_telling(|_| {}).await;
+    }
+
+    /// The same, and says after each tick what it could not do: the first of what failed. It is tried again at the next one.
+    pub async fn run_telling(self: Arc<Self>, mut tell: impl FnMut(Result<(), ControlError>)) {
         let mut last_tick = None;
         loop {
             let listener = self.wake.listen();
+            // What fails here fails in the next tick, too, and is told then.
             let _ = self.catch_up().await;
             let elapsed = self.environment.elapsed();
             let pause = self.pause();
             let due = last_tick.map_or(Duration::ZERO, |last: Duration| (last + pause).saturating_sub(elapsed));
             if due.is_zero() {
-                let _ = self.tick().await;
+                tell(self.tick().await);
                 last_tick = Some(elapsed);
             } else {
                 let sleep = pin!(self.environment.sleep(due));
@@ -51,7 +57,8 @@ impl Control {
     /// What the passing of time asks for: leases that ran out, hosts that fell silent, deployments past their deadline.
     ///
     /// # Errors
-    /// When the store cannot be reached; what was not done is done at the next tick.
+    /// When the store cannot be reached, or holds what cannot be read; what was not done is done at the next tick, and keeps nothing
+    /// else from being done.
     pub async fn tick(&self) -> Result<(), ControlError> {
         let now = self.environment.now();
         let acted = self.store.expire(now).await?;
@@ -61,18 +68,20 @@ impl Control {
         if !acted.ready.is_empty() {
             self.work_is_ready(&acted.ready);
         }
-        self.mend_times(now).await?;
-        self.keep_company().await?;
-        self.mark_absent().await?;
-        self.sweep().await?;
+        let mut failed = self.mend_times(now).await;
+        // No host is called absent before what others have heard of it is known.
+        failed = failed.and(match self.keep_company().await {
+            Ok(()) => self.mark_absent().await,
+            unknown => unknown,
+        });
+        failed = failed.and(self.sweep().await);
         let active: Vec<DeploymentId> = self.state().active.iter().cloned().collect();
-        let mut failed = Ok(());
         for id in active {
             failed = failed.and(self.enforce_deadline(&id).await);
             self.state().dirty.insert(id);
         }
-        let failed = self.catch_up().await.and(failed);
-        self.prune().await.and(failed)
+        failed = failed.and(self.catch_up().await);
+        failed.and(self.prune().await)
     }
 
     /// Settles what changed, then hands the events on.
@@ -176,19 +185,25 @@ impl Control {
 
     /// Whatever is in flight, or was done last, is looked at.
     pub(super) async fn recall_deployments(&self) -> Result<(), ControlError> {
-        let stacks = self.stack_heads().await?;
+        let (stacks, unread) = self.legible_heads().await?;
         self.look_at(stacks.into_iter());
-        self.follow_deployments().await
+        self.follow_deployments().await.and(unread)
     }
 
-    /// Whatever has not ended is followed, also what another deployment of its stack has overtaken.
+    /// Whatever has not ended is followed, also what another deployment of its stack has overtaken. One that cannot be read keeps no
+    /// other from it.
     pub(super) async fn follow_deployments(&self) -> Result<(), ControlError> {
+        let mut unread = Ok(());
         for record in self.store.all_records(RecordQuery::of(Kind::Deployment)).await? {
-            if record.read::<Standing>()?.status.is_transitional() {
-                self.state().active.insert(DeploymentId::new(&*record.key.id));
+            match record.read::<Standing>() {
+                Ok(deployment) if deployment.status.is_transitional() => {
+                    self.state().active.insert(DeploymentId::new(&*record.key.id));
+                }
+                Ok(_) => {}
+                Err(error) => unread = unread.and(Err(error.into())),
             }
         }
-        Ok(())
+        unread
     }
 
     /// Has the present deployments of these stacks settled, and followed where something is to come.

@@ -337,6 +337,18 @@ impl Control {
         Ok(records.iter().map(Record::read).collect::<Result<_, _>>()?)
     }
 
+    /// Every stack that can be read, and the first that cannot.
+    pub(super) async fn legible_heads(&self) -> Result<(Vec<StackHead>, Result<(), ControlError>), ControlError> {
+        let (mut heads, mut unread) = (Vec::new(), Ok(()));
+        for record in self.store.all_records(RecordQuery::of(Kind::Stack)).await? {
+            match record.read() {
+                Ok(head) => heads.push(head),
+                Err(error) => unread = unread.and(Err(error.into())),
+            }
+        }
+        Ok((heads, unread))
+    }
+
     /// Where each stack stands, in no order: for counting.
     ///
     /// # Errors

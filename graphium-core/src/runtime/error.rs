@@ -100,6 +100,10 @@ impl RuntimeError {
             Self::NameTaken { .. } => {
                 Some("rename the container, or remove the one that holds the name, or adopt that (`graphium adopt`)")
             }
+            // A network that is pruned while its stack is stopped, say.
+            Self::NotFound(_) => {
+                Some("if it was removed by hand, deploy the stack again: that makes it anew (`graphium stack deploy`)")
+            }
             _ => None,
         }
     }

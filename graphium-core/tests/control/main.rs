@@ -10,6 +10,7 @@ mod engine;
 mod forget;
 mod grace;
 mod holdings;
+mod illegible;
 mod many;
 mod moods;
 mod moving;

@@ -40,10 +40,14 @@ impl World {
     }
 
     pub(crate) fn start(environment: &ManualEnvironment, store: &Arc<MemoryStore>) -> Arc<Control> {
+        environment.run(Self::start_in(environment, store))
+    }
+
+    /// The same, for who is in virtual time already.
+    pub(crate) async fn start_in(environment: &ManualEnvironment, store: &Arc<MemoryStore>) -> Arc<Control> {
         // What containers may ask of their hosts is another matter.
         let settings = Settings { admission: Admission::of_everything(), ..Settings::default() };
-        let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), settings);
-        environment.run(opened).unwrap()
+        Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), settings).await.unwrap()
     }
 
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
