@@ -186,7 +186,8 @@ impl Driver {
         match command {
             Command::OpenSession(request) => {
                 self.call(Call::Session, ANSWER, move |link| {
-                    async move { link.open_session(&request).await.map(Input::SessionOpened) }.boxed()
+                    async move { link.open_session(&request).await?.answering(&request).map(Input::SessionOpened) }
+                        .boxed()
                 });
             }
             Command::Claim(call) => self.call(Call::Claim, call.patience() + SLACK, move |link| {

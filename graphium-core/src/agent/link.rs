@@ -124,6 +124,21 @@ impl SessionGrant {
     pub fn contact(&self) -> Option<Duration> {
         self.contact_ms.map(Duration::from_millis)
     }
+
+    /// The grant, where it is what was asked for.
+    ///
+    /// # Errors
+    /// [`LinkError::Unreachable`] for a session that is not above all that the agent has seen: another server, or the same in a while,
+    /// may know better.
+    pub(super) fn answering(self, request: &SessionRequest) -> Result<Self, LinkError> {
+        if request.is_answered_by(&self.session) {
+            return Ok(self);
+        }
+        let (host, seen, epoch) = (&request.host, request.seen_epoch, self.session.epoch);
+        Err(LinkError::Unreachable(format!(
+            "it opens session {epoch} for `{host}`, whose agent has seen {seen}: its store was set back, or shows what is old"
+        )))
+    }
 }
 
 /// A request for work.

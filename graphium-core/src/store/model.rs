@@ -236,6 +236,16 @@ pub struct SessionRequest {
     pub seen_epoch: u64,
 }
 
+impl SessionRequest {
+    /// Whether a session is one that this asks for: above all that the agent has seen, or the one that this run of it has already.
+    ///
+    /// A store that was set back, or a server that reads what is old, may know less than the agent: what it grants then was granted
+    /// to somebody before.
+    pub fn is_answered_by(&self, session: &Session) -> bool {
+        session.epoch > self.seen_epoch || session.epoch == self.seen_epoch && session.nonce == self.nonce
+    }
+}
+
 /// The right to act for a host, until a newer session takes over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,7 +5,7 @@ use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, LinkError, RenewCall, SessionGrant},
     environment::Environment,
     secret::SecretText,
-    store::{ClaimRequest, MemoryStore, SessionRequest, StoreError, TaskStore},
+    store::{ClaimRequest, MemoryStore, Session, SessionRequest, StoreError, TaskStore},
     task::{Input, Lease, Outcome, Refusal, Task},
     testing::ManualEnvironment,
 };
@@ -31,6 +31,7 @@ struct State {
     is_cut: bool,
     hides_renewals: bool,
     lost_answers: u32,
+    old_sessions: u32,
     calls: Vec<&'static str>,
     reports: Vec<(Lease, Outcome)>,
     sights: Vec<HostReport>,
@@ -73,6 +74,11 @@ impl StoreLink {
         self.state.lock().unwrap().lost_answers = count;
     }
 
+    /// Whoever opens the next sessions is given what somebody had before.
+    pub(crate) fn grant_old_sessions(&self, count: u32) {
+        self.state.lock().unwrap().old_sessions = count;
+    }
+
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         self.state.lock().unwrap().calls.clone()
     }
@@ -103,7 +109,12 @@ impl StoreLink {
 impl AgentLink for StoreLink {
     async fn open_session(&self, request: &SessionRequest) -> Result<SessionGrant, LinkError> {
         let now = self.arrive("session")?;
-        let session = self.store.open_session(request.clone(), now).await.map_err(|error| link_error(&error))?;
+        let mut session = self.store.open_session(request.clone(), now).await.map_err(|error| link_error(&error))?;
+        let state = &mut *self.state.lock().unwrap();
+        if state.old_sessions > 0 {
+            state.old_sessions -= 1;
+            session = Session { epoch: request.seen_epoch, nonce: "another".to_owned(), ..session };
+        }
         Ok(SessionGrant { session, lease_seconds: LEASE, server_version: "test".to_owned(), contact_ms: None })
     }
 

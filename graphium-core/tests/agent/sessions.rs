@@ -3,7 +3,7 @@
 use crate::bed::{Bed, HOST, deploy, spec};
 use graphium_core::{
     action::Action,
-    agent::AgentError,
+    agent::{AgentError, Journal as _, Memory, Notice},
     environment::Environment,
     id::HostId,
     runtime::ContainerSpec,
@@ -86,6 +86,29 @@ fn a_report_survives_its_agent_and_goes_first() {
     assert_eq!(bed.link.calls()[before..before + 2], ["report", "session"]);
     assert!(matches!(bed.link.reports().last(), Some((_, Outcome::Completed(_)))));
     assert!(bed.journal.memory().reports.is_empty());
+}
+
+#[test]
+fn a_session_that_is_not_above_what_the_agent_has_seen_is_not_used() {
+    let mut bed = Bed::new();
+    bed.journal.save(&Memory { epoch: 7, ..Memory::default() }).unwrap();
+    bed.link.grant_old_sessions(2);
+    bed.serve(async {
+        let ids = bed.submit([deploy("web")]).await;
+        bed.end_of(&ids[0]).await;
+    })
+    .1
+    .unwrap();
+    // Nothing is asked for under it, and nothing told.
+    assert_eq!(bed.link.calls()[..4], ["session", "session", "session", "observe"]);
+    assert_eq!(bed.journal.memory().epoch, 8);
+    let notices = bed.notices.lock().unwrap();
+    let told = notices.iter().filter_map(|notice| match notice {
+        Notice::LinkLost(error) => Some(error.to_string()),
+        _ => None,
+    });
+    let told: Vec<String> = told.collect();
+    assert!(told.len() == 1 && told[0].contains("opens session 7 for `vm1`, whose agent has seen 7"), "{told:?}");
 }
 
 #[test]
