@@ -24,6 +24,10 @@ pub struct Report {
     pub events: u64,
     /// How many tasks were planned.
     pub tasks: usize,
+    /// In how many runs something of others was in the way: there a stack may end with the reason why it is not as it should be.
+    pub obstructed: usize,
+    /// In how many runs the server's clock has jumped ahead: there a lease may end before its time.
+    pub jumped_ahead: usize,
 }
 
 impl AddAssign for Report {
@@ -32,6 +36,8 @@ impl AddAssign for Report {
         self.steps += other.steps;
         self.events += other.events;
         self.tasks += other.tasks;
+        self.obstructed += other.obstructed;
+        self.jumped_ahead += other.jumped_ahead;
     }
 }
 
@@ -126,7 +132,11 @@ fn run(seed: u64, setup: &Setup, trace: Trace, traced: bool) -> Recording {
         let judge = world.judge();
         (judge.breach().cloned(), judge.seen, judge.planned_tasks())
     };
-    let report = Report { elapsed: world.elapsed(), steps: executor.polls(), events, tasks };
+    let (obstructed, jumped_ahead) = {
+        let state = world.state();
+        (usize::from(state.has_excuse), usize::from(state.clock_jumped_ahead))
+    };
+    let report = Report { elapsed: world.elapsed(), steps: executor.polls(), events, tasks, obstructed, jumped_ahead };
     let trace = world.take_trace();
     executor.drop_all();
     // The control plane holds its store, which holds the world.

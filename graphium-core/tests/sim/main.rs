@@ -49,6 +49,10 @@ fn every_seed_keeps_every_promise() {
     let report = run(asked("GRAPHIUM_SIM_FROM", 1), count, &Setup::default());
     println!("{count} seeds: {report:?}");
     assert!(report.tasks as u64 > 10 * count, "there is work to do: {report:?}");
+    // What excuses a stack, or a lease, excuses it for a whole run: enough of them must have none.
+    for excused in [report.obstructed, report.jumped_ahead] {
+        assert!(excused as u64 * 10 < 9 * count, "too little is proven: {report:?}");
+    }
 }
 
 #[test]
