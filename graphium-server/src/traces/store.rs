@@ -164,3 +164,49 @@ impl TaskStore for TracedStore {
         self.0.prune(cut).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{executor::block_on, future::LocalBoxFuture};
+    use graphium_core::{
+        store::MemoryStore,
+        testing::store_suite::{CASES, Harness, Stop, Verdict},
+    };
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+    /// What a request that is traced finds, over the store that lacks least.
+    struct Traced;
+
+    #[async_trait(?Send)]
+    impl Harness for Traced {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            Ok(watched(Arc::new(MemoryStore::new())))
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            let (trace, span) = (TraceId::from(7), SpanId::from(7));
+            let asked = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
+            let _asked = Context::new().with_remote_span_context(asked).attach();
+            assert!(is_traced(&Context::current()));
+            block_on(case)
+        }
+    }
+
+    graphium_core::store_suite!(Traced);
+
+    #[test]
+    fn what_the_store_can_do_it_can_do_watched() {
+        let lacking = |harness: &dyn Harness| -> Vec<String> {
+            CASES.iter().filter_map(|case| case.run(harness).err()).map(|stop| format!("{stop:?}")).collect()
+        };
+        struct Bare;
+        #[async_trait(?Send)]
+        impl Harness for Bare {
+            async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+                Ok(Arc::new(MemoryStore::new()))
+            }
+        }
+        assert_eq!(lacking(&Traced), lacking(&Bare));
+    }
+}
