@@ -4,6 +4,7 @@
 //! So a slow reader costs nothing and loses nothing, and a number that was seen is all that it takes to resume.
 
 use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 use graphium_core::{
     event::{Event, EventSink, EventType},
     runtime::label,
@@ -21,6 +22,10 @@ use std::{
     time::Duration,
 };
 use tokio::{runtime::Handle, sync::watch};
+use tokio_tungstenite::tungstenite::protocol::frame::{
+    Frame as WireFrame,
+    coding::{Data, OpCode},
+};
 
 /// How many events lie ready.
 const READY: usize = 512;
@@ -41,6 +46,8 @@ pub struct Frame {
     pub seq: u64,
     /// `{seq, type, timestamp, data}`.
     pub json: Utf8Bytes,
+    /// The same as one frame of a WebSocket. What a server sends is not masked, so it is the same for all.
+    pub wire: Bytes,
     /// The stack that it is about, by its id.
     pub stack: Option<Arc<str>>,
 }
@@ -48,9 +55,17 @@ pub struct Frame {
 impl Frame {
     fn new(event: &Event) -> Self {
         // An event is a number, two words and JSON: it always serialises.
-        let json = serde_json::to_string(event).unwrap_or_default().into();
-        Self { seq: event.seq, json, stack: stack_of(event).map(Arc::from) }
+        let json: Utf8Bytes = serde_json::to_string(event).unwrap_or_default().into();
+        Self { seq: event.seq, wire: wire(&json), json, stack: stack_of(event).map(Arc::from) }
     }
+}
+
+/// A text as one frame of a WebSocket.
+fn wire(text: &Utf8Bytes) -> Bytes {
+    let mut wire = Vec::with_capacity(text.len() + 10);
+    // Memory takes everything.
+    let _written = WireFrame::message(text.clone(), OpCode::Data(Data::Text), true).format(&mut wire);
+    wire.into()
 }
 
 /// The stack that an event is about, by its id.

@@ -40,6 +40,7 @@ mod submission;
 mod tasks;
 mod tokens;
 mod trace;
+mod upgrade;
 mod users;
 pub mod wire;
 

@@ -1,27 +1,31 @@
 //! `/ws`: the same events over a WebSocket, one JSON object per text frame.
+//!
+//! A frame is made once for all who watch; what one of them is to have at a time goes out in one write.
 
 use super::{
     AppState,
     events::{EventQuery, open},
     input::Params,
     problem::Problem,
+    upgrade::{Socket, Upgrade},
 };
 use crate::{
     auth::{Cut, Identity, Lifeline, Reach},
     events::{Follower, Frame},
 };
-use axum::{
-    Extension,
-    extract::{
-        State,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
-    },
-    response::Response,
-};
-use futures::SinkExt as _;
+use axum::{Extension, extract::State, response::Response};
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
 use graphium_core::store::StoreError;
 use std::{pin::Pin, time::Duration};
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Instant, Sleep, timeout},
+};
+use tokio_tungstenite::tungstenite::{
+    Error, Message, Utf8Bytes,
+    protocol::{CloseFrame, WebSocketConfig},
+};
 
 /// How long a peer may take to take what is sent at once. One that is slower resumes by number.
 const SLOW: Duration = Duration::from_secs(10);
@@ -42,23 +46,23 @@ pub(super) async fn events(
     State(state): State<AppState>,
     Extension(caller): Extension<Identity>,
     Params(query): Params<EventQuery>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let (follower, backlog) = open(&state, query.after).await?;
     let lifeline = Lifeline::new(&state, &caller);
-    // A browser that shows its token as a protocol wants the first of them accepted. The buffers are small: nothing but
-    // control frames comes in, and what goes out is a few frames.
-    let upgrade = upgrade.protocols(["bearer"]).read_buffer_size(4096).write_buffer_size(2048).max_message_size(4096);
-    Ok(upgrade.on_upgrade(move |socket| async move {
+    // Nothing but control frames comes in, and goes out through its buffer.
+    let small = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0).max_message_size(Some(4096));
+    Ok(upgrade.accept(small, move |socket| async move {
         let ping = Box::pin(tokio::time::sleep(PING));
-        let mut session = Session { socket, follower, lifeline, reach: caller.reach, ping, asked: false };
+        let (reach, unsent) = (caller.reach, Bytes::new());
+        let mut session = Session { socket, follower, lifeline, reach, ping, asked: false, unsent };
         let (code, reason) = session.run(backlog).await;
         session.close(code, reason).await;
     }))
 }
 
 struct Session {
-    socket: WebSocket,
+    socket: Socket,
     follower: Follower,
     lifeline: Lifeline,
     reach: Reach,
@@ -66,6 +70,8 @@ struct Session {
     ping: Pin<Box<Sleep>>,
     /// Whether it was asked and has said nothing since.
     asked: bool,
+    /// What is left of the write that is under way: whatever is sent after it must not tear a frame apart.
+    unsent: Bytes,
 }
 
 impl Session {
@@ -101,7 +107,7 @@ impl Session {
             tokio::select! {
                 biased;
                 cut = self.lifeline.cut() => return Err(ended(cut)),
-                message = self.socket.recv() => match message {
+                message = self.socket.next() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err((close::GOING_AWAY, "")),
                     Some(Ok(_)) => self.asked = false,
                 },
@@ -112,38 +118,57 @@ impl Session {
                     }
                     self.asked = true;
                     self.ping.as_mut().reset(Instant::now() + PING);
-                    self.send([Message::Ping(bytes::Bytes::new())]).await?;
+                    sent(timeout(SLOW, self.socket.send(Message::Ping(Bytes::new()))).await)?;
                 }
             }
         }
     }
 
+    /// Sends some events in one write.
     async fn tell(&mut self, frames: Vec<Frame>) -> Result<(), (u16, &'static str)> {
-        let reach = self.reach.clone();
-        let wanted = frames.into_iter().filter(|frame| reach.includes(frame.stack.as_deref()));
-        self.send(wanted.map(|frame| Message::Text(frame.json))).await
+        let wanted = frames.iter().filter(|frame| self.reach.includes(frame.stack.as_deref()));
+        let bytes = wanted.fold(Vec::new(), |mut bytes, frame| {
+            bytes.extend_from_slice(&frame.wire);
+            bytes
+        });
+        self.unsent = bytes.into();
+        sent(timeout(SLOW, self.write()).await)
     }
 
-    /// Sends some messages at once.
-    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), (u16, &'static str)> {
-        let socket = &mut self.socket;
-        let send = async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        };
-        match tokio::time::timeout(SLOW, send).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err((close::GOING_AWAY, "")),
-            Err(_) => Err((close::TRY_AGAIN, "the peer is too slow; resume by number")),
+    /// Writes what is left to be written.
+    ///
+    /// Cancellation: what has been written by then is written.
+    async fn write(&mut self) -> Result<(), Error> {
+        if self.unsent.is_empty() {
+            return Ok(());
         }
+        // What the socket sends by itself, answers to pings, goes first.
+        self.socket.flush().await?;
+        let connection = self.socket.get_mut();
+        while !self.unsent.is_empty() {
+            connection.write_buf(&mut self.unsent).await?;
+        }
+        self.unsent = Bytes::new();
+        Ok(connection.flush().await?)
     }
 
     /// Says why it ends, to a peer that may not listen any more.
     async fn close(&mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let _gone = tokio::time::timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await;
+        let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
+        let farewell = async {
+            self.write().await?;
+            self.socket.send(Message::Close(Some(frame))).await
+        };
+        let _gone = timeout(Duration::from_secs(1), farewell).await;
+    }
+}
+
+/// What became of what was sent.
+fn sent(outcome: Result<Result<(), Error>, tokio::time::error::Elapsed>) -> Result<(), (u16, &'static str)> {
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err((close::GOING_AWAY, "")),
+        Err(_) => Err((close::TRY_AGAIN, "the peer is too slow; resume by number")),
     }
 }
 
