@@ -149,6 +149,13 @@ pub async fn requests(goals: &mut Goals, time: Duration) {
         ));
         goals.at_most(&format!("{kind} at 200 requests a second, p99"), at(times, 990), limit, " ms");
     }
+    // What is refused at once is answered fast.
+    let writes = |is_wanted: fn(u16) -> bool| -> f64 {
+        let of = outcome.statuses.iter().filter(|((kind, status), _)| *kind == "write" && is_wanted(*status));
+        of.map(|(_, count)| *count as f64).sum()
+    };
+    let carried_out = writes(|status| (200..300).contains(&status)) / writes(|_| true);
+    goals.at_least("writes that were carried out, of all", carried_out, 0.9, "");
     goals.at_most("requests that failed", outcome.failed as f64, 0.0, "");
 }
 
