@@ -102,6 +102,14 @@ pub(super) fn read_error(path: &Path, source: StoreError) -> OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Options, SqliteStore};
+    use futures::executor::block_on;
+    use graphium_core::{
+        action::Action,
+        store::{ClaimRequest, SessionRequest, Submission, TaskQuery, TaskStore},
+        task::{Input, Outcome, Task, TaskResult},
+    };
+    use jiff::{SignedDuration, Timestamp};
 
     /// Steps of a made-up history: what was there before goes on under a new name.
     const STEPS: &[&str] = &[
@@ -145,5 +153,72 @@ mod tests {
         migrate(&mut connection, STEPS, Path::new("new")).unwrap();
         let refused = migrate(&mut connection, &STEPS[..2], Path::new("new"));
         assert!(matches!(refused, Err(OpenError::NewerSchema { found: 3, known: 2, .. })), "{refused:?}");
+    }
+
+    /// A database of the first schema, as text.
+    const WRITTEN: &str = include_str!("schema/1_written.sql");
+
+    fn statements(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_released_schema_never_changes() {
+        let mut made = Connection::open_in_memory().unwrap();
+        migrate(&mut made, &MIGRATIONS[..1], Path::new("made")).unwrap();
+        let written = Connection::open_in_memory().unwrap();
+        written.execute_batch(WRITTEN).unwrap();
+        assert_eq!(statements(&made), statements(&written), "a released schema never changes: add a migration");
+    }
+
+    #[test]
+    fn what_was_written_with_the_first_schema_opens_and_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("graphium.db");
+        Connection::open(&path).unwrap().execute_batch(WRITTEN).unwrap();
+        let now = "2026-01-01T00:00:10Z".parse::<Timestamp>().unwrap();
+        let store = block_on(SqliteStore::open(&path, Options::at(now))).unwrap();
+
+        let tasks = block_on(store.tasks(&TaskQuery::default())).unwrap().items;
+        let stands: Vec<_> = tasks.iter().map(|task| (task.id.as_str(), task.status.as_str(), task.attempt)).collect();
+        let expected = [
+            ("task:asked", "assigned", 1),
+            ("task:completed", "completed", 1),
+            ("task:dragged", "cancelled", 0),
+            ("task:failed", "failed", 1),
+            ("task:held", "assigned", 1),
+            ("task:pending", "pending", 0),
+            ("task:retried", "pending", 1),
+            ("task:running", "running", 1),
+            ("task:waiting", "pending", 0),
+        ];
+        assert_eq!(stands, expected);
+        assert_eq!(block_on(store.events(0, 100)).unwrap().len(), 24);
+
+        // Its agent goes on with what it holds; what waits for that, or for its time, comes after it with what is new.
+        let claim = |name: &str| {
+            let (claim, expires_at) = (name.into(), now + SignedDuration::from_mins(1));
+            let request = ClaimRequest { host: "vm1".into(), epoch: 2, claim, max: 9, expires_at, expect: None };
+            block_on(store.claim(request, now)).unwrap()
+        };
+        let ids = |tasks: &[Task]| tasks.iter().map(|task| task.id.as_str().to_owned()).collect::<Vec<_>>();
+        let request = SessionRequest { host: "vm1".into(), nonce: "second".to_owned(), seen_epoch: 2 };
+        assert_eq!(block_on(store.open_session(request, now)).unwrap().epoch, 2);
+        let held = claim("claim:1");
+        assert_eq!(ids(&held), ["task:asked", "task:held", "task:running"]);
+        let lease = held[1].lease.clone().unwrap();
+        let outcome = Outcome::Completed(TaskResult { success: true, ..TaskResult::default() });
+        block_on(store.act(&lease.task.clone(), Input::Report { lease, outcome }, now)).unwrap();
+        let new = Task::new("task:new".into(), "vm1".into(), Action::Start { name: "shop-new".to_owned() }, now);
+        let keyed = Submission { idempotency_key: Some("once".to_owned()), ..Submission::default() };
+        assert!(block_on(store.submit(Submission { tasks: vec![new.clone()], ..keyed }, now)).unwrap().repeated);
+        block_on(store.submit(Submission { tasks: vec![new], ..Submission::default() }, now)).unwrap();
+        assert_eq!(ids(&claim("claim:2")), ["task:retried", "task:waiting", "task:new"]);
+        drop(store);
+
+        let verdict = SqliteStore::check(&path).unwrap();
+        assert_eq!((verdict.findings, verdict.schema, verdict.tasks), (Vec::new(), known(), 10));
     }
 }
