@@ -271,6 +271,12 @@ impl ObservedContainer {
         self.labels.get(name).map(String::as_str)
     }
 
+    /// Its name within its stack, which is called `stack`. The older system gave its containers no label with that.
+    pub(crate) fn name_in(&self, stack: &str) -> &str {
+        let unmarked = || self.name.strip_prefix(stack)?.strip_prefix('-');
+        self.label(crate::runtime::label::CONTAINER).or_else(unmarked).unwrap_or(&self.name)
+    }
+
     /// Whether it ran once and runs no more.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.status, ContainerStatus::Exited | ContainerStatus::Stopped)

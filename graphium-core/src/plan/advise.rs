@@ -140,7 +140,8 @@ impl Estate {
         then: impl FnOnce(&Members<'_>, &Hosts<'_>, Placement<'_>) -> T,
     ) -> Option<T> {
         let (members, errors) = Members::of(&self.stack);
-        let (hosts, seen) = (Hosts::of(&self.inventory, &self.stack), Seen::of(&self.inventory, &self.stack.id));
+        let Self { inventory, stack, .. } = self;
+        let (hosts, seen) = (Hosts::of(inventory, stack), Seen::of(inventory, &stack.id, &stack.name));
         errors.is_empty().then(|| {
             let placement = place(&self.stack, &members, &hosts, &seen, applied, &Options::default(), told);
             then(&members, &hosts, placement)

@@ -161,7 +161,7 @@ impl<'a> Ground<'a> {
 fn of_hosts(stack: &Stack, members: &Members<'_>, ideal: &Ideal<'_>, errors: &mut Vec<Diagnostic>) {
     let sites = ideal.grounds.iter().map(|ground| Site { host: &ground.host, datacenter: ground.datacenter });
     let (hosts, nothing) = (Hosts { list: sites.collect() }, Inventory::default());
-    let seen = Seen::of(&nothing, &stack.id);
+    let seen = Seen::of(&nothing, &stack.id, &stack.name);
     let mut room = Room::new(stack, members, &hosts, &seen);
     let (mut told, mut more) = (BTreeSet::new(), 0);
     for (number, &(ground, within)) in ideal.places.iter().enumerate() {

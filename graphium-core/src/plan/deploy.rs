@@ -79,7 +79,7 @@ pub fn plan(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let (members, mut errors) = Members::of(desired);
     let hosts = Hosts::of(observed, desired);
-    let seen = Seen::of(observed, &desired.id);
+    let seen = Seen::of(observed, &desired.id, &desired.name);
     let mut placement = place(desired, &members, &hosts, &seen, applied, options, LISTED);
     if !errors.is_empty() || !placement.errors.is_empty() {
         // Of a stack that contradicts itself nobody can say what would help.

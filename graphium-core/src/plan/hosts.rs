@@ -82,13 +82,14 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(inventory: &'a Inventory, stack: &StackId) -> Self {
+    /// Of the stack of that id, which is called `name`.
+    pub(super) fn of(inventory: &'a Inventory, stack: &StackId, name: &str) -> Self {
         let mut own = Vec::new();
         let mut others = Vec::new();
         let mut half_way = BTreeSet::new();
         for container in &inventory.containers {
             if container.label(label::STACK) == Some(stack.as_str()) {
-                let name = container.label(label::CONTAINER).unwrap_or(&container.name);
+                let name = container.name_in(name);
                 match beside::principal(&container.name) {
                     Some(principal) => drop(half_way.insert((&container.hosted_on, principal, name))),
                     None => own.push(Own { name, container }),

@@ -65,7 +65,7 @@ pub fn plan_action(
     options: &Options,
 ) -> Plan {
     let hosts = Hosts::known(observed);
-    let seen = Seen::of(observed, stack);
+    let seen = Seen::of(observed, stack, name);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
     let parts = leftovers(&seen, applied, &options.traces, |_, _, _| false);

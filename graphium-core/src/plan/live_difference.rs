@@ -69,7 +69,7 @@ pub enum LiveDifferenceKind {
 /// ```
 pub fn live_differences(applied: &Applied, observed: &Inventory) -> Vec<LiveDifference> {
     let hosts = Hosts::known(observed);
-    let seen = Seen::of(observed, &applied.stack.id);
+    let seen = Seen::of(observed, &applied.stack.id, &applied.stack.name);
     let members = BeforeMembers::of(applied);
     let before = members.laid_out(&hosts);
     let mut hasher = SpecHasher::default();

@@ -78,7 +78,7 @@ proptest! {
         let (stack, inventory) = (desired(&containers, most, target), inventory(&sites));
         let (members, errors) = Members::of(&stack);
         prop_assert!(errors.is_empty(), "{errors:?}");
-        let (hosts, seen) = (Hosts::of(&inventory, &stack), Seen::of(&inventory, &stack.id));
+        let (hosts, seen) = (Hosts::of(&inventory, &stack), Seen::of(&inventory, &stack.id, &stack.name));
         let mut room = Room::new(&stack, &members, &hosts, &seen);
         let mut placed = vec![None; members.list.len()];
         let mut ranking = Ranking::default();

@@ -46,7 +46,7 @@ pub fn plan_removal(
     options: &Options,
 ) -> Plan {
     let hosts = Hosts::known(observed);
-    let seen = Seen::of(observed, stack);
+    let seen = Seen::of(observed, stack, name);
     let members = applied.map(BeforeMembers::of);
     let before = members.as_ref().map(|members| members.laid_out(&hosts));
     let leftovers = leftovers(&seen, applied, &options.traces, |_, _, _| false);

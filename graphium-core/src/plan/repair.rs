@@ -46,7 +46,7 @@ pub fn plan_repair(applied: &Applied, broken: &BTreeSet<String>, observed: &Inve
     applied.stack.deployment.update =
         Update { max_parallel: u32::MAX, on_failure: Some(OnFailure::Pause), ..Update::default() };
     let hosts = Hosts::known(observed);
-    let seen = Seen::of(observed, &applied.stack.id);
+    let seen = Seen::of(observed, &applied.stack.id, &applied.stack.name);
     let members = BeforeMembers::of(&applied);
     let before = members.laid_out(&hosts);
     let options = Options::default();

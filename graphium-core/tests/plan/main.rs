@@ -19,6 +19,7 @@ mod golden;
 mod identity;
 mod leave;
 mod never;
+mod older;
 mod order;
 mod permuted;
 mod places;

@@ -7,7 +7,7 @@ use crate::{
     action::Action,
     id::{DeploymentId, HostId, StackId, TaskId},
     inventory::{ContainerStatus, HoldingKind, ObservedContainer},
-    runtime::{beside, label},
+    runtime::beside,
     store::{Kind, RecordQuery, Submission, TaskQuery, TaskStoreExt, Versioned},
     task::{Task, TaskStatus},
 };
@@ -369,12 +369,11 @@ impl Living {
             return None;
         }
         let stack = &record.applied.stack;
-        // The older system gave its containers no label with their name.
-        let name = seen.label(label::CONTAINER).or_else(|| seen.name.strip_prefix(&*stack.name)?.strip_prefix('-'));
-        match record.applied.placements.get(name.unwrap_or(&seen.name)) {
+        let name = seen.name_in(&stack.name);
+        match record.applied.placements.get(name) {
             Some(host) if *host != seen.hosted_on => Some(OrphanReason::Moved { to: host.clone() }),
             // The stack, or its container, had another name when this one was made.
-            Some(_) if name.is_some_and(|name| stack.engine_name(name) == seen.name) => None,
+            Some(_) if stack.engine_name(name) == seen.name => None,
             Some(_) if beside::principal(&seen.name).is_some() => Some(OrphanReason::BrokenOff),
             Some(_) | None => Some(OrphanReason::NotWanted),
         }
