@@ -209,7 +209,7 @@ pub struct DeploymentState {
     pub phase: String,
     /// 0–100: the part of its tasks that have ended.
     pub progress: u8,
-    /// The hash of its plan.
+    /// The hash of its plan; empty: it had none here, it was taken over from the older system.
     pub plan_hash: String,
     /// How many tasks it has.
     pub task_count: usize,
@@ -262,6 +262,13 @@ pub struct DeploymentState {
     /// Of a move: which hosts are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving: Option<Leaving>,
+}
+
+impl DeploymentState {
+    /// Whether it has failed elsewhere, where its tasks were: nothing here tells more of it.
+    pub(super) fn has_failed_elsewhere(&self) -> bool {
+        self.plan_hash.is_empty() && self.status == StackStatus::Error
+    }
 }
 
 /// One thing that happened in a deployment.

@@ -48,6 +48,9 @@ impl Control {
             self.give_up_waiting_for(id);
             return Ok(());
         };
+        if state.value.has_failed_elsewhere() {
+            return Ok(());
+        }
         let query = TaskQuery { deployment: Some(id.clone()), ..TaskQuery::default() };
         let tasks = self.store.all_tasks(query).await?;
         let record = self.store.record(&Key::new(Kind::Stack, state.value.stack_id.as_str())).await?;
