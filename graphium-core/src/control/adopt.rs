@@ -4,7 +4,7 @@
 //! is a task of its host. It can be had alone, before anything is stored; an adoption makes it once more, of all before the first.
 
 use super::{
-    Control, ControlError, DeployOptions, OrphanReason, PolicyChange, Started, TaskView,
+    Control, ControlError, DeployOptions, OrphanReason, PolicyChange, StackRecord, StackStatus, Started, TaskView,
     deploy::{is_on_its_way, started},
     draft::Aim,
     matching::{self, Chosen, Found},
@@ -168,7 +168,8 @@ impl Control {
 
     async fn prepare_adoption(&self, stack: &Stack, options: &AdoptOptions) -> Result<Prepared, ControlError> {
         let existing = self.existing(stack).await?;
-        if let Some(record) = existing.as_ref().filter(|record| record.value.status.is_transitional()) {
+        let open = self.open_tasks(TaskQuery::default()).await?;
+        if let Some(record) = existing.as_ref().filter(|record| is_at_work(&record.value, &open)) {
             let (name, status) = (&record.value.name, record.value.status.as_str());
             return Err(ControlError::Conflict {
                 code: "stack-busy",
@@ -178,7 +179,6 @@ impl Control {
         self.admit(stack)?;
         let begun = self.environment.elapsed();
         let inventory = self.planning_inventory(&stack.id).await?;
-        let open = self.open_tasks(TaskQuery::default()).await?;
         let chosen = Chosen {
             options,
             free: self.free(&open).await?,
@@ -211,6 +211,13 @@ impl Control {
     }
 }
 
+/// Whether something is under way on a stack. A removal that has failed is over: what it was not to touch may be adopted.
+fn is_at_work(record: &StackRecord, open: &[Task]) -> bool {
+    let has_failed = record.status == StackStatus::Deleting && record.error_message.is_some();
+    let is_its = |task: &Task| task.deployment_id.as_ref() == Some(&record.deployment_id);
+    record.status.is_transitional() && (!has_failed || open.iter().any(is_its))
+}
+
 /// What stacks are about to adopt, by its host and the engine's id. To compare it takes nothing from anybody.
 fn awaited(open: &[Task]) -> BTreeMap<(HostId, String), StackId> {
     let adopts = open.iter().filter_map(|task| match &*task.payload {
@@ -223,6 +230,6 @@ fn awaited(open: &[Task]) -> BTreeMap<(HostId, String), StackId> {
 struct Prepared {
     found: Found,
     plan: plan::Plan,
-    existing: Option<Versioned<super::StackRecord>>,
+    existing: Option<Versioned<StackRecord>>,
     inventory: Inventory,
 }
