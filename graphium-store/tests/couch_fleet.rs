@@ -4,6 +4,8 @@
 
 #![cfg(feature = "couchdb")]
 
+#[path = "couch/clock.rs"]
+mod clock;
 #[path = "couch/fleet.rs"]
 mod fleet;
 #[path = "couch/trouble.rs"]

@@ -1,5 +1,6 @@
 //! Servers on a cluster of CouchDB, and hosts with their agents.
 
+use crate::clock::Clock;
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use graphium_core::{
@@ -13,10 +14,9 @@ use graphium_core::{
     inventory::ContainerStatus,
     store::SessionRequest,
     task::{Lease, Outcome, Task},
-    testing::{FakeRuntime, ManualEnvironment},
+    testing::FakeRuntime,
 };
 use graphium_store::{CouchStore, Options, couch::Retention, testing::FakeCluster};
-use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -86,8 +86,7 @@ impl Fleet {
     }
 
     fn clock(&self, salt: usize) -> Arc<Clock> {
-        let dice = ManualEnvironment::seeded(self.seed.wrapping_mul(1_000).wrapping_add(salt as u64));
-        Arc::new(Clock { begun: self.begun, dice })
+        Clock::since(self.begun, self.seed.wrapping_mul(1_000).wrapping_add(salt as u64))
     }
 
     /// Starts a server, as often as it takes.
@@ -188,38 +187,6 @@ async fn serve(fleet: Arc<Fleet>, host: usize, engine: FakeRuntime) {
         // Why it ended is seen in what becomes of its work.
         let _ = agent.run(std::future::pending()).await;
         sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// The time of the run, the same for everybody.
-struct Clock {
-    begun: Instant,
-    dice: ManualEnvironment,
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clock").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Environment for Clock {
-    fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.elapsed()).unwrap_or_default();
-        Timestamp::UNIX_EPOCH.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
-    }
-
-    async fn sleep(&self, time: Duration) {
-        sleep(time).await;
-    }
-
-    fn random(&self) -> u128 {
-        self.dice.random()
     }
 }
 
