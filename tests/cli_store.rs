@@ -6,6 +6,7 @@
 mod home;
 
 use graphium_server::{RunningServer, ServerOptions, start};
+use graphium_store::testing::FakeCouch;
 use home::{Home, code, json, stderr, stdout};
 use std::process::Output;
 use tokio::task::spawn_blocking;
@@ -123,6 +124,27 @@ async fn a_store_is_copied_to_another_and_to_nothing_else() {
     assert!(json(&copied)["records"].as_u64().unwrap() > 0);
     let again = run(&home, &["store", "copy", &from, "sqlite:new.db"]).await;
     assert!(code(&again) == 1 && stderr(&again).contains("copy into a new database"), "{}", stderr(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_older_system_has_left_is_told_first_and_then_taken_over() {
+    let (home, couch) = (Home::new(), FakeCouch::start(1).await.unwrap());
+    couch.put("host:vm1", serde_json::json!({"@type": "ComputerServer", "@id": "host:vm1", "name": "vm1"}));
+    couch.put("who", serde_json::json!({"@type": "Person"}));
+    let before = (couch.ids(), couch.writes());
+    let url = couch.url();
+    let left = "left: `who`: a document of a kind that is not known (`Person`)\n";
+    let trial = run(&home, &["store", "upgrade", "--dry-run", &url]).await;
+    assert_eq!((code(&trial), stderr(&trial).as_str()), (0, ""));
+    assert_eq!(stdout(&trial), format!("would be taken over: host `vm1`\n{left}"));
+    assert_eq!((couch.ids(), couch.writes()), before, "a trial writes nothing");
+    let done = run(&home, &["store", "upgrade", &url]).await;
+    assert_eq!((code(&done), stdout(&done)), (0, format!("taken over: host `vm1`\n{left}")), "{}", stderr(&done));
+    assert!(couch.writes() > before.1 && before.0.iter().all(|id| couch.ids().contains(id)));
+    let again = run(&home, &["store", "upgrade", &url, "-o", "json"]).await;
+    assert_eq!(json(&again)["converted"], serde_json::json!({"host": 1}), "{}", stderr(&again));
+    let nowhere = run(&home, &["store", "upgrade", "--dry-run", "sqlite:graphium.db"]).await;
+    assert_eq!((code(&nowhere), stdout(&nowhere).as_str()), (2, ""), "{}", stderr(&nowhere));
 }
 
 #[test]
