@@ -1,8 +1,10 @@
 //! What stacks may ask of their hosts, over the API.
 
 use super::bed::Bed;
+use graphium_core::control::Role;
 use graphium_server::serve::Limits;
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 
 const GREEDY: &str = r#"{
   "@context": "https://graphium.io/context/v1.jsonld",
@@ -43,4 +45,23 @@ async fn what_is_allowed_is_taken() {
     bed.host("vm1").await;
     let (status, answer) = posted(&bed, "/api/v1/stacks").await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+}
+
+#[tokio::test]
+async fn a_task_of_an_operators_own_is_refused_as_a_stack_would_be() {
+    let bed = Bed::new().await;
+    bed.host("vm1").await;
+    let operator = bed.token(Role::Operator, None).await;
+    let spec = json!({"name": "greedy-web", "labels": {},
+        "container": {"name": "web", "image": "nginx:alpine", "privileged": true}});
+    let task = json!({"hostId": "vm1", "payload": {"action": "deploy", "spec": spec}});
+    let request = bed.request(Method::POST, "/api/v1/tasks").bearer_auth(operator).json(&task);
+    let response = request.send().await.unwrap();
+    let (status, problem) = (response.status(), response.json::<serde_json::Value>().await.unwrap());
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (422, Some("not-allowed")), "{problem}");
+    assert_eq!(problem["detail"], "the task is refused: `privileged` is not allowed here");
+    let help = problem["diagnostics"][0]["help"].as_str().unwrap();
+    assert!(help.ends_with("`--allow privileged`"), "{help}");
+    let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
+    assert_eq!(tasks["tasks"], json!([]));
 }

@@ -2,6 +2,7 @@
 
 use super::{Admission, Allowance, allowance};
 use crate::{
+    action::Action,
     diagnostic::{Diagnostic, Property, Subject},
     stack::{Container, MountKind, Stack, TextMap, Volume},
 };
@@ -84,6 +85,27 @@ impl Admission {
         containers.chain(volumes.map(|denied| denied.diagnostic(Subject::stack()))).collect()
     }
 
+    /// What an action wants and may not have; `is_own` as for [`container`](Self::container).
+    pub(crate) fn action(&self, action: &Action, is_own: &dyn Fn(&str) -> bool) -> Vec<Denied> {
+        match action {
+            Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } => {
+                self.container(&spec.container, is_own)
+            }
+            Action::Volume { spec } => self.volume(&spec.volume),
+            Action::Pull { image, .. } => self.image(image).into_iter().collect(),
+            // Another action says here what it wants.
+            Action::Network { .. }
+            | Action::Adjust { .. }
+            | Action::Check { .. }
+            | Action::Stop { .. }
+            | Action::Start { .. }
+            | Action::Restart { .. }
+            | Action::Delete { .. }
+            | Action::RemoveNetwork { .. }
+            | Action::RemoveVolume { .. } => Vec::new(),
+        }
+    }
+
     /// What a container wants and may not have; `is_own` says of a name on the engine whether it is one of the same stack.
     pub fn container(&self, container: &Container, is_own: &dyn Fn(&str) -> bool) -> Vec<Denied> {
         let mut wants = Vec::new();
@@ -136,7 +158,8 @@ impl Admission {
     fn image(&self, image: &str) -> Option<Denied> {
         let is_named = self.allowed.iter().any(|allowed| matches!(allowed, Allowance::Registry(_)));
         let full = full_name(image);
-        is_named.then(|| wanted(format!("the image `{image}` (of `{full}`)"), "image", Allowance::Registry(full)))
+        let wanted = wanted(format!("the image `{image}` (of `{full}`)"), "image", Allowance::Registry(full));
+        (is_named && !self.covers(&wanted.wanted)).then_some(wanted)
     }
 }
 

@@ -17,6 +17,9 @@ pub enum ControlError {
     /// The document, or what it asks for, cannot be: every reason at once.
     #[error("the stack is refused: {} mistake(s)", .0.len())]
     Invalid(Vec<Diagnostic>),
+    /// A task of an operator's own asks more of its host than is allowed: everything at once.
+    #[error("the task is refused: {}", .0.iter().map(|denied| denied.message.as_str()).collect::<Vec<_>>().join("; "))]
+    NotAllowed(Vec<Diagnostic>),
     /// There is no such stack, task, host, deployment.
     #[error("no {kind} `{id}`")]
     NotFound {

@@ -2,11 +2,15 @@
 
 use super::{Control, ControlError, DeploymentState, TaskRequest, TaskStats, TaskView};
 use crate::{
+    action::Action,
+    diagnostic::Diagnostic,
     id::TaskId,
+    runtime::label,
     store::{Page, Submission, TaskQuery, TaskStoreExt},
     task::{Input, Task, TaskStatus},
 };
 use futures::FutureExt;
+use std::collections::BTreeSet;
 
 impl Control {
     /// One task.
@@ -52,9 +56,10 @@ impl Control {
     /// Takes on a task that an operator asks for.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`] for a host that is not known.
+    /// [`ControlError::NotFound`] for a host that is not known; [`ControlError::NotAllowed`] for what no stack may ask of it.
     pub async fn create_task(&self, request: TaskRequest, by: Option<String>) -> Result<TaskView, ControlError> {
         self.host(&request.host_id).await?;
+        self.admit_task(&request).await?;
         let now = self.environment.now();
         let id = TaskId::new(format!("task:{}.000000", self.environment.uuid()));
         let task = Task::new(id, request.host_id, request.payload, now);
@@ -70,6 +75,27 @@ impl Control {
         let submitted = self.store.submit(submission, now).await?;
         self.work_is_ready(&submitted.ready);
         self.view_of(task).await
+    }
+
+    /// Refuses a task that makes what a document may not ask for either.
+    async fn admit_task(&self, request: &TaskRequest) -> Result<(), ControlError> {
+        let spec = match &request.payload {
+            Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } => Some(spec),
+            _ => None,
+        };
+        // As its agent will: of the same stack is what is known to be, on that host.
+        let mut own = BTreeSet::new();
+        if let Some(stack) = spec.and_then(|spec| spec.labels.get(label::STACK)) {
+            let known = self.inventory().await?.containers.into_iter();
+            let known = known.filter(|it| it.hosted_on == request.host_id && it.label(label::STACK) == Some(stack));
+            own.extend(known.map(|it| it.name));
+        }
+        let denied = self.settings.admission.action(&request.payload, &|name| own.contains(name));
+        if denied.is_empty() {
+            return Ok(());
+        }
+        let told = denied.iter().map(|it| Diagnostic::error(it.code(), "", it.to_string()).with_help(it.help()));
+        Err(ControlError::NotAllowed(told.collect()))
     }
 
     /// Asks a task to end: at once while it waits, through its agent while it runs.

@@ -1,6 +1,7 @@
 //! The control plane over the memory store, with agents played by hand.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod admission;
 mod audit;
 mod clocks;
 mod company;

@@ -13,6 +13,7 @@ impl From<ControlError> for Problem {
             ControlError::Invalid(diagnostics) => {
                 Self::new(422, "invalid-document", text).with_diagnostics(diagnostics)
             }
+            ControlError::NotAllowed(denied) => Self::new(422, "not-allowed", text).with_diagnostics(denied),
             ControlError::NotFound { .. } => Self::new(404, "not-found", text),
             ControlError::NoRevision { .. } => Self::new(404, "no-such-revision", text),
             ControlError::Conflict { code, .. } => Self::new(409, code, text),

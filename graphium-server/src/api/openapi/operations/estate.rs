@@ -23,7 +23,7 @@ pub(super) const TASKS: &[Op] = &[
         .of(T)
         .takes(Body::Json("TaskRequest"))
         .answers(&[At(202, "TaskView")])
-        .fails(&[NONE, MEANWHILE]),
+        .fails(&[NONE, MEANWHILE, (422, &["not-allowed"])]),
     Op::get("/api/v1/tasks/stats", "getTaskStats", "Counts of tasks").of(T).answers(&[Json(200, "TaskStats")]),
     Op::get("/api/v1/tasks/{id}", "getTask", "A task").of(T).answers(&[Json(200, "TaskView")]).fails(&[NONE]),
     Op::post("/api/v1/tasks/{id}/retry", "retryTask", "Tries a task again that has ended without success")
