@@ -3,9 +3,10 @@
 use crate::world::{World, container, stack};
 use graphium_core::{
     admission::{Admission, Allowance},
-    control::{Control, ControlError, DeployOptions, Settings, TaskRequest},
+    control::{AdoptOptions, Control, ControlError, DeployOptions, Settings, Started, TaskRequest},
     event::NoSink,
     runtime::label,
+    stack::{Container, Stack},
     store::{TaskQuery, TaskStore},
 };
 use serde_json::{Value, json};
@@ -113,4 +114,52 @@ fn what_makes_nothing_needs_no_allowance() {
     ] {
         asked(&strict, &world, &payload).unwrap();
     }
+}
+
+fn shop(privileged: bool, image: &str) -> Stack {
+    let web = Container { privileged, image: image.to_owned(), ..container("web", "vm1", None, &[]) };
+    stack("shop", vec![web])
+}
+
+#[test]
+fn a_stricter_server_refuses_what_another_has_allowed_by_whatever_way_it_is_asked() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    for stack in [shop(true, "nginx:1"), shop(false, "nginx:1")] {
+        world.run(world.control.deploy(stack, DeployOptions::default())).unwrap();
+        while one.work() > 0 {}
+        world.tick();
+    }
+    let (greedy, options) = (shop(true, "nginx:2"), DeployOptions::default());
+    let saved = world.run(world.control.save(greedy.clone(), &options)).unwrap();
+    let (strict, mut wrong) = (server(&world, &[]), Vec::new());
+    let told = |error: ControlError| match error {
+        ControlError::Invalid(found) => found.iter().map(|one| format!("{}: {}", one.code, one.message)).collect(),
+        other => vec![other.to_string()],
+    };
+    let started = |answer: Result<Started, ControlError>| answer.map(|_started| ()).map_err(told);
+    let before = stored(&world);
+    let adopt = AdoptOptions::default();
+    for (way, answer) in [
+        ("preview", world.run(strict.preview(&greedy, &options)).map(|_plan| ()).map_err(told)),
+        ("save", world.run(strict.save(greedy.clone(), &options)).map(|_saved| ()).map_err(told)),
+        ("compare", world.run(strict.compare_for_adoption(&greedy, &adopt)).map(|_compared| ()).map_err(told)),
+        ("adopt", started(world.run(strict.adopt(greedy.clone(), adopt)))),
+        ("apply", started(world.run(strict.apply(saved.clone(), options.clone())))),
+        ("rollback", started(world.run(strict.rollback("shop", Some(1), None)))),
+        ("rollback to the one before", started(world.run(strict.rollback("shop", None, None)))),
+        ("update", started(world.run(strict.deploy(greedy, options.clone())))),
+    ] {
+        let expected = vec!["not-allowed: `web`: `privileged` is not allowed here".to_owned()];
+        if answer != Err(expected) {
+            wrong.push((way, answer));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(stored(&world), before, "a refusal leaves nothing");
+    // Nothing but the allowance stood in the way.
+    assert!(world.run(world.control.apply(saved, options)).unwrap().task_count > 0);
+    while one.work() > 0 {}
+    world.tick();
+    assert!(world.run(world.control.rollback("shop", Some(1), None)).unwrap().task_count > 0);
 }
