@@ -105,8 +105,13 @@ async fn a_terminal_has_the_size_that_is_asked_for_and_then_another() {
 }
 
 #[tokio::test]
-async fn only_an_administrator_runs_commands() {
+async fn operators_and_administrators_run_commands_and_nobody_else_does() {
     let (bed, _engine, _agent) = world().await;
+    for role in [Role::Operator, Role::Admin] {
+        let client = bed.client(&bed.token(role, None).await);
+        let (_, _, end) = rest(&mut begun(&client, &command(&["say", "a", "b", "0"])).await).await;
+        assert_eq!(end.exit_code, Some(0), "{role:?}: {end:?}");
+    }
     for (role, host) in [(Role::Viewer, None), (Role::Agent, Some("vm1"))] {
         let client = bed.client(&bed.token(role, host).await);
         let refused = client.exec("vm1/shop-web", &command(&["cat"]), None).await;
