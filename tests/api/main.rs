@@ -18,6 +18,7 @@ mod metrics;
 mod people;
 mod plans;
 mod reach;
+mod ready;
 mod roles;
 mod rotation;
 mod routes;

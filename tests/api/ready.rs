@@ -1,0 +1,39 @@
+//! A store that does not answer: the server says that it cannot work, and that it lives.
+
+use crate::bed::Bed;
+use graphium_server::serve::Limits;
+use graphium_store::testing::FakeCouch;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Status and code of an answer, and how long it took.
+async fn asked(bed: &Bed, path: &str) -> (u16, Value, Duration) {
+    let begun = Instant::now();
+    let response = bed.request(Method::GET, path).send().await.unwrap();
+    let (status, body) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
+    (status, body["code"].clone(), begun.elapsed())
+}
+
+async fn is_unready_and_lives(bed: &Bed, why: &str) {
+    let (status, code, took) = asked(bed, "/readyz").await;
+    assert_eq!((status, &code), (503, &"store-unavailable".into()), "{why}");
+    assert!(took < Duration::from_secs(3), "{why}: {took:?}");
+    for path in ["/livez", "/healthz"] {
+        let (status, code, took) = asked(bed, path).await;
+        assert_eq!((status, &code), (200, &Value::Null), "{why}: {path}");
+        assert!(took < Duration::from_secs(1), "{why}: {path} took {took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_store_hangs_or_is_gone_is_not_ready_within_three_seconds_and_lives() {
+    let couch = FakeCouch::start(1).await.unwrap();
+    let bed = Bed::over(&couch.url(), Limits::default()).await;
+    assert_eq!(asked(&bed, "/readyz").await.0, 200);
+    couch.hang(Duration::from_secs(6));
+    is_unready_and_lives(&bed, "it hangs").await;
+    crate::bed::eventually("it is ready again", async || (asked(&bed, "/readyz").await.0 == 200).then_some(())).await;
+    drop(couch);
+    is_unready_and_lives(&bed, "it is gone").await;
+}
