@@ -97,6 +97,59 @@ async fn a_token_opens_a_session_whose_cookie_no_script_sees() {
     assert_eq!(visitor.get("/web/hosts").await.status(), 303, "the session has ended");
 }
 
+/// A path of every form that a session is needed for.
+const FORMS: [&str; 21] = [
+    "/web/stacks/shop/delete",
+    "/web/stacks/shop/rollback",
+    "/web/stacks/new",
+    "/web/stacks/check",
+    "/web/hosts",
+    "/web/hosts/vm1/drain",
+    "/web/hosts/vm1/remove",
+    "/web/tasks/task:0/cancel",
+    "/web/orphans/remove",
+    "/web/tokens",
+    "/web/tokens/token-0/revoke",
+    "/web/users",
+    "/web/users/ann/change",
+    "/web/users/ann/link",
+    "/web/users/ann/remove",
+    "/web/secrets",
+    "/web/secrets/db/change",
+    "/web/secrets/db/remove",
+    "/web/account/password",
+    "/web/account/others",
+    "/web/logout",
+];
+
+/// Those that need none: who logs in has no page of a session yet, and no other site may send them either.
+const OPEN: [&str; 2] = ["/web/login", "/web/setup/gph_0"];
+
+/// Routes of the page that take what is posted, from the source.
+fn posted_routes() -> Vec<String> {
+    let source = include_str!("../../graphium-server/src/web/mod.rs");
+    let routes = source.split(".route(").skip(1).filter(|route| route.contains("post("));
+    let routes = routes.map(|route| route.split('"').nth(1).unwrap().to_owned());
+    routes.collect()
+}
+
+fn is_of(path: &str, route: &str) -> bool {
+    let (path, route): (Vec<_>, Vec<_>) = (path.split('/').collect(), route.split('/').collect());
+    path.len() == route.len() && path.iter().zip(route).all(|(part, of)| *part == of || of.starts_with('{'))
+}
+
+#[test]
+fn the_lists_of_forms_have_every_form_that_there_is() {
+    let routes = posted_routes();
+    assert!(routes.len() > 15, "the routes were not read: {routes:?}");
+    // One of a fixed place is not taken for one of a place that varies.
+    let fits =
+        |path: &str| routes.iter().filter(|route| is_of(path, route)).min_by_key(|route| route.matches('{').count());
+    let tried: Vec<_> = FORMS.iter().chain(&OPEN).map(|path| fits(path).unwrap_or_else(|| panic!("{path}"))).collect();
+    let forgotten: Vec<_> = routes.iter().filter(|route| !tried.contains(route)).collect();
+    assert!(forgotten.is_empty(), "no test tries these forms from another site: {forgotten:?}");
+}
+
 #[tokio::test]
 async fn a_form_of_another_site_changes_nothing() {
     let bed = Bed::new().await;
@@ -115,28 +168,16 @@ async fn a_form_of_another_site_changes_nothing() {
         (csrf.as_str(), "origin", "https://evil.example"),
         (csrf.as_str(), "origin", "null"),
     ] {
-        for path in [
-            "/web/stacks/shop/delete",
-            "/web/stacks/new",
-            "/web/stacks/check",
-            "/web/hosts",
-            "/web/tokens",
-            "/web/users",
-            "/web/users/ann/remove",
-            "/web/secrets",
-            "/web/secrets/db/change",
-            "/web/secrets/db/remove",
-            "/web/account/password",
-            "/web/account/others",
-            "/web/logout",
-        ] {
+        for path in FORMS {
             let request = filled(visitor.request(Method::POST, path).header(header, value), &[("csrf", word)]);
             assert_eq!(request.send().await.unwrap().status(), 403, "{path} with `{word}` and {header}: {value}");
         }
     }
-    let login = visitor.request(Method::POST, "/web/login").header("origin", "https://evil.example");
-    let login = filled(login, &[("token", &bed.token)]);
-    assert_eq!(login.send().await.unwrap().status(), 403);
+    for path in OPEN {
+        let login = visitor.request(Method::POST, path).header("origin", "https://evil.example");
+        let login = filled(login, &[("token", &bed.token)]);
+        assert_eq!(login.send().await.unwrap().status(), 403, "{path}");
+    }
     let status = bed.json(Method::GET, "/api/v1/stacks/shop", None, 200).await;
     assert_ne!(status["status"], "deleting");
     assert_eq!(visitor.get("/web/").await.status(), 200, "nor was anybody logged out");

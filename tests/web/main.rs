@@ -15,12 +15,14 @@ mod audit;
 #[path = "../api/bed.rs"]
 mod bed;
 mod browser;
+mod cookie;
 #[path = "../hosts/estate.rs"]
 mod estate;
 mod forms;
 mod life;
 mod looks;
 mod pages;
+mod reach;
 mod secrets;
 mod sessions;
 mod users;
