@@ -103,6 +103,15 @@ impl Browser {
         self.call("url", json!({"url": url})).await;
     }
 
+    /// Logs in with a token.
+    pub async fn enter(&self, url: &str, token: &str) {
+        self.open(&format!("{url}/web/login")).await;
+        self.click("summary").await;
+        self.write("#token", token).await;
+        self.click("form button.primary").await;
+        self.until_there("#live").await;
+    }
+
     /// What a function body returns.
     pub async fn run(&self, script: &str) -> Value {
         self.call("execute/sync", json!({"script": script, "args": []})).await

@@ -1,71 +1,16 @@
-//! Every page in Chromium, on hosts that tests play: what it looks like, whether everybody can use it, and how it heals.
+//! Every page in Chromium, on hosts that tests play: what it looks like, and whether everybody can use it.
 
 use crate::{
-    bed::{Bed, report, stack},
+    bed::{Bed, stack},
     browser::{Browser, DESK, PHONE},
+    played::Played,
 };
 use graphium_core::{
-    agent::{AgentLink, ClaimCall, SessionGrant},
+    agent::AgentLink,
     control::Role,
-    id::ClaimId,
-    task::{Outcome, Task, TaskError, TaskResult},
+    task::{Outcome, TaskError},
 };
 use serde_json::{Value, json};
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{net::TcpListener, sync::watch};
-
-/// An agent that a test plays.
-struct Played<L> {
-    host: &'static str,
-    link: L,
-    grant: SessionGrant,
-    calls: AtomicUsize,
-}
-
-impl<L: AgentLink> Played<L> {
-    fn new(host: &'static str, (link, grant): (L, SessionGrant)) -> Self {
-        Self { host, link, grant, calls: AtomicUsize::new(0) }
-    }
-
-    /// Takes what is ready.
-    async fn take(&self, max: usize) -> Vec<Task> {
-        let claim = format!("{}-{}", self.host, self.calls.fetch_add(1, Ordering::Relaxed));
-        let call = ClaimCall {
-            host: self.host.into(),
-            epoch: self.grant.session.epoch,
-            claim: ClaimId::new(claim),
-            max,
-            wait: Duration::ZERO,
-        };
-        self.link.claim(&call).await.unwrap()
-    }
-
-    async fn done(&self, task: &Task) {
-        let result = TaskResult { success: true, ..TaskResult::default() };
-        self.link.report(task.lease.as_ref().unwrap(), &Outcome::Completed(result)).await.unwrap();
-    }
-
-    /// Says that these run, by the names that their engine has for them.
-    async fn sees(&self, stack: &str, names: &[String]) {
-        let mut told = report(self.host, self.grant.session.epoch);
-        let one = |name: &String| {
-            json!({"@id": format!("id-{name}"), "name": name, "executableName": "nginx:1.27", "status": "running",
-                   "hostedOn": self.host, "ports": [{"containerPort": 80, "hostPort": 8080}],
-                   "labels": {"graphium.managed": "true", "graphium.stack": format!("stack:{stack}"), "graphium.stack.name": stack}})
-        };
-        let mut all: Vec<Value> = names.iter().map(one).collect();
-        all.push(json!({"@id": "other", "name": "somebody-elses", "executableName": "redis:7", "status": "exited", "exitCode": 137, "hostedOn": self.host}));
-        told.containers = serde_json::from_value(json!(all)).unwrap();
-        self.link.observe(&told).await.unwrap();
-    }
-}
 
 /// A hundred containers in three tiers over three hosts.
 fn fleet() -> Value {
@@ -85,14 +30,6 @@ fn fleet() -> Value {
     })
 }
 
-async fn enter(browser: &Browser, url: &str, token: &str) {
-    browser.open(&format!("{url}/web/login")).await;
-    browser.click("summary").await;
-    browser.write("#token", token).await;
-    browser.click("form button.primary").await;
-    browser.until_there("#live").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_can_be_used_by_everybody_in_every_light() {
     let bed = Bed::new().await;
@@ -105,7 +42,7 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     browser.click("form button.primary").await;
     browser.until_there("#refused").await;
     browser.judge_on("login-refused", &[PHONE]).await;
-    enter(&browser, &url, &bed.token).await;
+    browser.enter(&url, &bed.token).await;
     for (name, path) in [
         ("empty-dashboard", ""),
         ("empty-stacks", "stacks"),
@@ -251,98 +188,5 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     browser.paste("#document", &text).await;
     browser.until_there("#check .picture").await;
     browser.judge("deploy-plan").await;
-    browser.end().await;
-}
-
-/// A door before the server that can be shut.
-async fn door(server: SocketAddr) -> (SocketAddr, Arc<watch::Sender<bool>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let open = Arc::new(watch::Sender::new(true));
-    let hears = open.subscribe();
-    tokio::spawn(async move {
-        while let Ok((mut inside, _)) = listener.accept().await {
-            let mut hears = hears.clone();
-            tokio::spawn(async move {
-                if !*hears.borrow() {
-                    return;
-                }
-                let mut outside = tokio::net::TcpStream::connect(server).await.unwrap();
-                tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
-                    _ = hears.wait_for(|open| !open) => {}
-                }
-            });
-        }
-    });
-    (address, open)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_renews_itself_and_a_connection_that_breaks_is_shown_and_heals() {
-    let bed = Bed::new().await;
-    let _agent = bed.host("vm1").await;
-    let (address, open) = door(bed.server.addr()).await;
-    let url = format!("http://{address}");
-    let browser = Browser::start().await;
-    enter(&browser, &url, &bed.token).await;
-    browser.open(&format!("{url}/web/stacks")).await;
-    browser.run("window.mark = 1; return 1").await;
-    browser.until("it is live", "return document.getElementById('live').textContent === 'Live'").await;
-    bed.deploy(&stack("first", "vm1")).await;
-    browser.until_there("#s-first").await;
-
-    open.send_replace(false);
-    browser
-        .until("it says that it is cut off", "return document.getElementById('live').textContent.includes('lost')")
-        .await;
-    browser.judge_on("cut-off", &[DESK, PHONE]).await;
-    bed.deploy(&stack("second", "vm1")).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(!browser.has("#s-second").await, "the door is not shut");
-    open.send_replace(true);
-    browser.until_there("#s-second").await;
-    browser.until("it is live again", "return document.getElementById('live').textContent === 'Live'").await;
-    assert_eq!(browser.run("return window.mark").await, 1, "it was loaded anew");
-
-    // Whoever is thrown out is where one logs in, without doing anything.
-    let id =
-        graphium_core::control::TokenRecord::id_of(&graphium_server::auth::Token::parse(&bed.token).unwrap().hash());
-    let other = bed.client(&bed.token(Role::Admin, None).await);
-    other.revoke_token(&id).await.unwrap();
-    browser.until_there("#token").await;
-    browser.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_containers_do_not_slow_a_page() {
-    let bed = Bed::new().await;
-    let hosts: Vec<String> = (0..10).map(|number| format!("vm{number}")).collect();
-    for host in &hosts {
-        let _agent = bed.host(host).await;
-    }
-    let one = |number: usize| {
-        let needs = if number < 100 { vec![] } else { vec![format!("c{}", number % 100)] };
-        json!({"@type": "datacenter:Container", "name": format!("c{number}"), "image": "nginx:1.27", "locatedInHost": {"@id": hosts[number % 10]}, "dependsOn": needs})
-    };
-    let parts: Vec<Value> = (0..1000).map(one).collect();
-    bed.deploy(&json!({"@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "name": "crowd", "hasPart": parts})).await;
-    let browser = Browser::start().await;
-    let url = bed.server.url();
-    enter(&browser, &url, &bed.token).await;
-    browser.open(&format!("{url}/web/stacks/crowd")).await;
-    let took = browser.run("const [one] = performance.getEntriesByType('navigation'); return one.domComplete").await;
-    println!("a page of a thousand containers: {took} ms");
-    assert_eq!(browser.run("return document.querySelectorAll('.node').length").await, 1000);
-    browser.picture("crowd-desk-light", DESK).await;
-    // A thousand more events: the page goes on answering.
-    browser.run("window.beats = 0; window.longest = 0; let last = performance.now(); setInterval(() => { const now = performance.now(); window.longest = Math.max(window.longest, now - last); last = now; window.beats++; }, 20); return 1").await;
-    for number in 0..30 {
-        bed.deploy(&stack(&format!("other{number}"), "vm1")).await;
-    }
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let longest = browser.run("return window.longest").await.as_f64().unwrap();
-    println!("its longest pause: {longest:.0} ms");
-    assert!(longest < 5000.0, "it stood still for {longest} ms");
     browser.end().await;
 }
