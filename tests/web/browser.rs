@@ -171,12 +171,15 @@ impl Browser {
         self.until(selector, &format!("return document.querySelector({}) !== null", json!(selector))).await;
     }
 
-    /// Keeps what a page looks like, in every width and colour, and asks whether everybody can use it.
-    pub async fn judge(&self, name: &str) {
-        self.judge_on(name, &[DESK, PHONE]).await;
+    /// Keeps what a page looks like, in every width and colour, and asks whether everybody can use it. The heading, without the
+    /// state that may stand beside it, tells that it is the page that is meant: an error is easily used, too.
+    pub async fn judge(&self, name: &str, heading: &str) {
+        self.judge_on(name, heading, &[DESK, PHONE]).await;
     }
 
-    pub async fn judge_on(&self, name: &str, screens: &[Screen]) {
+    pub async fn judge_on(&self, name: &str, heading: &str, screens: &[Screen]) {
+        let script = "return [...document.querySelectorAll('h1')].map((one) => one.firstChild?.textContent.trim())";
+        assert_eq!(self.run(script).await, json!([heading]), "{name} is another page");
         let mut violations = Vec::new();
         for scheme in ["light", "dark"] {
             for &screen in screens {

@@ -22,7 +22,7 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
     browser.until_there("#live").await;
     browser.open(&format!("{url}/web/hosts")).await;
     browser.until("three hosts are active", "return document.querySelectorAll('.host .badge.ok').length === 3").await;
-    browser.judge("life-hosts").await;
+    browser.judge("life-hosts", "Hosts").await;
 
     // What is pasted is read while it is written: first with a mistake, then without.
     browser.open(&format!("{url}/web/stacks/new")).await;
@@ -37,16 +37,16 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
     browser.paste("#document", NGINX_MULTIHOST).await;
     browser.until_there("#check .picture").await;
     assert_eq!(browser.run("return document.querySelectorAll('#check .node').length").await, 3);
-    browser.judge("life-deploy").await;
+    browser.judge("life-deploy", "Deploy a stack").await;
 
     browser.click("button[value=deploy]").await;
     browser.until("the stack's page is there", "return location.pathname === '/web/stacks/nginx-multihost'").await;
     browser.run("window.mark = 1; return 1").await;
-    browser.judge("life-deploying").await;
+    browser.judge("life-deploying", "nginx-multihost").await;
     browser.until("it runs", RUNNING).await;
     browser.until("all are green", "return document.querySelectorAll('.picture .node.ok').length === 3").await;
     assert_eq!(browser.run("return window.mark").await, 1, "it was loaded anew");
-    browser.judge("life-running").await;
+    browser.judge("life-running", "nginx-multihost").await;
 
     let links = browser.run("return [...document.querySelectorAll('.chips a')].map((link) => link.href)").await;
     let links: Vec<&str> = links.as_array().unwrap().iter().map(|link| link.as_str().unwrap()).collect();
@@ -71,7 +71,7 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
             "return document.getElementById('log').innerText.includes('seen-in-the-log')",
         )
         .await;
-    browser.judge("life-log").await;
+    browser.judge("life-log", "nginx-multihost-nginx-2").await;
 
     // Broken: an image that nobody has.
     let broken = NGINX_MULTIHOST.replacen(
@@ -84,22 +84,22 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
     browser.until_there("#check .change").await;
     assert!(browser.text("#check").await.contains("graphium/absent:none"));
     browser.click("input[name=rollback]").await;
-    browser.judge("life-change").await;
+    browser.judge("life-change", "Deploy a stack").await;
     browser.click("button[value=deploy]").await;
     browser.until("it has failed", "return document.querySelector('h1 .badge.bad') !== null && document.querySelector('.card.bad .error') !== null").await;
     let words = browser.text(".card.bad .error").await;
     assert!(words.contains("graphium/absent:none"), "{words}");
-    browser.judge("life-broken").await;
+    browser.judge("life-broken", "nginx-multihost").await;
 
     browser.click("a[href$='/rollback']").await;
     browser.until_there(".confirm").await;
     let asks = browser.text(".confirm").await;
     assert!(asks.contains("graphium/absent:none") && asks.contains("nginx:alpine"), "{asks}");
-    browser.judge("life-rollback").await;
+    browser.judge("life-rollback", "Roll nginx-multihost back?").await;
     browser.click(".confirm button").await;
     browser.until("it runs again", RUNNING).await;
     browser.until("all are green again", "return document.querySelectorAll('.picture .node.ok').length === 3").await;
-    browser.judge("life-rolled-back").await;
+    browser.judge("life-rolled-back", "nginx-multihost").await;
 
     browser.click(".button.danger").await;
     browser.until_there(".confirm").await;
@@ -108,7 +108,7 @@ async fn a_stack_lives_in_a_browser_from_its_document_to_its_end() {
     browser.open(&format!("{url}/web/stacks")).await;
     browser.until("the list is empty", "return document.body.innerText.includes('There is no stack yet')").await;
     browser.open(&format!("{url}/web/events")).await;
-    browser.judge("life-events").await;
+    browser.judge("life-events", "Events").await;
     browser.end().await;
     let stacks: Value = estate.json(&["stack", "list"]).await;
     assert!(list(&stacks, "stacks").is_empty(), "{stacks}");

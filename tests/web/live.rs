@@ -51,7 +51,7 @@ async fn a_page_renews_itself_and_a_connection_that_breaks_is_shown_and_heals() 
     browser
         .until("it says that it is cut off", "return document.getElementById('live').textContent.includes('lost')")
         .await;
-    browser.judge_on("cut-off", &[DESK, PHONE]).await;
+    browser.judge_on("cut-off", "Stacks", &[DESK, PHONE]).await;
     bed.deploy(&stack("second", "vm1")).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!browser.has("#s-second").await, "the door is not shut");

@@ -36,23 +36,23 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     let url = bed.server.url();
     let browser = Browser::start().await;
     browser.open(&format!("{url}/web/")).await;
-    browser.judge("login").await;
+    browser.judge("login", "Log in").await;
     browser.click("summary").await;
     browser.write("#token", "gph_wrong").await;
     browser.click("form button.primary").await;
     browser.until_there("#refused").await;
-    browser.judge_on("login-refused", &[PHONE]).await;
+    browser.judge_on("login-refused", "Log in", &[PHONE]).await;
     browser.enter(&url, &bed.token).await;
-    for (name, path) in [
-        ("empty-dashboard", ""),
-        ("empty-stacks", "stacks"),
-        ("empty-hosts", "hosts"),
-        ("empty-containers", "containers"),
-        ("empty-tasks", "tasks"),
-        ("empty-orphans", "orphans"),
+    for (name, heading, path) in [
+        ("empty-dashboard", "Overview", ""),
+        ("empty-stacks", "Stacks", "stacks"),
+        ("empty-hosts", "Hosts", "hosts"),
+        ("empty-containers", "Containers", "containers"),
+        ("empty-tasks", "Tasks", "tasks"),
+        ("empty-orphans", "Orphans", "orphans"),
     ] {
         browser.open(&format!("{url}/web/{path}")).await;
-        browser.judge_on(name, &[DESK]).await;
+        browser.judge_on(name, heading, &[DESK]).await;
     }
 
     let one = Played::new("vm1", bed.host("vm1").await);
@@ -97,62 +97,62 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         let body = json!({"user": user, "role": role, "stacks": stacks, "password": (user == "ada").then_some("correct horse battery")});
         bed.json(reqwest::Method::POST, "/api/v1/users", Some(body), 201).await;
     }
-    for (name, path) in [
-        ("dashboard", "".to_owned()),
-        ("stacks", "stacks".to_owned()),
-        ("stack-fleet", "stacks/fleet".to_owned()),
-        ("stack-failed", "stacks/blog".to_owned()),
-        ("stack-waits", "stacks/far".to_owned()),
-        ("revisions", "stacks/shop/revisions".to_owned()),
-        ("delete", "stacks/shop/delete".to_owned()),
-        ("hosts", "hosts".to_owned()),
-        ("containers", "containers".to_owned()),
-        ("tasks", "tasks".to_owned()),
-        ("tasks-failed", "tasks?show=failed".to_owned()),
-        ("task", format!("tasks/{task}")),
-        ("events", "events".to_owned()),
-        ("orphans", "orphans".to_owned()),
-        ("tokens", "tokens".to_owned()),
-        ("users", "users".to_owned()),
-        ("user-change", "users/bob/change".to_owned()),
-        ("user-remove", "users/bob/remove".to_owned()),
-        ("setup-spent", "setup/gph_0".to_owned()),
-        ("audit", "audit".to_owned()),
-        ("audit-nobody", "audit?user=nobody".to_owned()),
-        ("nothing", "nothing".to_owned()),
-        ("deploy", "stacks/new".to_owned()),
+    for (name, heading, path) in [
+        ("dashboard", "Overview", "".to_owned()),
+        ("stacks", "Stacks", "stacks".to_owned()),
+        ("stack-fleet", "fleet", "stacks/fleet".to_owned()),
+        ("stack-failed", "blog", "stacks/blog".to_owned()),
+        ("stack-waits", "far", "stacks/far".to_owned()),
+        ("revisions", "Revisions of shop", "stacks/shop/revisions".to_owned()),
+        ("delete", "Delete shop?", "stacks/shop/delete".to_owned()),
+        ("hosts", "Hosts", "hosts".to_owned()),
+        ("containers", "Containers", "containers".to_owned()),
+        ("tasks", "Tasks", "tasks".to_owned()),
+        ("tasks-failed", "Tasks", "tasks?show=failed".to_owned()),
+        ("task", "Pull nginx:1.27", format!("tasks/{task}")),
+        ("events", "Events", "events".to_owned()),
+        ("orphans", "Orphans", "orphans".to_owned()),
+        ("tokens", "Tokens", "tokens".to_owned()),
+        ("users", "Users", "users".to_owned()),
+        ("user-change", "Change bob", "users/bob/change".to_owned()),
+        ("user-remove", "Remove bob?", "users/bob/remove".to_owned()),
+        ("setup-spent", "This link is not good any more", "setup/gph_0".to_owned()),
+        ("audit", "Audit", "audit".to_owned()),
+        ("audit-nobody", "Audit", "audit?user=nobody".to_owned()),
+        ("nothing", "There is no such thing", "nothing".to_owned()),
+        ("deploy", "Deploy a stack", "stacks/new".to_owned()),
     ] {
         browser.open(&format!("{url}/web/{path}")).await;
-        browser.judge(name).await;
+        browser.judge(name, heading).await;
     }
     browser.open(&format!("{url}/web/users")).await;
     browser.write("#name", "ida").await;
     browser.click("#add button").await;
     browser.until_there("#made").await;
-    browser.judge("user-link").await;
+    browser.judge("user-link", "Users").await;
     let link = browser.text("#made").await;
     browser.open(&link).await;
-    browser.judge("setup-own").await;
+    browser.judge("setup-own", "Your password, ida").await;
     browser.open(&format!("{url}/web/secrets")).await;
-    browser.judge("empty-secrets").await;
+    browser.judge("empty-secrets", "Secrets").await;
     let secret = json!({"value": "a secret", "stacks": ["shop"]});
     bed.json(reqwest::Method::PUT, "/api/v1/secrets/registry-token", Some(secret), 200).await;
     browser.write("#name", "db-password").await;
     browser.write("#value", "correct horse").await;
     browser.click("#add button").await;
     browser.until_there("#done").await;
-    browser.judge("secrets").await;
+    browser.judge("secrets", "Secrets").await;
     browser.write("#name", "db password").await;
     browser.write("#value", "correct horse").await;
     browser.click("#add button").await;
     browser.until_there("#refused").await;
-    browser.judge("secrets-refused").await;
-    for act in ["change", "remove"] {
+    browser.judge("secrets-refused", "Secrets").await;
+    for (act, heading) in [("change", "Another value for registry-token"), ("remove", "Remove registry-token?")] {
         browser.open(&format!("{url}/web/secrets/registry-token/{act}")).await;
-        browser.judge(&format!("secret-{act}")).await;
+        browser.judge(&format!("secret-{act}"), heading).await;
     }
     browser.open(&format!("{url}/web/account")).await;
-    browser.judge("account-token").await;
+    browser.judge("account-token", "Your account").await;
     browser.click("form.me button").await;
     browser.until_there("#user").await;
     browser.write("#user", "ada").await;
@@ -161,13 +161,13 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     browser.until_there("#live").await;
     browser.click("form.me a").await;
     browser.until_there("#before").await;
-    browser.judge("account").await;
+    browser.judge("account", "Your account").await;
     browser.write("#before", "not the one of now").await;
     browser.write("#password", "another horse").await;
     browser.write("#again", "another horse").await;
     browser.click("form button.primary").await;
     browser.until_there("#refused").await;
-    browser.judge("account-refused").await;
+    browser.judge("account-refused", "Your account").await;
     browser.open(&format!("{url}/web/stacks/new")).await;
     let mut document = fleet();
     document["name"] = json!("armada");
@@ -177,7 +177,7 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     let text = serde_json::to_string_pretty(&document).unwrap();
     browser.paste("#document", &text).await;
     browser.until_there("#check .findings").await;
-    browser.judge("deploy-mistakes").await;
+    browser.judge("deploy-mistakes", "Deploy a stack").await;
     browser.click("#check .findings a").await;
     let chosen = browser
         .run("const d = document.getElementById('document'); return d.value.slice(d.selectionStart, d.selectionEnd)")
@@ -187,6 +187,49 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         text.replace("stor-2", "store-2").replace("\"imag\": \"x\",", "").replace(",\n      \"imag\": \"x\"", "");
     browser.paste("#document", &text).await;
     browser.until_there("#check .picture").await;
-    browser.judge("deploy-plan").await;
+    browser.judge("deploy-plan", "Deploy a stack").await;
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_can_what_is_shown_once_compared_or_refused() {
+    let bed = Bed::new().await;
+    let url = bed.server.url();
+    let vm1 = Played::new("vm1", bed.host("vm1").await);
+    let mut document = stack("shop", "vm1");
+    bed.deploy(&document).await;
+    vm1.work().await;
+    document["description"] = json!("A shop");
+    document["hasPart"][0]["image"] = json!("nginx:1.28");
+    document["hasPart"][0]["environment"] = json!([{"name": "MODE", "value": "fast"}]);
+    bed.deploy(&document).await;
+    vm1.sees("gone", &["gone-web".to_owned()]).await;
+
+    let browser = Browser::start().await;
+    browser.enter(&url, &bed.token).await;
+    browser.open(&format!("{url}/web/stacks/shop/revisions?from=1")).await;
+    browser.until_there("#h-diff").await;
+    browser.judge("revisions-compared", "Revisions of shop").await;
+    browser.open(&format!("{url}/web/orphans")).await;
+    browser.until_there("tr[id='o-vm1/gone-web']").await;
+    browser.judge("orphans-some", "Orphans").await;
+    browser.open(&format!("{url}/web/hosts")).await;
+    browser.write("#host", "vm7").await;
+    browser.click("#add button").await;
+    browser.until_there("#command").await;
+    browser.judge("hosts-command", "Hosts").await;
+    browser.open(&format!("{url}/web/tokens")).await;
+    browser.write("#name", "Ada").await;
+    browser.click("form[action='/web/tokens'] button").await;
+    browser.until_there("#made").await;
+    browser.judge("tokens-made", "Tokens").await;
+
+    browser.click("form.me button").await;
+    browser.until_there("#user").await;
+    browser.enter(&url, &bed.token(Role::Viewer, None).await).await;
+    browser.open(&format!("{url}/web/tokens")).await;
+    browser.judge("refused", "You may not do that").await;
+    browser.open(&format!("{url}/web/stacks/nobody")).await;
+    browser.judge("no-such-stack", "There is no such thing").await;
     browser.end().await;
 }
