@@ -43,9 +43,14 @@ impl Bed {
 
     /// One that allows stacks more than others do.
     pub(crate) async fn allowing(store: &str, limits: Limits, admission: Admission) -> Self {
+        Self::set(store, limits, Settings { admission, ..Settings::default() }).await
+    }
+
+    /// One that waits for hosts and leases as it is told; its monitor looks often all the same.
+    pub(crate) async fn set(store: &str, limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
-            settings: Settings { tick: Duration::from_millis(200), admission, ..Settings::default() },
+            settings: Settings { tick: Duration::from_millis(200), ..settings },
             notes: Some(folder.path().join("notes")),
             limits,
             ..ServerOptions::new("127.0.0.1:0".parse().unwrap(), store, folder.path().join("data"))

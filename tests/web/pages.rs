@@ -1,14 +1,16 @@
 //! What is on the pages.
 
 use crate::{
-    bed::{Bed, stack},
+    bed::{Bed, eventually, stack},
     visitor::{Visitor, between, place_of},
 };
 use graphium_core::{
     agent::{AgentLink, ClaimCall},
+    control::Settings,
     id::ClaimId,
     task::{Outcome, TaskError},
 };
+use graphium_server::serve::Limits;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -170,7 +172,6 @@ async fn a_document_is_checked_at_its_line_and_column_planned_and_deployed_once(
     assert_eq!(deployments["deployments"].as_array().unwrap().len(), 1, "{deployments}");
     let page = visitor.page("/web/stacks/shop").await;
     assert!(page.contains("data-seq=\"") && page.contains("deploying") && page.contains("id=\"c-web\""), "{page}");
-    assert!(page.contains("waits for") || page.contains("free slot"), "it says what it waits for: {page}");
 
     let variables = sound.replace("nginx:1.27", "nginx:${TAG}").replace("shop", "other");
     let missing = visitor.send("/web/stacks/check", &[("document", &variables)]).await.text().await.unwrap();
@@ -183,6 +184,43 @@ async fn a_document_is_checked_at_its_line_and_column_planned_and_deployed_once(
         .await;
     let wrong = wrong.text().await.unwrap();
     assert!(wrong.contains("line 1 does not read") && wrong.contains("whole number of minutes"), "{wrong}");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_silent_host_names_it_and_since_when_wherever_that_is_told() {
+    let settings = Settings { offline_after: Duration::from_millis(500), ..Settings::default() };
+    let bed = Bed::set("memory:", Limits::default(), settings).await;
+    let _silent = bed.host("vm1").await;
+    let since = eventually("the host counts as silent", async || {
+        let host = bed.json(Method::GET, "/api/v1/hosts/vm1", None, 200).await;
+        host["offlineSince"].as_str().map(|since| since.parse::<jiff::Timestamp>().unwrap())
+    });
+    let moment = format!("datetime=\"{:.0}\"", since.await);
+    bed.deploy(&stack("shop", "vm1")).await;
+    let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
+    let ids: Vec<&str> = tasks["tasks"].as_array().unwrap().iter().map(|task| task["@id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 3, "{tasks}");
+    let visitor = Visitor::with(&bed, &bed.token).await;
+    let told = |place: &str, words: &str, has_span: bool| {
+        assert!(
+            place.contains(&format!("{words}host vm1, offline since <time data-at=\"\" {moment}")),
+            "{words}: {place}"
+        );
+        assert_eq!(place.contains(&format!("<time data-for=\"\" {moment}")), has_span, "{place}");
+    };
+    let stacks = visitor.page("/web/stacks").await;
+    told(between(&stacks, "id=\"s-shop\"", "</li>"), "Pull nginx:1.27 waits for ", false);
+    let page = visitor.page("/web/stacks/shop").await;
+    told(between(&page, "id=\"progress\"", "</div>"), "Pull nginx:1.27 waits for ", false);
+    told(between(&page, "id=\"c-web\"", "</tr>"), "for ", true);
+    let list = visitor.page("/web/tasks").await;
+    for id in ids {
+        let row = format!("<tr id=\"t-{id}\"");
+        told(between(&page, &row, "</tr>"), "", true);
+        told(between(&list, &row, "</tr>"), "", true);
+        let task = visitor.page(&format!("/web/tasks/{id}")).await;
+        told(between(&task, "<dt>Waits for</dt>", "</dd>"), "", true);
+    }
 }
 
 #[tokio::test]
