@@ -3,8 +3,10 @@
 use crate::{
     bed::{Bed, stack},
     browser::{Browser, DESK, PHONE},
+    played::Played,
 };
-use graphium_core::control::Role;
+use graphium_core::control::{Role, Settings};
+use graphium_server::serve::Limits;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -66,6 +68,57 @@ async fn a_page_renews_itself_and_a_connection_that_breaks_is_shown_and_heals() 
     let other = bed.client(&bed.token(Role::Admin, None).await);
     other.revoke_token(&id).await.unwrap();
     browser.until_there("#token").await;
+    browser.end().await;
+}
+
+/// A bed in which no host falls silent and no lease ends meanwhile: what renews a page is what the test does.
+async fn calm() -> Bed {
+    let hour = Duration::from_secs(3600);
+    let settings = Settings { offline_after: hour, lease: hour, ..Settings::default() };
+    Bed::set("memory:", Limits::default(), settings).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_stack_is_renewed_by_events_that_know_its_id_alone_and_keeps_the_focus() {
+    let bed = calm().await;
+    let vm1 = Played::new("vm1", bed.host("vm1").await);
+    let document = json!({
+        "@context": "https://graphium.io/context/v1.jsonld", "@type": "datacenter:Stack", "@id": "urn:x:7", "name": "shop",
+        "hasPart": [{"@type": "datacenter:Container", "@id": "urn:x:7:1", "name": "web", "image": "nginx:1.27",
+                     "locatedInHost": {"@id": "vm1"}}]
+    });
+    bed.deploy(&document).await;
+    let tasks = vm1.take(1).await;
+    let url = bed.server.url();
+    let browser = Browser::start().await;
+    browser.enter(&url, &bed.token).await;
+    browser.open(&format!("{url}/web/stacks/shop")).await;
+    browser.until("it is live", "return document.getElementById('live').textContent === 'Live'").await;
+    browser.run("document.querySelector(\"a[href$='/restart']\").focus(); window.mark = 1; return 1").await;
+    for millions in [40, 60] {
+        vm1.pulls(&tasks, millions).await;
+        let shown = format!("return document.querySelector('#c-web progress')?.value === {millions}");
+        browser.until("the page shows how far the image is", &shown).await;
+    }
+    let focused = browser.run("return document.activeElement.getAttribute('href')").await;
+    assert_eq!(focused, "/web/stacks/shop/restart", "the focus has moved");
+    vm1.fails(&tasks[0], "no such image").await;
+    browser.until_there(".card.bad .error").await;
+    assert_eq!(browser.run("return window.mark").await, 1, "it was loaded anew");
+    // What is another's is no reason to ask for the page again.
+    let asked = "return performance.getEntriesByType('resource').filter((one) => one.initiatorType === 'fetch').length";
+    let mut before = Value::Null;
+    for _ in 0..10 {
+        let now = browser.run(asked).await;
+        if now == before {
+            break;
+        }
+        before = now;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    bed.deploy(&stack("blog", "vm1")).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(browser.run(asked).await, before, "another's event renews it");
     browser.end().await;
 }
 

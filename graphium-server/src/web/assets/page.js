@@ -96,11 +96,13 @@ function soon() {
   timer ??= setTimeout(renew, Math.max(60, last + pause - performance.now()));
 }
 
-// What concerns a page of one stack: its own events, and those of hosts, which its tasks may wait for.
+// What concerns a page of one stack: its own events, and those of hosts, which its tasks may wait for. Tasks know a stack by its id,
+// which may be anything; the address, or what runs of it, by its name.
 const stack = location.pathname.match(/^\/web\/stacks\/([^/]+)$/);
 const name = stack && decodeURIComponent(stack[1]).replace(/^stack:/, "");
 function concerns(text) {
-  return !name || text.includes(name) || text.includes('"type":"host_');
+  const id = document.querySelector("[data-stack]")?.dataset.stack;
+  return !name || text.includes(name) || (id && text.includes(id)) || text.includes('"type":"host_');
 }
 
 function listen() {
