@@ -117,6 +117,15 @@ impl Browser {
         self.call("execute/sync", json!({"script": script, "args": []})).await
     }
 
+    /// How long the page has kept a processor busy, wherever that was. What it shows and what a test asks of it count.
+    pub async fn processor_time(&self) -> Duration {
+        self.devtools("Performance.enable", json!({})).await;
+        let told = self.devtools("Performance.getMetrics", json!({})).await;
+        let metrics = told["metrics"].as_array().unwrap();
+        let time = metrics.iter().find(|one| one["name"] == "ThreadTime").unwrap_or_else(|| panic!("no time: {told}"));
+        Duration::from_secs_f64(time["value"].as_f64().unwrap())
+    }
+
     pub async fn text(&self, selector: &str) -> String {
         let script = format!("return document.querySelector({})?.innerText ?? ''", json!(selector));
         self.run(&script).await.as_str().unwrap_or_default().to_owned()
