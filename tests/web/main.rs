@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "other tests use more of what is shared")]
 
 mod account;
+mod acts;
 #[path = "../api/answers.rs"]
 mod answers;
 mod audit;
