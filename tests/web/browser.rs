@@ -24,6 +24,10 @@ pub struct Screen(pub u32, pub u32);
 pub const DESK: Screen = Screen(1280, 900);
 pub const PHONE: Screen = Screen(390, 844);
 
+/// Keys, as WebDriver names them.
+pub const TAB: char = '\u{E004}';
+pub const ENTER: char = '\u{E007}';
+
 impl Browser {
     pub async fn start() -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -162,6 +166,12 @@ impl Browser {
             json!(text)
         );
         assert_eq!(self.run(&script).await, true, "nothing was pasted into {selector}");
+    }
+
+    /// Presses a key, as somebody without a mouse does.
+    pub async fn press(&self, key: char) {
+        let actions = json!([{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]);
+        self.call("actions", json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]})).await;
     }
 
     /// Waits until a script returns true.

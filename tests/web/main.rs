@@ -20,6 +20,7 @@ mod cookie;
 #[path = "../hosts/estate.rs"]
 mod estate;
 mod forms;
+mod keys;
 mod life;
 mod live;
 mod looks;
