@@ -29,5 +29,6 @@ mod played;
 mod reach;
 mod secrets;
 mod sessions;
+mod tokens;
 mod users;
 mod visitor;

@@ -22,6 +22,12 @@ impl Form {
         Some(self.text(name).trim()).filter(|text| !text.is_empty())
     }
 
+    /// What a field lists, with commas or spaces in between.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let all = self.text(name).split([',', ' ', '\t', '\r', '\n']);
+        all.filter(|one| !one.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Whether a box was ticked.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.some(name).is_some()
@@ -44,6 +50,7 @@ mod tests {
         let form = Form::parse(b"document=%7B%7D%0A&key=a+b&empty=");
         assert_eq!((form.text("document"), form.some("key"), form.some("empty")), ("{}\n", Some("a b"), None));
         assert!(form.is_set("key") && !form.is_set("none"));
+        assert_eq!(Form::parse(b"stacks=shop,+blog%0A").list("stacks"), ["shop", "blog"]);
         assert_eq!(query([("a", Some("x/y")), ("b", None)]), "?a=x%2Fy");
         assert_eq!(query([("b", None)]), "");
     }

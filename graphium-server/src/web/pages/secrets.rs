@@ -69,12 +69,6 @@ impl Filled {
     }
 }
 
-/// The stacks of a form, with commas or spaces in between.
-fn stacks(form: &Form) -> Vec<String> {
-    let all = form.text("stacks").split([',', ' ', '\t', '\r', '\n']);
-    all.filter(|stack| !stack.is_empty()).map(str::to_owned).collect()
-}
-
 fn base(name: &str) -> String {
     format!("/web/secrets/{}", part(name))
 }
@@ -116,7 +110,7 @@ pub(in crate::web) async fn add(
     Extension(form): Extension<Form>,
 ) -> Result<Response, Failure> {
     let name = form.text("name").trim().to_owned();
-    let stacks = Some(stacks(&form)).filter(|stacks| !stacks.is_empty());
+    let stacks = Some(form.list("stacks")).filter(|stacks| !stacks.is_empty());
     match set(&web, &user, &name, &form, stacks).await {
         Ok(()) => Ok(shown_at(&format!("/web/secrets?set={}", part(&name)))),
         Err(problem) => {
@@ -221,7 +215,7 @@ pub(in crate::web) async fn act(
 async fn change(web: &Web, user: &User, form: &Form, name: &str) -> Result<Response, Failure> {
     // One that has gone meanwhile does not come back by this.
     let view = find(web, user, name).await?;
-    match set(web, user, name, form, Some(stacks(form))).await {
+    match set(web, user, name, form, Some(form.list("stacks"))).await {
         Ok(()) => Ok(shown_at(&format!("/web/secrets?set={}", part(name)))),
         Err(problem) => {
             let status = refused(&problem)?;

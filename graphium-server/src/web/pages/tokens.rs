@@ -1,6 +1,6 @@
 //! Credentials: for administrators.
 
-use super::{ROWS, query, shown_at};
+use super::{ROWS, query, shown_at, users::role};
 use crate::{
     api::{
         problem::Problem,
@@ -12,17 +12,20 @@ use crate::{
         forms::{self, Form},
         guard::User,
         shell::{Answer, Failure, Html, Shell},
-        words::{self, Moment},
+        words::{self, Moment, filters},
     },
 };
 use askama::Template;
-use axum::response::Response;
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderMap, Method, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
 use graphium_core::control::{Purpose, Role};
+
+/// Ten years, as the API has it.
+const MOST_DAYS: u64 = 3650;
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -32,16 +35,42 @@ pub(in crate::web) struct TokensPage {
     next: Option<String>,
     /// A token that was just made: shown once.
     made: Option<String>,
+    filled: Filled,
 }
 
 struct Row {
     view: TokenView,
     role: &'static str,
+    stacks: String,
     created: Moment,
+    last_used: Option<Moment>,
+    expires: Option<Moment>,
     /// What else it is than a token for requests.
     kind: Option<&'static str>,
     /// This session, or the one that it was opened with.
     is_own: bool,
+}
+
+/// What was filled in, and why it was refused.
+#[derive(Default)]
+struct Filled {
+    name: String,
+    role: &'static str,
+    stacks: String,
+    days: String,
+    refused: Option<String>,
+}
+
+impl Filled {
+    fn of(form: &Form, refused: Problem) -> Self {
+        Self {
+            name: form.text("name").trim().to_owned(),
+            role: role(form).map_or("viewer", Role::as_str),
+            stacks: form.text("stacks").to_owned(),
+            days: form.text("days").to_owned(),
+            refused: Some(refused.detail),
+        }
+    }
 }
 
 pub(in crate::web) async fn list(
@@ -49,17 +78,26 @@ pub(in crate::web) async fn list(
     Extension(user): Extension<User>,
     uri: Uri,
 ) -> Answer<TokensPage> {
-    page(&web, &user, query(&uri).some("cursor"), None).await
+    page(&web, &user, query(&uri).some("cursor"), None, Filled::default()).await
 }
 
-async fn page(web: &Web, user: &User, cursor: Option<&str>, made: Option<String>) -> Answer<TokensPage> {
+async fn page(
+    web: &Web,
+    user: &User,
+    cursor: Option<&str>,
+    made: Option<String>,
+    filled: Filled,
+) -> Answer<TokensPage> {
     let limit = ROWS.to_string();
     let path = forms::query([("limit", Some(limit.as_str())), ("cursor", cursor)]);
     let list: TokenList = web.get(user, &format!("/tokens{path}")).await?;
     let now = web.state.environment.now();
     let row = |view: TokenView| Row {
         role: words::role(view.role),
+        stacks: view.stacks.stacks().join(", "),
         created: Moment { at: view.date_created, now },
+        last_used: view.last_used.map(|at| Moment { at, now }),
+        expires: view.expires.map(|at| Moment { at, now }),
         kind: match view.purpose {
             Purpose::Access => None,
             Purpose::Page => Some("page"),
@@ -70,23 +108,44 @@ async fn page(web: &Web, user: &User, cursor: Option<&str>, made: Option<String>
     };
     let shell = Shell::still("Tokens", "tokens", Some(user));
     let next = list.next.map(|cursor| format!("/web/tokens?cursor={}", part(&cursor)));
-    Ok(Html(TokensPage { shell, rows: list.tokens.into_iter().map(row).collect(), next, made }))
+    Ok(Html(TokensPage { shell, rows: list.tokens.into_iter().map(row).collect(), next, made, filled }))
 }
 
 pub(in crate::web) async fn create(
     State(web): State<Web>,
     Extension(user): Extension<User>,
     Extension(form): Extension<Form>,
-) -> Answer<TokensPage> {
-    let role = match form.text("role") {
-        "viewer" => Role::Viewer,
-        "operator" => Role::Operator,
-        "admin" => Role::Admin,
-        other => return Err(Problem::new(422, "wrong-form", format!("`{other}` is no role for people")).into()),
+) -> Result<Response, Failure> {
+    let issued = async {
+        let request = request(&form)?;
+        web.post::<IssuedToken>(&user, "/tokens", &request, HeaderMap::new()).await
     };
-    let request = TokenRequest { name: form.some("name").map(str::to_owned), ..TokenRequest::new(role) };
-    let issued: IssuedToken = web.post(&user, "/tokens", &request, HeaderMap::new()).await?;
-    page(&web, &user, None, Some(issued.token)).await
+    match issued.await {
+        Ok(issued) => Ok(page(&web, &user, None, Some(issued.token), Filled::default()).await?.into_response()),
+        Err(problem) if problem.status == 422 => {
+            let page = page(&web, &user, None, None, Filled::of(&form, problem)).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// What a form asks for: a token for the stacks that it lists, or for all; for so many days, or until it is revoked.
+fn request(form: &Form) -> Result<TokenRequest, Problem> {
+    let days = form.some("days").map(|days| match days.parse::<u64>() {
+        Ok(days @ 1..=MOST_DAYS) => Ok(days),
+        _ => {
+            let detail =
+                format!("it ends after a whole number of days, at most {MOST_DAYS}, or never: `{days}` is none");
+            Err(Problem::new(422, "wrong-form", detail))
+        }
+    });
+    Ok(TokenRequest {
+        name: form.some("name").map(str::to_owned),
+        stacks: form.list("stacks"),
+        expires_in: days.transpose()?.map(|days| days * 24 * 60 * 60),
+        ..TokenRequest::new(role(form)?)
+    })
 }
 
 pub(in crate::web) async fn revoke(

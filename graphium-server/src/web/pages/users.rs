@@ -83,7 +83,8 @@ pub(in crate::web) struct UserPage {
     filled: Filled,
 }
 
-fn role(form: &Form) -> Result<Role, Problem> {
+/// What somebody may, as a form says it.
+pub(super) fn role(form: &Form) -> Result<Role, Problem> {
     match form.text("role") {
         "viewer" => Ok(Role::Viewer),
         "operator" => Ok(Role::Operator),
@@ -92,10 +93,9 @@ fn role(form: &Form) -> Result<Role, Problem> {
     }
 }
 
-/// The stacks of a form, with commas or spaces in between; of an administrator none: that is every one.
+/// The stacks of a form; of an administrator none: that is every one.
 fn stacks(form: &Form, role: Role) -> Vec<String> {
-    let all = form.text("stacks").split([',', ' ', '\t', '\r', '\n']).filter(|stack| !stack.is_empty());
-    if role == Role::Admin { Vec::new() } else { all.map(str::to_owned).collect() }
+    if role == Role::Admin { Vec::new() } else { form.list("stacks") }
 }
 
 fn shown(stacks: &Grants) -> String {
