@@ -260,6 +260,8 @@ async fn a_host_is_added_by_one_command_and_told_what_to_do() {
     let page = visitor.send("/web/hosts", &[("host", "vm7")]).await.text().await.unwrap();
     let command = between(&page, "id=\"command\">", "</pre>");
     assert!(command.starts_with("graphium agent --host-id vm7 --server http://127.0.0.1:"), "{command}");
+    let advice = "Put the address at which vm7 reaches this server behind <code>--server</code>.";
+    assert!(page.contains(advice), "127.0.0.1 is another machine there: {page}");
     let code = command.split_once("--join ").unwrap().1.to_owned();
     assert!(!visitor.page("/web/hosts").await.contains(&code), "it is shown once");
     let nobody = graphium_server::client::Client::new(&bed.server.url(), None).unwrap();
