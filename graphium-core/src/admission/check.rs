@@ -127,7 +127,10 @@ impl Admission {
                 .filter(|name| !BY_DEFAULT.contains(&name.as_str()))
                 .map(|name| wanted(format!("the capability `{name}`"), "capAdd", Allowance::Capability(name))),
         );
-        let confines = |option: &&String| option.starts_with("no-new-privileges");
+        // Said with `false` it takes away what the engine's own settings may ask for.
+        let confines = |option: &&String| {
+            ["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"].contains(&option.as_str())
+        };
         wants.extend(
             container
                 .security_opt
@@ -263,7 +266,7 @@ mod tests {
     }
 
     /// Each asks for one thing, and one allowance is enough for it.
-    const CONTAINERS: [(&str, &str, &str); 13] = [
+    const CONTAINERS: [(&str, &str, &str); 14] = [
         (r#"{"privileged": true}"#, "privileged", "`privileged`"),
         (r#"{"networkMode": "host"}"#, "host-namespaces", "`networkMode` of the host"),
         (r#"{"pid": "host"}"#, "host-namespaces", "`pid` of the host"),
@@ -289,6 +292,7 @@ mod tests {
         (r#"{"capAdd": ["sys_admin"]}"#, "capability=ALL", "the capability `SYS_ADMIN`"),
         (r#"{"securityOpt": ["seccomp=unconfined"]}"#, "unconfined", "the security option `seccomp=unconfined`"),
         (r#"{"securityOpt": ["apparmor:unconfined", "no-new-privileges"]}"#, "unconfined", "`apparmor:unconfined`"),
+        (r#"{"securityOpt": ["no-new-privileges=false"]}"#, "unconfined", "`no-new-privileges=false`"),
     ];
 
     #[test]

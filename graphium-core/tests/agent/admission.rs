@@ -3,8 +3,9 @@
 use super::bed::{Bed, IMAGE, deploy_of, spec_of};
 use graphium_core::{
     action::{Action, Refresh},
+    admission::Allowance,
     runtime::{ContainerRuntime as _, ContainerSpec, VolumeSpec, label},
-    stack::{Container, Mount, MountKind, TextMap, UpdateOrder, Volume},
+    stack::{Container, Mount, MountKind, PullPolicy, TextMap, UpdateOrder, Volume},
     task::{Task, TaskStatus},
 };
 use std::sync::Arc;
@@ -86,4 +87,16 @@ fn a_container_shares_with_others_of_its_own_stack_alone() {
     assert_eq!(tasks[0].status, TaskStatus::Completed, "{:?}", tasks[0]);
     assert!(refused(&tasks[1]).0.contains("the container `two`, which is not of this stack"));
     assert!(refused(&tasks[2]).0.contains("the container `nobody`, which is not of this stack"));
+}
+
+#[test]
+fn no_image_is_pulled_from_a_registry_that_the_host_does_not_name() {
+    let allowed: [Allowance; 1] = ["registry=ghcr.io".parse().unwrap()];
+    let mut bed = Bed::new();
+    bed.admission = Arc::new(allowed.into_iter().collect());
+    let pull = Action::Pull { image: IMAGE.to_owned(), platform: None, policy: PullPolicy::IfNotPresent };
+    let (message, help) = refused(&outcomes(&bed, vec![pull])[0]);
+    assert!(message.starts_with("host `vm1` refuses `web:1`: "), "{message}");
+    assert!(help.contains("--allow registry=docker.io"), "{help}");
+    assert!(bed.calls().iter().all(|call| !call.starts_with("pull")), "{:?}", bed.calls());
 }

@@ -7,6 +7,7 @@ use futures::{
 };
 use graphium_core::{
     action::Action,
+    admission::Admission,
     agent::{Agent, AgentError, AgentSettings, MemoryJournal, Notice},
     environment::Environment,
     id::{DeploymentId, HostId, TaskId},
@@ -41,6 +42,7 @@ pub(crate) struct Bed {
     pub(crate) journal: MemoryJournal,
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
     pub(crate) concurrency: usize,
+    pub(crate) admission: Arc<Admission>,
     made: AtomicUsize,
 }
 
@@ -52,7 +54,8 @@ impl Bed {
         let store = Arc::new(MemoryStore::new());
         let link = Arc::new(StoreLink::new(Arc::clone(&store), environment.clone()));
         let (journal, notices) = (MemoryJournal::default(), Arc::default());
-        Self { environment, runtime, store, link, journal, notices, concurrency: 4, made: AtomicUsize::new(0) }
+        let (admission, made) = (Arc::default(), AtomicUsize::new(0));
+        Self { environment, runtime, store, link, journal, notices, concurrency: 4, admission, made }
     }
 
     /// Runs an agent while the script goes on, and ends it as its program would be ended: how did it end?
@@ -79,6 +82,7 @@ impl Bed {
         let notices = Arc::clone(&self.notices);
         let mut settings = AgentSettings::new(HostId::new(HOST), self.concurrency);
         settings.settle = SETTLE;
+        settings.admission = Arc::clone(&self.admission);
         settings.notify = Arc::new(move |notice| notices.lock().unwrap().push(notice.clone()));
         Agent::new(
             Arc::clone(&self.link) as _,

@@ -3,7 +3,7 @@
 use super::{Job, Trouble};
 use crate::{
     admission::Denied,
-    runtime::{ContainerSpec, VolumeSpec, label},
+    runtime::{ContainerSpec, label},
     task::TaskError,
 };
 use std::collections::BTreeSet;
@@ -26,9 +26,10 @@ impl Job<'_> {
         self.refuse(&spec.name, self.place.admission.container(container, &|name| own.contains(name)))
     }
 
-    /// The same of a volume.
-    pub(super) fn admit_volume(&self, spec: &VolumeSpec) -> Result<(), Trouble> {
-        self.refuse(&spec.name, self.place.admission.volume(&spec.volume))
+    /// The same of what the task itself asks for, where that is no container: a volume, an image.
+    pub(super) fn admit_own(&self) -> Result<(), Trouble> {
+        let action = &self.task.payload;
+        self.refuse(action.subject(), self.place.admission.action(action, &|_| false))
     }
 
     fn refuse(&self, name: &str, denied: Vec<Denied>) -> Result<(), Trouble> {

@@ -221,6 +221,7 @@ impl Job<'_> {
         }
         match self.task.payload.as_ref() {
             Action::Pull { image, platform, policy } => {
+                self.admit_own()?;
                 self.pull(ImageRequest { image, platform: platform.as_deref(), policy: *policy }).await
             }
             Action::Network { spec } => {
@@ -229,7 +230,7 @@ impl Job<'_> {
                 Ok(done("network is there"))
             }
             Action::Volume { spec } => {
-                self.admit_volume(spec)?;
+                self.admit_own()?;
                 self.enter(Phase::Creating);
                 self.whole(runtime.create_volume(spec)).await?;
                 Ok(done("volume is there"))
