@@ -76,7 +76,7 @@ impl Household {
 
     /// Lets the world go on for a while in which nobody wants anything.
     pub(crate) async fn rest(&self) {
-        sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(60)).await;
     }
 
     /// Whether a document of the older system is as it was.
