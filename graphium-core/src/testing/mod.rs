@@ -36,11 +36,13 @@
 //! # Ok::<(), RuntimeError>(())
 //! ```
 
+mod decorator;
 mod environment;
 mod fake_runtime;
 pub mod linearize;
 pub mod runtime_suite;
 pub mod store_suite;
 
+pub use decorator::{Decorated, StoreDecorator};
 pub use environment::ManualEnvironment;
 pub use fake_runtime::{Effects, FakeRuntime, Operation, Program, Thing};

@@ -5,15 +5,16 @@ use async_trait::async_trait;
 use graphium_core::{
     agent::{AgentLink, ClaimCall, LinkError},
     control::{Control, ControlError, DeployOptions, Settings, StackStatus},
-    event::{Event, NoSink},
+    event::NoSink,
     id::TaskId,
     inventory::HostStatus,
     stack::{Container, Stack},
     store::{
-        Acted, ClaimRequest, Key, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
-        Submission, Submitted, TaskQuery, TaskStore, TaskStoreExt,
+        Acted, ClaimRequest, Key, MemoryStore, Page, Record, RecordQuery, StoreError, Submission, Submitted, TaskQuery,
+        TaskStore, TaskStoreExt,
     },
-    task::{Input, Lease, Outcome, Task, TaskError},
+    task::{Input, Outcome, Task, TaskError},
+    testing::{Decorated, StoreDecorator},
 };
 use jiff::Timestamp;
 use std::{
@@ -26,24 +27,27 @@ use std::{
 };
 
 /// A store that says of itself that others may use it.
-#[derive(Debug)]
-struct Shared {
-    store: Arc<MemoryStore>,
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<MemoryStore>,
     /// How often others go on before it writes something.
-    hesitation: usize,
+    pub(crate) hesitation: usize,
     /// It answers nobody.
-    is_away: Arc<AtomicBool>,
+    pub(crate) is_away: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl TaskStore for Shared {
+impl StoreDecorator for Shared {
+    fn inner(&self) -> &dyn TaskStore {
+        &*self.store
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
     async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
         self.hesitate().await;
         self.answers()?;
         self.store.submit(submission, now).await
-    }
-    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
-        self.store.open_session(request, now).await
     }
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
         self.hesitate().await;
@@ -54,15 +58,9 @@ impl TaskStore for Shared {
         self.hesitate().await;
         self.store.act(task, input, now).await
     }
-    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
-        self.store.renew(leases, expires_at).await
-    }
     async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
         self.answers()?;
         self.store.expire(now).await
-    }
-    fn is_shared(&self) -> bool {
-        true
     }
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.answers()?;
@@ -72,18 +70,6 @@ impl TaskStore for Shared {
         give_way().await;
         self.answers()?;
         self.store.records(query).await
-    }
-    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        self.store.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        self.store.tasks(query).await
-    }
-    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.store.events(after, limit).await
-    }
-    async fn last_event(&self) -> Result<u64, StoreError> {
-        self.store.last_event().await
     }
 }
 
@@ -135,9 +121,9 @@ pub(crate) fn another(world: &World) -> Arc<Control> {
 }
 
 fn open(world: &World, hesitation: usize, is_away: &Arc<AtomicBool>) -> Arc<Control> {
-    let store = Arc::new(Shared { store: world.store.clone(), hesitation, is_away: Arc::clone(is_away) });
+    let store = Shared { store: world.store.clone(), hesitation, is_away: Arc::clone(is_away) };
     let environment = Arc::new(world.environment.clone());
-    world.run(Control::open(store, Arc::new(NoSink), environment, Settings::default())).unwrap()
+    world.run(Control::open(Arc::new(Decorated(store)), Arc::new(NoSink), environment, Settings::default())).unwrap()
 }
 
 /// The agent of `vm1` is heard.

@@ -29,6 +29,7 @@ mod stopped;
 mod traces;
 mod tries;
 mod world;
+mod wrappers;
 
 use graphium_core::{
     agent::{AgentLink, ClaimCall, LinkError, RenewCall, Renewal},

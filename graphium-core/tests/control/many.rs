@@ -8,15 +8,13 @@ use crate::{
 use async_trait::async_trait;
 use graphium_core::{
     control::{Control, DeployOptions, Settings, StackStatus},
-    event::{Event, NoSink},
+    event::NoSink,
     id::TaskId,
     inventory::HostStatus,
     stack::{Container, Stack},
-    store::{
-        Acted, ClaimRequest, Key, Kind, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
-        Submission, Submitted, TaskQuery, TaskStore,
-    },
-    task::{Input, Lease, Task},
+    store::{Acted, Kind, MemoryStore, Page, Record, RecordQuery, StoreError, TaskStore},
+    task::Input,
+    testing::{Decorated, StoreDecorator},
 };
 use jiff::Timestamp;
 use std::{
@@ -28,55 +26,28 @@ use std::{
 const STACKS: usize = 60;
 
 /// A store that counts.
-#[derive(Debug)]
-struct Counting {
-    store: Arc<MemoryStore>,
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
+    pub(crate) store: Arc<MemoryStore>,
     /// Lists that were asked for, by kind.
-    lists: Arc<Mutex<BTreeMap<String, usize>>>,
-    acts: Arc<Mutex<usize>>,
+    pub(crate) lists: Arc<Mutex<BTreeMap<String, usize>>>,
+    pub(crate) acts: Arc<Mutex<usize>>,
 }
 
 #[async_trait]
-impl TaskStore for Counting {
-    async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.store.submit(submission, now).await
-    }
-    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
-        self.store.open_session(request, now).await
-    }
-    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
-        self.store.claim(request, now).await
+impl StoreDecorator for Counting {
+    fn inner(&self) -> &dyn TaskStore {
+        &*self.store
     }
     async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
         *self.acts.lock().unwrap() += 1;
         self.store.act(task, input, now).await
-    }
-    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
-        self.store.renew(leases, expires_at).await
-    }
-    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
-        self.store.expire(now).await
-    }
-    async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.store.record(key).await
     }
     async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
         if query.stack.is_none() && query.host.is_none() {
             *self.lists.lock().unwrap().entry(query.kind.as_str().to_owned()).or_default() += 1;
         }
         self.store.records(query).await
-    }
-    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        self.store.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        self.store.tasks(query).await
-    }
-    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.store.events(after, limit).await
-    }
-    async fn last_event(&self) -> Result<u64, StoreError> {
-        self.store.last_event().await
     }
 }
 
@@ -91,7 +62,7 @@ impl Counts {
         let counts = Self { lists: Arc::default(), acts: Arc::default() };
         let store = Counting { store: world.store.clone(), lists: counts.lists.clone(), acts: counts.acts.clone() };
         let environment = Arc::new(world.environment.clone());
-        let opened = Control::open(Arc::new(store), Arc::new(NoSink), environment, Settings::default());
+        let opened = Control::open(Arc::new(Decorated(store)), Arc::new(NoSink), environment, Settings::default());
         world.control = world.run(opened).unwrap();
         counts
     }

@@ -7,15 +7,12 @@ use graphium_core::{
     agent::{AgentLink, ClaimCall, HostReport},
     control::{Control, DeployOptions, RollbackState, Settings, StackStatus},
     environment::Environment,
-    event::{Event, NoSink},
-    id::{ClaimId, TaskId},
+    event::NoSink,
+    id::ClaimId,
     stack::OnFailure,
-    store::{
-        Acted, ClaimRequest, Key, Kind, MemoryStore, Page, Record, RecordQuery, Session, SessionRequest, StoreError,
-        Submission, Submitted, TaskQuery, TaskStore,
-    },
-    task::{Input, Lease, Outcome, Task, TaskError, TaskResult, TaskStatus},
-    testing::ManualEnvironment,
+    store::{Key, Kind, MemoryStore, Record, SessionRequest, StoreError, Submission, Submitted, TaskStore},
+    task::{Outcome, TaskError, TaskResult, TaskStatus},
+    testing::{Decorated, ManualEnvironment, StoreDecorator},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -38,7 +35,7 @@ enum Mood {
 }
 
 #[derive(Debug, Default)]
-struct Moody {
+pub(crate) struct Moody {
     inner: MemoryStore,
     mood: Mutex<Mood>,
     /// What the next read of it finds, as if all that was written since came a moment later.
@@ -52,36 +49,21 @@ impl Moody {
 }
 
 #[async_trait]
-impl TaskStore for Moody {
+impl StoreDecorator for Moody {
+    fn inner(&self) -> &dyn TaskStore {
+        &self.inner
+    }
     async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
         let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Good => self.inner.submit(submission, now).await,
-            Mood::Refuses => Err(StoreError::Unavailable("not now".to_owned())),
-            Mood::Forgets => {
-                self.inner.submit(submission, now).await?;
-                Err(StoreError::Unavailable("nobody knows".to_owned()))
-            }
-            Mood::Silent => {
-                self.inner.submit(submission, now).await?;
-                std::future::pending().await
-            }
+        if mood == Mood::Refuses {
+            return Err(StoreError::Unavailable("not now".to_owned()));
         }
-    }
-    async fn open_session(&self, request: SessionRequest, now: Timestamp) -> Result<Session, StoreError> {
-        self.inner.open_session(request, now).await
-    }
-    async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
-        self.inner.claim(request, now).await
-    }
-    async fn act(&self, task: &TaskId, input: Input, now: Timestamp) -> Result<Acted, StoreError> {
-        self.inner.act(task, input, now).await
-    }
-    async fn renew(&self, leases: &[Lease], expires_at: Timestamp) -> Result<Vec<Task>, StoreError> {
-        self.inner.renew(leases, expires_at).await
-    }
-    async fn expire(&self, now: Timestamp) -> Result<Acted, StoreError> {
-        self.inner.expire(now).await
+        let submitted = self.inner.submit(submission, now).await?;
+        match mood {
+            Mood::Silent => std::future::pending().await,
+            Mood::Forgets => Err(StoreError::Unavailable("nobody knows".to_owned())),
+            Mood::Good | Mood::Refuses => Ok(submitted),
+        }
     }
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let earlier = self.earlier.lock().unwrap().take_if(|record| record.key == *key);
@@ -90,31 +72,16 @@ impl TaskStore for Moody {
         }
         self.inner.record(key).await
     }
-    async fn records(&self, query: &RecordQuery) -> Result<Page<Record>, StoreError> {
-        self.inner.records(query).await
-    }
-    async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
-        self.inner.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        self.inner.tasks(query).await
-    }
-    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.inner.events(after, limit).await
-    }
-    async fn last_event(&self) -> Result<u64, StoreError> {
-        self.inner.last_event().await
-    }
 }
 
-fn start(environment: &ManualEnvironment, store: &Arc<Moody>) -> Arc<Control> {
+fn start(environment: &ManualEnvironment, store: &Arc<Decorated<Moody>>) -> Arc<Control> {
     let opened = Control::open(store.clone(), Arc::new(NoSink), Arc::new(environment.clone()), Settings::default());
     environment.run(opened).unwrap()
 }
 
 struct Bed {
     environment: ManualEnvironment,
-    store: Arc<Moody>,
+    store: Arc<Decorated<Moody>>,
     control: Arc<Control>,
     epoch: u64,
 }
@@ -123,7 +90,7 @@ impl Bed {
     /// A control plane, and an agent of `vm1` that has told what its host is.
     fn new() -> Self {
         let environment = ManualEnvironment::default();
-        let store = Arc::new(Moody::default());
+        let store = Arc::new(Decorated(Moody::default()));
         let control = start(&environment, &store);
         let request = SessionRequest { host: "vm1".into(), nonce: "one".to_owned(), seen_epoch: 0 };
         let epoch = environment.run(control.open_session(&request)).unwrap().session.epoch;
@@ -205,9 +172,9 @@ fn what_cannot_be_settled_keeps_nothing_else_from_being_settled_later() {
     bed.observe(&["blog", "shop"]);
     // The program ends before it has looked at what became of the two, and starts while nothing can be written.
     bed.restart();
-    bed.store.be(Mood::Refuses);
+    bed.store.0.be(Mood::Refuses);
     assert!(!bed.tick() && !bed.tick());
-    bed.store.be(Mood::Good);
+    bed.store.0.be(Mood::Good);
     assert!(bed.tick());
     assert_eq!((bed.recorded("blog"), bed.recorded("shop")), (StackStatus::Error, StackStatus::Error));
 }
@@ -216,17 +183,17 @@ fn what_cannot_be_settled_keeps_nothing_else_from_being_settled_later() {
 fn a_host_that_falls_silent_while_nothing_can_be_written_is_offline_when_it_can() {
     let bed = Bed::new();
     bed.environment.advance(Duration::from_secs(60));
-    bed.store.be(Mood::Refuses);
+    bed.store.0.be(Mood::Refuses);
     assert!(!bed.tick());
-    bed.store.be(Mood::Good);
+    bed.store.0.be(Mood::Good);
     assert!(bed.tick());
     let host = bed.environment.run(bed.control.host(&"vm1".into())).unwrap();
     assert!(host.offline_since.is_some());
     // And the same way back.
-    bed.store.be(Mood::Refuses);
+    bed.store.0.be(Mood::Refuses);
     let renewal = graphium_core::agent::RenewCall { host: "vm1".into(), epoch: bed.epoch, leases: Vec::new() };
     assert!(bed.environment.run(bed.control.renew(&renewal)).is_err());
-    bed.store.be(Mood::Good);
+    bed.store.0.be(Mood::Good);
     bed.environment.run(bed.control.renew(&renewal)).unwrap();
     let host = bed.environment.run(bed.control.host(&"vm1".into())).unwrap();
     assert_eq!(host.offline_since, None);
@@ -238,11 +205,11 @@ fn a_host_whose_return_was_written_by_a_write_that_failed_is_offline_when_it_fal
         let bed = Bed::new();
         bed.environment.advance(Duration::from_secs(60));
         assert!(bed.tick());
-        bed.store.be(mood);
+        bed.store.0.be(mood);
         let renewal = graphium_core::agent::RenewCall { host: "vm1".into(), epoch: bed.epoch, leases: Vec::new() };
         // Whoever waits too long for the silent one hangs up.
         assert!(!matches!(bed.control.renew(&renewal).now_or_never(), Some(Ok(_))));
-        bed.store.be(Mood::Good);
+        bed.store.0.be(Mood::Good);
         let since = || bed.environment.run(bed.control.host(&"vm1".into())).unwrap().offline_since;
         assert_eq!(since(), None, "it was written");
         bed.environment.advance(Duration::from_secs(60));
@@ -260,11 +227,11 @@ fn what_was_seen_in_a_write_without_an_answer_is_looked_at_although_it_is_no_new
         bed.show("running", &["shop"]);
         assert!(bed.tick());
         assert_eq!(bed.recorded("shop"), StackStatus::Running);
-        bed.store.be(mood);
+        bed.store.0.be(mood);
         let report = bed.report("exited", &["shop"]);
         // Whoever waits too long for the silent one hangs up.
         assert!(!matches!(bed.control.observe(&report).now_or_never(), Some(Ok(()))));
-        bed.store.be(Mood::Good);
+        bed.store.0.be(Mood::Good);
         bed.observe(&["shop"]);
         assert!(bed.tick());
         assert_eq!(bed.recorded("shop"), StackStatus::Error, "{mood:?}");
@@ -274,11 +241,11 @@ fn what_was_seen_in_a_write_without_an_answer_is_looked_at_although_it_is_no_new
 #[test]
 fn a_deployment_whose_caller_hung_up_before_the_answer_is_watched_like_any_other() {
     let bed = Bed::new();
-    bed.store.be(Mood::Silent);
+    bed.store.0.be(Mood::Silent);
     let stack = stack("shop", vec![container("web", "vm1", None, &[])]);
     let options = DeployOptions { timeout: Some(Duration::from_secs(30)), ..DeployOptions::default() };
     assert!(bed.control.deploy(stack, options).now_or_never().is_none(), "the store answers nobody");
-    bed.store.be(Mood::Good);
+    bed.store.0.be(Mood::Good);
     assert!(bed.tick());
     assert_eq!(bed.recorded("shop"), StackStatus::Deploying);
     bed.environment.advance(Duration::from_secs(31));
@@ -309,7 +276,7 @@ fn a_deployment_that_is_asked_for_while_its_way_back_begins_is_never_shown_as_en
     assert!(bed.tick() && bed.tick());
     assert!(status().is_some_and(|state| state != RollbackState::Due), "it has begun");
     // The same question, asked a moment before: its first answer is from then.
-    *bed.store.earlier.lock().unwrap() = before;
+    *bed.store.0.earlier.lock().unwrap() = before;
     assert!(status().is_some());
-    assert_eq!(*bed.store.earlier.lock().unwrap(), None, "it was read");
+    assert_eq!(*bed.store.0.earlier.lock().unwrap(), None, "it was read");
 }

@@ -23,7 +23,8 @@
 //! ```
 //!
 //! A store that survives its process implements [`Harness::reopen`] too, and one that several servers share
-//! [`Harness::second`]; where they are lacking the cases that need them say so, past the capture of the test's output.
+//! [`Harness::second`]; where they are lacking the cases that need them say so, past the capture of the test's output. One
+//! that wraps another says which ([`Harness::wrapped`]), and lacks nothing that this one has.
 
 mod cancel;
 mod claim;
@@ -45,7 +46,7 @@ mod trial;
 pub use saboteur::{Sabotage, Saboteur};
 pub use trial::{Stop, Trial, Verdict};
 
-use crate::store::TaskStore;
+use crate::store::{MemoryStore, TaskStore};
 use async_trait::async_trait;
 use futures::future::LocalBoxFuture;
 use jiff::Timestamp;
@@ -81,9 +82,59 @@ pub trait Harness {
         Err(Stop::Lacking("second handle"))
     }
 
+    /// What a store of this kind wraps, if it does: it must be able to do all that those can.
+    fn wrapped(&self) -> Option<&dyn Harness> {
+        None
+    }
+
     /// Runs a case, on whatever the store needs to run.
     fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
         futures::executor::block_on(case)
+    }
+}
+
+/// The harness of [`MemoryStore`], which most wrappers are tried over.
+///
+/// # Example
+/// ```
+/// use async_trait::async_trait;
+/// use graphium_core::{
+///     store::{MemoryStore, TaskStore},
+///     testing::{Decorated, StoreDecorator, store_suite::{Harness, Memory, Stop, run_as_test}},
+/// };
+/// use std::sync::Arc;
+///
+/// #[derive(Debug, Default)]
+/// struct Watched(MemoryStore);
+///
+/// impl StoreDecorator for Watched {
+///     fn inner(&self) -> &dyn TaskStore {
+///         &self.0
+///     }
+/// }
+///
+/// struct OfWatched;
+///
+/// #[async_trait(?Send)]
+/// impl Harness for OfWatched {
+///     async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+///         Ok(Arc::new(Decorated(Watched::default())))
+///     }
+///
+///     fn wrapped(&self) -> Option<&dyn Harness> {
+///         Some(&Memory)
+///     }
+/// }
+///
+/// assert_eq!(run_as_test(&OfWatched, "what_ended_long_ago_goes_and_what_is_live_stays"), Ok(()));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Memory;
+
+#[async_trait(?Send)]
+impl Harness for Memory {
+    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+        Ok(Arc::new(MemoryStore::new()))
     }
 }
 
@@ -116,13 +167,18 @@ impl Case {
     }
 }
 
-/// Runs a case as a test. What a store lacks is said and is no failure.
+/// Runs a case as a test. What a store lacks is said and is no failure, unless it wraps one that has it.
 ///
 /// # Errors
 /// [`Stop::Broken`]: what did not hold.
 pub fn run_as_test(harness: &dyn Harness, name: &str) -> Verdict {
-    match Case::named(name)?.run(harness) {
+    let case = Case::named(name)?;
+    match case.run(harness) {
         Err(Stop::Lacking(capability)) => {
+            let has_it = |wrapped: &dyn Harness| !matches!(case.run(wrapped), Err(Stop::Lacking(_)));
+            if harness.wrapped().is_some_and(has_it) {
+                return Err(Stop::Broken(format!("it lacks `{capability}`, which the store that it wraps has")));
+            }
             // Written by hand, for what a test prints is shown only when it fails. Nobody is left to tell where that fails.
             let _ = writeln!(io::stderr(), "not tested: `{name}` needs `{capability}`, which this store lacks");
             Ok(())
@@ -225,6 +281,7 @@ macro_rules! store_suite_cases {
             second::a_lease_of_one_handle_holds_at_the_other,
             second::a_session_at_one_handle_ends_those_at_the_other,
             second::what_two_handles_claim_at_once_is_granted_once,
+            second::what_two_may_have_is_said_to_be_shared,
         }
     };
 }

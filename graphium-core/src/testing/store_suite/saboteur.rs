@@ -327,6 +327,10 @@ impl TaskStore for Saboteur {
         self.inner.next_wakeup().await
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.inner.record(key).await
     }

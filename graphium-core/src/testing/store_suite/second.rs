@@ -72,3 +72,8 @@ pub(super) async fn what_two_handles_claim_at_once_is_granted_once(trial: Trial<
     equal("grants", &granted.len(), &20)?;
     hold(granted.is_sorted_by(|a, b| a < b), || format!("granted twice: {granted:?}"))
 }
+
+pub(super) async fn what_two_may_have_is_said_to_be_shared(trial: Trial<'_>) -> Verdict {
+    let other = trial.second().await?;
+    hold(trial.store.is_shared() && other.store.is_shared(), || "it says that nobody else may have it".to_owned())
+}

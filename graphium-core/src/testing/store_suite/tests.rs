@@ -1,5 +1,8 @@
-use super::{CASES, Case, Harness, Sabotage, Saboteur, Stop, Verdict};
-use crate::store::{MemoryStore, TaskStore};
+use super::{CASES, Case, Harness, Memory, Sabotage, Saboteur, Stop, Verdict, run_as_test};
+use crate::{
+    store::{Cut, MemoryStore, Pruned, StoreError, TaskStore},
+    testing::{Decorated, StoreDecorator},
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -8,15 +11,6 @@ mod memory {
     use super::Memory;
 
     crate::store_suite!(Memory);
-}
-
-struct Memory;
-
-#[async_trait(?Send)]
-impl Harness for Memory {
-    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
-        Ok(Arc::new(MemoryStore::new()))
-    }
 }
 
 struct Sabotaged(Sabotage);
@@ -86,4 +80,46 @@ fn a_store_that_outlives_nothing_and_shares_nothing_is_found_by_every_case_that_
 #[test]
 fn a_store_that_prunes_what_is_live_is_found() -> Verdict {
     is_found(Sabotage::PrunesWhatIsLive, "what_ended_long_ago_goes_and_what_is_live_stays")
+}
+
+/// What a wrapper is that forgets the methods which a store need not have.
+#[derive(Debug, Default)]
+struct Narrow(MemoryStore);
+
+#[async_trait]
+impl StoreDecorator for Narrow {
+    fn inner(&self) -> &dyn TaskStore {
+        &self.0
+    }
+
+    async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn prune(&self, _: &Cut) -> Result<Option<Pruned>, StoreError> {
+        Ok(None)
+    }
+}
+
+/// Whether it says that it wraps something.
+struct OfNarrow(Option<Memory>);
+
+#[async_trait(?Send)]
+impl Harness for OfNarrow {
+    async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+        Ok(Arc::new(Decorated(Narrow::default())))
+    }
+
+    fn wrapped(&self) -> Option<&dyn Harness> {
+        self.0.as_ref().map(|memory| memory as &dyn Harness)
+    }
+}
+
+#[test]
+fn a_wrapper_that_forgets_what_a_store_need_not_have_is_found() {
+    for name in ["a_wakeup_that_is_named_is_when_something_runs_out", "of_too_many_tasks_the_oldest_go"] {
+        let alone = Case::named(name).and_then(|case| case.run(&OfNarrow(None)));
+        assert!(matches!(alone, Err(Stop::Lacking(_))), "`{name}`, of a store that wraps none: {alone:?}");
+        assert!(matches!(run_as_test(&OfNarrow(Some(Memory)), name), Err(Stop::Broken(_))), "`{name}`");
+    }
 }
