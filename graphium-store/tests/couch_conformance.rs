@@ -22,6 +22,8 @@ use tokio::runtime::Runtime;
 
 #[path = "couch/real.rs"]
 mod real;
+#[path = "couch/spread.rs"]
+mod spread;
 
 struct Couch {
     runtime: Runtime,
@@ -107,6 +109,60 @@ mod cluster_with_faults {
     }
 
     graphium_core::store_suite!(Couch::new(3, faults())?);
+}
+
+/// Several servers, of which each call has another.
+mod spread_over {
+    use super::*;
+    use crate::spread::Spread;
+
+    /// So many servers over one fake of CouchDB.
+    struct Servers(usize, Couch);
+
+    impl Servers {
+        fn new(number: usize) -> Result<Self, Stop> {
+            Ok(Self(number, Couch::new(1, Faults::none())?))
+        }
+
+        async fn open(&self, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            let mut servers = Vec::new();
+            for _ in 0..self.0 {
+                servers.push(self.1.open(now).await?);
+            }
+            Ok(Arc::new(Spread::over(servers)))
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Harness for Servers {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            drop(self.1.fresh().await?);
+            self.open(Timestamp::UNIX_EPOCH).await
+        }
+
+        async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            drop(store);
+            self.open(now).await
+        }
+
+        async fn second(&self, _: &Arc<dyn TaskStore>) -> Result<Arc<dyn TaskStore>, Stop> {
+            self.open(Timestamp::UNIX_EPOCH).await
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            self.1.block_on(case)
+        }
+    }
+
+    mod one {
+        use super::Servers;
+        graphium_core::store_suite!(Servers::new(1)?);
+    }
+
+    mod three {
+        use super::Servers;
+        graphium_core::store_suite!(Servers::new(3)?);
+    }
 }
 
 /// A real server, each case in a database of its own.

@@ -7,6 +7,7 @@
 #![cfg(feature = "couchdb")]
 
 use graphium_core::testing::{
+    Decorated,
     linearize::{Settings, Tally, check_histories},
     store_suite::{Stop, Verdict},
 };
@@ -43,7 +44,7 @@ fn runtime() -> Result<Runtime, Stop> {
 }
 
 /// A server at each of these.
-async fn servers(urls: &[&str]) -> Result<Spread, Stop> {
+async fn servers(urls: &[&str]) -> Result<Decorated<Spread>, Stop> {
     let mut servers = Vec::new();
     for url in urls {
         servers.push(open(url, Options::at(Timestamp::UNIX_EPOCH)).await?);
@@ -86,7 +87,7 @@ fn histories_of_three_servers_are_linearizable() -> Verdict {
 }
 
 /// One history on a real server, with what it tells and how long it took.
-fn history(store: &Spread, runtime: &Runtime, seed: u64) -> Result<(Tally, Duration), Stop> {
+fn history(store: &Decorated<Spread>, runtime: &Runtime, seed: u64) -> Result<(Tally, Duration), Stop> {
     let begun = Instant::now();
     let late = AtomicUsize::new(0);
     let checked = check_histories(store, Settings::default(), seed..seed + 1, &|work| {
