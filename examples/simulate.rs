@@ -82,11 +82,11 @@ fn tell(failure: &Failure) {
 }
 
 fn line(report: &Report) -> String {
-    let Report { elapsed, steps, events, tasks, obstructed, jumped_ahead } = report;
+    let Report { elapsed, steps, events, tasks, obstructed, jumped_ahead, pruned } = report;
     let hours = elapsed.as_secs() / 3600;
     format!(
         "{hours} h of their time, {steps} steps, {tasks} tasks, {events} events; with something of others in the way {obstructed}, \
-         with a clock that jumped ahead {jumped_ahead}"
+         with a clock that jumped ahead {jumped_ahead}, with work let go of {pruned}"
     )
 }
 

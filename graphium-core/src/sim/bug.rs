@@ -52,11 +52,13 @@ pub enum Bug {
     LineLost,
     /// An agent is not told that whoever had a command run is gone.
     GoneUntold,
+    /// What is present is let go of with what is over.
+    LivePruned,
 }
 
 impl Bug {
     /// Every one of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::SubmissionForgotten,
         Self::GateOpen,
         Self::RetriesUnbounded,
@@ -81,5 +83,6 @@ impl Bug {
         Self::AdoptionForgotten,
         Self::LineLost,
         Self::GoneUntold,
+        Self::LivePruned,
     ];
 }

@@ -6,7 +6,7 @@ use crate::{
     control::StackStatus,
     id::TaskId,
     stack::UpdateOrder,
-    store::{Acted, Kind, Page, Record, StoreError, Submission, TaskStore},
+    store::{Acted, Cut, Kind, Page, Record, StoreError, Submission, TaskStore},
     task::{Input, Refusal},
 };
 use jiff::Timestamp;
@@ -88,6 +88,15 @@ impl World {
             }
             _ => answer,
         }
+    }
+
+    /// What the store takes for over.
+    pub(super) fn spoil_cut(&self, cut: &Cut) -> Cut {
+        let mut cut = cut.clone();
+        if self.has(Bug::LivePruned) {
+            cut.live.clear();
+        }
+        cut
     }
 
     /// What the store shows of its records.

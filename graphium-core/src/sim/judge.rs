@@ -13,6 +13,7 @@ use crate::{
     task::{Gate, MAX_LOST, Task, TaskStatus},
     testing::Operation,
 };
+use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -42,6 +43,9 @@ pub(super) struct Judge {
     pub(super) repairs: BTreeMap<(String, HostId, String), usize>,
     /// What operators were told was taken on.
     pub(super) acknowledged: BTreeMap<DeploymentId, StackId>,
+    /// Deployments that the store has let go of, and the last event that it has.
+    pub(super) pruned: BTreeSet<DeploymentId>,
+    pub(super) pruned_up_to: u64,
 }
 
 /// A task as it was planned, and as the events show it.
@@ -49,6 +53,8 @@ pub(super) struct Judge {
 struct Known {
     planned: Planned,
     status: Option<TaskStatus>,
+    /// When it came to that.
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -96,7 +102,7 @@ impl Judge {
                     _ => None,
                 },
             };
-            self.tasks.entry(task.id.clone()).or_insert(Known { planned, status: None });
+            self.tasks.entry(task.id.clone()).or_insert(Known { planned, status: None, since: None });
         }
     }
 
@@ -109,6 +115,21 @@ impl Judge {
     pub(super) fn statuses(&self, deployment: &DeploymentId) -> impl Iterator<Item = TaskStatus> {
         let ids = self.by_deployment.get(deployment).into_iter().flatten();
         ids.filter_map(|id| self.tasks.get(id)?.status)
+    }
+
+    /// All work with its tasks: deployments, and what is of none.
+    pub(super) fn deployments(&self) -> impl Iterator<Item = (&DeploymentId, &Vec<TaskId>)> {
+        self.by_deployment.iter()
+    }
+
+    /// When the last of the tasks of a deployment came to where it is.
+    pub(super) fn end_of(&self, deployment: &DeploymentId) -> Option<Timestamp> {
+        self.by_deployment.get(deployment)?.iter().filter_map(|id| self.tasks.get(id)?.since).max()
+    }
+
+    /// When the last of all tasks came to where it is.
+    pub(super) fn last_end(&self) -> Option<Timestamp> {
+        self.tasks.values().filter_map(|known| known.since).max()
     }
 
     /// Some tasks, to look at their ends: those that have ended without success, with their deployments.
@@ -163,9 +184,12 @@ impl Judge {
         let deployment = planned.deployment.clone();
         if let Some(known) = self.tasks.get_mut(&id) {
             known.status = Some(status);
+            known.since = Some(event.timestamp);
         }
         if before.is_none() {
-            self.by_deployment.entry(deployment.unwrap_or_else(|| DeploymentId::new(""))).or_default().push(id);
+            // One of no deployment is work of its own.
+            let work = deployment.unwrap_or_else(|| DeploymentId::new(id.as_str()));
+            self.by_deployment.entry(work).or_default().push(id);
         }
         let was_open = before.is_some_and(|before| !before.is_terminal());
         self.open = self.open + usize::from(!status.is_terminal()) - usize::from(was_open);
@@ -178,7 +202,9 @@ impl Judge {
 
     fn published(&mut self, events: &[Event]) {
         for event in events {
-            if self.published != 0 && event.seq != self.published + 1 {
+            // Those between are gone: who comes late goes on with what is left.
+            let is_resumed = event.seq > self.published && event.seq <= self.pruned_up_to + 1;
+            if self.published != 0 && event.seq != self.published + 1 && !is_resumed {
                 let detail = format!("event {} follows event {}", event.seq, self.published);
                 self.accuse(Promise::EventsGapless, detail);
             }

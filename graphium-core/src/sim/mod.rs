@@ -42,6 +42,7 @@ mod programs;
 mod promise;
 mod readers;
 mod reading;
+mod retain;
 mod run;
 mod setup;
 mod stacks;

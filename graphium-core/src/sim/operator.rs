@@ -311,7 +311,10 @@ pub(super) fn words(error: &ControlError) -> String {
 impl World {
     /// Everything that was acknowledged is in the store.
     pub(super) fn look_for_acknowledged(&self) {
-        let acknowledged: Vec<_> = self.judge().acknowledged.keys().cloned().collect();
+        let acknowledged: Vec<_> = {
+            let judge = self.judge();
+            judge.acknowledged.keys().filter(|id| !judge.pruned.contains(*id)).cloned().collect()
+        };
         for id in acknowledged {
             let key = Key::new(DeploymentState::KIND, id.as_str());
             let is_there = self.store.record(&key).now_or_never().and_then(Result::ok).flatten().is_some();

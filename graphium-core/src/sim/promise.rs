@@ -50,13 +50,15 @@ pub enum Promise {
     EventsGapless,
     /// What was acknowledged is there.
     AcknowledgedSurvives,
+    /// What is over goes when its time has come, and nothing else does.
+    OnlyOverGoes,
     /// When nothing goes wrong any more, everything comes to rest in time.
     Converges,
 }
 
 impl Promise {
     /// Every promise.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::OneEffect,
         Self::OneLease,
         Self::EndsAreFinal,
@@ -79,6 +81,7 @@ impl Promise {
         Self::StreamsEnd,
         Self::EventsGapless,
         Self::AcknowledgedSurvives,
+        Self::OnlyOverGoes,
         Self::Converges,
     ];
 }
@@ -108,6 +111,7 @@ impl fmt::Display for Promise {
             Self::StreamsEnd => "what is read or run ends for both sides",
             Self::EventsGapless => "events are gapless",
             Self::AcknowledgedSurvives => "what was acknowledged survives",
+            Self::OnlyOverGoes => "what is over goes in time, and nothing else",
             Self::Converges => "everything comes to rest in time",
         })
     }

@@ -28,6 +28,8 @@ pub struct Report {
     pub obstructed: usize,
     /// In how many runs the server's clock has jumped ahead: there a lease may end before its time.
     pub jumped_ahead: usize,
+    /// In how many runs the store has let go of work that was over.
+    pub pruned: usize,
 }
 
 impl AddAssign for Report {
@@ -38,6 +40,7 @@ impl AddAssign for Report {
         self.tasks += other.tasks;
         self.obstructed += other.obstructed;
         self.jumped_ahead += other.jumped_ahead;
+        self.pruned += other.pruned;
     }
 }
 
@@ -128,15 +131,16 @@ fn run(seed: u64, setup: &Setup, trace: Trace, traced: bool) -> Recording {
         Halt::Stuck => world.judge().accuse(Promise::Converges, "nothing can go on any more".to_owned()),
         Halt::Exhausted => world.judge().accuse(Promise::Converges, "something turns without end".to_owned()),
     }
-    let (breach, events, tasks) = {
+    let (breach, events, tasks, pruned) = {
         let judge = world.judge();
-        (judge.breach().cloned(), judge.seen, judge.planned_tasks())
+        (judge.breach().cloned(), judge.seen, judge.planned_tasks(), usize::from(!judge.pruned.is_empty()))
     };
     let (obstructed, jumped_ahead) = {
         let state = world.state();
         (usize::from(state.has_excuse), usize::from(state.clock_jumped_ahead))
     };
-    let report = Report { elapsed: world.elapsed(), steps: executor.polls(), events, tasks, obstructed, jumped_ahead };
+    let (elapsed, steps) = (world.elapsed(), executor.polls());
+    let report = Report { elapsed, steps, events, tasks, obstructed, jumped_ahead, pruned };
     let trace = world.take_trace();
     executor.drop_all();
     // The control plane holds its store, which holds the world.
@@ -155,6 +159,9 @@ fn begin(world: &Arc<World>) {
     }
     world.spawn(Process::World, Arc::clone(world).oversee());
     world.spawn(Process::World, Arc::clone(world).have_read());
+    if world.prunes() {
+        world.spawn(Process::World, Arc::clone(world).follow_events());
+    }
     let story = Arc::clone(world);
     world.spawn(Process::World, async move {
         let mut operator = Operator::new(&story);
@@ -165,6 +172,7 @@ fn begin(world: &Arc<World>) {
         story.come_to_rest(&mut operator).await;
         story.look_at_foreign();
         story.look_at_adopted();
+        story.let_go().await;
         story.state().is_over = true;
     });
 }

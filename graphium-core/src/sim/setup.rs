@@ -19,6 +19,8 @@ pub struct Setup {
     pub rest: Duration,
     /// The times of the control plane.
     pub control: Settings,
+    /// In how many of a thousand runs what is over is let go of within seconds, whatever those times say.
+    pub pruned: u16,
     /// A defect to be found.
     pub bug: Option<Bug>,
 }
@@ -39,6 +41,7 @@ impl Default for Setup {
                 offline_after: Duration::from_secs(8),
                 ..Settings::default()
             },
+            pruned: 333,
             bug: None,
         }
     }

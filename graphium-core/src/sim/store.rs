@@ -5,8 +5,8 @@ use crate::{
     event::Event,
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Key, Page, Record, RecordQuery, Session, SessionRequest, StoreError, Submission,
-        Submitted, TaskQuery, TaskStore,
+        Acted, ClaimRequest, Cut, Key, Page, Pruned, Record, RecordQuery, Session, SessionRequest, StoreError,
+        Submission, Submitted, TaskQuery, TaskStore,
     },
     task::{Input, Lease, Task},
 };
@@ -124,6 +124,10 @@ impl TaskStore for SimStore {
         self.world.store.next_wakeup().await
     }
 
+    fn is_shared(&self) -> bool {
+        self.world.store.is_shared()
+    }
+
     async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.way_in("read").await?;
         self.world.store.record(key).await
@@ -159,4 +163,57 @@ impl TaskStore for SimStore {
         self.way_in("list").await?;
         self.world.store.last_event().await
     }
+
+    async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
+        if !self.world.prunes() {
+            return Ok(None);
+        }
+        self.way_in("let go of anything").await?;
+        let before = self.world.before_pruning();
+        let answer = self.world.store.prune(&self.world.spoil_cut(cut)).await;
+        if let Ok(Some(pruned)) = &answer {
+            self.world.look_at_pruned(&before, cut, *pruned);
+        }
+        self.way_back("let go", answer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        control::{Retention, Settings},
+        sim::{Faults, Setup, trace::Trace},
+        testing::store_suite::{Harness, Memory, Stop, Verdict},
+    };
+    use futures::future::LocalBoxFuture;
+
+    /// The store of a simulation in which nothing goes wrong, and what is over is let go of.
+    struct Calm(Arc<World>);
+
+    impl Calm {
+        fn new() -> Self {
+            let retention = Retention { max_tasks: 1, ..Retention::default() };
+            let control = Settings { retention, ..Settings::default() };
+            let setup = Setup { faults: Faults::none(), control, ..Setup::default() };
+            Self(Arc::new(World::new(1, setup, Trace::default(), false)))
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Harness for Calm {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            Ok(Arc::new(SimStore::new(&self.0)))
+        }
+
+        fn wrapped(&self) -> Option<&dyn Harness> {
+            Some(&Memory)
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            self.0.clock.run(case)
+        }
+    }
+
+    crate::store_suite!(Calm::new());
 }

@@ -7,7 +7,7 @@ use super::{
     faults::Faults,
     foreign::Owners,
     judge::Judge,
-    readers,
+    readers, retain,
     setup::Setup,
     trace::Trace,
 };
@@ -114,8 +114,11 @@ pub(super) struct Grant {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, setup: Setup, trace: Trace, traced: bool) -> Self {
+    pub(super) fn new(seed: u64, mut setup: Setup, trace: Trace, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
+        if let Some(retention) = retain::soon(seed, setup.pruned) {
+            setup.control.retention = retention;
+        }
         let clock = ManualEnvironment::seeded(dice.next());
         let host = |id: &HostId| HostNode {
             id: id.clone(),

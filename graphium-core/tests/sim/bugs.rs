@@ -58,4 +58,5 @@ found! {
     an_agent_that_forgets_what_was_adopted: AdoptionForgotten breaks AdoptedStays | NothingLeft;
     a_line_that_is_lost: LineLost breaks LogsWhole;
     a_command_that_runs_on_for_nobody: GoneUntold breaks StreamsEnd;
+    a_store_that_lets_go_of_what_is_present: LivePruned breaks OnlyOverGoes;
 }

@@ -53,6 +53,7 @@ fn every_seed_keeps_every_promise() {
     for excused in [report.obstructed, report.jumped_ahead] {
         assert!(excused as u64 * 10 < 9 * count, "too little is proven: {report:?}");
     }
+    assert!(report.pruned as u64 * 5 > count, "enough is let go of: {report:?}");
 }
 
 #[test]
