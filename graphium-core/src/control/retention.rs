@@ -1,7 +1,12 @@
 //! Retention: what is over is let go of in time, and never what is present.
 
 use super::{Control, ControlError};
-use crate::store::Cut;
+use crate::{
+    id::DeploymentId,
+    store::{Cut, Expect, Kind, Record, RecordQuery, RecordWrite, Submission},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// How long what is over is kept.
@@ -58,12 +63,38 @@ impl Control {
         if self.state().prune_at.is_some_and(|due| elapsed < due) {
             return Ok(());
         }
-        let pruned = self.store.prune(&self.cut().await?).await?;
+        let cut = self.cut().await?;
+        let pruned = self.store.prune(&cut).await?;
+        if pruned.is_some() {
+            self.prune_idle(&cut).await?;
+        }
         let more = self.prune_audit().await? | pruned.is_some_and(|pruned| pruned.more);
         // Where there is more, at the next tick.
         let pause = if more { Duration::ZERO } else { self.settings.retention.every };
         self.state().prune_at = Some(elapsed.saturating_add(pause));
         Ok(())
+    }
+
+    /// A store knows work by its tasks: deployments that had none, for all was as it should be, are let go of here.
+    async fn prune_idle(&self, cut: &Cut) -> Result<(), ControlError> {
+        let mut query = RecordQuery::of(Kind::Deployment);
+        loop {
+            let page = self.store.records(&query).await?;
+            let goes = |record: &Record| {
+                let is_over =
+                    |idle: Idle| idle.task_count == 0 && idle.completed_at.is_some_and(|end| end < cut.ended_before);
+                !cut.live.contains(&DeploymentId::new(&*record.key.id)) && record.read().is_ok_and(is_over)
+            };
+            let gone = page.items.into_iter().filter(goes);
+            let records: Vec<RecordWrite> = gone
+                .map(|record| RecordWrite { key: record.key, expect: Expect::Any, stack: None, host: None, body: None })
+                .collect();
+            if !records.is_empty() {
+                self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;
+            }
+            let Some(next) = page.next else { return Ok(()) };
+            query.after = Some(next);
+        }
     }
 
     async fn cut(&self) -> Result<Cut, ControlError> {
@@ -72,11 +103,20 @@ impl Control {
         // What a stack does or did last is looked at for as long as there is the stack.
         let stacks = self.stack_heads().await?;
         Ok(Cut {
-            ended_before: now.checked_sub(retention.tasks).unwrap_or(jiff::Timestamp::MIN),
+            ended_before: now.checked_sub(retention.tasks).unwrap_or(Timestamp::MIN),
             max_tasks: retention.max_tasks,
-            events_before: now.checked_sub(retention.events).unwrap_or(jiff::Timestamp::MIN),
+            events_before: now.checked_sub(retention.events).unwrap_or(Timestamp::MIN),
             max_events: retention.max_events,
             live: stacks.into_iter().map(|stack| stack.deployment_id).collect(),
         })
     }
+}
+
+/// Of a [`DeploymentState`](super::DeploymentState) what says whether it had nothing to do, and since when it is over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Idle {
+    task_count: usize,
+    #[serde(default)]
+    completed_at: Option<Timestamp>,
 }

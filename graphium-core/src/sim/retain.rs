@@ -10,7 +10,7 @@ use crate::{
     control::{DeploymentState, Retention},
     event::Event,
     id::{DeploymentId, TaskId},
-    store::{Cut, Document, Pruned, RecordQuery, StoreError, TaskStore, TaskStoreExt},
+    store::{Cut, Document, Pruned, RecordQuery, StoreError, Submission, TaskStore, TaskStoreExt},
 };
 use futures::FutureExt as _;
 use std::{
@@ -42,6 +42,13 @@ pub(super) fn soon(seed: u64, per_mille: u16) -> Option<Retention> {
         retention.max_events = 10 + dice.below(200) as u64;
     }
     Some(retention)
+}
+
+/// Deployments of which a submission takes the records away.
+pub(super) fn gone(submission: &Submission) -> Vec<DeploymentId> {
+    let gone =
+        submission.records.iter().filter(|write| write.key.kind == DeploymentState::KIND && write.body.is_none());
+    gone.map(|write| DeploymentId::new(&*write.key.id)).collect()
 }
 
 /// What there was before the store let go of some of it.
@@ -87,6 +94,24 @@ impl World {
                 None => continue,
             };
             judge.accuse(Promise::OnlyOverGoes, wrong);
+        }
+    }
+
+    /// The records that a submission takes away of deployments: those that had nothing to do, and are not what a stack did last.
+    pub(super) fn look_at_idle(&self, gone: &[DeploymentId]) {
+        if gone.is_empty() {
+            return;
+        }
+        let present = self.present_deployments();
+        let mut judge = self.judge();
+        for id in gone {
+            if present.contains(id) || judge.statuses(id).next().is_some() {
+                judge.accuse(
+                    Promise::OnlyOverGoes,
+                    format!("{id} went, and had something to do or is what its stack did last"),
+                );
+            }
+            judge.pruned.insert(id.clone());
         }
     }
 

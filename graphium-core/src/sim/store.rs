@@ -1,6 +1,6 @@
 //! The store, with its awaits, its bad moments, and an eye on what is asked of it.
 
-use super::{bug::Bug, world::World};
+use super::{bug::Bug, retain, world::World};
 use crate::{
     event::Event,
     id::TaskId,
@@ -82,7 +82,11 @@ impl TaskStore for SimStore {
         if self.world.has(Bug::SubmissionForgotten) && plans && self.world.chance(200) {
             return Ok(Submitted::default());
         }
+        let gone = retain::gone(&submission);
         let answer = self.world.store.submit(submission, now).await;
+        if answer.is_ok() {
+            self.world.look_at_idle(&gone);
+        }
         self.way_back("submit", answer).await
     }
 

@@ -4,6 +4,7 @@ use crate::world::{World, shop};
 use graphium_core::{
     control::{DeployOptions, DeploymentKind, RemoveOptions, Retention},
     id::DeploymentId,
+    stack::OnFailure,
     store::{TaskQuery, TaskStore, TaskStoreExt},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -44,6 +45,32 @@ fn a_week_later_the_present_deployment_of_a_stack_is_left_and_the_others_are_gon
     world.environment.advance(8 * DAY);
     world.tick();
     assert_eq!(deployments(&world), BTreeSet::new());
+}
+
+#[test]
+fn a_deployment_that_had_nothing_to_do_goes_with_its_time_too() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let work = || {
+        while one.work() + two.work() > 0 {}
+        world.tick();
+    };
+    world.run(world.control.deploy(shop(), DeployOptions::default())).unwrap();
+    work();
+    let mut other = shop();
+    other.deployment.update.on_failure = Some(OnFailure::Rollback);
+    let idle = world.run(world.control.deploy(other, DeployOptions::default())).unwrap();
+    assert_eq!(idle.task_count, 0);
+    work();
+    world.environment.advance(8 * DAY);
+    world.tick();
+    world.run(world.control.deployment(&idle.deployment_id)).unwrap();
+    let stopped = world.run(world.control.act_on_stack("shop", DeploymentKind::Stop, None)).unwrap().deployment_id;
+    work();
+    world.environment.advance(Duration::from_secs(600));
+    world.tick();
+    let left = world.run(world.control.deployments(None)).unwrap();
+    assert_eq!(left.into_iter().map(|state| state.id).collect::<Vec<_>>(), [stopped], "it is present no longer");
 }
 
 #[test]
