@@ -20,14 +20,18 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
+#[path = "couch/patient.rs"]
+mod patient;
 #[path = "couch/real.rs"]
 mod real;
 #[path = "couch/spread.rs"]
 mod spread;
+#[path = "couch/weather.rs"]
+mod weather;
 
 struct Couch {
     runtime: Runtime,
-    fake: OnceLock<FakeCouch>,
+    fake: OnceLock<Arc<FakeCouch>>,
     copies: u32,
     faults: Faults,
 }
@@ -49,7 +53,7 @@ impl Harness for Couch {
     async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
         let fake = FakeCouch::start(self.copies).await?;
         fake.set_faults(self.faults.clone());
-        self.fake.set(fake).map_err(|_| Stop::Broken("a case has one store".to_owned()))?;
+        self.fake.set(Arc::new(fake)).map_err(|_| Stop::Broken("a case has one store".to_owned()))?;
         self.open(Timestamp::UNIX_EPOCH).await
     }
 
@@ -162,6 +166,100 @@ mod spread_over {
     mod three {
         use super::Servers;
         graphium_core::store_suite!(Servers::new(3)?);
+    }
+}
+
+/// A cluster that takes writes with 202, loses its majority, shows what was, and hangs, asked again by whoever is not answered.
+mod bad_weather {
+    use super::*;
+    use crate::{
+        patient::Patient,
+        weather::{Weather, bad_writes},
+    };
+    use graphium_core::testing::store_suite::{CASES, Case};
+    use std::{
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+        thread,
+    };
+
+    /// How often a case is run in which a change stayed without an answer, and which then failed: that says nothing.
+    const RUNS: u64 = 20;
+
+    struct Bad {
+        couch: Couch,
+        weather: OnceLock<Weather>,
+        is_unclear: Arc<AtomicBool>,
+    }
+
+    impl Bad {
+        fn new(seed: u64) -> Result<Self, Stop> {
+            Ok(Self { couch: Couch::new(3, bad_writes(seed))?, weather: OnceLock::new(), is_unclear: Arc::default() })
+        }
+
+        fn patient(&self, store: Arc<dyn TaskStore>) -> Arc<dyn TaskStore> {
+            Arc::new(Patient::over(store, &self.is_unclear))
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Harness for Bad {
+        async fn fresh(&self) -> Result<Arc<dyn TaskStore>, Stop> {
+            let store = self.couch.fresh().await?;
+            if let Some(fake) = self.couch.fake.get() {
+                self.weather.get_or_init(|| Weather::over(Arc::clone(fake)));
+            }
+            Ok(self.patient(store))
+        }
+
+        async fn reopen(&self, store: Arc<dyn TaskStore>, now: Timestamp) -> Result<Arc<dyn TaskStore>, Stop> {
+            Ok(self.patient(self.couch.reopen(store, now).await?))
+        }
+
+        async fn second(&self, store: &Arc<dyn TaskStore>) -> Result<Arc<dyn TaskStore>, Stop> {
+            Ok(self.patient(self.couch.second(store).await?))
+        }
+
+        fn block_on(&self, case: LocalBoxFuture<'_, Verdict>) -> Verdict {
+            self.couch.block_on(case)
+        }
+    }
+
+    /// Whether a case holds, and how often it was run.
+    fn judge(case: &Case) -> Result<u64, Stop> {
+        for seed in 0..RUNS {
+            let bad = Bad::new(seed)?;
+            match case.run(&bad) {
+                Err(Stop::Broken(_)) if bad.is_unclear.load(Ordering::Relaxed) => {}
+                Err(Stop::Broken(why)) => return Err(Stop::Broken(format!("`{}`, seed {seed}: {why}", case.name))),
+                verdict => return verdict.map(|()| seed + 1),
+            }
+        }
+        Err(Stop::Broken(format!(
+            "`{}` says nothing, for each of {RUNS} runs had a change without an answer",
+            case.name
+        )))
+    }
+
+    #[test]
+    fn every_case_holds() -> Verdict {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut runs = 0;
+            while let Some(case) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                runs += judge(case)?;
+            }
+            Ok::<u64, Stop>(runs)
+        };
+        let runs: Vec<_> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().map_err(|_| Stop::Broken("a case panicked".to_owned()))?)
+                .collect::<Result<_, _>>()
+        })?;
+        // Most say something the first time.
+        let (runs, cases) = (runs.into_iter().sum::<u64>(), CASES.len() as u64);
+        if runs < cases * 2 { Ok(()) } else { Err(Stop::Broken(format!("{cases} cases took {runs} runs"))) }
     }
 }
 

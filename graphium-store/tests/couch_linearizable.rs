@@ -1,6 +1,8 @@
 //! What concurrent clients of CouchDB are answered could have been answered to one after the other: by one server, and by three
 //! that share a database.
 //!
+//! `GRAPHIUM_TEST_HISTORIES` has more of them than each test makes by itself.
+//!
 //! On the server or cluster that `GRAPHIUM_TEST_COUCHDB_URL` names there are as many histories as `GRAPHIUM_TEST_COUCHDB_HISTORIES`
 //! says: by default 20, or 10 on several nodes, where a call takes the turns of three servers and a history five to twenty seconds.
 
@@ -19,15 +21,21 @@ use jiff::Timestamp;
 use spread::Spread;
 use std::{
     env,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{runtime::Runtime, time::timeout};
+use weather::{Weather, bad_writes};
 
 #[path = "couch/real.rs"]
 mod real;
 #[path = "couch/spread.rs"]
 mod spread;
+#[path = "couch/weather.rs"]
+mod weather;
 
 /// Histories that have one database.
 const STAGE: u64 = 50;
@@ -52,7 +60,14 @@ async fn servers(urls: &[&str]) -> Result<Decorated<Spread>, Stop> {
     Ok(Spread::over(servers))
 }
 
+/// How many: as said, unless `GRAPHIUM_TEST_HISTORIES` says more.
+fn number_of(histories: u64) -> u64 {
+    let named = env::var("GRAPHIUM_TEST_HISTORIES").ok().and_then(|number| number.parse().ok());
+    named.unwrap_or(0).max(histories)
+}
+
 fn check(copies: u32, number: usize, faults: fn(u64) -> Faults, histories: u64) -> Verdict {
+    let histories = number_of(histories);
     let runtime = runtime()?;
     let mut tally = Tally::default();
     for first in (0..histories).step_by(usize::try_from(STAGE).unwrap_or(1)) {
@@ -84,6 +99,34 @@ fn histories_of_a_cluster_with_strays_are_linearizable() -> Verdict {
 #[test]
 fn histories_of_three_servers_are_linearizable() -> Verdict {
     check(3, 3, |_| Faults::none(), 50)
+}
+
+/// Calls that were not answered fit in many places, each of which may have to be tried.
+const SHORT: Settings = Settings { clients: 8, calls: 15, tasks: 3, budget: 3_000_000 };
+
+/// Through so many servers, on a cluster that nobody can rely on. Some calls stay without an answer.
+fn check_in_bad_weather(number: usize, histories: u64) -> Verdict {
+    let runtime = runtime()?;
+    let mut tally = Tally::default();
+    for seed in 0..number_of(histories) {
+        let fake = Arc::new(runtime.block_on(FakeCouch::start(3))?);
+        let url = fake.url();
+        let store = runtime.block_on(servers(&vec![&*url; number]))?;
+        fake.set_faults(bad_writes(seed));
+        let _weather = runtime.block_on(async { Weather::over(Arc::clone(&fake)) });
+        tally += check_histories(&store, SHORT, seed..seed + 1, &|work| runtime.block_on(work))?;
+    }
+    if tally.unanswered > 0 { tally.verdict() } else { Err(Stop::Broken("the weather was good".to_owned())) }
+}
+
+#[test]
+fn histories_in_bad_weather_are_linearizable() -> Verdict {
+    check_in_bad_weather(1, 50)
+}
+
+#[test]
+fn histories_of_three_servers_in_bad_weather_are_linearizable() -> Verdict {
+    check_in_bad_weather(3, 10)
 }
 
 /// One history on a real server, with what it tells and how long it took.

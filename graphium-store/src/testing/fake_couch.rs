@@ -104,6 +104,11 @@ impl FakeCouch {
         state.stale = state.documents.clone();
     }
 
+    /// Lists show what there is again.
+    pub fn thaw_lists(&self) {
+        self.state().is_stale = false;
+    }
+
     /// Lists with whole documents fail from now on, as those do that are too long.
     pub fn break_long_lists(&self) {
         self.state().has_long_lists = false;

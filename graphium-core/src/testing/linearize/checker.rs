@@ -39,7 +39,11 @@ pub enum Verdict {
 }
 
 /// Looks for an order of the operations that keeps to real time and to the model, in at most `budget` steps.
+///
+/// One that was never answered (its end is [`u64::MAX`]) may have happened at any time since it began, or not at all: it is
+/// given a place only where it changes something and no answered one fits.
 pub fn check<M: Model>(model: &M, history: &[Timed<M::Operation>], budget: usize) -> Verdict {
+    let is_answered = |operation: usize| history.get(operation).is_some_and(|timed| timed.end != u64::MAX);
     let mut timeline = Timeline::of(history);
     let mut state = model.initial();
     let mut done = Set::empty(history.len());
@@ -47,29 +51,44 @@ pub fn check<M: Model>(model: &M, history: &[Timed<M::Operation>], budget: usize
     // Operations that were put in order, each with the state before it.
     let mut order: Vec<(usize, M::State)> = Vec::new();
     let mut best = Vec::new();
+    let mut left = (0..history.len()).filter(|operation| is_answered(*operation)).count();
     let mut entry = timeline.first();
+    let mut among_answered = true;
     for _ in 0..budget {
-        let Some(event) = entry else { return Verdict::Linearizable };
-        let Some(operation) = timeline.begin_of(event) else {
-            // An answer of one that has no place yet: whatever was put last does not belong there.
+        if left == 0 {
+            return Verdict::Linearizable;
+        }
+        let Some((event, operation)) = entry.and_then(|event| Some((event, timeline.begin_of(event)?))) else {
+            // An answer of one that has no place yet.
+            if std::mem::take(&mut among_answered) {
+                entry = timeline.first();
+                continue;
+            }
+            // Whatever was put last does not belong there.
             let Some((last, before)) = order.pop() else { return Verdict::NotLinearizable(best) };
             state = before;
             done.remove(last);
             timeline.put_back(last);
+            among_answered = is_answered(last);
+            left += usize::from(among_answered);
             entry = timeline.after_begin_of(last);
             continue;
         };
-        let next = history.get(operation).and_then(|timed| model.step(&state, &timed.operation));
+        let asked = history.get(operation).filter(|_| is_answered(operation) == among_answered);
+        let next = asked.and_then(|timed| model.step(&state, &timed.operation));
+        let next = next.filter(|next| among_answered || *next != state);
         let next = next.filter(|next| is_new(&mut tried, &done.with(operation), next));
         match next {
             Some(next) => {
                 order.push((operation, std::mem::replace(&mut state, next)));
                 done.insert(operation);
                 timeline.take_out(operation);
+                left -= usize::from(among_answered);
                 if order.len() > best.len() {
                     best = order.iter().map(|(operation, _)| *operation).collect();
                 }
                 entry = timeline.first();
+                among_answered = true;
             }
             None => entry = timeline.next(event),
         }

@@ -13,6 +13,7 @@ use crate::{
     testing::{ManualEnvironment, store_suite::Stop},
 };
 use jiff::SignedDuration;
+use std::{thread, time::Duration};
 
 /// Of so many things to do one is chosen.
 const CHOICES: u64 = 20;
@@ -84,20 +85,19 @@ impl Client<'_> {
         let request = ClaimRequest { host, epoch, claim: claim.clone(), max, expires_at, expect: None };
         let begin = self.stage.begin();
         let result = self.store.claim(request, now).await;
-        let end = self.stage.moment();
         let input = Input::Claim { epoch, claim: claim.clone(), expires_at };
         let asked = |answer| Asked::Claim { epoch, input: input.clone(), now, answer };
-        let granted = match result {
-            Ok(granted) => granted,
+        let (granted, end) = match result {
             Err(StoreError::SessionLost { .. }) => {
+                let end = self.stage.moment();
                 self.note_all(begin, end, |_| Some(asked(Claimed::SessionLost)));
                 return Ok(());
             }
-            Err(StoreError::Unavailable(_)) => {
-                self.note_all(begin, u64::MAX, |_| Some(asked(Claimed::Unknown)));
-                return Ok(());
-            }
-            Err(other) => return Err(other.into()),
+            result => self.answered(result)?,
+        };
+        let Some(granted) = granted else {
+            self.note_all(begin, end, |_| Some(asked(Claimed::Unknown)));
+            return Ok(());
         };
         if !granted.is_empty() {
             self.granted.push(claim);
@@ -118,18 +118,14 @@ impl Client<'_> {
         let host = self.stage.host.clone();
         let request = ClaimRequest { host, epoch, claim: claim.clone(), max: 100, expires_at, expect: None };
         let begin = self.stage.begin();
-        let result = self.store.claim(request, now).await;
-        let end = self.stage.moment();
-        match result {
-            Ok(held) => {
-                let asked = |held| Asked::ClaimAgain { claim: claim.clone(), expires_at, held };
-                self.note_all(begin, end, |id| Some(asked(one_of(&held, id))));
-                Ok(())
-            }
+        let (held, end) = match self.store.claim(request, now).await {
             // A newer session: this claim is no longer of any use.
-            Err(StoreError::SessionLost { .. }) => Ok(()),
-            Err(other) => Err(other.into()),
-        }
+            Err(StoreError::SessionLost { .. }) => return Ok(()),
+            result => self.answered(result)?,
+        };
+        let asked = |held| Asked::ClaimAgain { claim: claim.clone(), expires_at, held };
+        self.note_all(begin, end, |id| Some(asked(held.as_ref().map(|held| one_of(held, id)))));
+        Ok(())
     }
 
     async fn renew_many(&mut self) -> Result<(), Stop> {
@@ -137,10 +133,9 @@ impl Client<'_> {
         leases.dedup_by(|one, other| one.task == other.task);
         let expires_at = self.stage.now() + SignedDuration::from_secs(LEASE);
         let begin = self.stage.begin();
-        let held = self.store.renew(&leases, expires_at).await?;
-        let end = self.stage.moment();
+        let (held, end) = self.answered(self.store.renew(&leases, expires_at).await)?;
         for lease in leases {
-            let (id, held) = (lease.task.clone(), one_of(&held, &lease.task));
+            let (id, held) = (lease.task.clone(), held.as_ref().map(|held| one_of(held, &lease.task)));
             self.note(&id, begin, end, Asked::Renew { lease, expires_at, held });
         }
         Ok(())
@@ -177,20 +172,15 @@ impl Client<'_> {
     async fn act(&mut self, id: TaskId, input: Input) -> Result<(), Stop> {
         let now = self.stage.now();
         let begin = self.stage.begin();
-        let result = self.store.act(&id, input.clone(), now).await;
-        let mut end = self.stage.moment();
-        let answer = match result {
+        let result = match self.store.act(&id, input.clone(), now).await {
             Ok(acted) => {
                 let none = || Stop::Broken(format!("an input of `{id}` was taken, and the answer does not tell of it"));
-                Some(Ok(one_of(&acted.tasks, &id).ok_or_else(none)?))
+                Ok(Ok(one_of(&acted.tasks, &id).ok_or_else(none)?))
             }
-            Err(StoreError::Refused { refusal, .. }) => Some(Err(refusal)),
-            Err(StoreError::Unavailable(_)) => {
-                end = u64::MAX;
-                None
-            }
-            Err(other) => return Err(other.into()),
+            Err(StoreError::Refused { refusal, .. }) => Ok(Err(refusal)),
+            Err(other) => Err(other),
         };
+        let (answer, end) = self.answered(result)?;
         self.note(&id, begin, end, Asked::Act { input: Box::new(input), now, answer });
         Ok(())
     }
@@ -198,16 +188,17 @@ impl Client<'_> {
     async fn expire(&mut self) -> Result<(), Stop> {
         let now = self.stage.now();
         let begin = self.stage.begin();
-        let acted = self.store.expire(now).await?;
-        let end = self.stage.moment();
-        self.note_all(begin, end, |id| Some(Asked::Expire { now, changed: one_of(&acted.tasks, id) }));
+        let (acted, end) = self.answered(self.store.expire(now).await)?;
+        let changed = |id: &TaskId| acted.as_ref().map(|acted| one_of(&acted.tasks, id));
+        self.note_all(begin, end, |id| Some(Asked::Expire { now, changed: changed(id) }));
         Ok(())
     }
 
     async fn session(&mut self, nonce: String) -> Result<(), Stop> {
         let (now, host) = (self.stage.now(), self.stage.host.clone());
         let begin = self.stage.begin();
-        let session = self.store.open_session(SessionRequest { host, nonce, seen_epoch: 0 }, now).await?;
+        let request = SessionRequest { host, nonce, seen_epoch: 0 };
+        let session = until_answered(|| self.store.open_session(request.clone(), now)).await?;
         let end = self.stage.moment();
         self.stage.open(session.epoch);
         self.note_all(begin, end, |_| Some(Asked::Session { epoch: session.epoch, now }));
@@ -217,11 +208,24 @@ impl Client<'_> {
     async fn read(&mut self) -> Result<(), Stop> {
         let id = self.any_task();
         let begin = self.stage.begin();
-        let task = self.store.task(&id).await?.ok_or_else(|| Stop::Broken(format!("task `{id}` is not there")))?;
-        let end = self.stage.moment();
+        let (Some(task), end) = self.answered(self.store.task(&id).await)? else { return Ok(()) };
+        let task = task.ok_or_else(|| Stop::Broken(format!("task `{id}` is not there")))?;
         let claim = task.lease.map(|lease| lease.claim);
         self.note(&id, begin, end, Asked::Read { status: task.status, attempt: task.attempt, claim });
         Ok(())
+    }
+
+    /// An answer and when it came; none, and no end, where nobody knows what has become of the call.
+    fn answered<T>(&self, result: Result<T, StoreError>) -> Result<(Option<T>, u64), Stop> {
+        match result {
+            Ok(answer) => Ok((Some(answer), self.stage.moment())),
+            Err(StoreError::Unavailable(_)) => {
+                // Who is turned away at once, and asks at once again, makes a history of nothing but open questions.
+                thread::sleep(REST);
+                Ok((None, u64::MAX))
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Notes for each task what an answer means for it.
@@ -233,6 +237,26 @@ impl Client<'_> {
             }
         }
     }
+}
+
+/// How long a client rests that was not answered. Each has a thread of its own.
+const REST: Duration = Duration::from_millis(20);
+
+/// How often a call is made that a history cannot do without.
+const TRIES: usize = 1_000;
+
+/// Makes a call, which has one effect however often it is made, until it is answered.
+pub(super) async fn until_answered<T, F>(call: impl Fn() -> F) -> Result<T, Stop>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for _ in 0..TRIES {
+        match call().await {
+            Err(StoreError::Unavailable(_)) => thread::sleep(REST),
+            answer => return Ok(answer?),
+        }
+    }
+    Err(Stop::Broken(format!("the store is not available, however often it is asked ({TRIES} times)")))
 }
 
 fn one_of(tasks: &[Task], id: &TaskId) -> Option<Box<Task>> {

@@ -2,7 +2,7 @@
 
 use super::{
     Timed, Verdict, check,
-    client::Client,
+    client::{Client, until_answered},
     task::{Asked, OneTask, Stands},
 };
 use crate::{
@@ -51,6 +51,8 @@ pub struct Tally {
     pub calls: usize,
     /// Those of them that were under way at the same time as another: the rest could be told from their order alone.
     pub contended: usize,
+    /// Those of them that were not answered.
+    pub unanswered: usize,
 }
 
 impl Tally {
@@ -71,6 +73,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, more: Self) {
         self.calls += more.calls;
         self.contended += more.contended;
+        self.unanswered += more.unanswered;
     }
 }
 
@@ -80,6 +83,9 @@ type BlockOn<'a> = &'a (dyn Fn(BoxFuture<'_, ()>) + Sync);
 /// Makes one history for each seed, on hosts and tasks of its own, and checks each task of it. `block_on` runs a future to its
 /// end on the thread that calls it. A new store for every few seeds makes it quicker: what earlier histories have left is never
 /// looked at again.
+///
+/// A call that ends with [`Unavailable`](crate::store::StoreError::Unavailable) may have been carried out, at any time since it was
+/// made, or not at all; what a history cannot do without is asked for again.
 ///
 /// # Errors
 /// [`Stop::Broken`] with the seed and the part of the history that fits no order.
@@ -137,6 +143,7 @@ fn history(
         let history: Vec<_> = log.iter().filter(|(id, _)| *id == task.id).map(|(_, timed)| timed.clone()).collect();
         tally.calls += history.len();
         tally.contended += contended(&history);
+        tally.unanswered += history.iter().filter(|timed| timed.end == u64::MAX).count();
         let model = OneTask(Stands { task, epoch: stage.first_epoch });
         match check(&model, &history, settings.budget) {
             Verdict::Linearizable => {}
@@ -182,9 +189,10 @@ impl Stage {
             Task { max_retries: 1000, ..Task::new(id, host.clone(), payload, start()) }
         };
         let tasks: Vec<Task> = (0..settings.tasks).map(task).collect();
-        store.submit(Submission { tasks: tasks.clone(), ..Submission::default() }, start()).await?;
+        let submission = Submission { tasks: tasks.clone(), ..Submission::default() };
+        until_answered(|| store.submit(submission.clone(), start())).await?;
         let request = SessionRequest { host: host.clone(), nonce: "first".to_owned(), seen_epoch: 0 };
-        let session = store.open_session(request, start()).await?;
+        let session = until_answered(|| store.open_session(request.clone(), start())).await?;
         let stage = Self {
             host,
             tasks: tasks.iter().map(|task| task.id.clone()).collect(),

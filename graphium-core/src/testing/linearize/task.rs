@@ -13,18 +13,21 @@ pub(super) enum Asked {
     /// A claim, by a session.
     Claim { epoch: u64, input: Input, now: Timestamp, answer: Claimed },
     /// A claim that was granted something before.
-    ClaimAgain { claim: ClaimId, expires_at: Timestamp, held: Option<Box<Task>> },
-    /// An input; `None`: the answer never came.
-    Act { input: Box<Input>, now: Timestamp, answer: Option<Result<Box<Task>, Refusal>> },
+    ClaimAgain { claim: ClaimId, expires_at: Timestamp, held: Answer<Option<Box<Task>>> },
+    /// An input.
+    Act { input: Box<Input>, now: Timestamp, answer: Answer<Result<Box<Task>, Refusal>> },
     /// A lease to be renewed among others.
-    Renew { lease: Lease, expires_at: Timestamp, held: Option<Box<Task>> },
+    Renew { lease: Lease, expires_at: Timestamp, held: Answer<Option<Box<Task>>> },
     /// Time passes.
-    Expire { now: Timestamp, changed: Option<Box<Task>> },
-    /// A new session.
+    Expire { now: Timestamp, changed: Answer<Option<Box<Task>>> },
+    /// A new session, which is asked for until there is an answer.
     Session { epoch: u64, now: Timestamp },
     /// A look at where it stands.
     Read { status: TaskStatus, attempt: u32, claim: Option<ClaimId> },
 }
+
+/// `None`: it never came. What was asked for may have been done, at any time since, or not at all.
+pub(super) type Answer<T> = Option<T>;
 
 /// What a claim meant for the task.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,11 +74,9 @@ impl Model for OneTask {
             }
             Asked::ClaimAgain { claim, expires_at, held } => {
                 let lease = state.task.lease.clone().filter(|lease| lease.claim == *claim);
-                extended(state, lease, *expires_at, held.as_deref())
+                extended(state, lease, *expires_at, held)
             }
-            Asked::Renew { lease, expires_at, held } => {
-                extended(state, Some(lease.clone()), *expires_at, held.as_deref())
-            }
+            Asked::Renew { lease, expires_at, held } => extended(state, Some(lease.clone()), *expires_at, held),
             Asked::Act { input, now, answer } => match (answer, transition(&state.task, input, *now)) {
                 (Some(Ok(task)), Ok(next)) if next == **task => moved(next),
                 (Some(Err(refusal)), Err(wanted)) => unmoved(*refusal == wanted),
@@ -84,8 +85,9 @@ impl Model for OneTask {
                 _ => None,
             },
             Asked::Expire { now, changed } => match (changed, transition(&state.task, &Input::Expire, *now)) {
-                (Some(task), Ok(next)) if next == **task => moved(next),
-                (None, Err(_)) => unmoved(true),
+                (Some(Some(task)), Ok(next)) if next == **task => moved(next),
+                (None, Ok(next)) => moved(next),
+                (Some(None) | None, Err(_)) => unmoved(true),
                 _ => None,
             },
             Asked::Session { epoch, now } => {
@@ -102,13 +104,19 @@ impl Model for OneTask {
 }
 
 /// The state after leases were renewed: those that are held last longer, and are in the answer.
-fn extended(state: &Stands, lease: Option<Lease>, expires_at: Timestamp, held: Option<&Task>) -> Option<Stands> {
+fn extended(
+    state: &Stands,
+    lease: Option<Lease>,
+    expires_at: Timestamp,
+    held: &Answer<Option<Box<Task>>>,
+) -> Option<Stands> {
     let input = lease.map(|lease| Input::Extend { lease, expires_at });
     // Extending asks no clock.
     let next = input.and_then(|input| transition(&state.task, &input, expires_at).ok());
     match (next, held) {
-        (Some(next), Some(task)) if next == *task => Some(Stands { task: next, epoch: state.epoch }),
-        (None, None) => Some(state.clone()),
+        (Some(next), Some(Some(task))) if next == **task => Some(Stands { task: next, epoch: state.epoch }),
+        (Some(next), None) => Some(Stands { task: next, epoch: state.epoch }),
+        (None, Some(None) | None) => Some(state.clone()),
         _ => None,
     }
 }
