@@ -143,7 +143,10 @@ async fn without_a_quorum_nothing_is_acknowledged_and_reading_goes_on() -> Check
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(store.task(&TaskId::from("a")).await?.is_some());
+    let unready = store.ready().await;
+    assert!(matches!(&unready, Err(StoreError::Unavailable(reason)) if reason.contains("quorum")), "{unready:?}");
     fake.heal();
+    store.ready().await?;
     submit(&store, vec![task("d", "vm1")]).await?;
     let ids = store.all_tasks(TaskQuery::default()).await?.into_iter().map(|task| task.id.to_string());
     let ids: Vec<String> = ids.filter(|id| id == "a" || id == "d").collect();

@@ -1,4 +1,4 @@
-//! A store that does not answer: the server says that it cannot work, and that it lives.
+//! A store that does not answer, or takes nothing: the server says that it cannot work, and that it lives.
 
 use crate::bed::Bed;
 use graphium_server::serve::Limits;
@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 /// Status and code of an answer, and how long it took.
 async fn asked(bed: &Bed, path: &str) -> (u16, Value, Duration) {
     let begun = Instant::now();
-    let response = bed.request(Method::GET, path).send().await.unwrap();
+    let response = bed.request(Method::GET, path).bearer_auth(&bed.token).send().await.unwrap();
     let (status, body) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
     (status, body["code"].clone(), begun.elapsed())
 }
 
 async fn is_unready_and_lives(bed: &Bed, why: &str) {
+    // What the store said last may be half a second old.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     let (status, code, took) = asked(bed, "/readyz").await;
     assert_eq!((status, &code), (503, &"store-unavailable".into()), "{why}");
     assert!(took < Duration::from_secs(3), "{why}: {took:?}");
@@ -36,4 +38,36 @@ async fn a_server_whose_store_hangs_or_is_gone_is_not_ready_within_three_seconds
     crate::bed::eventually("it is ready again", async || (asked(&bed, "/readyz").await.0 == 200).then_some(())).await;
     drop(couch);
     is_unready_and_lives(&bed, "it is gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_cluster_has_no_majority_is_not_ready_and_goes_on_showing_what_there_is() {
+    let couch = FakeCouch::start(3).await.unwrap();
+    let bed = Bed::over(&couch.url(), Limits::default()).await;
+    assert_eq!(asked(&bed, "/readyz").await.0, 200);
+    couch.lose_quorum();
+    // A turn that it has lasts four seconds.
+    let begun = Instant::now();
+    while asked(&bed, "/readyz").await.0 == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "its last turn is not over");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    is_unready_and_lives(&bed, "it has no majority").await;
+    assert_eq!(asked(&bed, "/api/v1/hosts").await.0, 200, "it is shown");
+    couch.heal();
+    crate::bed::eventually("it is ready again", async || (asked(&bed, "/readyz").await.0 == 200).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_whether_a_server_is_ready_again_and_again_does_not_load_its_cluster() {
+    let couch = FakeCouch::start(3).await.unwrap();
+    let bed = Bed::over(&couch.url(), Limits::default()).await;
+    assert_eq!(asked(&bed, "/readyz").await.0, 200);
+    let (begun, writes) = (Instant::now(), couch.writes());
+    for _ in 0..300 {
+        assert_eq!(asked(&bed, "/readyz").await.0, 200);
+    }
+    // A turn is three writes or four; others than these questions may have taken some.
+    let turns = begun.elapsed().as_millis() as u64 / 500 + 2;
+    assert!(couch.writes() - writes <= turns * 8, "{} writes in {:?}", couch.writes() - writes, begun.elapsed());
 }

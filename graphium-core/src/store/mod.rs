@@ -185,6 +185,16 @@ pub trait TaskStore: Send + Sync + fmt::Debug {
     /// The number of the last event, 0 when there is none.
     async fn last_event(&self) -> Result<u64, StoreError>;
 
+    /// Whether it can work now, for whoever sends people and agents to servers that can. One that others share makes sure that
+    /// a change would be taken: a part of a cluster that is alone goes on answering questions. One that is full can work: what is
+    /// there is read, and what is new is refused by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], as a change would fail now.
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.last_event().await.map(drop)
+    }
+
     /// Lets go of what is old or too much, a bounded part at a call.
     ///
     /// Work goes as a whole: a deployment with all its tasks and its record, when each of its tasks has ended and it is not

@@ -108,6 +108,10 @@ pub trait StoreDecorator: Send + Sync + fmt::Debug {
         self.inner().last_event().await
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.inner().ready().await
+    }
+
     async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
         self.inner().prune(cut).await
     }
@@ -173,6 +177,10 @@ impl<D: StoreDecorator> TaskStore for Decorated<D> {
 
     async fn last_event(&self) -> Result<u64, StoreError> {
         self.0.last_event().await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.0.ready().await
     }
 
     async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {

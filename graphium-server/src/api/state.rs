@@ -1,6 +1,6 @@
 //! What every handler has.
 
-use super::{audit::Trail, crowd::Crowd, metrics::Metrics, repeat::Answers, wire::IssuedToken};
+use super::{audit::Trail, crowd::Crowd, health::Readiness, metrics::Metrics, repeat::Answers, wire::IssuedToken};
 use crate::{
     auth::{Token, throttle::Throttle},
     events::Broadcast,
@@ -40,6 +40,7 @@ pub struct Parts {
     /// Writes the audit.
     pub(crate) trail: Arc<Trail>,
     pub(crate) crowd: Arc<Crowd>,
+    pub(crate) readiness: Arc<Readiness>,
     /// Connections are encrypted here.
     pub(crate) is_encrypted: bool,
     /// The fingerprint of the server's certificate, where clients know it by nothing else.
@@ -76,6 +77,7 @@ impl AppState {
             metrics,
             throttle: Arc::default(),
             crowd: Arc::new(Crowd::new(&Limits::default())),
+            readiness: Arc::default(),
             is_encrypted: false,
             pin: None,
             noting: Arc::new(Semaphore::new(4)),

@@ -160,6 +160,10 @@ impl TaskStore for TracedStore {
         self.0.last_event().await
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.0.ready().await
+    }
+
     async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
         self.0.prune(cut).await
     }

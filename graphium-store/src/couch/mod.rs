@@ -346,6 +346,15 @@ impl TaskStore for CouchStore {
         self.catch_up().await?;
         Ok(self.log.book().last_event)
     }
+
+    /// On a cluster with a turn of its own, which only a majority gives; on one node whoever answers can write.
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.ask(|step| {
+            step.refuses = true;
+            Ok(())
+        })
+        .await
+    }
 }
 
 impl fmt::Debug for CouchStore {

@@ -124,6 +124,10 @@ impl TaskStore for Patient {
         until_answered(|| self.store.last_event()).await
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        until_answered(|| self.store.ready()).await
+    }
+
     async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
         self.change(|| self.store.prune(cut)).await
     }

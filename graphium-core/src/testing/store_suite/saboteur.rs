@@ -371,6 +371,10 @@ impl TaskStore for Saboteur {
         self.inner.last_event().await
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.ready().await
+    }
+
     async fn prune(&self, cut: &Cut) -> Result<Option<Pruned>, StoreError> {
         let mut cut = cut.clone();
         if self.sabotage == Sabotage::PrunesWhatIsLive {
