@@ -49,7 +49,7 @@ impl World {
             12 => self.stop_store(pause / 3),
             // Nobody is there to start it again, for a long time.
             13 if self.state().agent_up[host] => self.crash(agent, pause * 5),
-            14 => self.take_a_name(host),
+            14 if !self.is_unobstructed => self.take_a_name(host),
             15 if self.setup.stacks.is_empty() => drop(self.start_project(self.throw(stacks::name), 150)),
             16 => self.disturb_foreign(),
             _ => {}
@@ -108,13 +108,13 @@ impl World {
         let Some(name) = name else { return };
         let engine = self.name(Process::Engine(host));
         match how {
-            0 => {
+            0 if !self.is_unobstructed => {
                 self.tell(&engine, || format!("somebody removes {name} by hand, and has another use for its name"));
                 runtime.vanish(&name);
                 self.judge().befell(&self.hosts[host].id, &name);
                 self.make_foreign(host, &name);
             }
-            1..3 => {
+            0..3 => {
                 self.tell(&engine, || format!("somebody removes {name} by hand"));
                 runtime.vanish(&name);
                 self.judge().befell(&self.hosts[host].id, &name);

@@ -107,11 +107,15 @@ impl World {
     pub(super) fn start_project(&self, name: &str, most_other: u16) -> (Stack, Project) {
         let mut project = Project::new();
         let hosts: Vec<_> = self.hosts.iter().map(|host| host.id.clone()).collect();
-        let stack = self.throw(|dice| stacks::project(dice, name, &hosts));
+        let mut stack = self.throw(|dice| stacks::project(dice, name, &hosts));
+        if self.is_unobstructed {
+            stack.containers.iter_mut().for_each(|container| Arc::make_mut(container).ports.clear());
+        }
         for container in &stack.containers {
             let (anywhere, is_other, is_named) =
                 self.throw(|dice| (dice.below(hosts.len()), dice.chance(most_other), dice.chance(most_other)));
             let host = hosts.iter().position(|host| Some(host) == container.host.as_ref()).unwrap_or(anywhere);
+            let is_named = is_named && !self.is_unobstructed;
             let called =
                 if is_named { stack.engine_name(&container.name) } else { format!("{name}-{}-1", container.name) };
             let runtime = &self.hosts[host].runtime;

@@ -24,9 +24,8 @@ const SLACK: Duration = Duration::from_secs(15);
 /// How many events somebody reads at a time.
 const BATCH: usize = 20;
 
-/// What of a run is let go of soon, if anything; its dice are of their own, so that all else is as it is without.
-pub(super) fn soon(seed: u64, per_mille: u16) -> Option<Retention> {
-    let mut dice = Dice::new(!seed);
+/// What of a run is let go of soon, if anything.
+pub(super) fn soon(dice: &mut Dice, per_mille: u16) -> Option<Retention> {
     if !dice.chance(per_mille) {
         return None;
     }

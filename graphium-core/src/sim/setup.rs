@@ -21,6 +21,9 @@ pub struct Setup {
     pub control: Settings,
     /// In how many of a thousand runs what is over is let go of within seconds, whatever those times say.
     pub pruned: u16,
+    /// In how many of a thousand runs nobody takes a name or a port that a stack may want: what does not work there has no excuse
+    /// in what is not ours.
+    pub unobstructed: u16,
     /// A defect to be found.
     pub bug: Option<Bug>,
 }
@@ -42,6 +45,7 @@ impl Default for Setup {
                 ..Settings::default()
             },
             pruned: 333,
+            unobstructed: 500,
             bug: None,
         }
     }

@@ -143,6 +143,7 @@ impl World {
             host.runtime.set_program(BROKEN, Program::exits(1).saying(["no configuration"]));
             let (has_own, takes_name, occupies) =
                 self.throw(|dice| (dice.chance(300), dice.chance(60), dice.chance(60)));
+            let (takes_name, occupies) = (takes_name && !self.is_unobstructed, occupies && !self.is_unobstructed);
             let mut names = Vec::new();
             names.extend(has_own.then(|| "registry".to_owned()));
             names.extend(takes_name.then(|| "shop-web".to_owned()));

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) setup: Setup,
     pub(super) store: Arc<MemoryStore>,
     pub(super) hosts: Vec<HostNode>,
+    /// Nobody takes what a stack may want.
+    pub(super) is_unobstructed: bool,
     state: Mutex<State>,
     judge: Mutex<Judge>,
     owners: Mutex<Owners>,
@@ -116,9 +118,12 @@ pub(super) struct Grant {
 impl World {
     pub(super) fn new(seed: u64, mut setup: Setup, trace: Trace, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
-        if let Some(retention) = retain::soon(seed, setup.pruned) {
+        // What a run is made of has dice of its own: all else is as it is without.
+        let mut apart = Dice::new(!seed);
+        if let Some(retention) = retain::soon(&mut apart.fork(), setup.pruned) {
             setup.control.retention = retention;
         }
+        let is_unobstructed = apart.chance(setup.unobstructed);
         let clock = ManualEnvironment::seeded(dice.next());
         let host = |id: &HostId| HostNode {
             id: id.clone(),
@@ -153,6 +158,7 @@ impl World {
             setup,
             store: Arc::new(MemoryStore::new()),
             hosts,
+            is_unobstructed,
             state: Mutex::new(state),
             judge: Mutex::default(),
             owners: Mutex::default(),

@@ -51,7 +51,7 @@ fn every_seed_keeps_every_promise() {
     assert!(report.tasks as u64 > 10 * count, "there is work to do: {report:?}");
     // What excuses a stack, or a lease, excuses it for a whole run: enough of them must have none.
     for excused in [report.obstructed, report.jumped_ahead] {
-        assert!(excused as u64 * 10 < 9 * count, "too little is proven: {report:?}");
+        assert!(excused as u64 * 10 < 6 * count, "too little is proven: {report:?}");
     }
     assert!(report.pruned as u64 * 5 > count, "enough is let go of: {report:?}");
 }

@@ -1,9 +1,11 @@
 //! Several servers, of which each call has another: as agents go from one to the next.
 
+use async_trait::async_trait;
 use graphium_core::{
-    store::TaskStore,
+    store::{StoreError, TaskStore},
     testing::{Decorated, StoreDecorator},
 };
+use jiff::Timestamp;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -22,9 +24,18 @@ impl Spread {
     }
 }
 
+#[async_trait]
 impl StoreDecorator for Spread {
     fn inner(&self) -> &dyn TaskStore {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.servers[number % self.servers.len()].as_ref()
+    }
+
+    async fn next_wakeup(&self) -> Result<Option<Timestamp>, StoreError> {
+        match self.servers.as_slice() {
+            [server] => server.next_wakeup().await,
+            // What one of them knows, another may have put off.
+            _ => Ok(None),
+        }
     }
 }
