@@ -13,6 +13,7 @@ mod exec;
 mod full;
 mod idle;
 mod limits;
+mod logins;
 mod logs;
 mod metrics;
 mod people;
