@@ -7,6 +7,7 @@ mod agent;
 mod answers;
 mod audit;
 mod bed;
+mod callers;
 mod crowd;
 mod documents;
 mod exec;
