@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what could not be tried is told")]
 
 #[path = "cli_home.rs"]
 mod home;
@@ -113,6 +114,147 @@ fn an_agent_without_its_server_lives_and_says_what_is_wrong() {
     agent.signal("TERM");
     manager.hears("STOPPING=1");
     agent.0.wait().unwrap();
+}
+
+/// A unit that the project ships.
+struct Unit {
+    name: &'static str,
+    text: String,
+}
+
+impl Unit {
+    fn all() -> [Self; 2] {
+        ["graphium-server", "graphium-agent"].map(|name| {
+            let path = format!("{}/../contrib/systemd/{name}.service", env!("CARGO_MANIFEST_DIR"));
+            Self { name, text: fs::read_to_string(path).unwrap() }
+        })
+    }
+
+    /// What it says of a key, in order.
+    fn says(&self, key: &str) -> Vec<&str> {
+        self.text
+            .lines()
+            .filter_map(|line| line.split_once('=').filter(|(own, _)| *own == key))
+            .map(|(_, it)| it)
+            .collect()
+    }
+
+    /// The variables that the program is given, and those that a comment tells people to give it.
+    fn variables(&self) -> Vec<(&str, &str)> {
+        let comments = self.text.lines().filter(|line| line.starts_with("# GRAPHIUM_"));
+        let told = comments.flat_map(|line| line.split([' ', ',', ';'])).filter(|word| word.starts_with("GRAPHIUM_"));
+        self.says("Environment").into_iter().chain(told).filter_map(|word| word.split_once('=')).collect()
+    }
+}
+
+#[test]
+fn the_units_watch_the_program_bound_it_and_tell_it_no_secret() {
+    let both = [
+        ("Type", "notify"),
+        ("NotifyAccess", "main"),
+        ("Restart", "on-failure"),
+        ("StateDirectoryMode", "0700"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "yes"),
+        ("PrivateTmp", "yes"),
+        ("ProtectKernelModules", "yes"),
+        ("LockPersonality", "yes"),
+        ("SystemCallArchitectures", "native"),
+        ("WantedBy", "multi-user.target"),
+    ];
+    // The agent has the engine, and with it the host: less would bound nothing.
+    let servers = [
+        ("DynamicUser", "yes"),
+        ("CapabilityBoundingSet", ""),
+        ("PrivateDevices", "yes"),
+        ("ProtectKernelTunables", "yes"),
+        ("ProtectControlGroups", "yes"),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+        ("RestrictNamespaces", "yes"),
+        ("MemoryDenyWriteExecute", "yes"),
+    ];
+    for unit in Unit::all() {
+        let own = if unit.name == "graphium-server" { &servers[..] } else { &[] };
+        for (key, value) in both.iter().chain(own) {
+            assert_eq!(unit.says(key), [*value], "{}: {key}", unit.name);
+        }
+        let seconds: u64 = unit.says("WatchdogSec").concat().parse().unwrap();
+        assert!((10..=120).contains(&seconds), "{}: {seconds}", unit.name);
+        // Whoever may list processes reads command lines, and whoever may ask systemd what a unit gives its program.
+        for said in [unit.says("ExecStart"), unit.says("Environment")].concat() {
+            let said = said.to_lowercase();
+            for word in ["token", "gph_", "password", "secret", "join", "://"] {
+                assert!(!said.contains(word), "{}: {said}", unit.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_units_start_the_program_as_it_is() {
+    for unit in Unit::all() {
+        let home = Home::new();
+        let command: Vec<&str> = unit.says("ExecStart")[0].split(' ').collect();
+        assert_eq!(command[0], "/usr/local/bin/graphium");
+        let help = home.run(&[&command[1..], &["--help"]].concat());
+        assert_eq!(code(&help), 0, "{}: {}", unit.name, stderr(&help));
+        let help = stdout(&help);
+        for (name, _) in unit.variables() {
+            assert!(
+                !name.starts_with("GRAPHIUM_") || help.contains(name),
+                "{}: `{name}` says nothing to it",
+                unit.name
+            );
+        }
+        let manager = Manager::new(&home);
+        let state = format!("/var/lib/{}", unit.says("StateDirectory")[0]);
+        let mut told: Vec<_> = unit.variables().into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        for (name, value) in &mut told {
+            *value = match *name {
+                "GRAPHIUM_DATA_DIR" => {
+                    assert_eq!(*value, state, "{}: it may write nowhere else", unit.name);
+                    home.path().join("state").display().to_string()
+                }
+                "GRAPHIUM_LISTEN" => "127.0.0.1:0".to_owned(),
+                "GRAPHIUM_STORE" => "memory:".to_owned(),
+                // Nobody is there.
+                "GRAPHIUM_SERVER" => "http://127.0.0.1:9".to_owned(),
+                "GRAPHIUM_TOKEN" => format!("gph_{}", "0".repeat(64)),
+                _ => value.clone(),
+            };
+        }
+        let mut program = home.graphium(&command[1..]);
+        program.envs(told).env("NOTIFY_SOCKET", home.path().join("notify")).env("DOCKER_HOST", "unix:///none");
+        let _service = Service(program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let ready = manager.heard();
+        assert!(ready.starts_with("READY=1\nSTATUS="), "{}: {ready}", unit.name);
+        assert!(home.path().join("state").is_dir(), "{}: its state is elsewhere", unit.name);
+    }
+}
+
+#[test]
+fn systemd_takes_the_units_as_they_are() {
+    let is_there =
+        Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        println!("not tried: there is no systemd-analyze here");
+        return;
+    }
+    let home = Home::new();
+    let verified = |name: &str, text: &str| {
+        let file = home.file(&format!("{name}.service"), text);
+        let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
+        // It looks at other units of the machine, too.
+        let said = stderr(&output).lines().filter(|line| line.contains(name)).collect::<Vec<_>>().join("\n");
+        (output.status.success(), said)
+    };
+    for unit in Unit::all() {
+        let text = unit.text.replace("/usr/local/bin/graphium", env!("CARGO_BIN_EXE_graphium"));
+        assert_eq!(verified(unit.name, &text), (true, String::new()));
+        let (_, said) = verified(unit.name, &text.replace("ProtectSystem=", "ProtectSystems="));
+        assert!(said.contains("ProtectSystems"), "what is no directive is told: {said}");
+    }
 }
 
 #[test]

@@ -12,8 +12,11 @@ const GREEDY: &str = r#"{
   "hasPart": [
     {"@type": "datacenter:Container", "@id": "container:web", "name": "web", "image": "nginx:alpine",
      "privileged": true,
-     "volumeMounts": [{"type": "bind", "source": "/", "target": "/host"}]}
-  ]
+     "volumeMounts": [{"type": "bind", "source": "/", "target": "/host"}],
+     "logging": {"driver": "syslog"}}
+  ],
+  "network": {"driver": "macvlan", "options": {"parent": "eth0"}},
+  "volumes": [{"name": "v", "driverOpts": {"o": "bind", "device": "/etc"}}]
 }"#;
 
 async fn posted(bed: &Bed, path: &str) -> (StatusCode, serde_json::Value) {
@@ -32,7 +35,7 @@ async fn what_is_not_allowed_is_refused_in_its_place_wherever_it_is_asked() {
         let found = problem["diagnostics"].as_array().unwrap();
         let told: Vec<_> =
             found.iter().map(|one| (one["code"].as_str().unwrap(), one["line"].as_u64().unwrap())).collect();
-        assert_eq!(told, [("not-allowed", 6), ("not-allowed", 7)], "{path}: {problem}");
+        assert_eq!(told, [6, 7, 8, 10, 11].map(|line| ("not-allowed", line)), "{path}: {problem}");
         let help = found[1]["help"].as_str().unwrap();
         assert!(help.contains("mount a volume, or have it allowed") && help.contains("--allow bind=/"), "{help}");
     }
@@ -40,7 +43,8 @@ async fn what_is_not_allowed_is_refused_in_its_place_wherever_it_is_asked() {
 
 #[tokio::test]
 async fn what_is_allowed_is_taken() {
-    let allowed = ["privileged", "bind=/"].map(|text| text.parse().unwrap());
+    let allowed =
+        ["privileged", "bind=/", "log-driver=syslog", "network-driver=macvlan"].map(|text| text.parse().unwrap());
     let bed = Bed::allowing("memory:", Limits::default(), allowed.into_iter().collect()).await;
     bed.host("vm1").await;
     let (status, answer) = posted(&bed, "/api/v1/stacks").await;

@@ -12,13 +12,13 @@ use graphium_server::{
 use reqwest::Method;
 use serde_json::json;
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
-fn person(user: &str, role: Role) -> UserRequest {
+pub(crate) fn person(user: &str, role: Role) -> UserRequest {
     UserRequest { user: user.to_owned(), role, password: Some(PASSWORD.to_owned()), stacks: Vec::new() }
 }
 
-fn nobody(bed: &Bed) -> Client {
+pub(crate) fn nobody(bed: &Bed) -> Client {
     Client::new(&bed.server.url(), None).unwrap()
 }
 

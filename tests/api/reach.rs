@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-async fn granted(bed: &Bed, role: Role, stacks: &[&str]) -> String {
+pub(crate) async fn granted(bed: &Bed, role: Role, stacks: &[&str]) -> String {
     let stacks = stacks.iter().map(|stack| (*stack).to_owned()).collect();
     bed.admin.create_token(&TokenRequest { stacks, ..TokenRequest::new(role) }).await.unwrap().token
 }

@@ -1,13 +1,13 @@
 //! Every route for every caller.
 
-use crate::bed::{Bed, stack};
-use graphium_core::{
-    control::{Purpose, Role},
-    store::TaskQuery,
+use crate::{
+    bed::{Bed, stack},
+    callers::{self, Caller, Is},
 };
+use graphium_core::{control::Role, store::TaskQuery};
 use graphium_server::api::openapi::operations;
 use reqwest::Method;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, time::Duration};
 
 /// Who may use a route.
 #[derive(Clone, Copy, PartialEq)]
@@ -121,6 +121,49 @@ const ROUTES: &[(&str, &str, May)] = &[
     ("GET", "/api/v1/ws/graph", May::People),
 ];
 
+/// What of it is for those who are granted some stacks, too, as their role allows: lists that have theirs alone, documents, and what
+/// is their own. All else of the table is of other stacks, or of none.
+const FOR_SOME_STACKS: &[(&str, &str)] = &[
+    ("GET", "/api/v1/stacks"),
+    ("POST", "/api/v1/stacks"),
+    ("POST", "/api/v1/stacks/jsonld"),
+    ("POST", "/api/v1/stacks/plan"),
+    ("POST", "/api/v1/stacks/plan/save"),
+    ("POST", "/api/v1/stacks/plan/apply"),
+    ("POST", "/api/v1/stacks/jsonld/validate"),
+    ("GET", "/api/v1/stacks/jsonld/deployments"),
+    ("GET", "/api/v1/tasks"),
+    ("GET", "/api/v1/hosts"),
+    ("GET", "/api/v1/hosts/vm1"),
+    ("GET", "/api/v1/containers"),
+    ("GET", "/api/v1/events?follow=false"),
+    ("GET", "/api/v1/ws"),
+    ("GET", "/api/v1/ws/graph"),
+    ("GET", "/api/v1/auth/me"),
+    ("PUT", "/api/v1/auth/password"),
+    ("POST", "/api/v1/auth/logout/others"),
+    ("POST", "/api/v1/auth/logout"),
+];
+
+/// What a caller is refused with, if at all.
+fn refusal(is: Is, may: May, is_for_some_stacks: bool) -> Option<u16> {
+    let may_as = |role| match role {
+        Role::Admin => may != May::AgentItself,
+        Role::Operator => matches!(may, May::People | May::Operator | May::AgentAndPeople),
+        Role::Viewer => matches!(may, May::People | May::AgentAndPeople),
+        Role::Agent => matches!(may, May::Agent | May::AgentItself | May::AgentAndPeople),
+    };
+    let is_admitted = match is {
+        _ if may == May::Anybody => true,
+        Is::Unknown => return Some(401),
+        Is::Person(role) => may_as(role),
+        Is::Granted(role) => may_as(role) && is_for_some_stacks,
+        Is::Agent => may_as(Role::Agent),
+        Is::AnotherAgent => false,
+    };
+    (!is_admitted).then_some(403)
+}
+
 #[tokio::test]
 async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     let bed = Bed::new().await;
@@ -128,48 +171,28 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     bed.deploy(&stack("shop", "vm1")).await;
     let tasks = bed.server.control().store().tasks(&TaskQuery::default()).await.unwrap();
     let task = tasks.items[0].id.to_string();
-
-    let callers = BTreeMap::from([
-        ("nobody", None),
-        ("a stranger", Some(format!("gph_{}", "0".repeat(64)))),
-        ("viewer", Some(bed.token(Role::Viewer, None).await)),
-        ("operator", Some(bed.token(Role::Operator, None).await)),
-        ("setup", Some(bed.code(Purpose::Setup, Role::Admin).await)),
-        ("join", Some(bed.code(Purpose::Join, Role::Agent).await)),
-        ("page", Some(bed.code(Purpose::Page, Role::Admin).await)),
-        ("password", Some(bed.code(Purpose::Password, Role::Admin).await)),
-        ("admin", Some(bed.token(Role::Admin, None).await)),
-        ("vm1", Some(bed.token(Role::Agent, Some("vm1")).await)),
-        ("vm2", Some(bed.token(Role::Agent, Some("vm2")).await)),
-    ]);
-    for (method, path, may) in ROUTES {
-        for (&caller, token) in &callers {
-            let mut request =
-                bed.request(Method::from_bytes(method.as_bytes()).unwrap(), &path.replace("{task}", &task));
+    let callers = callers::everybody(&bed).await;
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    // Whoever logs out is nobody afterwards.
+    let (last, rest): (Vec<_>, Vec<_>) = ROUTES.iter().partition(|(_, path, _)| *path == "/api/v1/auth/logout");
+    let mut wrong = Vec::new();
+    for (method, path, may) in rest.into_iter().chain(last) {
+        let is_for_some_stacks = FOR_SOME_STACKS.contains(&(method, path));
+        for Caller { name, is, token } in &callers {
+            let url = format!("{}{}", bed.server.url(), path.replace("{task}", &task));
+            let mut request = http.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
             if let Some(token) = token {
                 request = request.bearer_auth(token);
             }
             let status = request.send().await.unwrap().status().as_u16();
-            let admitted = match (caller, may) {
-                (_, May::Anybody) => true,
-                ("admin", may) => *may != May::AgentItself,
-                ("operator", may) => matches!(may, May::People | May::Operator | May::AgentAndPeople),
-                ("viewer", may) => matches!(may, May::People | May::AgentAndPeople),
-                ("vm1", may) => matches!(may, May::Agent | May::AgentItself | May::AgentAndPeople),
-                _ => false,
-            };
-            let refusal = if matches!(caller, "nobody" | "a stranger" | "setup" | "join" | "page" | "password") {
-                401
-            } else {
-                403
-            };
-            if admitted {
-                assert!(status != 401 && status != 403, "{method} {path}: {caller} is refused ({status})");
-            } else {
-                assert_eq!(status, refusal, "{method} {path}: {caller}");
+            let refused = matches!(status, 401 | 403).then_some(status);
+            let expected = refusal(*is, may, is_for_some_stacks);
+            if refused != expected {
+                wrong.push(format!("{method} {path}: {name}: {status} in the place of {expected:?}"));
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -183,6 +206,8 @@ fn the_table_above_has_every_operation() {
     let listed: BTreeSet<_> = ROUTES.iter().map(|(method, path, _)| (*method, plain(path))).collect();
     let all: BTreeSet<_> = operations().map(|operation| (operation.method, plain(operation.path))).collect();
     assert_eq!(listed, all);
+    let is_elsewhere = |known: &(&str, &str)| !ROUTES.iter().any(|(method, path, _)| (*method, *path) == *known);
+    assert!(!FOR_SOME_STACKS.iter().any(is_elsewhere), "what is not in the table is looked at by nobody");
 }
 
 #[tokio::test]

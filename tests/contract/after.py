@@ -1,12 +1,14 @@
-"""What was tried, and what the server's own metrics say of it."""
+"""What somebody has tried, or all together, and what the server's own metrics say of it."""
 
 import json
 import sys
 import urllib.request
+from collections import Counter
+from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-url, token, least = sys.argv[1:]
+url, token, kept, who, least, least_operations = sys.argv[1:]
 
 
 def get(path):
@@ -29,12 +31,24 @@ assert total == measured, (total, measured)
 broken = [sample for sample in requests if sample.labels["status"].startswith("5")]
 assert not broken, broken
 
-paths = json.loads(get("/api/v1/openapi.json")[1])["paths"]
-routes = {sample.labels["route"] for sample in requests}
-unknown = routes - set(paths) - {"other"}
-assert not unknown, unknown
-missing = set(paths) - routes
-assert not missing, f"not tried: {missing}"
+# What is answered with refusals alone says nothing of the answers that people get.
+counts = Counter()
+for sample in requests:
+    counts[" ".join(sample.labels[name] for name in ("method", "route", "status"))] += int(sample.value)
+before = Counter(json.loads(Path(kept).read_text())) if who != "all" and Path(kept).exists() else Counter()
+Path(kept).write_text(json.dumps(counts))
+tried = counts - before
+well = {what: count for what, count in tried.items() if what.split()[-1].startswith("2")}
+operations = {what.rsplit(" ", 1)[0] for what in well}
+print(f"{who}: {tried.total()} requests, {sum(well.values())} of them granted, of {len(operations)} operations")
+assert tried.total() >= int(least), f"only {tried.total()} requests"
+assert len(operations) >= int(least_operations), f"only these were ever granted: {sorted(operations)}"
 
-print(f"{total:.0f} requests over {len(routes)} routes; {len(text)} bytes of metrics")
-assert total >= int(least), f"only {total:.0f} requests"
+if who == "all":
+    paths = json.loads(get("/api/v1/openapi.json")[1])["paths"]
+    routes = {sample.labels["route"] for sample in requests}
+    unknown = routes - set(paths) - {"other"}
+    assert not unknown, unknown
+    missing = set(paths) - routes
+    assert not missing, f"not tried: {missing}"
+    print(f"{len(routes)} routes; {len(text)} bytes of metrics")

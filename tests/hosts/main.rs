@@ -9,6 +9,7 @@
 
 mod adjusts;
 mod adopts;
+mod canaries;
 mod chaos;
 #[path = "../traces/collector.rs"]
 mod collector;

@@ -1,6 +1,7 @@
 //! Thirty-two secrets on real engines: they are where they should be, and nowhere else.
 
 use crate::{
+    canaries::{Canary, Seen, canary, found, hex, socketed, streamed},
     collector::{Collector, Mood, Span},
     estate::Estate,
     faulty::{Fault, Faulty},
@@ -9,118 +10,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use graphium_server::testbed::images;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fs,
-    path::Path,
-    process::Stdio,
-};
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 const SHELL: &str = "graphium/shell:secrets";
 const COUNT: usize = 32;
-
-/// A value that is looked for, and the part of it that no writing changes.
-#[derive(Clone)]
-struct Canary {
-    name: String,
-    value: String,
-    core: String,
-}
-
-/// Letters and digits without a meaning, another each time.
-fn core() -> String {
-    let mut bytes = [0; 10];
-    getrandom::fill(&mut bytes).unwrap();
-    let letters = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    bytes.iter().map(|byte| char::from(letters[usize::from(*byte) % letters.len()])).collect()
-}
-
-fn canary(number: usize) -> Canary {
-    let core = core();
-    let value = match number % 8 {
-        0 => core[..8].to_owned(),
-        1 => format!("it's \"{core}\" and `{core}`"),
-        2 => format!("first-{core}\nsecond-{core}\n\nlast-line-{core}"),
-        3 => format!("{{\"password\": \"{core}\", \"n\": [1, 2]}}"),
-        4 => STANDARD_NO_PAD.encode(&core) + "==" + &core,
-        5 => format!("ü{core}ß→{core}🦀"),
-        6 => format!("\\{core}\\n %41{core}%20$HOME ${{X}} & <{core}>"),
-        _ => format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", format!("{core}/{core}+\n").repeat(60)),
-    };
-    let core = if number.is_multiple_of(8) { value.clone() } else { core };
-    Canary { name: format!("canary-{number}"), value, core }
-}
-
-impl Canary {
-    /// In what it may be hidden.
-    fn traces(&self) -> Vec<Vec<u8>> {
-        let hex: String = self.core.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let mut traces = vec![self.core.clone(), hex.to_uppercase(), hex];
-        // Wherever it stands in what is encoded; the ends depend on its neighbours.
-        for before in 0..3 {
-            let encoded = STANDARD_NO_PAD.encode(" ".repeat(before) + &self.core);
-            let begin = (before * 8).div_ceil(6);
-            let end = (before + self.core.len()) * 8 / 6;
-            traces.push(encoded[begin..end].to_owned());
-        }
-        traces.into_iter().map(String::into_bytes).collect()
-    }
-}
-
-/// Which of them are in what somebody could read.
-fn found(canaries: &[Canary], bytes: &[u8]) -> BTreeSet<String> {
-    const BEGINNING: usize = 8;
-    let mut traces: HashMap<Vec<u8>, Vec<(&str, Vec<u8>)>> = HashMap::new();
-    for one in canaries {
-        for trace in one.traces() {
-            traces.entry(trace[..BEGINNING].to_vec()).or_default().push((&one.name, trace));
-        }
-    }
-    let mut names = BTreeSet::new();
-    for (at, window) in bytes.windows(BEGINNING).enumerate() {
-        for (name, trace) in traces.get(window).into_iter().flatten() {
-            if bytes[at..].starts_with(trace) {
-                names.insert((*name).to_owned());
-            }
-        }
-    }
-    names
-}
-
-/// Everything that was read, by where.
-#[derive(Default)]
-struct Seen(BTreeMap<String, Vec<u8>>);
-
-impl Seen {
-    fn add(&mut self, place: impl Into<String>, bytes: impl AsRef<[u8]>) {
-        self.0.entry(place.into()).or_default().extend_from_slice(bytes.as_ref());
-    }
-
-    /// All files below a folder but those.
-    fn add_files(&mut self, folder: &Path, but: &[&str]) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                self.add_files(&path, but);
-            } else if path.is_file() && !but.contains(&name.as_str()) {
-                self.add(path.display().to_string(), fs::read(&path).unwrap());
-            }
-        }
-    }
-
-    fn is_clean(&self, canaries: &[Canary]) {
-        let leaks: Vec<String> = self
-            .0
-            .iter()
-            .map(|(place, bytes)| (place, found(canaries, bytes)))
-            .filter(|(_, found)| !found.is_empty())
-            .map(|(place, found)| format!("{place}: {}", found.into_iter().collect::<Vec<_>>().join(", ")))
-            .collect();
-        assert!(leaks.is_empty(), "secrets are in\n{}", leaks.join("\n"));
-    }
-}
 
 /// Runs the binary with something to read, and keeps all that it says.
 async fn run(estate: &Estate, seen: &mut Seen, arguments: &[&str], input: &str) -> Option<i32> {
@@ -255,8 +149,18 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     estate.kill_agent("localhost-docker").await;
     estate.start_agent("localhost-docker").await;
     run(&estate, &mut seen, &["stack", "restart", "later", "--wait", "--timeout", "1m"], "").await;
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     run(&estate, &mut seen, &["stack", "start", "later", "--wait", "--timeout", "1m"], "").await;
+
+    // Another revision, and one that is only looked at.
+    let mut changed = document("vault", "vm1", RUNS, &current);
+    changed["hasPart"][0]["description"] = json!("the same with other words");
+    let plain = json!({"name": "PLAIN", "value": "told in plans alone"});
+    changed["hasPart"][0]["environment"].as_array_mut().unwrap().push(plain);
+    let vault = estate.document("vault", &changed);
+    run(&estate, &mut seen, &["plan", &vault, "-o", "json"], "").await;
+    let code = run(&estate, &mut seen, &["stack", "deploy", &vault, "--wait", "--timeout", "2m"], "").await;
+    assert_eq!(code, Some(0), "{}", estate.logs());
 
     // An engine that repeats what it was asked.
     faulty.plant(Fault { method: Method::POST, path: "/containers/create".to_owned() });
@@ -274,10 +178,23 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
         &["stack", "list", "-o", "json"],
         &["stack", "status", "tells"],
         &["stack", "status", "later"],
+        &["stack", "status", "vault", "-o", "json"],
         &["stack", "history", "vault"],
+        &["stack", "history", "vault", "-o", "json"],
+        &["stack", "diff", "vault"],
+        &["stack", "diff", "vault", "--from", "1", "--to", "2", "-o", "json"],
+        &["stack", "diff", "vault", "--to", &file],
         &["stack", "diff", "vault", "--live"],
+        &["stack", "logs", "vault"],
+        &["plan", &file],
+        &["plan", &vault, "-o", "json"],
+        &["task", "list"],
         &["task", "list", "-o", "json"],
         &["host", "list"],
+        &["host", "status", "vm1"],
+        &["audit"],
+        &["audit", "-o", "json"],
+        &["audit", "-o", "ndjson"],
         &["events"],
         &["orphans"],
         &["config", "show"],
@@ -312,6 +229,7 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
         "secrets",
         "tokens",
         "users",
+        "audit",
         "events?follow=false&limit=1000",
         "stacks/jsonld/deployments",
         "openapi.json",
@@ -319,7 +237,7 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     ]
     .map(|path| format!("/api/v1/{path}"))
     .into();
-    paths.extend(["/metrics", "/readyz", "/docs"].map(str::to_owned));
+    paths.extend(["/metrics", "/readyz", "/docs", "/api/openapi.json"].map(str::to_owned));
     for stack in ["vault", "tells", "later", "echo"] {
         let parts = ["", "/status", "/deployment", "/revisions", "/diff?live=true"];
         paths.extend(parts.map(|part| format!("/api/v1/stacks/{stack}{part}")));
@@ -328,40 +246,76 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     let ids: Vec<&str> = tasks["tasks"].as_array().unwrap().iter().filter_map(|task| task["@id"].as_str()).collect();
     assert!(ids.len() > 10, "{tasks}");
     paths.extend(ids.iter().map(|id| format!("/api/v1/tasks/{id}")));
+    paths.extend(["/api/v1/hosts/vm1", "/api/v1/hosts/vm1/drain", "/api/v1/agents/vm1/tasks"].map(str::to_owned));
+    paths.extend(["/api/v1/containers/vm1%2Fvault-main", "/api/v1/stacks/vault/diff"].map(str::to_owned));
     for path in &paths {
         seen.add(path.as_str(), get(path, None).await);
     }
+    let exported = http.get(format!("{url}/api/v1/audit")).bearer_auth(&token).header("accept", "application/x-ndjson");
+    seen.add("the audit's lines", exported.send().await.unwrap().text().await.unwrap());
     let text = fs::read_to_string(&file).unwrap();
-    for path in ["stacks/plan", "stacks/plan/save", "stacks/jsonld/validate"] {
+    for path in ["stacks/plan", "stacks/plan/save", "stacks/jsonld/validate", "stacks/echo/diff"] {
         let request = http.post(format!("{url}/api/v1/{path}")).bearer_auth(&token).body(text.clone());
         seen.add(path, request.send().await.unwrap().text().await.unwrap());
     }
     let login = http.post(format!("{url}/web/login")).header("content-type", "application/x-www-form-urlencoded");
     let login = login.body(format!("token={token}")).send().await.unwrap();
     let cookie = login.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let pages = [
+    let mut pages: Vec<String> = [
         "",
         "stacks",
+        "stacks/new",
+        "stacks/vault/revisions?from=1&to=2",
+        "stacks/vault/stop",
+        "stacks/vault/rollback",
+        "stacks/echo/delete",
         "stacks/stack:vault",
         "stacks/stack:tells",
         "stacks/stack:later",
         "stacks/stack:echo",
         "tasks?show=all",
         "containers",
+        "containers/vm1%2Fvault-main",
         "hosts",
+        "hosts/vm1/drain",
         "events",
         "orphans",
+        "users",
         "tokens",
         "audit",
         "account",
         "secrets",
         &format!("secrets/{}/change", current[1].name),
         &format!("secrets/{}/remove", current[1].name),
-    ];
+    ]
+    .map(str::to_owned)
+    .into();
+    pages.extend(ids.iter().map(|id| format!("tasks/{id}")));
     for page in pages {
         let text = get(&format!("/web/{page}"), Some(&cookie)).await;
         assert!(text.contains("<html"), "{page}: {text}");
         seen.add(format!("page {page}"), text);
+    }
+    let home = get("/web/", Some(&cookie)).await;
+    let csrf = home.split("data-csrf=\"").nth(1).unwrap().split('"').next().unwrap();
+    let fields = [("csrf", csrf), ("do", "check"), ("document", text.as_str())];
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let checks = http.post(format!("{url}/web/stacks/check")).header("cookie", &cookie).body(form);
+    let checked = checks.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+    let checked = checked.error_for_status().unwrap().text().await.unwrap();
+    assert!(checked.contains("echo"), "{checked}");
+    seen.add("page of a plan", checked);
+
+    // Whatever is told as it happens, from the beginning.
+    let events: Value = serde_json::from_str(&get("/api/v1/events?follow=false&limit=1000", None).await).unwrap();
+    let last = events["events"].as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
+    let request = http.get(format!("{url}/api/v1/events?after=0")).bearer_auth(&token);
+    seen.add("stream /events", streamed(request, last).await);
+    let request = http.get(format!("{url}/web/stream?after=0")).header("cookie", &cookie);
+    seen.add("stream of the page", streamed(request, last).await);
+    for path in ["ws", "ws/graph"] {
+        let text = socketed(&format!("{url}/api/v1/{path}?after=0&access_token={token}"), last).await;
+        seen.add(format!("stream /{path}"), text);
     }
 
     // Everything on the disks of server and agents, while they run and after their end.
@@ -390,11 +344,28 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
     let mut database = seen.0.iter().filter(|(place, _)| place.contains("data/graphium.db"));
     let names = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"canary-31");
     assert!(database.any(|(_, bytes)| names(bytes)), "the database names them: {:?}", seen.0.keys());
-    for (place, least) in
-        [("server.log", 100), ("agent-vm1.log", 100), ("backup.db", 10_000), ("/api/v1/events?", 1000)]
-    {
-        let size = seen.0.iter().filter(|(name, _)| name.contains(place)).map(|(_, bytes)| bytes.len()).sum::<usize>();
-        assert!(size > least, "{place}: {size} bytes");
+    for (place, least) in [
+        ("server.log", 100),
+        ("agent-vm1.log", 100),
+        ("/agent-vm1/", 10),
+        ("backup.db", 10_000),
+        ("/api/v1/events?", 1000),
+        ("/api/v1/audit", 1000),
+        ("the audit's lines", 1000),
+        ("graphium audit -o ndjson (stdout)", 1000),
+        ("graphium stack diff vault (stdout)", 10),
+        ("graphium stack history vault -o json (stdout)", 100),
+        ("/api/v1/stacks/vault/diff", 100),
+        ("page stacks/vault/revisions", 1000),
+        ("page of a plan", 100),
+        ("page tasks/", 1000),
+        ("stream /events", 1000),
+        ("stream of the page", 1000),
+        ("stream /ws", 1000),
+        ("stream /ws/graph", 1000),
+        ("/metrics", 1000),
+    ] {
+        assert!(seen.size(place) > least, "{place}: {} bytes", seen.size(place));
     }
     let everything = variables.join("\n");
     assert_eq!(found(&current, everything.as_bytes()).len(), COUNT, "the search finds what is there");
@@ -414,8 +385,4 @@ async fn thirty_two_secrets_are_in_their_containers_and_nowhere_else() {
         estate.ok(&["secret", "rm", &one.name]).await;
     }
     estate.end().await;
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -39,6 +39,10 @@ pub enum Allowance {
     Device(String),
     /// A capability of the kernel that containers do not have by themselves, without `CAP_`; `ALL` is each of them.
     Capability(String),
+    /// Networks of this driver, with whatever options; of `bridge` those that are about its own network need no allowance.
+    NetworkDriver(String),
+    /// Logs by this driver, with whatever options; `json-file`, `local` and `none` need no allowance.
+    LogDriver(String),
     /// Images of this registry, `HOST[:PORT][/PATH]`. Where none is named images may come from anywhere.
     Registry(String),
 }
@@ -47,7 +51,7 @@ pub enum Allowance {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing that can be allowed: `all`, `privileged`, `host-namespaces`, `unconfined`, `bind=/PATH`, `device=/PATH`, \
-     `capability=NAME` or `registry=HOST[/PATH]`"
+     `capability=NAME`, `network-driver=NAME`, `log-driver=NAME` or `registry=HOST[/PATH]`"
 )]
 pub struct UnknownAllowance(String);
 
@@ -108,6 +112,8 @@ impl FromStr for Allowance {
             "bind" => absolute(value).map(Self::Bind).ok_or_else(unknown),
             "device" => absolute(value).map(Self::Device).ok_or_else(unknown),
             "capability" if !value.is_empty() => Ok(Self::Capability(capability(value))),
+            "network-driver" if !value.is_empty() => Ok(Self::NetworkDriver(value.to_owned())),
+            "log-driver" if !value.is_empty() => Ok(Self::LogDriver(value.to_owned())),
             "registry" if !value.is_empty() => Ok(Self::Registry(value.trim_end_matches('/').to_ascii_lowercase())),
             _ => Err(unknown()),
         }
@@ -124,6 +130,8 @@ impl fmt::Display for Allowance {
             Self::Bind(path) => write!(f, "bind={path}"),
             Self::Device(path) => write!(f, "device={path}"),
             Self::Capability(name) => write!(f, "capability={name}"),
+            Self::NetworkDriver(name) => write!(f, "network-driver={name}"),
+            Self::LogDriver(name) => write!(f, "log-driver={name}"),
             Self::Registry(name) => write!(f, "registry={name}"),
         }
     }
@@ -161,12 +169,25 @@ mod tests {
             "bind=/srv",
             "device=/dev/dri",
             "capability=NET_ADMIN",
+            "network-driver=macvlan",
+            "log-driver=gelf",
             "registry=ghcr.io/acme",
         ] {
             assert_eq!(text.parse::<Allowance>().unwrap().to_string(), text);
         }
         assert_eq!("capability=cap_net_admin".parse::<Allowance>().unwrap().to_string(), "capability=NET_ADMIN");
-        for text in ["", "bind", "bind=", "bind=srv", "bind=/srv/../etc", "host", "registry=", "capability="] {
+        for text in [
+            "",
+            "bind",
+            "bind=",
+            "bind=srv",
+            "bind=/srv/../etc",
+            "host",
+            "registry=",
+            "capability=",
+            "log-driver=",
+            "network-driver",
+        ] {
             assert!(text.parse::<Allowance>().is_err(), "{text}");
         }
     }

@@ -1,10 +1,10 @@
 //! What a stack wants, held against what is allowed.
 
-use super::{Admission, Allowance, allowance};
+use super::{Admission, Allowance, allowance, drivers};
 use crate::{
     action::Action,
     diagnostic::{Diagnostic, Property, Subject},
-    stack::{Container, MountKind, Stack, TextMap, Volume},
+    stack::{Container, MountKind, Stack},
 };
 use std::{cell::LazyCell, collections::BTreeSet, fmt};
 
@@ -26,15 +26,12 @@ const BY_DEFAULT: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
-/// File systems of volumes that are of the network or of memory, and nothing of the host's.
-const OF_NO_HOST: [&str; 6] = ["tmpfs", "nfs", "nfs4", "cifs", "smb3", "ceph"];
-
 /// Something that is wanted and not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     /// What it is, as a sentence's subject: "the host's `/etc`".
-    what: String,
-    /// The key of the container's document that asks for it, or `volumes` of the stack.
+    pub(super) what: String,
+    /// The key of the container's document that asks for it, or `network` or `volumes` of the stack.
     pub key: &'static str,
     /// What would have to be allowed; absent: nothing but everything would do.
     pub wanted: Allowance,
@@ -81,8 +78,10 @@ impl Admission {
             let about = Subject::container(&container.name);
             self.container(container, &is_own).into_iter().map(move |denied| denied.diagnostic(about.clone()))
         });
+        let network = stack.network.iter().flat_map(|network| self.network(network));
         let volumes = stack.volumes.iter().flat_map(|volume| self.volume(volume));
-        containers.chain(volumes.map(|denied| denied.diagnostic(Subject::stack()))).collect()
+        let of_stack = network.chain(volumes).map(|denied| denied.diagnostic(Subject::stack()));
+        containers.chain(of_stack).collect()
     }
 
     /// What an action wants and may not have; `is_own` as for [`container`](Self::container).
@@ -91,11 +90,11 @@ impl Admission {
             Action::Deploy { spec } | Action::Update { spec, .. } | Action::Adopt { spec, .. } => {
                 self.container(&spec.container, is_own)
             }
+            Action::Network { spec } => self.network(&spec.network),
             Action::Volume { spec } => self.volume(&spec.volume),
             Action::Pull { image, .. } => self.image(image).into_iter().collect(),
             // Another action says here what it wants.
-            Action::Network { .. }
-            | Action::Adjust { .. }
+            Action::Adjust { .. }
             | Action::Check { .. }
             | Action::Stop { .. }
             | Action::Start { .. }
@@ -138,22 +137,9 @@ impl Admission {
                 .filter(|option| !confines(option))
                 .map(|option| wanted(format!("the security option `{option}`"), "securityOpt", Allowance::Unconfined)),
         );
+        wants.extend(container.logging.iter().flat_map(drivers::logging));
         wants.extend(self.image(&container.image));
         wants.retain(|denied| !self.covers(&denied.wanted));
-        wants
-    }
-
-    /// What a volume wants and may not have: options of its driver can mount whatever the host has.
-    pub fn volume(&self, volume: &Volume) -> Vec<Denied> {
-        if volume.external {
-            return Vec::new();
-        }
-        let is_local = volume.driver.as_deref().is_none_or(|driver| driver == "local");
-        let mut wants = if is_local { local(volume) } else { paths(&volume.driver_opts) };
-        wants.retain(|denied| !self.covers(&denied.wanted));
-        for denied in &mut wants {
-            denied.what = format!("{}, by the options of the volume `{}`,", denied.what, volume.name);
-        }
         wants
     }
 
@@ -166,11 +152,11 @@ impl Admission {
     }
 }
 
-fn wanted(what: String, key: &'static str, wanted: Allowance) -> Denied {
+pub(super) fn wanted(what: String, key: &'static str, wanted: Allowance) -> Denied {
     Denied { what, key, wanted }
 }
 
-fn host_path(path: &str, key: &'static str) -> Denied {
+pub(super) fn host_path(path: &str, key: &'static str) -> Denied {
     wanted(format!("the host's `{path}`"), key, Allowance::Bind(path.to_owned()))
 }
 
@@ -188,30 +174,6 @@ fn namespaces<'a>(container: &'a Container, is_own: &'a dyn Fn(&str) -> bool) ->
         };
         Some(wanted(what, key, Allowance::HostNamespaces))
     })
-}
-
-/// What the engine's own driver is asked to mount, as `mount` would be.
-fn local(volume: &Volume) -> Vec<Denied> {
-    let option = |key: &str| volume.driver_opts.get(key).map(String::as_str);
-    let (kind, device) = (option("type").unwrap_or("none"), option("device").unwrap_or_default());
-    let is_bind =
-        option("o").is_some_and(|options| options.split(',').any(|one| ["bind", "rbind"].contains(&one.trim())));
-    match kind {
-        _ if volume.driver_opts.is_empty() => Vec::new(),
-        // What else stands among the options of a mount may name files, too (`lowerdir`).
-        _ if is_bind => vec![host_path(device, "volumes")],
-        kind if OF_NO_HOST.contains(&kind) => Vec::new(),
-        "none" if device.is_empty() => Vec::new(),
-        kind => {
-            let what = format!("the host's file system `{device}` of the type `{kind}`");
-            vec![wanted(what, "volumes", Allowance::Device(device.to_owned()))]
-        }
-    }
-}
-
-/// Paths among the options of another driver.
-fn paths(options: &TextMap) -> Vec<Denied> {
-    options.values().filter(|value| value.starts_with('/')).map(|value| host_path(value, "volumes")).collect()
 }
 
 /// With its registry, and without tag and digest: `docker.io/library/nginx`.
@@ -257,12 +219,6 @@ mod tests {
         let mut whole = json!({"name": "web", "image": "nginx"});
         whole.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
         told(allowed, json!({"@id": "stack:s", "name": "s", "hasPart": [whole, {"name": "db", "image": "postgres"}]}))
-    }
-
-    fn of_volume(allowed: &[&str], volume: Value) -> Vec<String> {
-        let mut whole = json!({"name": "v"});
-        whole.as_object_mut().unwrap().extend(volume.as_object().unwrap().clone());
-        told(allowed, json!({"@id": "stack:s", "name": "s", "hasPart": [], "volumes": [whole]}))
     }
 
     /// Each asks for one thing, and one allowance is enough for it.
@@ -321,37 +277,6 @@ mod tests {
         let replica = json!({"networkMode": "container:s-web-2", "replicas": 2});
         assert_eq!(of_container(&[], replica), [""; 0]);
         assert_eq!(of_container(&[], json!({"networkMode": "container:s-web-3", "replicas": 2})).len(), 1);
-    }
-
-    #[test]
-    fn a_volume_mounts_no_more_of_the_host_than_a_container_may() {
-        let opts = |kind: &str, device: &str, o: &str| json!({"driverOpts": {"type": kind, "device": device, "o": o}});
-        for (volume, allowance, words) in [
-            (opts("none", "/etc", "bind"), "bind=/etc", "the host's `/etc`, by the options of the volume `v`"),
-            (opts("tmpfs", "/etc", "ro,rbind"), "bind=/etc", "the host's `/etc`"),
-            (opts("ext4", "/dev/sda1", ""), "device=/dev", "the host's file system `/dev/sda1` of the type `ext4`"),
-            (opts("overlay", "overlay", "lowerdir=/etc,upperdir=/a,workdir=/b"), "all", "of the type `overlay`"),
-            (opts("proc", "proc", ""), "all", "of the type `proc`"),
-            (
-                json!({"driver": "local-persist", "driverOpts": {"mountpoint": "/etc"}}),
-                "bind=/etc",
-                "the host's `/etc`",
-            ),
-        ] {
-            let denied = of_volume(&[], volume.clone());
-            assert!(denied.len() == 1 && denied[0].contains(words), "{volume}: {denied:?}");
-            assert_eq!(of_volume(&[allowance], volume.clone()), [""; 0], "{volume}");
-            assert_eq!(of_volume(&["bind=/srv", "device=/srv", "privileged"], volume), denied);
-        }
-        for volume in [
-            json!({}),
-            json!({"driverOpts": {"type": "nfs", "device": ":/export", "o": "addr=10.0.0.1,rw"}}),
-            json!({"driverOpts": {"type": "tmpfs", "device": "tmpfs", "o": "size=10m"}}),
-            json!({"driver": "rexray", "driverOpts": {"size": "10"}}),
-            json!({"external": true, "driverOpts": {"o": "bind", "device": "/etc"}}),
-        ] {
-            assert_eq!(of_volume(&[], volume.clone()), [""; 0], "{volume}");
-        }
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 mod allowance;
 mod check;
+mod drivers;
 
 pub use allowance::{Allowance, UnknownAllowance};
 pub use check::Denied;

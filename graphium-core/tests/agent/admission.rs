@@ -4,8 +4,8 @@ use super::bed::{Bed, IMAGE, deploy_of, spec_of};
 use graphium_core::{
     action::{Action, Refresh},
     admission::Allowance,
-    runtime::{ContainerRuntime as _, ContainerSpec, VolumeSpec, label},
-    stack::{Container, Mount, MountKind, PullPolicy, TextMap, UpdateOrder, Volume},
+    runtime::{ContainerRuntime as _, ContainerSpec, NetworkSpec, VolumeSpec, label},
+    stack::{Container, Logging, Mount, MountKind, Network, PullPolicy, TextMap, UpdateOrder, Volume},
     task::{Task, TaskStatus},
 };
 use std::sync::Arc;
@@ -55,6 +55,23 @@ fn nothing_is_made_that_the_host_does_not_allow() {
     assert!(help.contains("start the agent of that host with `--allow privileged --allow bind=/etc`"), "{help}");
     assert!(refused(&tasks[1]).0.contains("host `vm1` refuses `other`"));
     assert!(refused(&tasks[2]).0.contains("the host's `/etc`, by the options of the volume `v`, is not allowed here"));
+    assert!(bed.calls().iter().all(|call| !call.starts_with("create")), "{:?}", bed.calls());
+}
+
+#[test]
+fn no_driver_is_asked_for_what_the_host_does_not_allow() {
+    let bed = Bed::new();
+    let network = Network { driver: Some("macvlan".to_owned()), ..Network::default() };
+    let network = NetworkSpec { name: "shop".to_owned(), network, labels: TextMap::new() };
+    let logging = Some(Logging { driver: Some("syslog".to_owned()), options: TextMap::new() });
+    let tells = Container { logging, ..Container::default() };
+    let tasks = outcomes(&bed, vec![Action::Network { spec: Box::new(network) }, deploy_of("web", tells)]);
+    for (task, subject, what) in
+        [(&tasks[0], "shop", "network driver `macvlan`"), (&tasks[1], "web", "log driver `syslog`")]
+    {
+        let (message, _) = refused(task);
+        assert_eq!(message, format!("host `vm1` refuses `{subject}`: the {what} is not allowed here"));
+    }
     assert!(bed.calls().iter().all(|call| !call.starts_with("create")), "{:?}", bed.calls());
 }
 

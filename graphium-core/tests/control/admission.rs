@@ -51,6 +51,7 @@ fn a_task_of_an_operators_own_asks_for_no_more_than_a_document_may() {
         (json!({"privileged": true}), json!({"volumeMounts": [{"type": "bind", "source": "/etc", "target": "/host"}]}));
     let driver = json!({"name": "v", "driverOpts": {"type": "none", "o": "bind", "device": "/etc"}});
     let volume = json!({"action": "volume", "spec": {"name": "shop-v", "volume": driver, "labels": {}}});
+    let wire = json!({"action": "network", "spec": {"name": "shop", "network": {"driver": "macvlan"}, "labels": {}}});
     let pull = json!({"action": "pull", "image": "docker.io/acme/web:1", "policy": "always"});
     let joined = json!({"networkMode": "container:blog-db"});
     let none: &[&str] = &[];
@@ -67,6 +68,13 @@ fn a_task_of_an_operators_own_asks_for_no_more_than_a_document_may() {
             "the container `blog-db`, which is not of this stack",
         ),
         (volume, none, "bind=/etc", "the host's `/etc`, by the options of the volume `v`, is not allowed here"),
+        (wire, none, "network-driver=macvlan", "the network driver `macvlan` is not allowed here"),
+        (
+            of_container("deploy", json!({"logging": {"driver": "gelf"}})),
+            none,
+            "log-driver=gelf",
+            "the log driver `gelf` is not allowed here",
+        ),
         (pull, ghcr, "registry=docker.io/acme/web", "the image `docker.io/acme/web:1`"),
         (of_container("deploy", json!({})), ghcr, "registry=docker.io/library/nginx", "the image `nginx`"),
     ] {

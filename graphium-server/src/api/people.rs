@@ -70,7 +70,7 @@ async fn compare(
         let detail = format!("too many failed attempts from your address; try again in {seconds} s");
         Problem::new(429, "too-many-attempts", detail).retry_after(seconds)
     })?;
-    let is_right = password::is_right(password, kept).await?;
+    let is_right = state.passwords.is_right(password, kept).await?;
     state.throttle.note(address, name, is_right, elapsed());
     Ok(is_right)
 }
@@ -262,7 +262,7 @@ pub(crate) async fn set_up(
             Err(Problem::new(403, "not-allowed", format!("the link is for `{own}`")))
         }
         Link::Of(own) => {
-            let password = password::hash(password).await?;
+            let password = state.passwords.hash(password).await?;
             redeemed(state.control.redeem(&hash, Purpose::Password, Redeemed::Password(password)).await)?;
             // Whatever waits with a session from before ends with it.
             state.revoked.send_modify(|count| *count += 1);

@@ -2,7 +2,7 @@
 
 use super::{audit::Trail, crowd::Crowd, health::Readiness, metrics::Metrics, repeat::Answers, wire::IssuedToken};
 use crate::{
-    auth::{Token, throttle::Throttle},
+    auth::{Token, password::Passwords, throttle::Throttle},
     events::Broadcast,
     serve::Limits,
     stop::Stop,
@@ -37,6 +37,7 @@ pub struct Parts {
     pub(crate) answers: Arc<Answers>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) passwords: Arc<Passwords>,
     /// Writes the audit.
     pub(crate) trail: Arc<Trail>,
     pub(crate) crowd: Arc<Crowd>,
@@ -76,6 +77,7 @@ impl AppState {
             answers: Arc::default(),
             metrics,
             throttle: Arc::default(),
+            passwords: Arc::default(),
             crowd: Arc::new(Crowd::new(&Limits::default())),
             readiness: Arc::default(),
             is_encrypted: false,

@@ -10,7 +10,7 @@ use super::{
     tokens::grants,
     wire::{IssuedLink, LinkRequest, Listing, PasswordRequest, UserChange, UserList, UserRequest, UserView},
 };
-use crate::auth::{Identity, password};
+use crate::auth::Identity;
 use axum::{
     Extension, Json,
     extract::{Path, State},
@@ -147,7 +147,7 @@ pub(super) async fn set_password(
     password: String,
     but: Option<&str>,
 ) -> Result<(), Problem> {
-    let (password, now) = (password::hash(password).await?, state.environment.now());
+    let (password, now) = (state.passwords.hash(password).await?, state.environment.now());
     let change = |user: UserRecord| UserRecord { password: Some(password.clone()), password_set: Some(now), ..user };
     state.control.change_user(name, but, change).await?;
     state.revoked.send_modify(|count| *count += 1);
@@ -165,7 +165,7 @@ pub(super) async fn user_record(state: &AppState, request: UserRequest) -> Resul
     let stacks = grants(role, stacks)?;
     let now = state.environment.now();
     let password = match password {
-        Some(password) => Some(password::hash(password).await?),
+        Some(password) => Some(state.passwords.hash(password).await?),
         None => None,
     };
     let password_set = password.as_ref().map(|_| now);

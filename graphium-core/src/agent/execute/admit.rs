@@ -26,7 +26,7 @@ impl Job<'_> {
         self.refuse(&spec.name, self.place.admission.container(container, &|name| own.contains(name)))
     }
 
-    /// The same of what the task itself asks for, where that is no container: a volume, an image.
+    /// The same of what the task itself asks for, where that is no container: a network, a volume, an image.
     pub(super) fn admit_own(&self) -> Result<(), Trouble> {
         let action = &self.task.payload;
         self.refuse(action.subject(), self.place.admission.action(action, &|_| false))

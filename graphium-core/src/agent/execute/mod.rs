@@ -225,6 +225,7 @@ impl Job<'_> {
                 self.pull(ImageRequest { image, platform: platform.as_deref(), policy: *policy }).await
             }
             Action::Network { spec } => {
+                self.admit_own()?;
                 self.enter(Phase::Creating);
                 self.whole(runtime.create_network(spec)).await?;
                 Ok(done("network is there"))

@@ -105,7 +105,7 @@ impl<'d> Sites<'d> {
             Property::MinMemory => self.constrained(asked?, "minMemory").map(Place::from),
             Property::MinProcessors => self.constrained(asked?, "minCpu").map(Place::from),
             Property::RequiredDatacenter => self.constrained(asked?, "requiredDatacenter").map(shown),
-            Property::Setting { key } => object?.get(key).map(Place::from),
+            Property::Setting { key } => object.unwrap_or(&self.stack).get(key).map(Place::from),
             Property::HostLabel { key } => self.host_label(reader, asked?, key),
             Property::Mode => self.deployment("mode"),
             Property::PlacementStrategy => self.deployment("placementStrategy"),
