@@ -46,6 +46,7 @@ pub mod id;
 pub mod inventory;
 pub mod log;
 pub mod plan;
+mod ranges;
 pub mod runtime;
 pub mod secret;
 #[cfg(feature = "sim")]

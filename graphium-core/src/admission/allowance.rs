@@ -1,5 +1,6 @@
 //! One thing that is allowed.
 
+use crate::ranges::Range;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -41,6 +42,9 @@ pub enum Allowance {
     Capability(String),
     /// Networks of this driver, with whatever options; of `bridge` those that are about its own network need no allowance.
     NetworkDriver(String),
+    /// Networks of stacks with addresses of this range, `ADDRESS/LENGTH`, which every host then has a route for; private ones need
+    /// no allowance.
+    Subnet(String),
     /// Logs by this driver, with whatever options; `json-file`, `local` and `none` need no allowance.
     LogDriver(String),
     /// Images of this registry, `HOST[:PORT][/PATH]`. Where none is named images may come from anywhere.
@@ -51,7 +55,7 @@ pub enum Allowance {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is nothing that can be allowed: `all`, `privileged`, `host-namespaces`, `unconfined`, `bind=/PATH`, `device=/PATH`, \
-     `capability=NAME`, `network-driver=NAME`, `log-driver=NAME` or `registry=HOST[/PATH]`"
+     `capability=NAME`, `network-driver=NAME`, `subnet=ADDRESS/LENGTH`, `log-driver=NAME` or `registry=HOST[/PATH]`"
 )]
 pub struct UnknownAllowance(String);
 
@@ -63,9 +67,15 @@ impl Allowance {
             (Self::Bind(root), Self::Bind(path)) | (Self::Device(root), Self::Device(path)) => is_within(path, root),
             (Self::Registry(root), Self::Registry(image)) => begins(image, root),
             (Self::Capability(own), Self::Capability(_)) if own == "ALL" => true,
+            (Self::Subnet(own), Self::Subnet(wanted)) => is_part(wanted, own),
             (own, wanted) => own == wanted,
         }
     }
+}
+
+/// Whether all addresses of a range are of another.
+pub(super) fn is_part(range: &str, of: &str) -> bool {
+    matches!((range.parse::<Range>(), of.parse::<Range>()), (Ok(range), Ok(of)) if of.covers(range))
 }
 
 /// Whether a path lies at or below another. One that goes up again (`..`) lies nowhere: where it leads is not known here.
@@ -113,6 +123,7 @@ impl FromStr for Allowance {
             "device" => absolute(value).map(Self::Device).ok_or_else(unknown),
             "capability" if !value.is_empty() => Ok(Self::Capability(capability(value))),
             "network-driver" if !value.is_empty() => Ok(Self::NetworkDriver(value.to_owned())),
+            "subnet" if value.parse::<Range>().is_ok() => Ok(Self::Subnet(value.to_owned())),
             "log-driver" if !value.is_empty() => Ok(Self::LogDriver(value.to_owned())),
             "registry" if !value.is_empty() => Ok(Self::Registry(value.trim_end_matches('/').to_ascii_lowercase())),
             _ => Err(unknown()),
@@ -131,6 +142,7 @@ impl fmt::Display for Allowance {
             Self::Device(path) => write!(f, "device={path}"),
             Self::Capability(name) => write!(f, "capability={name}"),
             Self::NetworkDriver(name) => write!(f, "network-driver={name}"),
+            Self::Subnet(range) => write!(f, "subnet={range}"),
             Self::LogDriver(name) => write!(f, "log-driver={name}"),
             Self::Registry(name) => write!(f, "registry={name}"),
         }
@@ -170,6 +182,7 @@ mod tests {
             "device=/dev/dri",
             "capability=NET_ADMIN",
             "network-driver=macvlan",
+            "subnet=203.0.113.0/24",
             "log-driver=gelf",
             "registry=ghcr.io/acme",
         ] {
@@ -187,6 +200,7 @@ mod tests {
             "capability=",
             "log-driver=",
             "network-driver",
+            "subnet=203.0.113.0",
         ] {
             assert!(text.parse::<Allowance>().is_err(), "{text}");
         }

@@ -2,6 +2,7 @@
 
 use super::{
     Admission, Allowance,
+    allowance::is_part,
     check::{Denied, host_path, wanted},
 };
 use crate::stack::{Logging, Network, TextMap, Volume};
@@ -17,6 +18,9 @@ const OF_ITS_OWN: [&str; 5] = [
     "com.docker.network.container_iface_prefix",
     "com.docker.network.driver.mtu",
 ];
+
+/// Addresses that are nobody's but those who use them (RFC 1918, RFC 4193).
+const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
 /// Drivers of logs that keep them with the engine, or not at all. Their options name neither places nor addresses, and they
 /// refuse those that they do not know.
@@ -41,7 +45,16 @@ impl Admission {
         }
         let reaching = network.options.keys().filter(|key| !OF_ITS_OWN.contains(&key.as_str()));
         let what = |key| format!("the option `{key}` of the network driver `{driver}`");
-        reaching.map(|key| wanted(what(key), "network", allowance())).collect()
+        let options = reaching.map(|key| wanted(what(key), "network", allowance()));
+        options.chain(self.addresses(network)).collect()
+    }
+
+    /// A host that has a network sends there whatever is for its addresses, be it its own or of another container.
+    fn addresses(&self, network: &Network) -> Option<Denied> {
+        let subnet = network.subnet.as_deref().filter(|subnet| !PRIVATE.iter().any(|own| is_part(subnet, own)))?;
+        let allowance = Allowance::Subnet(subnet.to_owned());
+        let what = format!("a network with the addresses `{subnet}`, which are not private ones,");
+        (!self.covers(&allowance)).then(|| wanted(what, "network", allowance))
     }
 
     /// What a volume wants and may not have: options of its driver can mount whatever the host has.
@@ -160,6 +173,27 @@ mod tests {
         ] {
             assert_eq!(of_network(&[], network.clone()), [""; 0], "{network}");
         }
+    }
+
+    #[test]
+    fn a_network_takes_no_addresses_that_are_somebody_elses() {
+        for subnet in
+            ["8.8.8.0/24", "0.0.0.0/0", "10.0.0.0/7", "172.32.0.0/16", "100.100.100.0/24", "2001:db8::/64", "any"]
+        {
+            let denied = of_network(&[], json!({"subnet": subnet}));
+            let words =
+                format!("a network with the addresses `{subnet}`, which are not private ones, is not allowed here");
+            assert_eq!(denied, [words]);
+            assert_eq!(of_network(&["subnet=9.0.0.0/8", "privileged"], json!({"subnet": subnet})), denied);
+            assert_eq!(of_network(&["all"], json!({"subnet": subnet})), [""; 0]);
+        }
+        for allowed in ["subnet=8.8.8.0/24", "subnet=8.0.0.0/8", "network-driver=bridge"] {
+            assert_eq!(of_network(&[allowed], json!({"subnet": "8.8.8.0/24"})), [""; 0], "{allowed}");
+        }
+        for subnet in ["10.7.0.0/24", "172.20.0.0/16", "192.168.4.0/22", "fd00:7::/64"] {
+            assert_eq!(of_network(&[], json!({"subnet": subnet})), [""; 0], "{subnet}");
+        }
+        assert_eq!(of_network(&[], json!({"subnet": "8.8.8.0/24", "external": true})), [""; 0]);
     }
 
     #[test]

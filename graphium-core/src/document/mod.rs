@@ -54,7 +54,6 @@ mod names;
 mod node;
 mod object;
 mod profile;
-mod ranges;
 mod read;
 mod reader;
 mod repair;

@@ -1,7 +1,10 @@
 //! Networks and volumes.
 
-use super::super::{code::Code, node::Node, object::Object, ranges::Range, reader::Reader, schema};
-use crate::stack::{Network, Volume};
+use super::super::{code::Code, node::Node, object::Object, reader::Reader, schema};
+use crate::{
+    ranges::Range,
+    stack::{Network, Volume},
+};
 
 impl Reader<'_> {
     pub(super) fn network(&mut self, node: Node<'_>) -> Option<Network> {

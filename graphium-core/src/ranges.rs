@@ -8,7 +8,7 @@ use std::{
 
 /// An address with the length of its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     address: IpAddr,
     length: u32,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Range {
 
 impl Range {
     /// The range by its first address, which is how engines want it written.
-    pub(super) fn by_its_first(self) -> Self {
+    pub(crate) fn by_its_first(self) -> Self {
         let host = width(self.address) - self.length;
         let first = bits(self.address).checked_shr(host).and_then(|bits| bits.checked_shl(host)).unwrap_or(0);
         let address = match self.address {
@@ -44,13 +44,13 @@ impl Range {
     }
 
     /// Whether an address is one of it.
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         let network = |of: IpAddr| bits(of).checked_shr(width(of) - self.length).unwrap_or(0);
         self.address.is_ipv4() == address.is_ipv4() && network(self.address) == network(address)
     }
 
     /// Whether all of another are addresses of it.
-    pub(super) fn covers(self, other: Self) -> bool {
+    pub(crate) fn covers(self, other: Self) -> bool {
         other.length >= self.length && self.contains(other.address)
     }
 }
