@@ -23,7 +23,7 @@ use trouble::{Dice, every_seed, in_virtual_time, seeds, trouble};
 type Checked = Result<(), Box<dyn Error>>;
 
 /// Seeds of one run.
-const SEEDS: std::ops::Range<u64> = 0..60;
+const SEEDS: std::ops::Range<u64> = 0..30;
 
 /// Servers on the cluster.
 const SERVERS: usize = 3;

@@ -121,7 +121,7 @@ fn check_in_bad_weather(number: usize, histories: u64) -> Verdict {
 
 #[test]
 fn histories_in_bad_weather_are_linearizable() -> Verdict {
-    check_in_bad_weather(1, 50)
+    check_in_bad_weather(1, 20)
 }
 
 #[test]

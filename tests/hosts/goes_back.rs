@@ -39,7 +39,10 @@ async fn seen(estate: &Estate) -> BTreeMap<(&'static str, String), Value> {
     for host in HOSTS {
         let list = ["ps", "--all", "--format", "{{.Names}}", "--filter", "label=graphium.managed=true"];
         for name in estate.docker(host, &list).await.lines() {
-            all.insert((host, name.to_owned()), estate.inspect(host, name).await);
+            // It may have gone, or have got another name, since it was listed.
+            if let Some(seen) = estate.seen(host, name).await {
+                all.insert((host, name.to_owned()), seen);
+            }
         }
     }
     all

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     action::TaskType,
     control::AdoptOptions,
+    id::TaskId,
     runtime::{Adoption, ContainerRuntime as _, ContainerSpec, ContainerState, RuntimeError, label},
     stack::Stack,
     testing::{FakeRuntime, Operation, Thing},
@@ -266,7 +267,11 @@ impl World {
                 broken = Some((Promise::ForeignUntouched, detail));
             }
             owners.foreign.remove(&place);
-            owners.adopted.insert(place, adoption.clone());
+            // An attempt that got no answer may be followed by one that is refused, which ends the task: what the engine does for the
+            // first after that is an adoption that nobody can know of.
+            if !by.is_some_and(|by| self.is_over(&by.task)) {
+                owners.adopted.insert(place, adoption.clone());
+            }
             drop(owners);
             if was.observed.name != adoption.name {
                 self.judge().effect(&node.id, Operation::Adopt, &adoption.name, &adoption.id, by);
@@ -276,6 +281,11 @@ impl World {
             self.judge().accuse(promise, detail);
         }
         Ok(())
+    }
+
+    /// Whether a task is over, or was let go of since.
+    fn is_over(&self, task: &TaskId) -> bool {
+        self.store.look_at_task(task, |task| task.status.is_terminal()).unwrap_or(true)
     }
 
     /// An engine lets nothing be adopted by that attempt: it stays whose it was.
