@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_comes_when_many_wait_is_told_when_to_come_again() {
         let passwords = Passwords::default();
-        let brief = || std::thread::sleep(Duration::from_millis(1));
+        let brief = || std::thread::sleep(Duration::from_millis(50));
         let asked = futures::future::join_all((0..QUEUE + 3).map(|_| passwords.work(brief))).await;
         let refused: Vec<_> = asked.into_iter().filter_map(Result::err).collect();
         let told = |problem: &Problem| (problem.status, problem.code.to_string(), problem.retry_after);
