@@ -91,8 +91,7 @@ impl Household {
     pub(crate) async fn settled(&self, stack: &str) -> Checked<StatusView> {
         for _ in 0..ENDS {
             let status = self.control.status(stack).await?;
-            let is_over = status.tasks.iter().all(|task| task.task.status.is_terminal());
-            if is_over && (!status.overall_status.is_transitional() || status.error_message.is_some()) {
+            if is_over(&status) && (!status.overall_status.is_transitional() || status.error_message.is_some()) {
                 return Ok(status);
             }
             sleep(Duration::from_millis(100)).await;
@@ -106,7 +105,7 @@ impl Household {
         for _ in 0..ENDS {
             match self.control.status(stack).await {
                 Err(ControlError::NotFound { .. }) => return Ok(None),
-                Ok(status) if status.error_message.is_some() => return Ok(Some(status)),
+                Ok(status) if status.error_message.is_some() && is_over(&status) => return Ok(Some(status)),
                 _ => sleep(Duration::from_millis(100)).await,
             }
         }
@@ -170,6 +169,11 @@ pub(crate) fn shop(status: &str) -> Vec<Value> {
 pub(crate) fn in_virtual_time(test: impl Future<Output = Checked>) -> Checked {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(test)
+}
+
+/// Whether no host has anything left to do: what one has told already, others may still be at.
+fn is_over(status: &StatusView) -> bool {
+    status.tasks.iter().all(|task| task.task.status.is_terminal())
 }
 
 /// As it was asked for, without an error.
