@@ -24,7 +24,7 @@ impl World {
 
     fn trouble(self: &Arc<Self>) {
         let (kind, host, pause) =
-            self.throw(|dice| (dice.below(17), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
+            self.throw(|dice| (dice.below(18), dice.below(self.hosts.len()), dice.millis(100, 20_000)));
         let agent = Process::Agent(host);
         match kind {
             0 if self.state().agent_up[host] => self.crash(agent, pause),
@@ -37,11 +37,8 @@ impl World {
                 self.cut(host, Wires { to_server_cut, from_server_cut: !to_server_cut }, pause * 2);
             }
             8 => {
-                let by = self.throw(|dice| dice.below(180)) as i64 - 90;
-                self.tell("server", || format!("'s clock jumps by {by} s"));
-                let mut state = self.state();
-                state.server_wall += SignedDuration::from_secs(by);
-                state.clock_jumped_ahead |= by > 0;
+                let by = self.let_clock_jump(Process::Server);
+                self.state().clock_jumped_ahead |= by > 0;
             }
             9 => self.take_engine_away(host, pause),
             10 => self.hang_engine(host, pause * 4),
@@ -52,8 +49,19 @@ impl World {
             14 if !self.is_unobstructed => self.take_a_name(host),
             15 if self.setup.stacks.is_empty() => drop(self.start_project(self.throw(stacks::name), 150)),
             16 => self.disturb_foreign(),
+            17 => {
+                self.let_clock_jump(agent);
+            }
             _ => {}
         }
+    }
+
+    /// By how many seconds.
+    fn let_clock_jump(&self, whose: Process) -> i64 {
+        let by = self.throw(|dice| dice.below(180)) as i64 - 90;
+        self.tell(&self.name(whose), || format!("'s clock jumps by {by} s"));
+        *self.state().walls.entry(whose).or_default() += SignedDuration::from_secs(by);
+        by
     }
 
     fn cut(self: &Arc<Self>, host: usize, wires: Wires, pause: Duration) {

@@ -24,7 +24,7 @@ impl World {
         self.tell("server", || "starts".to_owned());
         let world = Arc::clone(self);
         self.spawn(Process::Server, async move {
-            let environment = Arc::new(NodeEnvironment::of_server(&world));
+            let environment = Arc::new(NodeEnvironment::of(&world, Process::Server));
             let settings = world.setup.control.clone();
             let control = loop {
                 let (store, sink) = (Arc::new(SimStore::new(&world)), Arc::new(SimSink::new(&world)));
@@ -59,7 +59,7 @@ impl World {
         let agent = Agent::new(
             Arc::new(SimLink::new(self, host)),
             Arc::new(SimRuntime::new(self, host)),
-            Arc::new(NodeEnvironment::of_agent(self)),
+            Arc::new(NodeEnvironment::of(self, Process::Agent(host))),
             Box::new(SimJournal::new(self, node.journal.clone())),
             settings,
         );
@@ -111,7 +111,7 @@ impl World {
         };
         drop(control);
         if self.chance(500) {
-            let now = NodeEnvironment::wall(self, true);
+            let now = NodeEnvironment::wall(self, Process::Server);
             let lease = jiff::SignedDuration::try_from(self.setup.control.lease).unwrap_or_default();
             self.store.reopen(now, now.saturating_add(lease).unwrap_or(now));
             self.tell("store", || "is opened anew".to_owned());

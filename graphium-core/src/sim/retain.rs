@@ -2,6 +2,7 @@
 
 use super::{
     dice::Dice,
+    executor::Process,
     promise::Promise,
     store::SimStore,
     world::{NodeEnvironment, World},
@@ -175,7 +176,7 @@ impl World {
         }
         // By the server's clock, which may have been ahead of what it is now.
         let last = self.judge().last_end();
-        let ahead = last.map(|end| end.duration_since(NodeEnvironment::wall(self, true)));
+        let ahead = last.map(|end| end.duration_since(NodeEnvironment::wall(self, Process::Server)));
         let ahead = ahead.and_then(|ahead| Duration::try_from(ahead).ok()).unwrap_or_default();
         self.sleep(ahead + retention.tasks + retention.every + self.setup.control.tick + SLACK).await;
         let present = self.present_deployments();

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use futures::{channel::oneshot, future::Shared};
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -69,8 +69,8 @@ pub(super) struct State {
     pub(super) heard: Vec<Duration>,
     /// The server's clock has jumped ahead: leases ended before their time.
     pub(super) clock_jumped_ahead: bool,
-    /// How far the server's wall clock is off.
-    pub(super) server_wall: SignedDuration,
+    /// How far the wall clock of each program is off.
+    pub(super) walls: HashMap<Process, SignedDuration>,
     pub(super) desks: Vec<AgentDesk>,
     /// Something of others is in the way of what may be deployed.
     pub(super) has_excuse: bool,
@@ -143,7 +143,7 @@ impl World {
             works_since: None,
             heard: vec![Duration::ZERO; hosts.len()],
             clock_jumped_ahead: false,
-            server_wall: SignedDuration::ZERO,
+            walls: HashMap::new(),
             desks: hosts.iter().map(|_| AgentDesk::default()).collect(),
             has_excuse: false,
             stopped_late: BTreeSet::new(),
@@ -252,28 +252,20 @@ impl World {
 /// The world as one program sees it: its own wall clock and its own random numbers.
 pub(super) struct NodeEnvironment {
     world: Arc<World>,
-    is_server: bool,
+    process: Process,
     dice: Mutex<Dice>,
 }
 
 impl NodeEnvironment {
-    pub(super) fn of_server(world: &Arc<World>) -> Self {
-        Self::new(world, true)
-    }
-
-    pub(super) fn of_agent(world: &Arc<World>) -> Self {
-        Self::new(world, false)
-    }
-
-    /// The wall clock of the server, or of everybody else.
-    pub(super) fn wall(world: &World, is_server: bool) -> Timestamp {
-        let offset = if is_server { world.state().server_wall } else { SignedDuration::ZERO };
-        world.clock.now().saturating_add(offset).unwrap_or_default()
-    }
-
-    fn new(world: &Arc<World>, is_server: bool) -> Self {
+    pub(super) fn of(world: &Arc<World>, process: Process) -> Self {
         let dice = Mutex::new(world.throw(Dice::fork));
-        Self { world: Arc::clone(world), is_server, dice }
+        Self { world: Arc::clone(world), process, dice }
+    }
+
+    /// The wall clock of a program.
+    pub(super) fn wall(world: &World, process: Process) -> Timestamp {
+        let offset = world.state().walls.get(&process).copied().unwrap_or_default();
+        world.clock.now().saturating_add(offset).unwrap_or_default()
     }
 }
 
@@ -286,7 +278,7 @@ impl std::fmt::Debug for NodeEnvironment {
 #[async_trait]
 impl Environment for NodeEnvironment {
     fn now(&self) -> Timestamp {
-        Self::wall(&self.world, self.is_server)
+        Self::wall(&self.world, self.process)
     }
 
     fn elapsed(&self) -> Duration {
