@@ -120,7 +120,14 @@ async fn wherever_it_breaks_off_what_the_agent_keeps_lets_it_in() {
     (agent.keeps())(&issued.token).unwrap();
     assert!(gets_in(&bed, &before).await, "it was not used");
     assert!(gets_in(&bed, &agent.kept()).await);
-    // It was used. What is under way with the one before is let in yet, and gets no other.
+    // It was used, which is written down beside the answer: until then the one before could ask for another.
+    eventually("the use of the successor to be known", async || {
+        let tokens = bed.admin.tokens().await.unwrap();
+        let mut agents = tokens.iter().filter(|token| token.role == Role::Agent);
+        agents.all(|token| token.last_used.is_some()).then_some(())
+    })
+    .await;
+    // What is under way with the one before is let in yet, and gets no other.
     assert!(gets_in(&bed, &before).await);
     eventually("the successor to have taken over", async || {
         let again = bed.client(&before).replace_credential(&vm1()).await;
