@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use std::time::Duration;
 
+/// So many records are read at a time.
+const PAGE: usize = 100;
+
 /// How long what is over is kept.
 ///
 /// # Example
@@ -76,23 +79,32 @@ impl Control {
     }
 
     /// A store knows work by its tasks: deployments that had none, for all was as it should be, are let go of here.
+    ///
+    /// Their ids are in the order in which they began, and what began lately has not been over for long: of very many the oldest
+    /// are read.
     async fn prune_idle(&self, cut: &Cut) -> Result<(), ControlError> {
-        let mut query = RecordQuery::of(Kind::Deployment);
+        let mut query = RecordQuery { limit: PAGE, ..RecordQuery::of(Kind::Deployment) };
         loop {
             let page = self.store.records(&query).await?;
+            let found = page.items.len();
+            // What cannot be read hides nothing that comes after it.
+            let is_old =
+                |record: &Record| record.read::<Begun>().map_or(true, |begun| begun.started_at < cut.ended_before);
+            let old: Vec<Record> = page.items.into_iter().take_while(is_old).collect();
+            let is_next_old = old.len() == found;
             let goes = |record: &Record| {
                 let is_over =
                     |idle: Idle| idle.task_count == 0 && idle.completed_at.is_some_and(|end| end < cut.ended_before);
                 !cut.live.contains(&DeploymentId::new(&*record.key.id)) && record.read().is_ok_and(is_over)
             };
-            let gone = page.items.into_iter().filter(goes);
+            let gone = old.into_iter().filter(goes);
             let records: Vec<RecordWrite> = gone
                 .map(|record| RecordWrite { key: record.key, expect: Expect::Any, stack: None, host: None, body: None })
                 .collect();
             if !records.is_empty() {
                 self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;
             }
-            let Some(next) = page.next else { return Ok(()) };
+            let Some(next) = page.next.filter(|_| is_next_old) else { return Ok(()) };
             query.after = Some(next);
         }
     }
@@ -110,6 +122,13 @@ impl Control {
             live: stacks.into_iter().map(|stack| stack.deployment_id).collect(),
         })
     }
+}
+
+/// Of a [`DeploymentState`](super::DeploymentState) when it began.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Begun {
+    started_at: Timestamp,
 }
 
 /// Of a [`DeploymentState`](super::DeploymentState) what says whether it had nothing to do, and since when it is over.

@@ -7,7 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use graphium_core::{
-    control::{Control, DeployOptions, Settings, StackStatus},
+    control::{Control, DeployOptions, DeploymentKind, Settings, StackStatus},
     event::NoSink,
     id::TaskId,
     inventory::HostStatus,
@@ -147,4 +147,20 @@ fn a_large_deployment_is_ended_by_a_few_calls() {
     assert_eq!(world.status("large"), StackStatus::Error);
     let acts = *counts.acts.lock().unwrap();
     assert!(acts < 10, "{acts} calls for {tasks} tasks");
+}
+
+#[test]
+fn to_let_go_of_what_is_over_the_oldest_deployments_are_read_and_not_all() {
+    let mut world = World::new();
+    estate(&world);
+    for number in 0..STACKS {
+        world.run(world.control.act_on_stack(&format!("s{number:03}"), DeploymentKind::Stop, None)).unwrap();
+    }
+    assert!(world.run(world.control.deployments(None)).unwrap().len() > 100, "more than are read at a time");
+    let counts = Counts::of(&mut world);
+    world.tick();
+    counts.forget();
+    world.environment.advance(Settings::default().retention.every);
+    world.tick();
+    assert_eq!(counts.lists(Kind::Deployment), 1);
 }
