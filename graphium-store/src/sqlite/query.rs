@@ -42,10 +42,7 @@ fn with_bodies(
     let moment = connection.unchecked_transaction().map_err(|error| store_error(&error))?;
     let sql = format!("SELECT {} FROM records WHERE {condition}", row::RECORD);
     let found = all(&moment, &sql, values, row::record)?;
-    found
-        .into_iter()
-        .map(|found| found.with(kind, |id, place| bodies.read(&moment, kind.as_str(), id, place)))
-        .collect()
+    found.into_iter().map(|found| found.with(kind, |id, place| bodies.read(&moment, kind, id, place))).collect()
 }
 
 pub(super) fn task(connection: &Connection, id: &TaskId) -> Result<Option<Task>, StoreError> {
