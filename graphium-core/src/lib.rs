@@ -33,6 +33,8 @@
 //! assert_eq!(plan.endpoints[0].host_port, Some(8080));
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod action;
 pub mod admission;
 pub mod agent;

@@ -19,6 +19,8 @@
 //! negotiated version and a deadline, `error` maps what went wrong, `observe` (pure) reads what came back. No type of
 //! bollard's is part of the public API.
 
+#![forbid(unsafe_code)]
+
 mod capability;
 mod config;
 mod connection;

@@ -4,6 +4,8 @@
 //! The server is a thin face: every decision is the control plane's, every byte of storage the store's. What is decided here is who may
 //! ask ([`auth`]), how requests and answers look ([`api`]), and how long a peer may take ([`serve`]).
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod auth;
 pub mod client;

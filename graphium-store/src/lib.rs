@@ -7,6 +7,8 @@
 //! * `memory:`: gone with the process.
 //! * `http://TOKEN@HOST:PORT` (with the feature `http`): the store of a server that shares it.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "couchdb")]
 pub mod couch;
 #[cfg(feature = "http")]

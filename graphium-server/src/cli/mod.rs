@@ -19,6 +19,7 @@ mod import;
 mod inventory;
 mod logging;
 mod man;
+mod memory;
 mod orphans;
 mod output;
 mod password;

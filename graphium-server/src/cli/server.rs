@@ -4,7 +4,7 @@ use super::{
     allow::AllowArgs,
     connect, duration,
     exit::{Exit, Failure},
-    logging,
+    logging, memory,
     output::Output,
     signals,
 };
@@ -176,6 +176,7 @@ pub(crate) fn run(args: &ServerArgs, config: &Config, output: &Output) -> Result
         options.settings.agents_credential = args.agent_token_lifetime;
         let server = start(options).await.map_err(|error| not_started(&error))?;
         greet(&server, &store, output);
+        tokio::spawn(memory::give_back());
         let manager = Manager::find();
         if let Some(manager) = &manager {
             manager.ready(&format!("listens on {}", server.url()));

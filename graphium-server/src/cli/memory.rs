@@ -1,0 +1,65 @@
+//! Gives freed memory back to the operating system.
+//!
+//! glibc keeps what was freed for the next time, in as many places as there are threads. After a thousand agents have introduced
+//! themselves that is as much as all of them need from then on.
+
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often. A heap of 100 MiB takes a few milliseconds of one thread.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Gives back what is free, again and again. Never returns.
+pub(crate) async fn give_back() {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // Beside everything else: requests go on meanwhile.
+        let _given = tokio::task::spawn_blocking(trim).await;
+    }
+}
+
+/// Whether something was given back.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() -> bool {
+    #[expect(
+        unsafe_code,
+        reason = "a function of C; it takes no pointer, and any thread may call it at any time (malloc_trim(3))"
+    )]
+    // SAFETY: as the reason says.
+    let trimmed = unsafe { libc::malloc_trim(0) };
+    trimmed == 1
+}
+
+/// Other allocators give back by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+    use super::*;
+
+    /// Resident memory in KiB.
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn what_lies_free_between_what_is_in_use_is_given_back() {
+        const PIECES: u64 = 4_000;
+        // Too small to be a mapping of its own; every hundredth stays in use, so that no end of the heap is free.
+        let mut pieces: Vec<_> = (0..PIECES).map(|_| Some(vec![1_u8; 16 * 1024])).collect();
+        pieces.iter_mut().enumerate().filter(|(number, _)| number % 100 != 0).for_each(|(_, piece)| *piece = None);
+        let before = resident();
+        assert!(trim());
+        let given = before.saturating_sub(resident());
+        assert!(given > PIECES * 16 / 2, "{given} KiB were given back");
+        drop(pieces);
+    }
+}
