@@ -157,8 +157,31 @@ pub async fn measure(goals: &mut Goals) {
     let (ours, theirs) = (median(our_rates), median(their_rates));
     note(format_args!("deliveries of {size} bytes a second to 1,000 watchers: {ours:.0}, plain axum {theirs:.0}"));
     goals.at_least("deliveries, of plain axum's", ours / theirs, 0.9, "");
-    let after = server.resident() - before;
-    note(format_args!("resident memory of a watcher after it: {:.1} KiB", after / (WATCHERS - 100) as f64));
+    let after = (server.resident() - before - hardly_watched().await) / (WATCHERS - 100) as f64;
+    goals.at_most(
+        "resident memory of a watcher after it, without what the same events take by themselves",
+        after,
+        8.0,
+        " KiB",
+    );
+}
+
+/// By how much, in KiB, the memory of a server grows from as many events as the measured one has had, with one watcher.
+async fn hardly_watched() -> f64 {
+    let server = Server::start().await;
+    server.quiet_host("quiet").await;
+    let operators = server.operators(WRITERS).await;
+    // One watches: what lies ready for all is there in any case.
+    let mut one = Watchers::new();
+    one.add(server.address, "/api/v1/ws", &server.token, 1).await;
+    burst(&server, &operators, 100).await;
+    sleep(Duration::from_secs(1)).await;
+    let before = server.resident();
+    for _ in 0..ROUNDS {
+        burst(&server, &operators, EVENTS).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+    server.resident() - before
 }
 
 fn rate(time: Duration) -> f64 {
