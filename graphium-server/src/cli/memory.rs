@@ -1,12 +1,12 @@
 //! Gives freed memory back to the operating system.
 //!
 //! glibc keeps what was freed for the next time, in as many places as there are threads. After a thousand agents have introduced
-//! themselves that is as much as all of them need from then on.
+//! themselves that is nearly as much as all of them need from then on.
 
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often. A heap of 100 MiB takes a few milliseconds of one thread.
+/// How often. With a heap of 100 MiB it takes a thread less than a tenth of a second.
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Gives back what is free, again and again. Never returns.
