@@ -3,7 +3,7 @@
 use super::{Control, ControlError};
 use crate::{
     id::DeploymentId,
-    store::{Cut, Expect, Kind, Record, RecordQuery, RecordWrite, Submission},
+    store::{Cut, Expect, Key, Kind, RecordQuery, RecordWrite, Submission},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -81,25 +81,25 @@ impl Control {
     /// A store knows work by its tasks: deployments that had none, for all was as it should be, are let go of here.
     ///
     /// Their ids are in the order in which they began, and what began lately has not been over for long: of very many the oldest
-    /// are read.
+    /// are read. Those of the older system have ids that come last, and stay while there are others.
     async fn prune_idle(&self, cut: &Cut) -> Result<(), ControlError> {
         let mut query = RecordQuery { limit: PAGE, ..RecordQuery::of(Kind::Deployment) };
         loop {
             let page = self.store.records(&query).await?;
             let found = page.items.len();
+            let read = page.items.into_iter().map(|record| (record.read::<Span>(), record.key));
             // What cannot be read hides nothing that comes after it.
-            let is_old =
-                |record: &Record| record.read::<Begun>().map_or(true, |begun| begun.started_at < cut.ended_before);
-            let old: Vec<Record> = page.items.into_iter().take_while(is_old).collect();
+            let old: Vec<_> = read
+                .take_while(|(span, _)| span.as_ref().map_or(true, |span| span.started_at < cut.ended_before))
+                .collect();
             let is_next_old = old.len() == found;
-            let goes = |record: &Record| {
-                let is_over =
-                    |idle: Idle| idle.task_count == 0 && idle.completed_at.is_some_and(|end| end < cut.ended_before);
-                !cut.live.contains(&DeploymentId::new(&*record.key.id)) && record.read().is_ok_and(is_over)
+            let goes = |span: &Span, key: &Key| {
+                let is_over = span.completed_at.is_some_and(|end| end < cut.ended_before);
+                span.task_count == 0 && is_over && !cut.live.contains(&DeploymentId::new(&*key.id))
             };
-            let gone = old.into_iter().filter(goes);
+            let gone = old.into_iter().filter(|(span, key)| span.as_ref().is_ok_and(|span| goes(span, key)));
             let records: Vec<RecordWrite> = gone
-                .map(|record| RecordWrite { key: record.key, expect: Expect::Any, stack: None, host: None, body: None })
+                .map(|(_, key)| RecordWrite { key, expect: Expect::Any, stack: None, host: None, body: None })
                 .collect();
             if !records.is_empty() {
                 self.store.submit(Submission { records, ..Submission::default() }, self.environment.now()).await?;
@@ -124,17 +124,11 @@ impl Control {
     }
 }
 
-/// Of a [`DeploymentState`](super::DeploymentState) when it began.
+/// Of a [`DeploymentState`](super::DeploymentState) how much it had to do, and from when to when.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Begun {
+struct Span {
     started_at: Timestamp,
-}
-
-/// Of a [`DeploymentState`](super::DeploymentState) what says whether it had nothing to do, and since when it is over.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Idle {
     task_count: usize,
     #[serde(default)]
     completed_at: Option<Timestamp>,
