@@ -116,6 +116,12 @@ async fn whoever_has_a_session_guesses_no_faster_than_a_stranger() {
     }
     let refused = guess(PASSWORD).await;
     assert_eq!(refused.status(), 429, "the right one is not tried either");
+    let seconds =
+        |answer: &reqwest::Response| answer.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+    assert!((1..=3).contains(&seconds(&refused)));
+    let stranger = Visitor::of(&bed).post("/web/login", &[("user", "ann"), ("password", PASSWORD)]).await;
+    assert_eq!(stranger.status(), 429);
+    assert!((1..=3).contains(&seconds(&stranger)));
     let page = refused.text().await.unwrap();
     assert!(page.contains("try again in"), "{page}");
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;

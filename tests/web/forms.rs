@@ -2,7 +2,7 @@
 
 use crate::{
     bed::{Bed, stack},
-    visitor::{Visitor, cookie_of, filled, place_of},
+    visitor::{Visitor, between, cookie_of, filled, place_of},
 };
 use graphium_core::control::Role;
 use reqwest::Method;
@@ -213,7 +213,12 @@ async fn a_viewer_sees_everything_but_buttons_and_tokens() {
             "{path}"
         );
     }
+    let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
+    let task = tasks["tasks"][0]["@id"].as_str().unwrap().to_owned();
     for path in [
+        &format!("/web/tasks/{task}/cancel"),
+        "/web/orphans/remove?id=vm1/x",
+        "/web/tokens/token-0/revoke",
         "/web/tokens",
         "/web/audit",
         "/web/users",
@@ -224,8 +229,6 @@ async fn a_viewer_sees_everything_but_buttons_and_tokens() {
     ] {
         assert_eq!(viewer.get(path).await.status(), 403, "{path}");
     }
-    let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
-    let task = tasks["tasks"][0]["@id"].as_str().unwrap().to_owned();
     let document = stack("other", "vm1").to_string();
     for (path, fields) in [
         ("/web/stacks/shop/delete".to_owned(), vec![]),
@@ -264,7 +267,13 @@ async fn a_token_that_is_revoked_ends_its_sessions_at_once() {
     let admin = Visitor::with(&bed, &bed.token).await;
     let hash_id =
         graphium_core::control::TokenRecord::id_of(&graphium_server::auth::Token::parse(&token).unwrap().hash());
-    assert!(admin.page("/web/tokens").await.contains(&hash_id));
+    assert!(admin.page("/web/tokens").await.contains(&format!("href=\"/web/tokens/{hash_id}/revoke\"")));
+    let question = admin.page(&format!("/web/tokens/{hash_id}/revoke")).await;
+    assert!(question.contains("Revoke it") && !question.contains("logs you out"), "{question}");
+    let own = admin.page("/web/tokens").await;
+    let own = between(&own[own.find(">yours<").unwrap()..], "href=\"", "\"").to_owned();
+    assert!(admin.page(&own).await.contains("this logs you out"));
+    assert_eq!(viewer.get("/web/").await.status(), 200, "a question alone does nothing");
     assert_eq!(admin.send(&format!("/web/tokens/{hash_id}/revoke"), &[]).await.status(), 303);
     assert_eq!(viewer.get("/web/").await.status(), 303, "it leads to where one logs in");
     let ended = tokio::time::timeout(std::time::Duration::from_secs(5), async {

@@ -316,10 +316,23 @@ async fn what_nobody_wants_is_listed_with_its_reason_and_removed_as_a_task() {
     let page = visitor.page("/web/orphans").await;
     assert!(page.contains("id=\"o-vm1/gone-web\"") && page.contains("its stack is not known here"), "{page}");
     assert!(visitor.page("/web/").await.contains("<b>1</b> orphans"));
+    let question =
+        visitor.page(&between(&page, "class=\"button small danger\" href=\"", "\"").replace("&#38;", "&")).await;
+    assert!(
+        question.contains("Remove gone-web from vm1?") && question.contains("value=\"vm1/gone-web\""),
+        "{question}"
+    );
+    assert!(!question.contains("removeVolumes"), "{question}");
+    let of_volume = visitor.page("/web/orphans/remove?id=vm1/gone-data&sort=volume").await;
+    assert!(of_volume.contains("name=\"removeVolumes\""), "{of_volume}");
+    assert!(visitor.page("/web/tasks").await.contains("none"), "a question alone does nothing");
     let answer = visitor.send("/web/orphans/remove", &[("id", "vm1/gone-web")]).await;
     assert_eq!(answer.status(), 303);
     let task = visitor.page(&place_of(&answer)).await;
     assert!(task.contains("Delete gone-web") && task.contains("/cancel\""), "{task}");
+    let question = visitor.page(&format!("{}/cancel", place_of(&answer))).await;
+    assert!(question.contains("Cancel delete gone-web on vm1?") && question.contains(">Cancel it<"), "{question}");
+    assert!(visitor.page(&place_of(&answer)).await.contains("/cancel\""), "a question alone does nothing");
     let nobody = visitor.send("/web/orphans/remove", &[("id", "vm1/other")]).await;
     assert_eq!(nobody.status(), 404);
     // A task that waits is cancelled, and tried again.
@@ -328,4 +341,16 @@ async fn what_nobody_wants_is_listed_with_its_reason_and_removed_as_a_task() {
     let page = visitor.page(&place).await;
     assert!(page.contains("cancelled") && page.contains("/retry\""), "{page}");
     assert_eq!(visitor.send(&format!("{place}/explode"), &[]).await.status(), 404);
+    assert_eq!(visitor.get(&format!("{place}/explode")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_busy_says_on_the_page_when_to_ask_again() {
+    let full = Limits { reads: 0, waiting: 0, ..Limits::default() };
+    let bed = Bed::set("memory:", full, Settings::default()).await;
+    let visitor = Visitor::with(&bed, &bed.token).await;
+    let answer = visitor.get("/web/stacks").await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert!(answer.text().await.unwrap().contains("The server cannot answer at the moment"));
 }

@@ -103,16 +103,18 @@ impl Web {
         mut headers: HeaderMap,
     ) -> Result<Bytes, Problem> {
         headers.insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
-        let response = self.pass(user, method, path, body.map_or_else(Body::empty, Body::from), headers).await?;
+        let mut response = self.pass(user, method, path, body.map_or_else(Body::empty, Body::from), headers).await?;
         let status = response.status();
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            return Err(problem);
+        }
         let bytes = axum::body::to_bytes(response.into_body(), LARGEST)
             .await
             .map_err(|error| Problem::new(500, "internal", format!("an answer broke off: {error}")))?;
         if status.is_success() {
             return Ok(bytes);
         }
-        Err(serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Problem::new(status.as_u16(), "error", String::from_utf8_lossy(&bytes))))
+        Err(Problem::new(status.as_u16(), "error", String::from_utf8_lossy(&bytes)))
     }
 
     /// The API's own answer, for streams.

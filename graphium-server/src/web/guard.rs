@@ -69,9 +69,26 @@ impl User {
         self.role == Role::Admin
     }
 
+    /// For what one sees before a change.
+    ///
+    /// # Errors
+    /// 403 for who may not make it.
+    pub(super) fn must_change(&self) -> Result<(), Problem> {
+        only(self.may_change())
+    }
+
+    /// The same of what only administrators may change.
+    pub(super) fn must_administer(&self) -> Result<(), Problem> {
+        only(self.may_administer())
+    }
+
     pub(super) fn role(&self) -> &'static str {
         words::role(self.role)
     }
+}
+
+fn only(is_allowed: bool) -> Result<(), Problem> {
+    if is_allowed { Ok(()) } else { Err(Problem::new(403, "not-allowed", "you may look, and change nothing")) }
 }
 
 /// Runs before every page but the one for logging in.

@@ -55,11 +55,11 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/containers/{id}/log", get(pages::containers::stream))
         .route("/web/tasks", get(pages::tasks::list))
         .route("/web/tasks/{id}", get(pages::tasks::one))
-        .route("/web/tasks/{id}/{act}", post(pages::tasks::act))
+        .route("/web/tasks/{id}/{act}", get(pages::tasks::confirm).post(pages::tasks::act))
         .route("/web/events", get(pages::events::list))
         .route("/web/stream", get(pages::events::stream))
         .route("/web/orphans", get(pages::orphans::list))
-        .route("/web/orphans/remove", post(pages::orphans::remove))
+        .route("/web/orphans/remove", get(pages::orphans::confirm).post(pages::orphans::remove))
         .route("/web/audit", get(pages::audit::list))
         .route("/web/users", get(pages::users::list).post(pages::users::add))
         .route("/web/users/{id}/{act}", get(pages::users::ask).post(pages::users::act))
@@ -69,7 +69,7 @@ pub(crate) fn router(state: AppState, api: Router) -> Router {
         .route("/web/account/password", post(pages::account::set_password))
         .route("/web/account/others", post(pages::account::end_others))
         .route("/web/tokens", get(pages::tokens::list).post(pages::tokens::create))
-        .route("/web/tokens/{id}/revoke", post(pages::tokens::revoke));
+        .route("/web/tokens/{id}/revoke", get(pages::tokens::confirm).post(pages::tokens::revoke));
     let guarded = Router::new()
         .route("/web/", get(pages::dashboard::page))
         .route("/web/{*rest}", get(pages::unknown))

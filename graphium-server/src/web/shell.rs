@@ -4,7 +4,7 @@ use super::{Web, guard::User, stock, words::filters};
 use crate::api::problem::Problem;
 use askama::Template;
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use graphium_core::diagnostic::Diagnostic;
@@ -161,7 +161,12 @@ pub(super) fn show(failure: Failure, user: Option<&User>) -> Response {
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let shell = Shell::still(what, "", user);
-    (status, Html(FailurePage { shell, what, problem })).into_response()
+    (status, again(&problem), Html(FailurePage { shell, what, problem })).into_response()
+}
+
+/// When to ask again, as the API says it.
+pub(super) fn again(problem: &Problem) -> Option<[(HeaderName, HeaderValue); 1]> {
+    problem.retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.into())])
 }
 
 /// Findings, the worst first.

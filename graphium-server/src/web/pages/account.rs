@@ -8,7 +8,7 @@ use crate::{
         Web,
         forms::Form,
         guard::User,
-        shell::{Answer, Failure, Html, Shell},
+        shell::{Answer, Failure, Html, Shell, again},
         words::{self, Moment},
     },
 };
@@ -95,7 +95,7 @@ pub(in crate::web) async fn set_password(
                 _ => return Err(problem.into()),
             };
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-            Ok((status, show(&web, &user, None, vec![words]).await?).into_response())
+            Ok((status, again(&problem), show(&web, &user, None, vec![words]).await?).into_response())
         }
     }
 }

@@ -64,7 +64,7 @@ pub(in crate::web) struct ConfirmPage {
 }
 
 impl ConfirmPage {
-    /// A question about a host or a task.
+    /// A question about something else than a stack.
     pub(super) fn plain(
         shell: Shell,
         title: String,
@@ -87,6 +87,12 @@ impl ConfirmPage {
         }
     }
 
+    /// The same with a hidden field.
+    pub(super) fn with_field(mut self, name: &'static str, value: String) -> Self {
+        self.hidden.push((name, value));
+        self
+    }
+
     /// The same with a box to tick: its name, what it says, and what that means.
     pub(super) fn with_box(mut self, one: (&'static str, &'static str, &'static str)) -> Self {
         self.boxes.push(one);
@@ -101,9 +107,7 @@ pub(in crate::web) async fn confirm(
     uri: Uri,
 ) -> Answer<ConfirmPage> {
     let act = Act::named(&act)?;
-    if !user.may_change() {
-        return Err(Problem::new(403, "not-allowed", "you may look, and change nothing").into());
-    }
+    user.must_change()?;
     let view: StackView = web.get(&user, &format!("/stacks/{}", part(&id))).await?;
     let (name, base) = (&view.name, stack_page(&view.name));
     let count = view.placements.len();

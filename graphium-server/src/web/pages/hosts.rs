@@ -179,9 +179,7 @@ pub(in crate::web) async fn confirm(
     Extension(user): Extension<User>,
     Path((id, act)): Path<(String, String)>,
 ) -> Answer<ConfirmPage> {
-    if !user.may_administer() {
-        return Err(Problem::new(403, "not-allowed", "you may look, and change nothing").into());
-    }
+    user.must_administer()?;
     let host: Host = web.get(&user, &format!("/hosts/{}", part(&id))).await?;
     let (title, button, says) = match act.as_str() {
         "drain" => (

@@ -15,7 +15,7 @@ use crate::{
         Web,
         forms::Form,
         guard::{COOKIE, User, read, same_origin, session},
-        shell::{Failure, Html, Shell},
+        shell::{Failure, Html, Shell, again},
     },
 };
 use askama::Template;
@@ -44,12 +44,14 @@ pub(in crate::web) async fn form(uri: Uri) -> Response {
     page(&query(&uri), None)
 }
 
-fn page(form: &Form, refused: Option<String>) -> Response {
+fn page(form: &Form, refused: Option<Problem>) -> Response {
     let shell = Shell::still("Log in", "login", None);
-    let status = if refused.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    let status = refused.as_ref().and_then(|problem| StatusCode::from_u16(problem.status).ok()).unwrap_or_default();
+    let again = refused.as_ref().and_then(again);
     let to = within(form.text("to")).to_owned();
     let (name, by_token) = (form.text("user").to_owned(), !form.text("token").is_empty());
-    (status, Html(LoginPage { shell, to, name, by_token, refused })).into_response()
+    let refused = refused.map(|problem| problem.detail);
+    (status, again, Html(LoginPage { shell, to, name, by_token, refused })).into_response()
 }
 
 /// A page of ours, whatever was asked for.
@@ -64,13 +66,16 @@ pub(in crate::web) async fn enter(State(web): State<Web>, request: Request) -> R
     let limits = parts.extensions.get::<Limits>().copied().unwrap_or_default();
     let form = Form::parse(&read(Body::new(body), 64 * 1024, limits).await?);
     let opened = match (form.text("token"), form.text("user").trim()) {
-        ("", "") => return Ok(page(&form, Some("give your name and password, or a token".to_owned()))),
+        ("", "") => {
+            let nothing = Problem::new(401, "token-missing", "give your name and password, or a token");
+            return Ok(page(&form, Some(nothing)));
+        }
         ("", name) => by_password(&web, &parts.extensions, name, form.text("password")).await,
         (token, _) => by_token(&web, &parts.extensions, token).await,
     };
     match opened {
         Ok(session) => Ok(logged_in(&web, &parts.headers, &session, within(form.text("to"))).await),
-        Err(problem) if problem.status < 500 => Ok(page(&form, Some(problem.detail))),
+        Err(problem) if problem.status < 500 => Ok(page(&form, Some(problem))),
         Err(problem) => Err(problem.into()),
     }
 }

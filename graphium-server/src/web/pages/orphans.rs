@@ -1,6 +1,6 @@
 //! What is ours and nobody wants.
 
-use super::{ROWS, query, rows::name_of, shown_at};
+use super::{ROWS, acts::ConfirmPage, query, rows::name_of, shown_at};
 use crate::{
     api::wire::OrphanList,
     web::{
@@ -36,9 +36,12 @@ struct Row {
     host: String,
     stack: String,
     reason: String,
-    /// Its removal loses data.
-    is_volume: bool,
+    /// Where its removal is asked for.
+    removal: String,
 }
+
+/// What a question about a removal is told of it.
+const VOLUME: &str = "volume";
 
 impl Row {
     fn of(orphan: Orphan) -> Self {
@@ -47,10 +50,12 @@ impl Row {
             OrphanKind::Network { network_name } => (Badge::new(Tone::Off, "network"), network_name),
             OrphanKind::Volume { volume_name } => (Badge::new(Tone::Warn, "volume"), volume_name),
         };
+        let sort = matches!(orphan.what, OrphanKind::Volume { .. }).then_some(VOLUME);
+        let about = forms::query([("id", Some(orphan.id.as_str())), ("sort", sort)]);
         Self {
             badge,
             name: name.clone(),
-            is_volume: matches!(orphan.what, OrphanKind::Volume { .. }),
+            removal: format!("/web/orphans/remove{about}"),
             host: orphan.host_id.to_string(),
             stack: name_of(orphan.stack_id.as_str()).to_owned(),
             reason: orphan.reason.to_string(),
@@ -73,12 +78,40 @@ pub(in crate::web) async fn list(
     Ok(Html(OrphansPage { shell, rows: list.orphans.into_iter().map(Row::of).collect(), next }))
 }
 
+pub(in crate::web) async fn confirm(Extension(user): Extension<User>, uri: Uri) -> Answer<ConfirmPage> {
+    user.must_change()?;
+    let asked = query(&uri);
+    let id = asked.text("id");
+    let (host, name) = parts(id);
+    let title = format!("Remove {name} from {host}?");
+    let shell = Shell::still(title.clone(), "orphans", Some(&user));
+    let says = "The agent of its host is told to remove it. It is not made again.".to_owned();
+    let page = ConfirmPage::plain(
+        shell,
+        title,
+        "Remove it",
+        says,
+        "/web/orphans/remove".to_owned(),
+        "/web/orphans".to_owned(),
+    );
+    let page = page.with_field("id", id.to_owned());
+    Ok(Html(match asked.text("sort") {
+        VOLUME => page.with_box(("removeVolumes", "Remove it with its data", "Without this it stays.")),
+        _ => page,
+    }))
+}
+
+/// The host of something, and its name.
+fn parts(id: &str) -> (&str, &str) {
+    id.split_once('/').unwrap_or((id, ""))
+}
+
 pub(in crate::web) async fn remove(
     State(web): State<Web>,
     Extension(user): Extension<User>,
     Extension(form): Extension<Form>,
 ) -> Result<Response, Failure> {
-    let (host, name) = form.text("id").split_once('/').unwrap_or((form.text("id"), ""));
+    let (host, name) = parts(form.text("id"));
     let volumes = form.is_set("removeVolumes").then_some("true");
     let path = format!("/orphans/{}/{}{}", part(host), part(name), forms::query([("removeVolumes", volumes)]));
     let view: TaskView = web.send(&user, Method::DELETE, &path).await?;

@@ -138,9 +138,7 @@ fn refused(problem: &Problem) -> Result<StatusCode, Failure> {
 
 /// There are no more secrets than a part of their list may have.
 async fn find(web: &Web, user: &User, name: &str) -> Result<SecretView, Failure> {
-    if !user.may_change() {
-        return Err(Problem::new(403, "not-allowed", "you may look, and change nothing").into());
-    }
+    user.must_change()?;
     let list: SecretList = web.get(user, &format!("/secrets?limit={MAX_SECRETS}")).await?;
     let found = list.secrets.into_iter().find(|secret| secret.name == name);
     found.ok_or_else(|| Problem::new(404, "not-found", format!("no secret `{name}`")).into())

@@ -13,7 +13,7 @@ use crate::{
         Web,
         forms::Form,
         guard::{read, same_origin},
-        shell::{Failure, Html, Shell},
+        shell::{Failure, Html, Shell, again},
     },
 };
 use askama::Template;
@@ -59,8 +59,9 @@ async fn page(web: &Web, code: String, name: &str, refused: Option<&Problem>) ->
     };
     let shell = Shell::still(if own.is_some() { "Your password" } else { "First login" }, "login", None);
     let status = refused.and_then(|problem| StatusCode::from_u16(problem.status).ok()).unwrap_or(StatusCode::OK);
+    let again = refused.and_then(again);
     let refused = refused.map(|problem| problem.detail.clone());
-    Ok((status, Html(SetupPage { shell, code, own, name: name.to_owned(), refused })).into_response())
+    Ok((status, again, Html(SetupPage { shell, code, own, name: name.to_owned(), refused })).into_response())
 }
 
 pub(in crate::web) async fn make(

@@ -1,6 +1,6 @@
 //! Tasks of every stack.
 
-use super::{ROWS, query, rows::TaskRow, shown_at};
+use super::{ROWS, acts::ConfirmPage, query, rows::TaskRow, shown_at};
 use crate::{
     api::{problem::Problem, wire::TaskList},
     web::{
@@ -132,6 +132,37 @@ pub(in crate::web) async fn one(
     }))
 }
 
+/// Asked before a task is cancelled; one that is tried again asks nothing.
+pub(in crate::web) async fn confirm(
+    State(web): State<Web>,
+    Extension(user): Extension<User>,
+    Path((id, act)): Path<(String, String)>,
+    uri: Uri,
+) -> Answer<ConfirmPage> {
+    user.must_change()?;
+    if act != "cancel" {
+        return Err(no_act(&act));
+    }
+    let view: TaskView = web.get(&user, &format!("/tasks/{}", part(&id))).await?;
+    let row = TaskRow::of(view, web.state.environment.now(), true);
+    let title = format!("Cancel {} {} on {}?", row.verb.to_lowercase(), row.subject, row.host);
+    let shell = Shell::still(title.clone(), "tasks", Some(&user));
+    let says = "If it waits, it ends at once; if it is under way, its agent is asked to end it. What waits for it in the same deployment \
+                is not begun.";
+    let from = query(&uri).text("from").to_owned();
+    let back = match (from.as_str(), &row.stack) {
+        ("stack", Some(stack)) => super::stack_page(stack),
+        _ => row.href.clone(),
+    };
+    let action = format!("{}/cancel", row.href);
+    let page = ConfirmPage::plain(shell, title, "Cancel it", says.to_owned(), action, back);
+    Ok(Html(page.with_field("from", from)))
+}
+
+fn no_act(act: &str) -> Failure {
+    Problem::new(404, "no-such-page", format!("a task has no page `{act}`")).into()
+}
+
 pub(in crate::web) async fn act(
     State(web): State<Web>,
     Extension(user): Extension<User>,
@@ -139,7 +170,7 @@ pub(in crate::web) async fn act(
     Path((id, act)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     if !matches!(act.as_str(), "retry" | "cancel") {
-        return Err(Problem::new(404, "no-such-page", format!("a task has no page `{act}`")).into());
+        return Err(no_act(&act));
     }
     let view: TaskView = web.send(&user, Method::POST, &format!("/tasks/{}/{act}", part(&id))).await?;
     // Back to where the button was.

@@ -1,6 +1,6 @@
 //! Credentials: for administrators.
 
-use super::{ROWS, query, shown_at, users::role};
+use super::{ROWS, acts::ConfirmPage, query, shown_at, users::role};
 use crate::{
     api::{
         problem::Problem,
@@ -146,6 +146,18 @@ fn request(form: &Form) -> Result<TokenRequest, Problem> {
         expires_in: days.transpose()?.map(|days| days * 24 * 60 * 60),
         ..TokenRequest::new(role(form)?)
     })
+}
+
+pub(in crate::web) async fn confirm(Extension(user): Extension<User>, Path(id): Path<String>) -> Answer<ConfirmPage> {
+    user.must_administer()?;
+    let title = format!("Revoke {id}?");
+    let shell = Shell::still(title.clone(), "tokens", Some(&user));
+    let mut says = "Whoever shows it is refused from now on, and what it has open ends at once.".to_owned();
+    if user.ids.contains(&id) {
+        says.push_str(" You are logged in with it: this logs you out.");
+    }
+    let action = format!("/web/tokens/{}/revoke", part(&id));
+    Ok(Html(ConfirmPage::plain(shell, title, "Revoke it", says, action, "/web/tokens".to_owned())))
 }
 
 pub(in crate::web) async fn revoke(
