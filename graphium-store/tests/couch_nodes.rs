@@ -244,7 +244,7 @@ async fn what_was_acknowledged_survives_whatever_becomes_of_the_nodes() -> Check
     for url in &database.urls {
         servers.push(server(url, Retention::default()).await?);
     }
-    let load = Load::on(servers);
+    let load = Load::on(servers, hold() + RECOVERY);
     let mut work = load.begin().await?;
     for number in rounds() {
         round(&load, &program, number, hold()).await?;

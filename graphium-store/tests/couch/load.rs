@@ -18,7 +18,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{task::JoinSet, time::sleep};
 
@@ -28,9 +28,6 @@ const CLAIMERS: usize = 3;
 
 /// How long a grant lasts.
 const LEASE: SignedDuration = SignedDuration::from_secs(20);
-
-/// How often something is asked for again, each time at the next server.
-const ATTEMPTS: usize = 200;
 
 /// Tasks that may wait, as far as is known.
 const BACKLOG: usize = 60;
@@ -55,6 +52,7 @@ impl Promises {
 
 pub(crate) struct Load {
     pub(crate) servers: Vec<Arc<CouchStore>>,
+    patience: Duration,
     epochs: Vec<AtomicU64>,
     promises: Mutex<Promises>,
     /// Nothing more is to be submitted.
@@ -90,15 +88,22 @@ fn command(name: &str, host: HostId, seen: Option<u64>) -> Submission {
 }
 
 impl Load {
-    pub(crate) fn on(servers: Vec<Arc<CouchStore>>) -> Arc<Self> {
+    /// Work for these servers, each part of which is asked for again for so long, at one server after the other.
+    pub(crate) fn on(servers: Vec<Arc<CouchStore>>, patience: Duration) -> Arc<Self> {
         let epochs = (0..HOSTS).map(|_| AtomicU64::new(0)).collect();
         Arc::new(Self {
             servers,
+            patience,
             epochs,
             promises: Mutex::default(),
             is_over: AtomicBool::new(false),
             submitters: AtomicUsize::new(0),
         })
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = usize> + use<> {
+        let (begun, patience) = (Instant::now(), self.patience);
+        (0..).take_while(move |_| begun.elapsed() < patience)
     }
 
     fn promises(&self) -> MutexGuard<'_, Promises> {
@@ -135,7 +140,7 @@ impl Load {
     /// A host's agent is started anew.
     pub(crate) async fn open_session(&self, number: usize, nonce: &str) -> Result<(), String> {
         let number = number % HOSTS;
-        for attempt in 0..ATTEMPTS {
+        for attempt in self.attempts() {
             let request = SessionRequest { host: host(number), nonce: nonce.to_owned(), seen_epoch: 0 };
             match self.server(number + attempt).open_session(request, Timestamp::now()).await {
                 Ok(session) => {
@@ -220,7 +225,7 @@ impl Load {
     }
 
     async fn claim_once(&self, of: usize, first: usize, name: &str) -> Result<Vec<Task>, String> {
-        for attempt in 0..ATTEMPTS {
+        for attempt in self.attempts() {
             let epoch = self.epochs[of].load(Ordering::SeqCst);
             let now = Timestamp::now();
             let request = ClaimRequest {
@@ -243,7 +248,7 @@ impl Load {
 
     async fn report(&self, first: usize, task: &Task) -> Result<(), String> {
         let lease: Lease = task.lease.clone().ok_or("granted without a lease")?;
-        for attempt in 0..ATTEMPTS {
+        for attempt in self.attempts() {
             let outcome = Outcome::Completed(TaskResult { success: true, ..TaskResult::default() });
             let input = Input::Report { lease: lease.clone(), outcome };
             match self.server(first + attempt).act(&task.id, input, Timestamp::now()).await {
