@@ -97,6 +97,37 @@ fn a_server_says_when_it_is_ready_that_it_lives_and_that_it_ends() {
     assert!(server.0.wait().unwrap().success());
 }
 
+/// The places, besides the first, in which glibc keeps memory of a program: each is at the beginning of 64 MiB, of which it may not yet
+/// touch the rest.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn places(program: &Service) -> usize {
+    const SIZE: u64 = 64 << 20;
+    let maps = fs::read_to_string(format!("/proc/{}/maps", program.0.id())).unwrap();
+    let is_rest = |line: &&str| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (from, to) = range.split_once('-').unwrap();
+        let of = |text| u64::from_str_radix(text, 16).unwrap();
+        rest.starts_with("---p") && of(to).is_multiple_of(SIZE) && (SIZE / 2..SIZE).contains(&(of(to) - of(from)))
+    };
+    maps.lines().filter(is_rest).count()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_server_keeps_freed_memory_in_two_places_unless_it_is_told_otherwise() {
+    for (told, are_more) in [(None, false), (Some("8"), true)] {
+        let home = Home::new();
+        let manager = Manager::new(&home);
+        let mut command = home.graphium(&["server", "--listen", "127.0.0.1:0"]);
+        command.env("NOTIFY_SOCKET", home.path().join("notify")).env_remove("MALLOC_ARENA_MAX");
+        command.envs(told.map(|number| ("MALLOC_ARENA_MAX", number)));
+        let server = Service(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        assert!(manager.heard().starts_with("READY=1"));
+        let places = 1 + places(&server);
+        assert_eq!(places > 2, are_more, "{told:?}: {places} places");
+    }
+}
+
 #[test]
 fn an_agent_without_its_server_lives_and_says_what_is_wrong() {
     let home = Home::new();

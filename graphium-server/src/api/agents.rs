@@ -2,6 +2,7 @@
 
 use super::{
     AppState, Peer,
+    around::Within,
     health::stopping,
     input::{Input, Params},
     page::Paging,
@@ -18,9 +19,9 @@ use axum::{
     Extension, Json,
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use futures::future::{BoxFuture, ready};
 use graphium_core::{
     agent::{AgentLink, ClaimCall, Held, HostReport, RenewCall, Renewal, SessionGrant},
     control::{Control, Role, TokenRecord},
@@ -29,7 +30,7 @@ use graphium_core::{
     stream::{StreamCall, StreamRequest},
 };
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 pub(super) async fn session(
     State(state): State<AppState>,
@@ -42,24 +43,26 @@ pub(super) async fn session(
 
 /// Lets a call of the agents' protocol pass if both sides speak a common version of it, which the answer says. Each call is looked at: this
 /// server may have taken the place of another with which the session was opened.
-pub(super) async fn fit(
-    State(control): State<Arc<Control>>,
-    Extension(caller): Extension<Identity>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let version = match common_version(&caller, request.headers()) {
-        Ok(version) => version,
-        Err(problem) => return problem.into_response(),
+pub(super) fn fit(control: &Control, request: Request, within: Within) -> BoxFuture<'static, Response> {
+    let found = match request.extensions().get::<Identity>() {
+        Some(caller) => {
+            common_version(caller, request.headers()).map(|version| (version, control.is_to_be_replaced(&caller.token)))
+        }
+        None => Err(Problem::new(500, "internal", "nobody has looked who asks")),
     };
-    let is_due = control.is_to_be_replaced(&caller.token);
-    drop((control, caller));
-    let mut response = next.run(request).await;
-    if is_due {
-        response.headers_mut().insert(protocol::CREDENTIAL, HeaderValue::from_static("due"));
-    }
-    response.headers_mut().insert(protocol::HEADER, version.into());
-    response
+    let (version, is_due) = match found {
+        Ok(found) => found,
+        Err(problem) => return Box::pin(ready(problem.into_response())),
+    };
+    let answered = within.answer(request);
+    Box::pin(async move {
+        let mut response = answered.await;
+        if is_due {
+            response.headers_mut().insert(protocol::CREDENTIAL, HeaderValue::from_static("due"));
+        }
+        response.headers_mut().insert(protocol::HEADER, version.into());
+        response
+    })
 }
 
 /// The version of the protocol that an agent is spoken to in.

@@ -6,6 +6,7 @@
 
 mod adoptions;
 mod agents;
+pub(crate) mod around;
 pub(crate) mod audit;
 mod containers;
 pub(crate) mod crowd;

@@ -1,9 +1,9 @@
 //! Every route, on one page.
 
 use super::{
-    AppState, adoptions, agents, audit, containers, deployments, events, exec, health, hosts, logs, metrics, openapi,
-    orphans, people, plans, problem::Problem, repeat, revisions, secrets, socket, stacks, store, streams, tasks,
-    tokens, trace, users,
+    AppState, adoptions, agents, around::Around, audit, containers, deployments, events, exec, health, hosts, logs,
+    metrics, openapi, orphans, people, plans, problem::Problem, repeat, revisions, secrets, socket, stacks, store,
+    streams, tasks, tokens, trace, users,
 };
 use crate::{auth, web};
 use axum::{
@@ -84,12 +84,18 @@ pub fn router(state: AppState) -> Router {
         .merge(health::routes())
         .merge(openapi::pages())
         .route("/metrics", get(metrics::show))
-        .route_layer(from_fn_with_state(state.clone(), auth::gate))
+        .route_layer(Around({
+            let state = state.clone();
+            move |request, within| auth::gate(&state, request, within)
+        }))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         // Bodies have a limit and a deadline each (see `input`).
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(&state.metrics), trace::trace))
+        .layer(Around({
+            let metrics = Arc::clone(&state.metrics);
+            move |request, within| trace::trace(Arc::clone(&metrics), request, within)
+        }))
         .with_state(state.clone());
     // The page asks the API within the server, through the same gate.
     web::router(state, api.clone()).merge(api)
@@ -109,7 +115,10 @@ fn agents(state: &AppState) -> Router<AppState> {
         .route("/agents/{id}/tasks", get(agents::tasks))
         .route("/agents/{id}/streams", post(streams::asked))
         .route("/agents/{id}/streams/{stream}", post(streams::serve).get(streams::attach))
-        .route_layer(from_fn_with_state(Arc::clone(&state.control), agents::fit))
+        .route_layer(Around({
+            let control = Arc::clone(&state.control);
+            move |request, within| agents::fit(&control, request, within)
+        }))
 }
 
 async fn unknown_route(uri: Uri) -> Problem {

@@ -1,13 +1,13 @@
 //! The outermost layer: every request has an id, every error is a problem, and the log says what took how long.
 
-use super::{metrics::Metrics, problem::Problem};
+use super::{around::Within, metrics::Metrics, problem::Problem};
 use crate::traces;
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::future::BoxFuture;
 use std::{sync::Arc, time::Instant};
 use uuid::Uuid;
 
@@ -17,25 +17,28 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ENOUGH: usize = 4096;
 
 /// Neither the query nor a header is logged: both may hold a token.
-pub(super) async fn trace(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+pub(super) fn trace(metrics: Arc<Metrics>, request: Request, within: Within) -> BoxFuture<'static, Response> {
     let begun = Instant::now();
     let in_flight = metrics.begin();
     let id = request.headers().get(REQUEST_ID).filter(|id| is_sound(id)).cloned().unwrap_or_else(new_id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = traces::follow(route.as_ref().map(MatchedPath::as_str), request, next).await;
-    let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
-        // Boxed: a parked request should not carry it.
-        response = Box::pin(as_problem(response, &id)).await;
-    }
-    drop(in_flight);
-    metrics.answered(&method, route.as_ref(), status, begun.elapsed());
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    let (status, millis, id_text) = (status.as_u16(), begun.elapsed().as_millis(), id.to_str().unwrap_or_default());
-    tracing::debug!(%method, route, status, millis, request_id = id_text, "answered");
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+    let answered = traces::follow(route.as_ref().map(MatchedPath::as_str), request, within);
+    Box::pin(async move {
+        let mut response = answered.await;
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            // Boxed: a parked request should not carry it.
+            response = Box::pin(as_problem(response, &id)).await;
+        }
+        drop(in_flight);
+        metrics.answered(&method, route.as_ref(), status, begun.elapsed());
+        let route = route.as_ref().map_or("-", MatchedPath::as_str);
+        let (status, millis, id_text) = (status.as_u16(), begun.elapsed().as_millis(), id.to_str().unwrap_or_default());
+        tracing::debug!(%method, route, status, millis, request_id = id_text, "answered");
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    })
 }
 
 /// An error with its request's id in it. What is no problem yet (an extractor's refusal) becomes one.

@@ -3,14 +3,15 @@
 use super::{Identity, Known, Needs, Reach, Token, needs, reach::about};
 use crate::api::{
     AppState, Peer,
+    around::Within,
     audit::{Deed, Trail, kind_of, shown},
     crowd::{Caller, Kind, Place, Seat},
     problem::Problem,
 };
 use axum::{
-    extract::{MatchedPath, RawPathParams, Request, State},
+    RequestPartsExt as _,
+    extract::{MatchedPath, RawPathParams, Request},
     http::{HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::future::BoxFuture;
@@ -26,31 +27,27 @@ const MISSING: &str = "this needs a token: send `Authorization: Bearer gph_…`.
                        administrator's by itself; elsewhere set GRAPHIUM_TOKEN";
 
 /// Runs before every route, and after routing, so that the policy is of routes and not of texts.
-pub(crate) async fn gate(
-    State(state): State<AppState>,
-    route: MatchedPath,
-    path: RawPathParams,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) fn gate(state: &AppState, request: Request, within: Within) -> BoxFuture<'static, Response> {
     let trail = Arc::clone(&state.trail);
     // Boxed: a parked request should not carry what only its beginning needs.
-    match Box::pin(admitted(state, route, path, request)).await {
-        Ok((Admitted::ToWork(request), _)) => next.run(request).await,
-        other => answer(other, trail, next).await,
-    }
+    let admitted = Box::pin(admitted(state.clone(), request));
+    Box::pin(async move { answer(admitted.await, trail, within).await })
 }
 
 /// The answer to a request that was let in, or was not.
-fn answer(admitted: Result<(Admitted, Held), Refused>, trail: Arc<Trail>, next: Next) -> BoxFuture<'static, Response> {
+fn answer(
+    admitted: Result<(Admitted, Held), Refused>,
+    trail: Arc<Trail>,
+    within: Within,
+) -> BoxFuture<'static, Response> {
     match admitted {
-        Ok((Admitted::ToWork(request), _)) => Box::pin(next.run(request)),
+        Ok((Admitted::ToWork(request), _)) => within.answer(request),
         Ok((Admitted::ToChange(request, deed), place)) => Box::pin(async move {
             let _place = place;
-            trail.change(deed, request, next).await
+            trail.change(deed, request, within).await
         }),
         Ok((Admitted::Other(request, deed), place)) => {
-            let answered = next.run(request);
+            let answered = within.answer(request);
             Box::pin(async move {
                 let _place = place;
                 let response = answered.await;
@@ -68,7 +65,10 @@ fn answer(admitted: Result<(Admitted, Held), Refused>, trail: Arc<Trail>, next: 
             if unauthorized {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            if deed.is_counted(response.status()) { counted(trail, deed, response).await } else { response }
+            match deed {
+                Some(deed) if deed.is_counted(response.status()) => counted(trail, deed, response).await,
+                _ => response,
+            }
         }),
     }
 }
@@ -89,22 +89,27 @@ enum Admitted {
 /// A place among those that are served, kept for the length of a request.
 type Held = Option<Arc<Place>>;
 
-/// Why a request is not let in, and what the audit is told of it.
-type Refused = Box<(Problem, Box<Deed>)>;
+/// Why a request is not let in, and what the audit is told of it: nothing, where nobody knows what it is about.
+type Refused = Box<(Problem, Option<Box<Deed>>)>;
 
-async fn admitted(
-    state: AppState,
-    route: MatchedPath,
-    path: RawPathParams,
-    mut request: Request,
-) -> Result<(Admitted, Held), Refused> {
+async fn admitted(state: AppState, request: Request) -> Result<(Admitted, Held), Refused> {
+    let (mut request, route, path) = routed(request).await.map_err(|problem| Box::new((problem, None)))?;
     let mut deed = Deed::of(route.as_str(), &path, &request);
     match identified(&state, route.as_str(), &path, &mut request, &mut deed).await {
         Ok(None) if is_of_agent(&request) && !deed.is_told() => Ok((Admitted::ToWork(request), None)),
         Ok(place) if deed.is_change() => Ok((Admitted::ToChange(request, deed), place)),
         Ok(place) => Ok((Admitted::Other(request, deed), place)),
-        Err(problem) => Err(Box::new((problem, deed))),
+        Err(problem) => Err(Box::new((problem, Some(deed)))),
     }
+}
+
+/// The route that a request has found, and what its path says.
+async fn routed(request: Request) -> Result<(Request, MatchedPath, RawPathParams), Problem> {
+    let (mut parts, body) = request.into_parts();
+    let route = parts.extract().await.map_err(|_| Problem::new(500, "internal", "the route is not known"))?;
+    let path = parts.extract::<RawPathParams>().await;
+    let path = path.map_err(|wrong| Problem::new(wrong.status().as_u16(), "bad-request", wrong.body_text()))?;
+    Ok((Request::from_parts(parts, body), route, path))
 }
 
 fn is_of_agent(request: &Request) -> bool {

@@ -1,9 +1,10 @@
 //! Gives freed memory back to the operating system.
 //!
 //! glibc keeps what was freed for the next time, in as many places as there are threads. After a thousand agents have introduced
-//! themselves that is nearly as much as all of them need from then on.
+//! themselves that is nearly as much as all of them need from then on. So there are two places, and what is free in them is given
+//! back every now and then.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often. With a heap of 100 MiB it takes a thread less than a tenth of a second.
@@ -19,6 +20,26 @@ pub(crate) async fn give_back() {
         let _given = tokio::task::spawn_blocking(trim).await;
     }
 }
+
+/// Lets there be two places, unless `MALLOC_ARENA_MAX` says another number. Called before there is a second thread.
+pub(crate) fn bound() {
+    if env::var_os("MALLOC_ARENA_MAX").is_none() {
+        share();
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn share() {
+    #[expect(
+        unsafe_code,
+        reason = "a function of C; it takes no pointer, and there is one thread (mallopt(3)). Where it is refused all is as it was"
+    )]
+    // SAFETY: as the reason says.
+    let _may_be_refused = unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn share() {}
 
 /// Whether something was given back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -106,6 +106,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
+    memory::bound();
     contain_processor();
     let mut output = Output::new();
     let read = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));

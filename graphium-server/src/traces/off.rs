@@ -1,6 +1,8 @@
 //! What there is without the feature: the same names, and nothing behind them.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use crate::api::around::Within;
+use axum::{extract::Request, response::Response};
+use futures::future::BoxFuture;
 use graphium_core::{agent::Notice, control::Control, id::HostId, store::TaskStore};
 use std::sync::Arc;
 
@@ -37,8 +39,8 @@ impl Attempts {
     }
 }
 
-pub(crate) fn follow(_route: Option<&str>, request: Request, next: Next) -> impl Future<Output = Response> {
-    next.run(request)
+pub(crate) fn follow(_route: Option<&str>, request: Request, within: Within) -> BoxFuture<'static, Response> {
+    within.answer(request)
 }
 
 pub(crate) fn here<F: Future>(future: F) -> F {

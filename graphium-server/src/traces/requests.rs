@@ -1,12 +1,13 @@
 //! Requests: what the server was asked, and by whom that was asked in turn.
 
 use super::{is_traced, tracer};
+use crate::api::around::Within;
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method},
-    middleware::Next,
     response::Response,
 };
+use futures::future::BoxFuture;
 use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
@@ -34,16 +35,18 @@ const QUIET: [&str; 11] = [
 ];
 
 /// Answers a request within a span, if it is one to be told of. The span ends with the head of the answer, or when whoever asked is gone.
-pub(crate) async fn follow(route: Option<&str>, request: Request, next: Next) -> Response {
+pub(crate) fn follow(route: Option<&str>, request: Request, within: Within) -> BoxFuture<'static, Response> {
     match begin(route, &request) {
-        None => next.run(request).await,
-        // Boxed: a parked request should not carry it.
-        Some(context) => Box::pin(traced(context, request, next)).await,
+        None => within.answer(request),
+        Some(context) => {
+            let answered = within.answer(request).with_context(context.clone());
+            Box::pin(traced(context, answered))
+        }
     }
 }
 
-async fn traced(context: Context, request: Request, next: Next) -> Response {
-    let response = next.run(request).with_context(context.clone()).await;
+async fn traced(context: Context, answered: impl Future<Output = Response>) -> Response {
+    let response = answered.await;
     let status = response.status();
     let span = context.span();
     span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));

@@ -4,6 +4,7 @@ use super::refusals::{MINUTE, Refusals};
 use crate::{
     api::{
         Peer,
+        around::Within,
         metrics::Metrics,
         openapi::{self, Operation},
         problem::Problem,
@@ -15,7 +16,6 @@ use crate::{
 use axum::{
     extract::{RawPathParams, Request},
     http::{Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use graphium_core::{
@@ -204,10 +204,10 @@ impl Trail {
     }
 
     /// Does what changes something: to its end, and into the audit, also when whoever asked has gone.
-    pub(crate) async fn change(self: Arc<Self>, deed: Box<Deed>, request: Request, next: Next) -> Response {
+    pub(crate) async fn change(self: Arc<Self>, deed: Box<Deed>, request: Request, within: Within) -> Response {
         let broken = || Problem::new(500, "internal", "the server made a mistake; its log says where").into_response();
         let done = tokio::spawn(traces::here(async move {
-            let mut response = tokio::spawn(traces::here(next.run(request))).await.unwrap_or_else(|_| broken());
+            let mut response = tokio::spawn(traces::here(within.answer(request))).await.unwrap_or_else(|_| broken());
             let status = response.status().as_u16();
             // What anybody may ask is counted where it fails.
             let is_open = deed.who.is_none();
