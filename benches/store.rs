@@ -9,13 +9,16 @@
 //! With `--couchdb couchdb://USER:PASSWORD@HOST:5984` the store is a CouchDB; with several, and commas in between, each has a server
 //! of its own, and they share the work.
 //!
-//! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS … [--beside PROGRAM]]`; the program is called with a database's
-//! path, submitters and seconds, and prints jobs a second (`benches/apalis` is one).
+//! `cargo bench --bench store [-- SECONDS ROUNDS SUBMITTERS … [--beside PROGRAM]]`; the program is a job queue. It is called with
+//! a database's path, submitters and seconds, and prints jobs a second (`benches/apalis` is one). Beside it the store is used as a
+//! queue is: nobody waits for a task of its own.
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 #[path = "store/bare.rs"]
 mod bare;
+#[path = "store/queue.rs"]
+mod queue;
 #[path = "store/single.rs"]
 mod single;
 
@@ -65,9 +68,11 @@ fn main() -> Done {
         "cycles a second, medians of {rounds} rounds of {} s; graphium against each of the others",
         time.as_secs()
     );
-    println!("submitters    graphium        bare  ratio{}", peer.as_ref().map_or("", |_| "        peer  ratio"));
+    let peers = peer.as_ref().map_or("", |_| "    as a queue        peer  ratio");
+    println!("submitters    graphium        bare  ratio{peers}");
     for submitters in numbers {
-        let (mut ours, mut bare, mut theirs) = (Vec::new(), Beside::default(), Beside::default());
+        let (mut ours, mut bare) = (Vec::new(), Beside::default());
+        let (mut queues, mut theirs) = (Vec::new(), Beside::default());
         for _ in 0..rounds {
             let directory = tempfile::tempdir()?;
             let other = runtime.block_on(measure_bare(&directory.path().join("bare.db"), submitters, time))?;
@@ -75,10 +80,14 @@ fn main() -> Done {
             ours.push(our);
             bare.push(other, our);
             if let Some(program) = &peer {
-                theirs.push(measure_program(program, &directory.path().join("peer.db"), submitters, time)?, our);
+                let their = measure_program(program, &directory.path().join("peer.db"), submitters, time)?;
+                let path = directory.path().join("queue.db");
+                let queue = runtime.block_on(measure_queue(&path, submitters, time))?;
+                queues.push(queue);
+                theirs.push(their, queue);
             }
         }
-        let theirs = peer.as_ref().map(|_| theirs.to_string()).unwrap_or_default();
+        let theirs = peer.as_ref().map(|_| format!("    {:>10.0}{theirs}", median(&mut queues))).unwrap_or_default();
         println!("{submitters:>10}  {:>10.0}{bare}{theirs}", median(&mut ours));
     }
     println!("\n{}", runtime.block_on(single::measure())?);
@@ -157,6 +166,15 @@ async fn measure_store(
 ) -> Result<f64, Box<dyn Error + Send + Sync>> {
     let store = Arc::new(SqliteStore::open(path, Options::at(Timestamp::now())).await?);
     measure_cycles(&[store], submitters, time).await
+}
+
+async fn measure_queue(
+    path: &std::path::Path,
+    submitters: usize,
+    time: Duration,
+) -> Result<f64, Box<dyn Error + Send + Sync>> {
+    let store = Arc::new(SqliteStore::open(path, Options::at(Timestamp::now())).await?);
+    queue::measure(store, submitters, time).await
 }
 
 /// Each submitter has one of the stores.
