@@ -65,6 +65,7 @@ async fn a_parked_agent_takes_at_most_24_kib() {
         assert!(answered.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "an agent is not parked");
     }
     let each = resident().saturating_sub(before) as f64 / AGENTS as f64;
+    println!("{each:.1} KiB for each parked agent");
     assert!(each <= GOAL, "{each:.1} KiB for each parked agent");
     assert!(each > 1.0, "{each:.1} KiB is too little to be true");
 }
