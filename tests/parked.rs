@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "what was measured is told")]
 
 use graphium_core::{agent::AgentLink, store::SessionRequest};
 use graphium_server::{
