@@ -86,10 +86,9 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
     }
     let _running = (one.take(2).await, two.take(3).await);
     one.sees("fleet", &["fleet-store-0", "fleet-store-3", "fleet-store-6"].map(str::to_owned)).await;
-    let task = bed.json(reqwest::Method::GET, "/api/v1/tasks?status=failed", None, 200).await["tasks"][0]["@id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let failed = bed.json(reqwest::Method::GET, "/api/v1/tasks?status=failed", None, 200).await["tasks"][0].take();
+    let task = failed["@id"].as_str().unwrap();
+    let cancel = format!("Cancel pull nginx:1.27 on {}?", failed["hostId"].as_str().unwrap());
     bed.token(Role::Viewer, None).await;
     for (user, role, stacks) in
         [("ada", "admin", vec![]), ("bob", "operator", vec!["shop", "blog"]), ("eve", "viewer", vec![])]
@@ -110,9 +109,12 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         ("tasks", "Tasks", "tasks".to_owned()),
         ("tasks-failed", "Tasks", "tasks?show=failed".to_owned()),
         ("task", "Pull nginx:1.27", format!("tasks/{task}")),
+        ("task-cancel", &cancel, format!("tasks/{task}/cancel")),
         ("events", "Events", "events".to_owned()),
         ("orphans", "Orphans", "orphans".to_owned()),
+        ("orphan-remove", "Remove gone-data from vm1?", "orphans/remove?id=vm1/gone-data&sort=volume".to_owned()),
         ("tokens", "Tokens", "tokens".to_owned()),
+        ("token-revoke", "Revoke 0123456789ab?", "tokens/0123456789ab/revoke".to_owned()),
         ("users", "Users", "users".to_owned()),
         ("user-change", "Change bob", "users/bob/change".to_owned()),
         ("user-remove", "Remove bob?", "users/bob/remove".to_owned()),
