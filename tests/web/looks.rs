@@ -112,7 +112,7 @@ async fn every_page_can_be_used_by_everybody_in_every_light() {
         ("task-cancel", &cancel, format!("tasks/{task}/cancel")),
         ("events", "Events", "events".to_owned()),
         ("orphans", "Orphans", "orphans".to_owned()),
-        ("orphan-remove", "Remove gone-data from vm1?", "orphans/remove?id=vm1/gone-data&sort=volume".to_owned()),
+        ("orphan-remove", "Remove volume gone-data from vm1?", "orphans/remove?id=vm1/volume:gone-data".to_owned()),
         ("tokens", "Tokens", "tokens".to_owned()),
         ("token-revoke", "Revoke 0123456789ab?", "tokens/0123456789ab/revoke".to_owned()),
         ("users", "Users", "users".to_owned()),

@@ -323,9 +323,11 @@ async fn what_nobody_wants_is_listed_with_its_reason_and_removed_as_a_task() {
         "{question}"
     );
     assert!(!question.contains("removeVolumes"), "{question}");
-    let of_volume = visitor.page("/web/orphans/remove?id=vm1/gone-data&sort=volume").await;
+    let of_volume = visitor.page("/web/orphans/remove?id=vm1/volume:gone-data").await;
     assert!(of_volume.contains("name=\"removeVolumes\""), "{of_volume}");
-    assert!(visitor.page("/web/tasks").await.contains("none"), "a question alone does nothing");
+    assert!(of_volume.contains("Remove volume gone-data from vm1?"), "{of_volume}");
+    let tasks = bed.json(Method::GET, "/api/v1/tasks", None, 200).await;
+    assert_eq!(tasks["tasks"], json!([]), "a question alone does nothing");
     let answer = visitor.send("/web/orphans/remove", &[("id", "vm1/gone-web")]).await;
     assert_eq!(answer.status(), 303);
     let task = visitor.page(&place_of(&answer)).await;

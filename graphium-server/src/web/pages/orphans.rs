@@ -40,9 +40,6 @@ struct Row {
     removal: String,
 }
 
-/// What a question about a removal is told of it.
-const VOLUME: &str = "volume";
-
 impl Row {
     fn of(orphan: Orphan) -> Self {
         let (badge, name) = match &orphan.what {
@@ -50,12 +47,10 @@ impl Row {
             OrphanKind::Network { network_name } => (Badge::new(Tone::Off, "network"), network_name),
             OrphanKind::Volume { volume_name } => (Badge::new(Tone::Warn, "volume"), volume_name),
         };
-        let sort = matches!(orphan.what, OrphanKind::Volume { .. }).then_some(VOLUME);
-        let about = forms::query([("id", Some(orphan.id.as_str())), ("sort", sort)]);
         Self {
             badge,
             name: name.clone(),
-            removal: format!("/web/orphans/remove{about}"),
+            removal: format!("/web/orphans/remove?id={}", part(&orphan.id)),
             host: orphan.host_id.to_string(),
             stack: name_of(orphan.stack_id.as_str()).to_owned(),
             reason: orphan.reason.to_string(),
@@ -83,7 +78,8 @@ pub(in crate::web) async fn confirm(Extension(user): Extension<User>, uri: Uri) 
     let asked = query(&uri);
     let id = asked.text("id");
     let (host, name) = parts(id);
-    let title = format!("Remove {name} from {host}?");
+    let what = name.replacen(':', " ", 1);
+    let title = format!("Remove {what} from {host}?");
     let shell = Shell::still(title.clone(), "orphans", Some(&user));
     let says = "The agent of its host is told to remove it. It is not made again.".to_owned();
     let page = ConfirmPage::plain(
@@ -95,13 +91,14 @@ pub(in crate::web) async fn confirm(Extension(user): Extension<User>, uri: Uri) 
         "/web/orphans".to_owned(),
     );
     let page = page.with_field("id", id.to_owned());
-    Ok(Html(match asked.text("sort") {
-        VOLUME => page.with_box(("removeVolumes", "Remove it with its data", "Without this it stays.")),
-        _ => page,
+    Ok(Html(if name.starts_with("volume:") {
+        page.with_box(("removeVolumes", "Remove it with its data", "Without this it stays."))
+    } else {
+        page
     }))
 }
 
-/// The host of something, and its name.
+/// The host of something, and its name, which says of a network or a volume that it is one.
 fn parts(id: &str) -> (&str, &str) {
     id.split_once('/').unwrap_or((id, ""))
 }
