@@ -1,7 +1,6 @@
 //! Decides, and puts what was decided into rows.
 
 use super::{
-    Started,
     ahead::{Ahead, Ids},
     command::{Command, Reply, Submit, answer},
     draft::{Change, Draft, Write},
@@ -9,66 +8,24 @@ use super::{
     kept::Kept,
     progress::Progress,
     prune::Stale,
-    query, schema,
+    query,
 };
 use crate::open::Options;
 use graphium_core::{
     id::TaskId,
     store::{
-        Acted, ClaimRequest, Expect, Key, Kind, Pruned, RecordWrite, StoreError, Submitted,
+        Acted, ClaimRequest, Expect, Key, Kind, Pruned, RecordWrite, StoreError, Submission, Submitted,
         ledger::{Decision, Ended, Ledger, Work},
     },
     task::Input,
 };
 use jiff::Timestamp;
 use rusqlite::Connection;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
-/// The one that decides, while its thread runs: also others may look at what it knows.
-pub(super) type Shared = Mutex<Option<Decider>>;
-
-/// Whether a claim finds nothing, so that no thread need be asked; not so whenever that takes more than a look.
-pub(super) fn finds_nothing(decider: &Shared, request: &ClaimRequest) -> bool {
-    decider.try_lock().is_ok_and(|decider| decider.as_ref().is_some_and(|decider| decider.finds_nothing(request)))
-}
-
-/// Carries out commands until nobody can send any.
-pub(super) fn run(
-    path: &Path,
-    options: Options,
-    (place, progress, kept): (Arc<Shared>, Arc<Progress>, Arc<Kept>),
-    mut queue: mpsc::Receiver<Command>,
-    writes: mpsc::Sender<Write>,
-    spare: mpsc::Receiver<Draft>,
-    started: Started,
-) {
-    let opened = schema::reader(path).and_then(|connection| {
-        Decider::new(connection, (progress, kept), spare, options).map_err(|source| schema::read_error(path, source))
-    });
-    // Where nobody waits to hear of it, nobody wants the store.
-    let decider = match opened {
-        Ok(decider) => decider,
-        Err(error) => return drop(started.send(Err(error))),
-    };
-    let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
-    *lock() = Some(decider);
-    if started.send(Ok(())).is_ok() {
-        while let Some(command) = queue.blocking_recv() {
-            let Some(write) = lock().as_mut().map(|decider| decider.take_up(command)) else { break };
-            // Without a writer there are no answers: whoever asks is told that it is gone.
-            if write.is_some_and(|write| writes.blocking_send(write).is_err()) {
-                break;
-            }
-        }
-    }
-    // The file is free with the end of the thread.
-    lock().take();
-}
+/// So many tasks or records are few: to decide on them takes no longer than to wake a thread.
+const FEW: usize = 16;
 
 /// Unfinished work in memory, and a connection that reads what else was committed.
 ///
@@ -140,13 +97,39 @@ impl Decider {
     }
 
     /// Decides, and answers or says what is to be handed on to be written.
-    fn take_up(&mut self, command: Command) -> Option<Write> {
+    pub(super) fn take_up(&mut self, command: Command) -> Option<Write> {
         let is_claim = matches!(command, Command::Claim { .. });
         let write = self.carry_out(command);
         // Most claims find nothing.
         let write = if is_claim { self.answered(write)? } else { write };
         self.hand_on(&write);
         Some(write)
+    }
+
+    /// Whether a command can be decided by what is in memory, and soon.
+    pub(super) fn knows_all_for(&mut self, command: &Command) -> bool {
+        let Some(ledger) = self.ledger.as_mut().filter(|_| self.progress.generation() == self.generation) else {
+            return false;
+        };
+        self.ahead.forget(self.progress.committed(), |work| ledger.forget(work));
+        let is_known = |id: &TaskId| ledger.task(id).is_some() || !self.ids.may_be_stored(id);
+        let has_version = |key: &Key| self.ahead.version(key).is_some() || self.kept.version(key).is_some();
+        match command {
+            Command::Submit { submit, .. } => {
+                let Submission { tasks, records, idempotency_key, retry, .. } = &submit.submission;
+                let mut ids =
+                    tasks.iter().flat_map(|task| std::iter::once(&task.id).chain(&task.depends_on)).chain(retry);
+                tasks.len() + records.len() <= FEW
+                    && idempotency_key.as_ref().is_none_or(|key| self.ahead.seen(key).is_some())
+                    && records.iter().all(|write| has_version(&write.key))
+                    && ids.all(is_known)
+            }
+            Command::Claim { request, .. } => request.expect.as_ref().is_none_or(|(key, _)| has_version(key)),
+            Command::Act { task, .. } => is_known(task),
+            Command::Renew { leases, .. } => leases.len() <= FEW,
+            Command::NextWakeup { .. } => true,
+            Command::OpenSession { .. } | Command::Expire { .. } | Command::Prune { .. } => false,
+        }
     }
 
     /// Whether a claim would be granted nothing, by what is in memory and on the disk alike.

@@ -1,18 +1,21 @@
 //! A store in one SQLite file.
 //!
-//! One thread decides: it owns the [`Ledger`](graphium_core::store::ledger::Ledger) of unfinished work, takes commands off
-//! a bounded queue and puts what they change into rows. One thread writes: it puts the rows of as many commands as are
-//! waiting on the disk in **one** transaction, and lets their answers go. While one batch is on its way to the disk the
-//! next is decided; if it does not arrive there, what was decided upon it is refused too, and the ledger is read anew. A
-//! few threads read, each through a connection of its own, and see what was committed; records that they have read before are
-//! not parsed again, and some that every call asks for not even looked for.
+//! One at a time decides, with the [`Ledger`](graphium_core::store::ledger::Ledger) of unfinished work, and puts what a command
+//! changes into rows: whoever asks where memory knows all ([`desk`]), else a thread. One thread writes: it puts the rows of as many
+//! commands as are waiting on the disk in **one** transaction, and lets their answers go; another brings pages from the log into the
+//! database ([`checkpoint`]). While one batch is on its way to the disk the next is decided; if it does not arrive there, what was
+//! decided upon it is refused too, and the ledger is read anew. A few threads read, each through a connection of its own, and see
+//! what was committed; records that they have read before are not parsed again, and some that every call asks for not even looked
+//! for.
 
 mod ahead;
 mod backup;
 mod bodies;
 mod check;
+mod checkpoint;
 mod command;
 mod decide;
+mod desk;
 mod draft;
 mod error;
 mod file;
@@ -37,6 +40,8 @@ use crate::open::{OpenError, Options};
 use async_trait::async_trait;
 use bodies::Bodies;
 use command::{Command, Submit};
+use decide::Decider;
+use desk::Desk;
 use graphium_core::{
     event::Event,
     id::TaskId,
@@ -71,10 +76,10 @@ pub struct SqliteStore {
     readers: Readers,
     bodies: Arc<Bodies>,
     kept: Arc<Kept>,
-    decider: Arc<decide::Shared>,
+    desk: Arc<Desk>,
     /// How far pruning has come.
     walk: Mutex<Walk>,
-    /// The one that decides ends when there are no more commands, and then the one that writes.
+    /// The one that decides what nobody else does ends when there are no more commands, and then the one that writes.
     _threads: [Thread; 2],
 }
 
@@ -94,10 +99,13 @@ impl SqliteStore {
             move |started| writer::run(&path, progress, kept, decided, written, started)
         });
         let writer = writer.await?;
-        let place: Arc<decide::Shared> = Arc::default();
+        let desk: Arc<Desk> = Arc::default();
         let decider = Thread::start("store-decider", &path, {
-            let (place, path, kept) = (Arc::clone(&place), path.clone(), Arc::clone(&kept));
-            move |started| decide::run(&path, options, (place, progress, kept), queue, writes, spare, started)
+            let (desk, path, kept) = (Arc::clone(&desk), path.clone(), Arc::clone(&kept));
+            move |started| {
+                let decider = |connection| Decider::new(connection, (progress, kept), spare, options);
+                desk::run(&path, &desk, decider, writes, queue, started);
+            }
         });
         let threads = [decider.await?, writer];
         let readers = Readers::open(&path)?;
@@ -107,7 +115,7 @@ impl SqliteStore {
             readers,
             bodies: Arc::default(),
             kept,
-            decider: place,
+            desk,
             walk: Mutex::default(),
             _threads: threads,
         })
@@ -142,7 +150,7 @@ impl SqliteStore {
         check::check(&schema::existing(path)?, path)
     }
 
-    /// Hands a command to the thread that decides and waits for its answer.
+    /// Has a command decided, here or by the thread for that, and waits for its answer.
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
@@ -150,7 +158,9 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         let gone = || StoreError::Unavailable("its threads have ended".to_owned());
         let commands = self.commands.as_ref().ok_or_else(gone)?;
-        commands.send(command(reply)).await.map_err(|_| gone())?;
+        if let Some(command) = self.desk.decide(command(reply)) {
+            commands.send(command).await.map_err(|_| gone())?;
+        }
         answer.await.map_err(|_| gone())?
     }
 }
@@ -168,7 +178,7 @@ impl TaskStore for SqliteStore {
     }
 
     async fn claim(&self, request: ClaimRequest, now: Timestamp) -> Result<Vec<Task>, StoreError> {
-        if decide::finds_nothing(&self.decider, &request) {
+        if self.desk.finds_nothing(&request) {
             return Ok(Vec::new());
         }
         self.ask(|reply| Command::Claim { request, now, reply }).await

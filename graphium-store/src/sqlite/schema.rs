@@ -14,14 +14,24 @@ const STATEMENTS: usize = 64;
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
-    let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
+    let broken = |error: rusqlite::Error| broken(path, &error);
     let mut connection = Connection::open(path).map_err(broken)?;
     // A write-ahead log lets readers go on while one writes; only `FULL` keeps every commit when power is lost.
-    let setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; \
-                 PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;";
+    let setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
+                 PRAGMA temp_store = MEMORY;";
     connection.execute_batch(setup).map_err(broken)?;
     prepare(&connection).map_err(broken)?;
     migrate(&mut connection, MIGRATIONS, path)?;
+    Ok(connection)
+}
+
+/// Opens one more connection that may write, to what the first has made.
+pub(super) fn helper(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| broken(path, &error))?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|error| broken(path, &error))?;
+    // That there is a log it only knows once it has read.
+    version(&connection, known(), path)?;
     Ok(connection)
 }
 
@@ -30,7 +40,7 @@ const READ_PAGES: i64 = 512;
 
 /// Opens a connection that reads.
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
-    let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
+    let broken = |error: rusqlite::Error| broken(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
     connection.pragma_update(None, "cache_size", -READ_PAGES).map_err(broken)?;
@@ -73,7 +83,7 @@ pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<u32, 
 
 fn version(connection: &Connection, known: u32, path: &Path) -> Result<u32, OpenError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    let found = found.map_err(|error| read_error(path, store_error(&error)))?;
+    let found = found.map_err(|error| broken(path, &error))?;
     // What is negative was written by something else.
     let found = u32::try_from(found).unwrap_or(0);
     if found > known {
@@ -84,7 +94,7 @@ fn version(connection: &Connection, known: u32, path: &Path) -> Result<u32, Open
 
 /// Goes one version after the other, each in a transaction with its number.
 fn migrate(connection: &mut Connection, migrations: &[&str], path: &Path) -> Result<(), OpenError> {
-    let broken = |error: rusqlite::Error| read_error(path, store_error(&error));
+    let broken = |error: rusqlite::Error| broken(path, &error);
     let found = version(connection, newest(migrations), path)?;
     for (version, migration) in (1_u32..).zip(migrations).skip(found as usize) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
@@ -93,6 +103,10 @@ fn migrate(connection: &mut Connection, migrations: &[&str], path: &Path) -> Res
         transaction.commit().map_err(broken)?;
     }
     Ok(())
+}
+
+pub(super) fn broken(path: &Path, error: &rusqlite::Error) -> OpenError {
+    read_error(path, store_error(error))
 }
 
 pub(super) fn read_error(path: &Path, source: StoreError) -> OpenError {

@@ -3,6 +3,7 @@
 use super::{
     Started,
     bodies::Rows,
+    checkpoint,
     command::Answer,
     draft::{Change, Draft, Write},
     error::store_error,
@@ -32,10 +33,10 @@ pub(super) fn run(
 ) {
     let opened = file::refuse_foreign(path).and_then(|()| Lock::take(path)).and_then(|lock| {
         file::create(path)?;
-        Ok((lock, schema::writer(path)?))
+        Ok((lock, checkpoint::start(path, schema::writer(path)?)?))
     });
     // Where nobody waits to hear of it, nobody wants the store.
-    let (_lock, connection) = match opened {
+    let (_lock, (_helper, connection)) = match opened {
         Ok(opened) => opened,
         Err(error) => return drop(started.send(Err(error))),
     };
