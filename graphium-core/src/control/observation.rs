@@ -46,7 +46,7 @@ impl Control {
         if let Some(holdings) = &report.holdings {
             self.take_in_holdings(report, holdings).await?;
         }
-        self.update_host(&report.host, |host| {
+        self.update_host_as_told(&report.host, |host| {
             host.ip_address = report.ip_address.or(host.ip_address);
             host.offline_since = None;
             host.agent_version = Some(report.agent_version.clone());

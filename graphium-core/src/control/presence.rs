@@ -58,6 +58,13 @@ struct Turning<'a> {
     host: HostId,
 }
 
+/// Who changes a host's record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Report,
+    Other,
+}
+
 impl Drop for Turning<'_> {
     fn drop(&mut self) {
         self.control.has_turned(&self.host);
@@ -256,10 +263,28 @@ impl Control {
         id: &HostId,
         change: impl Fn(&mut Host) + Send + Sync,
     ) -> Result<Host, ControlError> {
+        self.keep_host(id, By::Other, change).await
+    }
+
+    /// The same, for the report that is being taken in: what it changes is as it was told.
+    pub(super) async fn update_host_as_told(
+        &self,
+        id: &HostId,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Host, ControlError> {
+        self.keep_host(id, By::Report, change).await
+    }
+
+    async fn keep_host(
+        &self,
+        id: &HostId,
+        by: By,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Host, ControlError> {
         loop {
-            let changed = match self.change_host(id, &change).await? {
+            let changed = match self.change_known_host(id, by, &change).await? {
                 Some(host) => Some(host),
-                None => self.try_host(Expect::Absent, Host::named(id.clone()), &change).await?,
+                None => self.try_host(Expect::Absent, Host::named(id.clone()), by, &change).await?,
             };
             if let Some(host) = changed {
                 return Ok(host);
@@ -273,10 +298,19 @@ impl Control {
         id: &HostId,
         change: impl Fn(&mut Host) + Send + Sync,
     ) -> Result<Option<Host>, ControlError> {
+        self.change_known_host(id, By::Other, change).await
+    }
+
+    async fn change_known_host(
+        &self,
+        id: &HostId,
+        by: By,
+        change: impl Fn(&mut Host) + Send + Sync,
+    ) -> Result<Option<Host>, ControlError> {
         loop {
             let found = self.store.document::<Host>(id.as_str()).await?;
             let Some(Versioned { version, value }) = found else { return Ok(None) };
-            let changed = self.try_host(Expect::Version(version), value, &change).await?;
+            let changed = self.try_host(Expect::Version(version), value, by, &change).await?;
             if changed.is_some() {
                 return Ok(changed);
             }
@@ -288,6 +322,7 @@ impl Control {
         &self,
         expect: Expect,
         mut host: Host,
+        by: By,
         change: impl Fn(&mut Host) + Send + Sync,
     ) -> Result<Option<Host>, ControlError> {
         let before = host.clone();
@@ -307,7 +342,9 @@ impl Control {
         let submission = Submission { records: vec![host.write(expect)?], ..Submission::default() };
         match self.store.submit(submission, self.environment.now()).await {
             Ok(_) => {
-                self.is_other_than_told(&host.id);
+                if by == By::Other {
+                    self.is_other_than_told(&host.id);
+                }
                 if !takes_work(&before) && takes_work(&host) {
                     // What could not be brought back there can be now.
                     self.state().turned.insert(host.id.clone());

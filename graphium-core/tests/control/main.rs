@@ -26,6 +26,7 @@ mod rollback;
 mod rotation;
 mod saved;
 mod stopped;
+mod told;
 mod traces;
 mod tries;
 mod world;
