@@ -22,6 +22,10 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 /// The longest and the shortest time after which a claim is answered, whatever a host's silence may last.
 const CONTACT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
 
+/// Claims that bring nothing are answered together, at moments so far apart: who serves a thousand of them wakes up a few times for all
+/// and not twice for each. One that waits for less than a few of these is answered in its own time.
+const TOGETHER: Duration = Duration::from_millis(250);
+
 /// How often a host is looked at for one grant, while it changes between the look and the grant.
 const MAX_LOOKS: usize = 8;
 
@@ -44,7 +48,7 @@ impl AgentLink for Control {
         // Of thousands that wait each has what the wait takes, and not what the questions before it took.
         Box::pin(self.hear(&call.host)).await?;
         let signal = self.signal(&call.host);
-        let mut patience = pin!(self.environment.sleep(call.wait.min(self.contact())));
+        let mut patience = pin!(self.environment.sleep(self.patience_of(call)));
         loop {
             let listener = signal.listen();
             let now = self.environment.now();
@@ -161,6 +165,17 @@ impl Control {
     /// silent for: a claim that is lost without a word is missed, and asked again, before that is over.
     fn contact(&self) -> Duration {
         (self.settings.offline_after * 3 / 8).clamp(CONTACT.0, CONTACT.1)
+    }
+
+    /// For how long a claim waits for work.
+    fn patience_of(&self, call: &ClaimCall) -> Duration {
+        let wait = call.wait.min(self.contact());
+        if wait < TOGETHER * 4 {
+            return wait;
+        }
+        let end = self.environment.elapsed() + wait;
+        let beyond = end.as_millis() % TOGETHER.as_millis();
+        wait.saturating_sub(Duration::from_millis(u64::try_from(beyond).unwrap_or(0)))
     }
 
     fn lease_end(&self, now: Timestamp) -> Timestamp {
