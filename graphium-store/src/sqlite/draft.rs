@@ -24,7 +24,7 @@ pub(super) struct Write {
     pub(super) answer: Answer,
 }
 
-/// Changes as text, made by the thread that decides, so that the one that writes has little to do.
+/// Changes as text, made by whoever decides, so that the one that writes has little to do.
 ///
 /// It goes to that thread and comes back empty: memory that one thread takes and another gives back would have both wait
 /// for the allocator.

@@ -1,4 +1,4 @@
-//! What the thread that decides must know of the thread that writes.
+//! What those who decide must know of the thread that writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
