@@ -62,7 +62,8 @@ pub(super) fn run(
     }
     if started.send(Ok(())).is_ok() {
         while let Some(command) = queue.blocking_recv() {
-            let mut desk = desk.lock();
+            // A decision that broke off has left nobody knows what: the next start reads the disk.
+            let Ok(mut desk) = desk.0.lock() else { break };
             let Some((decider, writes)) = desk.as_mut() else { break };
             // Without a writer there are no answers: whoever asks is told that it is gone.
             if decider.take_up(command).is_some_and(|write| writes.blocking_send(write).is_err()) {
@@ -186,6 +187,33 @@ mod tests {
         assert_eq!(tasks, 2);
         desk.lock().take();
         assert!(desk.decide(cancel("task:1")).is_some(), "the thread has ended");
+        Ok(())
+    }
+
+    #[test]
+    fn a_decision_that_breaks_off_is_the_last() -> Checked {
+        let (_directory, path, _connection) = tests::database()?;
+        let (desk, _) = desk(&path, &Arc::default(), 10)?;
+        let decider = desk.lock().take().map(|(decider, _)| decider).ok_or("there is none")?;
+        let desk = Arc::new(desk);
+        let (commands, queue) = mpsc::channel(10);
+        let (writes, mut written) = mpsc::channel(10);
+        let (started, when_started) = oneshot::channel();
+        let thread = std::thread::spawn({
+            let desk = Arc::clone(&desk);
+            move || run(&path, &desk, |_| Ok(decider), writes, queue, started)
+        });
+        when_started.blocking_recv()??;
+        let broken = Arc::clone(&desk);
+        let breaks_off = move || {
+            let _held = broken.lock();
+            panic!("amid a decision");
+        };
+        assert!(std::thread::spawn(breaks_off).join().is_err());
+        let Some(command) = desk.decide(tasks(&["task:1"])) else { return Err("it was decided".into()) };
+        commands.blocking_send(command)?;
+        assert!(written.blocking_recv().is_none(), "something was decided upon what is left");
+        assert!(thread.join().is_ok() && commands.is_closed());
         Ok(())
     }
 }
