@@ -1,9 +1,13 @@
 //! What deployments leave that were overtaken before their end.
 
-use crate::world::{World, container, stack};
+use crate::{
+    degraded::pass,
+    moving::{deploy, plan_ids, said, set},
+    world::{World, container, stack},
+};
 use graphium_core::{
-    control::{AdoptOptions, ControlError, DeployOptions, DeploymentKind, RemoveOptions, StackStatus},
-    inventory::ObservedContainer,
+    control::{AdoptOptions, ControlError, DeployOptions, DeploymentKind, RemainingState, RemoveOptions, StackStatus},
+    inventory::{HostStatus, ObservedContainer},
     task::{Outcome, TaskError},
 };
 use serde_json::json;
@@ -126,4 +130,46 @@ fn what_a_failed_deployment_has_left_elsewhere_is_not_forgotten_for_an_adoption_
     let mut planned: Vec<_> = status.tasks.iter().map(|shown| shown.task.plan_id.clone()).collect();
     planned.sort();
     assert_eq!(planned, ["delete:web@vm1", "delete:web@vm2", "remove-network:vm1", "remove-network:vm2"]);
+}
+
+#[test]
+fn what_an_adoption_has_left_on_a_host_goes_when_that_drains() {
+    let world = World::new();
+    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
+    let on = |host: &str| stack("shop", vec![container("web", host, None, &[])]);
+    deploy(&world, on("vm1"), &[&one]);
+    let running = json!({
+        "@id": "4f5a", "name": "old-web", "image": "nginx:alpine", "status": "running", "hostedOn": "vm2"
+    });
+    two.observe(&[serde_json::from_value::<ObservedContainer>(running).unwrap()]);
+    let containers = [("web".to_owned(), "vm2/old-web".to_owned())].into();
+    world.run(world.control.adopt(on("vm2"), AdoptOptions { containers, ..AdoptOptions::default() })).unwrap();
+    // One that goes away meanwhile is made again.
+    for _ in 0..2 {
+        while two.work() > 0 {}
+        world.tick();
+    }
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    assert_eq!(one.work(), 0, "an adoption takes nothing away");
+
+    set(&world, "vm1", HostStatus::Draining);
+    let waits = "it is on `vm2` already; what an earlier deployment has left here goes when its turn comes".to_owned();
+    assert_eq!(said(&world, "vm1"), [("shop/web".to_owned(), RemainingState::Waiting, waits)]);
+    world.tick();
+    let [web] = said(&world, "vm1").try_into().unwrap();
+    assert_eq!((web.0.as_str(), web.1), ("shop/web", RemainingState::Moving));
+    while two.work() > 0 {}
+    let last = one.claim();
+    assert_eq!(plan_ids(&last), ["delete:web@vm1"]);
+    last.iter().for_each(|task| one.succeed(task));
+    while one.work() > 0 {}
+    world.tick();
+    assert_eq!(said(&world, "vm1"), []);
+    let after = world.run(world.control.stack("shop")).unwrap();
+    assert_eq!(after.status, StackStatus::Running);
+    assert_eq!(after.placements["web"].as_str(), "vm2");
+
+    // Nothing more follows.
+    pass(&world, 60, &[&one, &two]);
+    assert_eq!(world.run(world.control.stack("shop")).unwrap().deployment_id, after.deployment_id);
 }

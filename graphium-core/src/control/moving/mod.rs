@@ -21,10 +21,11 @@ use super::{
     Control, ControlError, DeploymentKind, DeploymentState, StackRecord, StackStatus, fold::under_way, forget,
 };
 use crate::{
+    action::Action,
     diagnostic::Diagnostic,
     id::{HostId, StackId, TaskId},
     inventory::{Host, HostStatus, Inventory},
-    plan::{self, Plan},
+    plan::{self, Plan, PlannedTask},
     stack::OnFailure,
     store::{StoreError, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
@@ -196,7 +197,10 @@ impl Control {
         let tries = if goes_on { Tries::of(&last, &tasks) } else { Tries::default() };
         let away = tries.away(&hosts);
         let Ok(mut plan) = plan_of_move(&stack, &inventory, &tries) else { return Ok(Step::Stuck) };
-        let is_move = goes_on || plan.placements != stack.applied.placements;
+        let leave = left(&inventory);
+        let is_move = goes_on
+            || plan.placements != stack.applied.placements
+            || plan.tasks.iter().any(|task| clears(task, &leave));
         if !is_move || tries.lead_away(&plan.placements, &away) {
             return Ok(Step::Stuck);
         }
@@ -205,7 +209,7 @@ impl Control {
         }
         // What a try has left on a host that is away keeps no other waiting: it is removed when the host is back.
         let left_there = forget::set_aside(&mut plan, &away, &inventory, None, self.environment.now());
-        let leaving = Leaving { hosts: left(&inventory), attempt: failed + 1, asked, ..Leaving::default() };
+        let leaving = Leaving { hosts: leave, attempt: failed + 1, asked, ..Leaving::default() };
         let leaving = tries.go_on(&stack.applied.placements, &plan.placements, leaving);
         self.begin_move(&Versioned { version, value: stack }, plan, Some(leaving), left_there, Vec::new()).await?;
         Ok(Step::Begun)
@@ -242,6 +246,11 @@ fn goes_on(tasks: &[Task], there: &BTreeSet<&HostId>) -> bool {
 /// Whether a host is to be left: it drains, and its agent is heard.
 fn is_left(host: &Host) -> bool {
     host.status == HostStatus::Draining && host.offline_since.is_none()
+}
+
+/// Whether a task takes a container away from one of these hosts.
+fn clears(task: &PlannedTask, hosts: &BTreeSet<HostId>) -> bool {
+    matches!(task.action, Action::Delete { .. }) && hosts.contains(&task.host)
 }
 
 /// The hosts that are to be left.

@@ -168,7 +168,7 @@ impl Control {
                     RemainingState::Staying,
                     format!("all of {failed} tries failed; ask for the drain again when that is mended: {}", error()),
                 ),
-                (Standing::Ready { .. }, None) => prospect(&plan, name, host),
+                (Standing::Ready { .. }, None) => prospect(stack, &plan, name, host),
             };
             let tried = tries.of_container(name);
             let (stack, container, why) = (stack.name.clone(), name.clone(), format!("{why}{}", told(&tried)));
@@ -179,7 +179,12 @@ impl Control {
 }
 
 /// What a plan makes of a container that may leave its host now.
-fn prospect(plan: &Result<Plan, Vec<Diagnostic>>, name: &str, host: &Host) -> (RemainingState, String) {
+fn prospect(
+    stack: &StackRecord,
+    plan: &Result<Plan, Vec<Diagnostic>>,
+    name: &str,
+    host: &Host,
+) -> (RemainingState, String) {
     let plan = match plan {
         _ if host.offline_since.is_some() => {
             return (RemainingState::Waiting, "its host is offline; it moves when the agent is heard again".to_owned());
@@ -190,6 +195,13 @@ fn prospect(plan: &Result<Plan, Vec<Diagnostic>>, name: &str, host: &Host) -> (R
         }
         Ok(plan) => plan,
     };
-    let to = plan.placements.get(name).filter(|to| **to != host.id).map(|to| format!(" to `{to}`")).unwrap_or_default();
-    (RemainingState::Waiting, format!("it goes{to} when its turn comes"))
+    let why = match (stack.applied.placements.get(name), plan.placements.get(name)) {
+        (None, _) => "an earlier deployment has left it here; it goes when its turn comes".to_owned(),
+        (Some(at), _) if *at != host.id => {
+            format!("it is on `{at}` already; what an earlier deployment has left here goes when its turn comes")
+        }
+        (Some(at), Some(to)) if to != at => format!("it goes to `{to}` when its turn comes"),
+        _ => "it goes when its turn comes".to_owned(),
+    };
+    (RemainingState::Waiting, why)
 }
