@@ -236,6 +236,13 @@ impl Estate {
         self.agents.remove(host).unwrap()
     }
 
+    /// Sends a signal to these servers.
+    pub fn signal_servers(&self, name: &str, numbers: impl IntoIterator<Item = u16>) {
+        for number in numbers {
+            signal(name, self.servers[&number].id().unwrap());
+        }
+    }
+
     /// Server and agents with their process ids.
     pub fn processes(&self) -> Vec<(String, u32)> {
         let server = self.servers.values().map(|child| ("server".to_owned(), child));
@@ -437,4 +444,9 @@ pub async fn get(url: &str) -> Option<(u16, String)> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build().unwrap();
     let answer = client.get(url).send().await.ok()?;
     Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+/// Sends a signal, such as `-STOP`.
+pub fn signal(name: &str, process: u32) {
+    assert!(std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }

@@ -1,9 +1,9 @@
 //! Programs that stand still for a while, as a machine that swaps or is being moved lets them: nothing is lost, and nothing done twice.
 
-use crate::estate::{Estate, HOSTS, WEB};
+use crate::estate::{Estate, HOSTS, WEB, signal};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 /// Longer than a host may be silent, and than a lease lasts.
 const LONG: Duration = Duration::from_secs(35);
@@ -28,10 +28,6 @@ fn document() -> Value {
             "@id": "stack:still", "@type": "datacenter:Stack", "name": "still", "hasPart": containers.collect::<Vec<_>>()
         }]
     })
-}
-
-fn signal(signal: &str, process: u32) {
-    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
 
 async fn is_running(estate: &Estate) -> bool {
