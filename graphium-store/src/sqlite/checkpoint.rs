@@ -12,9 +12,15 @@ use std::{path::Path, sync::mpsc};
 const SOON: i32 = 4000;
 const FULL: i32 = 5000;
 
-/// Starts the thread that helps a connection that writes. It ends with that connection: they come in the order in which one must be
-/// there before the other.
-pub(super) fn start(path: &Path, mut writer: Connection) -> Result<(Thread, Connection), OpenError> {
+/// The thread that helps. It is let go of when the connection that writes has been closed: of two that close at once neither copies
+/// what is left.
+pub(super) struct Helper {
+    _ask: mpsc::SyncSender<()>,
+    _thread: Thread,
+}
+
+/// Starts the thread that helps a connection that writes: they come in the order in which one must be there before the other.
+pub(super) fn start(path: &Path, mut writer: Connection) -> Result<(Helper, Connection), OpenError> {
     let helper = schema::helper(path)?;
     let (ask, asked) = mpsc::sync_channel(1);
     let thread = spawn("store-checkpoint", path, move || {
@@ -23,6 +29,7 @@ pub(super) fn start(path: &Path, mut writer: Connection) -> Result<(Thread, Conn
             let _ = helper.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     })?;
+    let kept = ask.clone();
     let mut is_asked = false;
     let hook = move |log: &mut Wal, pages: i32| {
         if pages >= FULL {
@@ -36,7 +43,7 @@ pub(super) fn start(path: &Path, mut writer: Connection) -> Result<(Thread, Conn
         Ok(())
     };
     writer.wal_hook(Some(hook)).map_err(|error| schema::broken(path, &error))?;
-    Ok((Thread(Some(thread)), writer))
+    Ok((Helper { _ask: kept, _thread: Thread(Some(thread)) }, writer))
 }
 
 #[cfg(test)]
@@ -64,7 +71,7 @@ mod tests {
     #[test]
     fn most_is_copied_before_the_log_is_full() -> Result<(), Box<dyn Error>> {
         let (_directory, path, connection) = database()?;
-        let (_thread, connection) = start(&path, connection)?;
+        let (_helper, connection) = start(&path, connection)?;
         let before = length(&path);
         for _ in 0..41 {
             write(&connection, 100)?;
@@ -80,7 +87,7 @@ mod tests {
     #[test]
     fn the_log_of_one_who_never_rests_stays_short() -> Result<(), Box<dyn Error>> {
         let (_directory, path, connection) = database()?;
-        let (thread, connection) = start(&path, connection)?;
+        let (helper, connection) = start(&path, connection)?;
         let log = path.with_extension("db-wal");
         for _ in 0..600 {
             write(&connection, 100)?;
@@ -88,7 +95,7 @@ mod tests {
         }
         assert!(length(&path) > 40_000 * PAGE);
         drop(connection);
-        drop(thread);
+        drop(helper);
         assert_eq!(length(&log), 0, "the file is whole when all have let go of it");
         Ok(())
     }
