@@ -178,7 +178,14 @@ pub async fn soak(goals: &mut Goals, time: Duration) {
     while begun.elapsed() < warm + time {
         let requests = mixture(&server, &operators, sent, count(round));
         sent += requests.len();
-        let outcome = paced(server.address, requests, RATE, |_, _| {}).await;
+        let (since, processor) = (Instant::now(), server.processor_time());
+        let mut outcome = paced(server.address, requests, RATE, |_, _| {}).await;
+        let processor = (server.processor_time() - processor).as_secs_f64() / since.elapsed().as_secs_f64();
+        let told = outcome.times.iter_mut().map(|(kind, times)| {
+            format!("{kind} p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms; ", at(times, 500), at(times, 900), at(times, 990))
+        });
+        let told: String = told.collect();
+        note(format_args!("{:.0} s: {told}{:.0} % of a core", begun.elapsed().as_secs_f64(), processor * 100.0));
         failed += outcome.failed;
         if begun.elapsed() > warm {
             let times: Vec<Duration> = outcome.times.into_values().flatten().collect();

@@ -4,6 +4,7 @@ use super::{
     Control, ControlError, DeployOptions, Revision, StackRecord, StackStatus, Started,
     draft::{Aim, Draft},
     fold::under_way,
+    overtaken::overtaken,
     reserve::definition,
 };
 use crate::{
@@ -221,14 +222,15 @@ impl Control {
         record: &StackRecord,
         event: EventType,
     ) -> Result<Submitted, ControlError> {
+        // With removals of orphans, of which some may be wanted now.
+        let open = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
+        let open: BTreeSet<DeploymentId> = open.into_iter().filter_map(|task| task.deployment_id).collect();
+        let overtaken = overtaken(existing.map(|existing| &existing.value), &open);
         let expect = existing.map_or(Expect::Absent, |existing| Expect::Version(existing.version));
-        submission.records.push(record.write(expect)?);
+        submission.records.push(StackRecord { overtaken, ..record.clone() }.write(expect)?);
         submission.records.extend(self.planned()?);
         submission.supersedes.extend(existing.map(|existing| existing.value.deployment_id.clone()));
-        // Removals of orphans, of which some may be wanted now.
-        let open = self.open_tasks(TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() }).await?;
-        let others: BTreeSet<DeploymentId> = open.into_iter().filter_map(|task| task.deployment_id).collect();
-        submission.supersedes.extend(others);
+        submission.supersedes.extend(open);
         self.wait_for_forgotten(&mut submission, record).await?;
         give_time_to_stop(&mut submission.tasks, existing.map(|existing| &existing.value), record);
         submission.events.push(NewEvent { kind: event, data: stack_event(record) });
@@ -348,6 +350,7 @@ pub(super) fn deployed_record(
         revision: before.map_or(0, |record| record.revision) + u64::from(changed),
         definition: stack.clone(),
         traces: traces.collect(),
+        overtaken: BTreeSet::new(),
         applied: Applied { stack: stack.clone(), placements: plan.placements.clone() },
         repairs: BTreeMap::new(),
         next_repair: None,

@@ -83,6 +83,7 @@ mod monitor;
 mod moving;
 mod observation;
 mod orphans;
+mod overtaken;
 mod planned;
 mod planning;
 mod policy;

@@ -114,6 +114,10 @@ pub struct StackRecord {
     /// Containers of earlier deployments that may still be somewhere, because no deployment since has come to its end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub traces: BTreeSet<Trace>,
+    /// Deployments that were overtaken since all of it last ran, if they are not too many: attempts of theirs may have changed
+    /// what was seen since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overtaken: BTreeSet<DeploymentId>,
     /// The latest revision of which all has run: what a failure goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_running: Option<u64>,
@@ -385,6 +389,7 @@ mod tests {
             definition: stack.clone(),
             applied: Applied { stack, placements: [("web".to_owned(), HostId::new("vm1"))].into() },
             traces: [trace].into(),
+            overtaken: BTreeSet::new(),
             policy: StackPolicy { on_drift: OnDrift::Report, reschedule_after: Some(60) },
             repairs: BTreeMap::new(),
             next_repair: Some(Timestamp::UNIX_EPOCH),

@@ -2,15 +2,14 @@
 
 use super::{Control, ControlError, StackRecord, forget};
 use crate::{
-    action::{Action, TaskType},
+    action::Action,
     id::{HostId, StackId},
     inventory::{ContainerStatus, Host, HostStatus, Inventory, ObservedContainer, ObservedPort},
     runtime::label,
     stack::{Container, Reservations, Stack},
-    store::{TaskQuery, TaskStoreExt},
+    store::TaskQuery,
     task::{Task, TaskStatus},
 };
-use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// All that plans are made with.
@@ -79,11 +78,11 @@ impl Control {
         for (index, container) in inventory.containers.iter().enumerate() {
             seen.insert((container.hosted_on.clone(), container.name.clone()), index);
         }
-        // What removes orphans of it is of no deployment that there is a record of.
-        let mut tasks = self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?;
-        if let Some(own) = own.filter(|own| !own.status.is_up()) {
-            tasks.extend(self.doubtful(own).await?);
-        }
+        let tasks = match own.filter(|own| !own.status.is_up()) {
+            Some(own) => self.doubtful(own).await?,
+            // What removes orphans of it is of no deployment that there is a record of.
+            None => self.open_tasks(TaskQuery { stack: Some(planned.clone()), ..TaskQuery::default() }).await?,
+        };
         for task in tasks {
             if let Some(index) = seen.get(&(task.host_id.clone(), task.payload.subject().to_owned())) {
                 doubt(&mut inventory.containers[*index], &task);
@@ -102,36 +101,6 @@ impl Control {
             }
         }
         Ok(inventory)
-    }
-}
-
-impl Control {
-    /// The tasks that may have changed what was seen of a stack that is not up: those of its present deployment, and of what that
-    /// has overtaken whatever began at a container last, was not done, and is not made up for since.
-    async fn doubtful(&self, own: &StackRecord) -> Result<Vec<Task>, ControlError> {
-        let query = TaskQuery { stack: Some(own.id.clone()), ..TaskQuery::default() };
-        let is_present = |task: &Task| task.deployment_id.as_ref() == Some(&own.deployment_id);
-        let may_have_changed = |task: &Task| task.attempt > 0 && task.task_type != TaskType::Check;
-        let mut not_done = TaskStatus::ALL.to_vec();
-        not_done.retain(|&status| status != TaskStatus::Completed);
-        let not_done = self.store.all_tasks(TaskQuery { statuses: not_done, ..query.clone() }).await?;
-        // A stack may have had very many tasks, and mostly all of them were done.
-        if !not_done.iter().any(|task| !is_present(task) && may_have_changed(task)) {
-            let of_it = TaskQuery { deployment: Some(own.deployment_id.clone()), ..query };
-            return Ok(self.store.all_tasks(of_it).await?);
-        }
-        let (mut present, mut before): (Vec<Task>, Vec<Task>) =
-            self.store.all_tasks(query).await?.into_iter().partition(is_present);
-        before.retain(may_have_changed);
-        before.sort_by_key(|task| task.completed_at.unwrap_or(Timestamp::MAX));
-        let place = |task: &Task| (task.host_id.clone(), task.payload.subject().to_owned());
-        let mut last: BTreeMap<_, Task> = before.into_iter().map(|task| (place(&task), task)).collect();
-        last.retain(|_, task| task.status != TaskStatus::Completed);
-        for task in present.iter().filter(|task| task.status == TaskStatus::Completed) {
-            last.remove(&place(task));
-        }
-        present.extend(last.into_values());
-        Ok(present)
     }
 }
 

@@ -9,16 +9,12 @@ use super::{
     forget::{self, Forgotten},
 };
 use crate::{
-    action::TaskType,
     event::EventType,
-    id::{DeploymentId, HostId, StackId},
-    inventory::{ContainerStatus, Inventory},
+    id::{DeploymentId, StackId},
     plan::{self, SealedPlan, StackAction},
     store::{Document, Expect, Key, Kind, Page, Record, RecordQuery, RecordWrite, TaskQuery, TaskStoreExt, Versioned},
-    task::{Task, TaskStatus},
 };
 use futures::FutureExt;
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 impl Control {
@@ -169,35 +165,6 @@ impl Control {
         self.tell_planned(begun, &record.id, plan.tasks.len());
         let deployment = DeploymentId::new(format!("deployment:{}", self.environment.uuid()));
         self.take_on(&existing, kind, (&deployment, &plan), by, Vec::new()).await
-    }
-
-    /// Shows as stopped what a stop, or a change that begins with one, is at work on, or was when it was cut off: engines go on with
-    /// it, and what was seen of it does not tell what it does in a moment.
-    async fn show_as_stopped(&self, record: &StackRecord, inventory: &mut Inventory) -> Result<(), ControlError> {
-        let all = TaskQuery { stack: Some(record.id.clone()), ..TaskQuery::default() };
-        let mut tasks = self.store.all_tasks(all).await?;
-        tasks.retain(|task| task.attempt > 0 && task.task_type != TaskType::Check);
-        // What has ended last tells of it; one that has not ended comes after all that have.
-        tasks.sort_by_key(|task| task.completed_at.unwrap_or(Timestamp::MAX));
-        let last: BTreeMap<(&HostId, &str), &Task> =
-            tasks.iter().map(|task| ((&task.host_id, task.payload.subject()), task)).collect();
-        for seen in &mut inventory.containers {
-            let last = last.get(&(&seen.hosted_on, seen.name.as_str()));
-            let is_unsure = last.filter(|task| task.status != TaskStatus::Completed).is_some_and(|task| {
-                match task.task_type {
-                    TaskType::Stop | TaskType::Restart => true,
-                    // What does not run any more tells how it has ended.
-                    TaskType::Deploy | TaskType::Update | TaskType::Adjust | TaskType::Delete => {
-                        seen.status == ContainerStatus::Running
-                    }
-                    _ => false,
-                }
-            });
-            if is_unsure {
-                (seen.status, seen.exit_code) = (ContainerStatus::Stopped, None);
-            }
-        }
-        Ok(())
     }
 
     /// Deploys an earlier document of a stack again: the given revision, or the latest before the present that has not failed

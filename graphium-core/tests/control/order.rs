@@ -185,7 +185,10 @@ fn a_draining_host_still_does_what_it_has() {
 #[test]
 fn whatever_follows_an_update_that_was_cut_off_does_not_take_its_container_for_running() {
     let old = || stack("shop", vec![container("db", "vm1", None, &[])]);
-    for overtakes in ["start", "deployment", "later deployment"] {
+    // What has come between, and nothing of which was begun.
+    for (overtakes, between) in
+        [("start", 0), ("deployment", 0), ("start", 1), ("deployment", 1), ("start", 2), ("deployment", 40)]
+    {
         let world = World::new();
         let one = world.agent("vm1");
         world.run(world.control.deploy(old(), DeployOptions::default())).unwrap();
@@ -206,17 +209,18 @@ fn whatever_follows_an_update_that_was_cut_off_does_not_take_its_container_for_r
             })
             .collect();
         assert_eq!(begun.len(), 1);
+        for number in 0..between {
+            let mut other = old();
+            other.description = Some(format!("another, {number}"));
+            world.run(world.control.deploy(other, DeployOptions::default())).unwrap();
+            if number == 0 {
+                one.report(&begun[0], &Outcome::Cancelled);
+            }
+        }
         let follows = match overtakes {
             "start" => start(),
-            "deployment" => world.run(world.control.deploy(old(), DeployOptions::default())).unwrap(),
-            _ => {
-                let mut third = old();
-                third.description = Some("another".to_owned());
-                world.run(world.control.deploy(third, DeployOptions::default())).unwrap();
-                one.report(&begun[0], &Outcome::Cancelled);
-                world.run(world.control.deploy(old(), DeployOptions::default())).unwrap()
-            }
+            _ => world.run(world.control.deploy(old(), DeployOptions::default())).unwrap(),
         };
-        assert!(follows.task_count > 0, "{overtakes}: nobody looks whether `db` runs");
+        assert!(follows.task_count > 0, "{overtakes} after {between}: nobody looks whether `db` runs");
     }
 }

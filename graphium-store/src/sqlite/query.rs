@@ -62,9 +62,12 @@ const WALK: &str = "SELECT id AS place FROM tasks";
 fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let mut filter = Filter::new("tasks.id > ?", query.after.as_ref().map_or("", TaskId::as_str));
     filter.and("deployment = ?", query.deployment.as_ref().map(|id| id.as_str()));
-    filter.and("stack = ?", query.stack.as_ref().map(|id| id.as_str()));
     filter.and("container = ?", query.container.as_deref());
-    let is_narrow = filter.values.len() > 1;
+    let is_of_one = filter.values.len() > 1;
+    // A stack may have had very many tasks, of which few are open; their index says of what stack they are.
+    let is_narrow = is_of_one || query.stack.is_some() && !are_open(&query.statuses);
+    let stack = if is_narrow && !is_of_one { "stack = ?" } else { "+stack = ?" };
+    filter.and(stack, query.stack.as_ref().map(|id| id.as_str()));
     // What is open and what has failed lie in an index each, which together hold less than what the host ever had.
     let host = if are_mixed(&query.statuses) { "+host = ?" } else { "host = ?" };
     filter.and(host, query.host.as_ref().map(|id| id.as_str()));
@@ -153,6 +156,11 @@ fn are_most(statuses: &[TaskStatus]) -> bool {
     statuses.is_empty() || statuses.contains(&TaskStatus::Completed)
 }
 
+/// Whether only what is open is wanted.
+fn are_open(statuses: &[TaskStatus]) -> bool {
+    !statuses.is_empty() && statuses.iter().all(|status| !status.is_terminal())
+}
+
 /// Conditions with their values.
 struct Filter<'a> {
     sql: String,
@@ -195,7 +203,12 @@ impl<'a> Filter<'a> {
         // In the words of the indexes that leave out what is completed.
         let open = names(|status| !status.is_terminal());
         let failed = names(|status| status.is_terminal());
-        let open = (!open.is_empty()).then(|| format!("({plus}open = 1 AND +status IN ({open}))"));
+        // Of those that are open all or some.
+        let status = match TaskStatus::ALL.iter().all(|status| status.is_terminal() || statuses.contains(status)) {
+            true => String::new(),
+            false => format!(" AND +status IN ({open})"),
+        };
+        let open = (!open.is_empty()).then(|| format!("({plus}open = 1{status})"));
         let failed = (!failed.is_empty())
             .then(|| format!("({plus}open = 0 AND status <> 'completed' AND {plus}status IN ({failed}))"));
         let either: Vec<String> = open.into_iter().chain(failed).collect();
@@ -267,7 +280,17 @@ mod tests {
             assert_eq!(way(&query).matches("B-TREE").count(), 1, "{}", way(&query));
         }
         uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_host.clone() }, "tasks_by_deployment");
-        uses(&TaskQuery { stack: Some("stack:a".into()), ..open.clone() }, "tasks_by_stack");
+        let of_stack = TaskQuery { stack: Some("stack:a".into()), ..open.clone() };
+        uses(&of_stack, "SEARCH tasks USING INDEX tasks_open (open=?)");
+        let every = TaskStatus::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
+        uses(
+            &TaskQuery { statuses: every, ..of_stack.clone() },
+            "SEARCH tasks USING COVERING INDEX tasks_open (open=?)",
+        );
+        uses(&TaskQuery { host: Some("vm1".into()), ..of_stack.clone() }, "tasks_open (open=? AND host=?");
+        uses(&TaskQuery { statuses: Vec::new(), ..of_stack.clone() }, "tasks_by_stack");
+        uses(&TaskQuery { statuses: vec![TaskStatus::Failed], ..of_stack.clone() }, "tasks_by_stack");
+        uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_stack }, "tasks_by_deployment");
         let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };
         uses(&failed, "tasks_failed (status=? AND host=?");
         let both = vec![TaskStatus::Failed, TaskStatus::Cancelled];

@@ -16,7 +16,7 @@ use graphium_core::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What there is of a stack in documents that describe one.
 const DEFINITION: [&str; 10] = [
@@ -114,6 +114,7 @@ pub(super) fn convert(
         owner,
         error_message: why.into_iter().chain(error).next(),
         traces,
+        overtaken: BTreeSet::new(),
         policy: StackPolicy::default(),
         repairs: BTreeMap::new(),
         next_repair: None,
