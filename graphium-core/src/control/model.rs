@@ -114,8 +114,8 @@ pub struct StackRecord {
     /// Containers of earlier deployments that may still be somewhere, because no deployment since has come to its end.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub traces: BTreeSet<Trace>,
-    /// Deployments that were overtaken since all of it last ran, if they are not too many: attempts of theirs may have changed
-    /// what was seen since.
+    /// Deployments that were overtaken since all of it last ran: attempts of theirs may have changed what was seen before. Of more
+    /// than 33 the last in the order of their ids.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub overtaken: BTreeSet<DeploymentId>,
     /// The latest revision of which all has run: what a failure goes back to.

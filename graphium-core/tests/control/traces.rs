@@ -3,7 +3,7 @@
 use crate::{
     degraded::pass,
     moving::{deploy, plan_ids, said, set},
-    world::{World, container, stack},
+    world::{Hand, World, container, stack},
 };
 use graphium_core::{
     control::{AdoptOptions, ControlError, DeployOptions, DeploymentKind, RemainingState, RemoveOptions, StackStatus},
@@ -11,6 +11,7 @@ use graphium_core::{
     task::{Outcome, TaskError},
 };
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn what_a_deployment_that_was_overtaken_may_have_made_goes_with_the_stack() {
@@ -132,26 +133,39 @@ fn what_a_failed_deployment_has_left_elsewhere_is_not_forgotten_for_an_adoption_
     assert_eq!(planned, ["delete:web@vm1", "delete:web@vm2", "remove-network:vm1", "remove-network:vm2"]);
 }
 
-#[test]
-fn what_an_adoption_has_left_on_a_host_goes_when_that_drains() {
-    let world = World::new();
-    let (one, two) = (world.agent("vm1"), world.agent("vm2"));
-    let on = |host: &str| stack("shop", vec![container("web", host, None, &[])]);
-    deploy(&world, on("vm1"), &[&one]);
-    let running = json!({
-        "@id": "4f5a", "name": "old-web", "image": "nginx:alpine", "status": "running", "hostedOn": "vm2"
-    });
-    two.observe(&[serde_json::from_value::<ObservedContainer>(running).unwrap()]);
-    let containers = [("web".to_owned(), "vm2/old-web".to_owned())].into();
-    world.run(world.control.adopt(on("vm2"), AdoptOptions { containers, ..AdoptOptions::default() })).unwrap();
-    // One that goes away meanwhile is made again.
+/// Has `shop` deployed on these hosts and then adopted on vm2, where it is all as it should be.
+fn adopted_on_two<'w>(world: &'w World, before: &[(&str, &Hand<'_>)]) -> Hand<'w> {
+    let two = world.agent("vm2");
+    let shop = |host: Option<&str>| {
+        let parts = before.iter().map(|(name, hand)| container(name, host.unwrap_or(hand.host.as_str()), None, &[]));
+        stack("shop", parts.collect())
+    };
+    let hands: Vec<&Hand<'_>> = before.iter().map(|(_, hand)| *hand).collect();
+    deploy(world, shop(None), &hands);
+    let running = |name: &str| {
+        serde_json::from_value::<ObservedContainer>(json!({
+            "@id": format!("4f5a{name}"), "name": format!("old-{name}"), "image": "nginx:alpine", "status": "running",
+            "hostedOn": "vm2"
+        }))
+    };
+    two.observe(&before.iter().map(|(name, _)| running(name).unwrap()).collect::<Vec<_>>());
+    let containers = before.iter().map(|(name, _)| (String::from(*name), format!("vm2/old-{name}"))).collect();
+    world.run(world.control.adopt(shop(Some("vm2")), AdoptOptions { containers, ..AdoptOptions::default() })).unwrap();
+    // What goes away meanwhile is made again.
     for _ in 0..2 {
         while two.work() > 0 {}
         world.tick();
     }
     assert_eq!(world.status("shop"), StackStatus::Running);
-    assert_eq!(one.work(), 0, "an adoption takes nothing away");
+    assert_eq!(hands.iter().map(|hand| hand.work()).sum::<usize>(), 0, "an adoption takes nothing away");
+    two
+}
 
+#[test]
+fn what_an_adoption_has_left_on_a_host_goes_when_that_drains() {
+    let world = World::new();
+    let one = world.agent("vm1");
+    let two = adopted_on_two(&world, &[("web", &one)]);
     set(&world, "vm1", HostStatus::Draining);
     let waits = "it is on `vm2` already; what an earlier deployment has left here goes when its turn comes".to_owned();
     assert_eq!(said(&world, "vm1"), [("shop/web".to_owned(), RemainingState::Waiting, waits)]);
@@ -172,4 +186,28 @@ fn what_an_adoption_has_left_on_a_host_goes_when_that_drains() {
     // Nothing more follows.
     pass(&world, 60, &[&one, &two]);
     assert_eq!(world.run(world.control.stack("shop")).unwrap().deployment_id, after.deployment_id);
+}
+
+#[test]
+fn what_is_left_on_a_host_that_drains_keeps_no_stack_waiting_for_another_that_is_away() {
+    let world = World::new();
+    let (one, three) = (world.agent("vm1"), world.agent("vm3"));
+    let two = adopted_on_two(&world, &[("web", &one), ("db", &three)]);
+    pass(&world, 60, &[&one, &two]);
+    set(&world, "vm1", HostStatus::Draining);
+    pass(&world, 60, &[&one, &two]);
+    assert_eq!(world.status("shop"), StackStatus::Running);
+    let waits = "it is on `vm2` already; what an earlier deployment has left here goes when something can be done on \
+                 `vm3`, too";
+    assert_eq!(said(&world, "vm1"), [("shop/web".to_owned(), RemainingState::Waiting, waits.to_owned())]);
+
+    let three = world.agent("vm3");
+    for _ in 0..60 {
+        world.environment.advance(Duration::from_secs(1));
+        for hand in [&one, &two, &three] {
+            hand.work();
+        }
+        world.tick();
+    }
+    assert_eq!((said(&world, "vm1"), world.status("shop")), (vec![], StackStatus::Running));
 }

@@ -25,7 +25,7 @@ use crate::{
     diagnostic::Diagnostic,
     id::{HostId, StackId, TaskId},
     inventory::{Host, HostStatus, Inventory},
-    plan::{self, Plan, PlannedTask},
+    plan::{self, Plan},
     stack::OnFailure,
     store::{StoreError, TaskQuery, TaskStoreExt, Versioned},
     task::Task,
@@ -198,9 +198,9 @@ impl Control {
         let away = tries.away(&hosts);
         let Ok(mut plan) = plan_of_move(&stack, &inventory, &tries) else { return Ok(Step::Stuck) };
         let leave = left(&inventory);
-        let is_move = goes_on
-            || plan.placements != stack.applied.placements
-            || plan.tasks.iter().any(|task| clears(task, &leave));
+        // What is left there can wait, and does where all of the stack would wait for a host.
+        let is_cleared = || clears(&plan, &leave) && waits_for(&plan, &hosts).is_none();
+        let is_move = goes_on || plan.placements != stack.applied.placements || is_cleared();
         if !is_move || tries.lead_away(&plan.placements, &away) {
             return Ok(Step::Stuck);
         }
@@ -217,7 +217,6 @@ impl Control {
 
     /// How many stacks are being moved. One that waits for a host which is away, and can go on nowhere, keeps no other waiting.
     pub(super) async fn moves_under_way(&self, hosts: &[Host]) -> Result<usize, ControlError> {
-        let can_work = |host: &Host| !host.is_away() && host.status != HostStatus::Maintenance;
         let there: BTreeSet<&HostId> = hosts.iter().filter(|host| can_work(host)).map(|host| &host.id).collect();
         let mut count = 0;
         for head in self.stack_heads().await? {
@@ -248,9 +247,18 @@ fn is_left(host: &Host) -> bool {
     host.status == HostStatus::Draining && host.offline_since.is_none()
 }
 
-/// Whether a task takes a container away from one of these hosts.
-fn clears(task: &PlannedTask, hosts: &BTreeSet<HostId>) -> bool {
-    matches!(task.action, Action::Delete { .. }) && hosts.contains(&task.host)
+/// Whether a plan takes a container away from one of these hosts.
+fn clears(plan: &Plan, hosts: &BTreeSet<HostId>) -> bool {
+    plan.tasks.iter().any(|task| matches!(task.action, Action::Delete { .. }) && hosts.contains(&task.host))
+}
+
+/// A host for which there is something in a plan, and on which nothing can be done now.
+fn waits_for<'h>(plan: &Plan, hosts: &'h [Host]) -> Option<&'h Host> {
+    hosts.iter().find(|host| !can_work(host) && plan.tasks.iter().any(|task| task.host == host.id))
+}
+
+fn can_work(host: &Host) -> bool {
+    !host.is_away() && host.status != HostStatus::Maintenance
 }
 
 /// The hosts that are to be left.

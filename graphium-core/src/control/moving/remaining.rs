@@ -1,6 +1,6 @@
 //! What is left on a host that drains, and why.
 
-use super::{Standing, TRIES, Tried, Tries, asked, plan_of_move, standing, told};
+use super::{Standing, TRIES, Tried, Tries, asked, plan_of_move, standing, told, waits_for};
 use crate::{
     control::{Control, ControlError, StackRecord, reserve::Estate},
     diagnostic::Diagnostic,
@@ -168,7 +168,7 @@ impl Control {
                     RemainingState::Staying,
                     format!("all of {failed} tries failed; ask for the drain again when that is mended: {}", error()),
                 ),
-                (Standing::Ready { .. }, None) => prospect(stack, &plan, name, host),
+                (Standing::Ready { .. }, None) => prospect(stack, &plan, name, host, estate.hosts()),
             };
             let tried = tries.of_container(name);
             let (stack, container, why) = (stack.name.clone(), name.clone(), format!("{why}{}", told(&tried)));
@@ -184,6 +184,7 @@ fn prospect(
     plan: &Result<Plan, Vec<Diagnostic>>,
     name: &str,
     host: &Host,
+    hosts: &[Host],
 ) -> (RemainingState, String) {
     let plan = match plan {
         _ if host.offline_since.is_some() => {
@@ -195,10 +196,14 @@ fn prospect(
         }
         Ok(plan) => plan,
     };
+    let when = match waits_for(plan, hosts) {
+        Some(host) => format!("goes when something can be done on `{}`, too", host.id),
+        None => "goes when its turn comes".to_owned(),
+    };
     let why = match (stack.applied.placements.get(name), plan.placements.get(name)) {
-        (None, _) => "an earlier deployment has left it here; it goes when its turn comes".to_owned(),
+        (None, _) => format!("an earlier deployment has left it here; it {when}"),
         (Some(at), _) if *at != host.id => {
-            format!("it is on `{at}` already; what an earlier deployment has left here goes when its turn comes")
+            format!("it is on `{at}` already; what an earlier deployment has left here {when}")
         }
         (Some(at), Some(to)) if to != at => format!("it goes to `{to}` when its turn comes"),
         _ => "it goes when its turn comes".to_owned(),
