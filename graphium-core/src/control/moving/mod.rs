@@ -308,7 +308,7 @@ mod tests {
             ..Task::new(
                 TaskId::new(format!("task:{number}")),
                 host.into(),
-                crate::action::Action::Delete { name: "s-a".into() },
+                Action::Delete { name: "s-a".into() },
                 Timestamp::UNIX_EPOCH,
             )
         };
