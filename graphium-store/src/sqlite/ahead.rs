@@ -5,7 +5,7 @@ use graphium_core::{
     store::{Key, ledger::Work},
 };
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     hash::Hash,
 };
 
@@ -92,26 +92,37 @@ const NEWEST: usize = 4096;
 pub(super) struct Ids {
     /// Every id that is not among `newest` is at most this.
     floor: Option<TaskId>,
-    newest: BTreeSet<TaskId>,
+    /// In order.
+    newest: VecDeque<TaskId>,
 }
 
 impl Ids {
     /// There is none above the given one.
     pub(super) fn above(floor: Option<TaskId>) -> Self {
-        Self { floor, newest: BTreeSet::new() }
+        Self { floor, newest: VecDeque::new() }
     }
 
     /// Whether there can be a task with this id.
     pub(super) fn may_be_stored(&self, id: &TaskId) -> bool {
-        self.floor.as_ref().is_some_and(|floor| id <= floor) || self.newest.contains(id)
+        self.floor.as_ref().is_some_and(|floor| id <= floor) || self.place(id).is_ok()
     }
 
     pub(super) fn add(&mut self, id: &TaskId) {
-        self.newest.insert(id.clone());
+        if let Err(place) = self.place(id) {
+            self.newest.insert(place, id.clone());
+        }
         while self.newest.len() > NEWEST
-            && let Some(smallest) = self.newest.pop_first()
+            && let Some(smallest) = self.newest.pop_front()
         {
             self.floor = self.floor.take().max(Some(smallest));
+        }
+    }
+
+    /// Where an id is among the newest, or would be: at the end, mostly.
+    fn place(&self, id: &TaskId) -> Result<usize, usize> {
+        match self.newest.back() {
+            Some(last) if last >= id => self.newest.binary_search(id),
+            _ => Err(self.newest.len()),
         }
     }
 }
