@@ -88,7 +88,7 @@ impl Check<'_> {
         let mut session = prepare(connection, "SELECT epoch FROM sessions WHERE host = ?")?;
         let sql = format!(
             "SELECT {}, host, stack, deployment, container, status, open
-             FROM tasks LEFT JOIN task_bodies ON task_bodies.key = tasks.body",
+             FROM tasks LEFT JOIN task_bodies ON task_bodies.key = tasks.key",
             row::TASK
         );
         self.each(&sql, |check, row| {
@@ -132,7 +132,7 @@ impl Check<'_> {
     }
 
     fn bodies(&mut self) -> Result<(), StoreError> {
-        let sql = "SELECT key FROM task_bodies WHERE key NOT IN (SELECT body FROM tasks)";
+        let sql = "SELECT key FROM task_bodies WHERE key NOT IN (SELECT key FROM tasks)";
         self.each(sql, |check, row| {
             check.find(format!("body {} is of no task", row.get::<_, i64>(0)?));
             Ok(())

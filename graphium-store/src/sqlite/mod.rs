@@ -21,6 +21,7 @@ mod error;
 mod file;
 mod journal;
 mod kept;
+mod keys;
 mod progress;
 mod prune;
 mod query;

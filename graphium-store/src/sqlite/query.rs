@@ -57,7 +57,7 @@ pub(super) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Page<T
 }
 
 /// All tasks in the order of their ids: SQLite takes the index that has their hosts and little else.
-const WALK: &str = "SELECT id AS place FROM tasks";
+const WALK: &str = "SELECT key, id AS place FROM tasks";
 
 fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let mut filter = Filter::new("tasks.id > ?", query.after.as_ref().map_or("", TaskId::as_str));
@@ -74,15 +74,15 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
     let is_walk = !is_narrow && query.host.is_some() && are_most(&query.statuses);
     let (source, place) = if is_walk {
         let walk = format!("({WALK} WHERE {}) AS walk", filter.take());
-        (format!("{walk} CROSS JOIN tasks ON tasks.id = walk.place"), "walk.place")
+        (format!("{walk} CROSS JOIN tasks ON tasks.key = walk.key"), "walk.place")
     } else {
         ("tasks".to_owned(), "tasks.id")
     };
     filter.statuses(&query.statuses, is_narrow);
     // Where an index is not in the order of the ids, they alone are sorted, and not what lies behind them.
     let sql = format!(
-        "SELECT {} FROM (SELECT tasks.id FROM {source} WHERE {} ORDER BY {place} LIMIT {}) AS page
-         CROSS JOIN tasks ON tasks.id = page.id CROSS JOIN task_bodies ON task_bodies.key = tasks.body
+        "SELECT {} FROM (SELECT tasks.key FROM {source} WHERE {} ORDER BY {place} LIMIT {}) AS page
+         CROSS JOIN tasks ON tasks.key = page.key CROSS JOIN task_bodies ON task_bodies.key = tasks.key
          ORDER BY tasks.id",
         row::TASK,
         filter.sql,
@@ -93,7 +93,7 @@ fn listing(query: &TaskQuery) -> (String, Filter<'_>) {
 
 /// The tasks of a deployment, in the order in which they were submitted.
 pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<Vec<Task>, StoreError> {
-    let sql = format!("{} ORDER BY tasks.body", tasks_where("deployment = ?"));
+    let sql = format!("{} ORDER BY tasks.key", tasks_where("deployment = ?"));
     all(connection, &sql, &[&id.as_str()], row::task)
 }
 
@@ -101,7 +101,7 @@ pub(super) fn deployment(connection: &Connection, id: &DeploymentId) -> Result<V
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
     let parts = tasks_where("deployment IN (SELECT deployment FROM tasks WHERE open = 1)");
     let single = tasks_where("open = 1 AND deployment IS NULL");
-    let mut tasks = all(connection, &format!("{parts} ORDER BY tasks.body"), &[], row::task)?;
+    let mut tasks = all(connection, &format!("{parts} ORDER BY tasks.key"), &[], row::task)?;
     tasks.extend(all(connection, &single, &[], row::task)?);
     Ok(tasks)
 }
@@ -140,7 +140,7 @@ pub(super) fn submission(connection: &Connection, key: &str) -> Result<Option<Ve
 }
 
 fn tasks_where(condition: &str) -> String {
-    format!("SELECT {} FROM tasks JOIN task_bodies ON task_bodies.key = tasks.body WHERE {condition}", row::TASK)
+    format!("SELECT {} FROM tasks JOIN task_bodies ON task_bodies.key = tasks.key WHERE {condition}", row::TASK)
 }
 
 /// Whether both tasks that are open and tasks that have failed are wanted, and none that is completed.
@@ -283,18 +283,15 @@ mod tests {
         let of_stack = TaskQuery { stack: Some("stack:a".into()), ..open.clone() };
         uses(&of_stack, "SEARCH tasks USING INDEX tasks_open (open=?)");
         let every = TaskStatus::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
-        uses(
-            &TaskQuery { statuses: every, ..of_stack.clone() },
-            "SEARCH tasks USING COVERING INDEX tasks_open (open=?)",
-        );
+        uses(&TaskQuery { statuses: every, ..of_stack.clone() }, "SEARCH tasks USING INDEX tasks_open (open=?)");
         uses(&TaskQuery { host: Some("vm1".into()), ..of_stack.clone() }, "tasks_open (open=? AND host=?");
         uses(&TaskQuery { statuses: Vec::new(), ..of_stack.clone() }, "tasks_by_stack");
         uses(&TaskQuery { statuses: vec![TaskStatus::Failed], ..of_stack.clone() }, "tasks_by_stack");
         uses(&TaskQuery { deployment: Some("deployment:1".into()), ..of_stack }, "tasks_by_deployment");
         let failed = TaskQuery { statuses: vec![TaskStatus::Failed], ..of_host };
-        uses(&failed, "tasks_failed (status=? AND host=?");
+        uses(&failed, "COVERING INDEX tasks_failed (status=? AND host=?");
         let both = vec![TaskStatus::Failed, TaskStatus::Cancelled];
-        uses(&TaskQuery { statuses: both, ..open.clone() }, "tasks_failed (status=?");
+        uses(&TaskQuery { statuses: both, ..open.clone() }, "COVERING INDEX tasks_failed (status=?");
         let mixed = vec![TaskStatus::Failed, TaskStatus::Pending];
         let mixed = TaskQuery { statuses: mixed, host: Some("vm1".into()), ..open };
         uses(&mixed, "tasks_failed");

@@ -12,13 +12,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{borrow::Cow, sync::Arc};
 
-/// What of a task moves, written at every step: numbers for times, nothing twice. All else is as it was submitted.
+/// What of a task moves, written at every step: numbers for times, no zeros, nothing twice. All else is as it was submitted.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct State<'a> {
     status: TaskStatus,
+    #[serde(default, skip_serializing_if = "is_zero")]
     attempt: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
     retry_count: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
     lost_count: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agent_id: Option<Cow<'a, str>>,
@@ -40,6 +43,11 @@ struct State<'a> {
     cancel_requested: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     progress: Option<Cow<'a, Progress>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl<'a> State<'a> {

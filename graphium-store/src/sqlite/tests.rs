@@ -307,6 +307,30 @@ fn what_was_decided_upon_something_that_could_not_be_written_is_refused_too() ->
 }
 
 #[test]
+fn what_is_submitted_again_after_a_full_disk_is_changed_where_it_is() -> Checked {
+    let (_directory, path, connection) = database()?;
+    let mut pair = Pair::new(&path, &connection)?;
+    limit(&connection, 0)?;
+    let (all, full) = pair.submit(tasks((0..100).map(|number| task(&format!("task:{number}")))))?;
+    pair.write([all]);
+    assert!(matches!(answer(full), Err(StoreError::Full(_))));
+    limit(&connection, 1000)?;
+    for id in ["task:9", "task:0", "task:1"] {
+        let (one, submitted) = pair.submit(tasks([task(id)]))?;
+        pair.write([one]);
+        answer(submitted)?;
+    }
+    let (cancel, cancelled) = pair.act("task:0", Input::Cancel { reason: "not needed".to_owned() });
+    pair.write([cancel]);
+    answer(cancelled)?;
+    for (id, status) in [("task:0", "cancelled"), ("task:1", "pending"), ("task:9", "pending")] {
+        let found = query::task(&connection, &id.into())?.ok_or("there is no such task")?;
+        assert_eq!((found.id.as_str(), found.status.as_str()), (id, status));
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_not_on_the_disk_yet_is_known() -> Checked {
     let (_directory, path, connection) = database()?;
     let mut pair = Pair::new(&path, &connection)?;

@@ -10,6 +10,7 @@ use super::{
     file::{self, Lock},
     journal::{self, Journal},
     kept::Kept,
+    keys::Keys,
     progress::Progress,
     prune, schema,
 };
@@ -60,6 +61,7 @@ pub(super) struct Writer<'c> {
     create: Statement<'c>,
     hold: Statement<'c>,
     release: Statement<'c>,
+    keys: Keys<'c>,
     journal: Journal<'c>,
     rows: Rows,
     progress: Arc<Progress>,
@@ -86,12 +88,13 @@ impl<'c> Writer<'c> {
             commit: prepare("COMMIT")?,
             body: prepare("INSERT INTO task_bodies (body) VALUES (?)")?,
             create: prepare(
-                "INSERT INTO tasks (id, host, stack, deployment, container, status, open, body, state)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, last_insert_rowid(), ?)",
+                "INSERT INTO tasks (key, id, host, stack, deployment, container, status, open, state)
+                 VALUES (last_insert_rowid(), ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             // What is leased was open before. Not to name the column leaves its index alone.
-            hold: prepare("UPDATE tasks SET status = ?2, state = ?3 WHERE id = ?1")?,
-            release: prepare("UPDATE tasks SET status = ?2, open = ?3, state = ?4 WHERE id = ?1")?,
+            hold: prepare("UPDATE tasks SET status = ?2, state = ?3 WHERE key = ?1")?,
+            release: prepare("UPDATE tasks SET status = ?2, open = ?3, state = ?4 WHERE key = ?1")?,
+            keys: Keys::new(connection).map_err(|error| store_error(&error))?,
             journal: Journal::new(connection)?,
             rows: Rows::after_those_of(connection).map_err(|error| store_error(&error))?,
             progress,
@@ -185,13 +188,16 @@ impl<'c> Writer<'c> {
                 let (id, host, container) = (task.id.as_str(), task.host_id.as_str(), task.container_id.as_deref());
                 let (status, open) = (task.status.as_str(), !task.status.is_terminal());
                 self.create.execute(params![id, host, stack, deployment, container, status, open, part(state)])?;
-            }
-            Change::Move { task, state } if task.status.is_leased() => {
-                self.hold.execute(params![task.id.as_str(), task.status.as_str(), part(state)])?;
+                self.keys.put(&task, self.connection.last_insert_rowid());
             }
             Change::Move { task, state } => {
-                let (status, open) = (task.status.as_str(), !task.status.is_terminal());
-                self.release.execute(params![task.id.as_str(), status, open, part(state)])?;
+                let (key, status, state) = (self.keys.of(&task)?, task.status.as_str(), part(state));
+                if task.status.is_leased() {
+                    self.hold.execute(params![key, status, state])?;
+                } else {
+                    self.release.execute(params![key, status, !task.status.is_terminal(), state])?;
+                }
+                self.keys.put(&task, key);
             }
             Change::Session(session) => {
                 let sql = "INSERT INTO sessions (host, epoch, nonce) VALUES (?1, ?2, ?3)
@@ -232,7 +238,7 @@ impl<'c> Writer<'c> {
     }
 
     fn delete_tasks(&self, condition: &str, id: &str) -> rusqlite::Result<()> {
-        let bodies = format!("DELETE FROM task_bodies WHERE key IN (SELECT body FROM tasks WHERE {condition})");
+        let bodies = format!("DELETE FROM task_bodies WHERE key IN (SELECT key FROM tasks WHERE {condition})");
         self.rarely(&bodies, [id])?;
         self.rarely(&format!("DELETE FROM tasks WHERE {condition}"), [id])
     }
@@ -243,6 +249,7 @@ impl<'c> Writer<'c> {
 
     fn roll_back(&mut self) -> Result<(), StoreError> {
         self.is_behind = true;
+        self.keys.clear();
         if self.connection.is_autocommit() {
             return Ok(());
         }
