@@ -268,6 +268,11 @@ fn every_kind_of_damage_is_found() -> Checked {
         ("DELETE FROM tasks WHERE id = 'b.a'", "task `b.b`: `b.a`, which it waits for, is missing"),
         ("DELETE FROM task_bodies WHERE key = 1", "task `a.a`: what was submitted is missing"),
         ("DELETE FROM tasks WHERE id = 'b.b'", "is of no task"),
+        (
+            "INSERT INTO tasks SELECT 1000, id, 'vm9', stack, deployment, container, status, open, state
+             FROM tasks WHERE id = 'b.a'",
+            "task `b.a` is there 2 times",
+        ),
         ("DELETE FROM events WHERE first = 4", "after event 3 comes event 7"),
         ("UPDATE events SET lines = 'x' WHERE first = 7", "events 7 to 9 are 1"),
         ("UPDATE events SET lines = replace(lines, '[', '{') WHERE first = 7", "event `7` cannot be read"),

@@ -40,7 +40,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<Verdict, Ope
     let schema = schema::refuse_newer(connection, path)?;
     let snapshot = connection.unchecked_transaction().map_err(|error| failed(store_error(&error)))?;
     let mut check = Check { connection: &snapshot, verdict: Verdict { schema, ..Verdict::default() }, untold: 0 };
-    let looks = [Check::file, Check::tasks, Check::bodies, Check::records, Check::events, Check::rest];
+    let looks = [Check::file, Check::tasks, Check::ids, Check::bodies, Check::records, Check::events, Check::rest];
     // Of an older schema the tables are not known.
     let known = if schema == schema::known() { looks.len() } else { 1 };
     for look in looks.into_iter().take(known) {
@@ -127,6 +127,14 @@ impl Check<'_> {
                     check.find(format!("task `{id}`: leased by session {}, and `{host}` has {epoch}", lease.epoch));
                 }
             }
+            Ok(())
+        })
+    }
+
+    /// An id is of one task: its index holds only tasks of one host to that.
+    fn ids(&mut self) -> Result<(), StoreError> {
+        self.each("SELECT id, count(*) FROM tasks GROUP BY id HAVING count(*) > 1", |check, row| {
+            check.find(format!("task `{}` is there {} times", row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
             Ok(())
         })
     }

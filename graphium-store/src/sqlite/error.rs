@@ -12,6 +12,9 @@ pub(super) fn store_error(error: &Error) -> StoreError {
         Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
             StoreError::Full(text)
         }
+        Error::QueryReturnedNoRows => {
+            StoreError::Unavailable("a row that must be there is missing: `graphium store check` says more".to_owned())
+        }
         _ => StoreError::Unavailable(text),
     }
 }

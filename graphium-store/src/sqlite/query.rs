@@ -262,6 +262,13 @@ mod tests {
         steps.map(Result::unwrap).collect::<Vec<_>>().join("\n")
     }
 
+    fn columns(index: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = schema::writer(&directory.path().join("graphium.db")).unwrap();
+        let sql = "SELECT group_concat(name, ', ' ORDER BY seqno) FROM pragma_index_info(?)";
+        connection.query_row(sql, [index], |row| row.get(0)).unwrap()
+    }
+
     #[test]
     fn tasks_are_found_by_the_narrowest_index() {
         let uses = |query: &TaskQuery, index: &str| {
@@ -284,6 +291,11 @@ mod tests {
         uses(&of_stack, "SEARCH tasks USING INDEX tasks_open (open=?)");
         let every = TaskStatus::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
         uses(&TaskQuery { statuses: every, ..of_stack.clone() }, "SEARCH tasks USING INDEX tasks_open (open=?)");
+        assert_eq!(
+            columns("tasks_open"),
+            "open, host, stack",
+            "those of other stacks are passed by without their rows"
+        );
         uses(&TaskQuery { host: Some("vm1".into()), ..of_stack.clone() }, "tasks_open (open=? AND host=?");
         uses(&TaskQuery { statuses: Vec::new(), ..of_stack.clone() }, "tasks_by_stack");
         uses(&TaskQuery { statuses: vec![TaskStatus::Failed], ..of_stack.clone() }, "tasks_by_stack");

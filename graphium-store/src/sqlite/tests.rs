@@ -314,6 +314,7 @@ fn what_is_submitted_again_after_a_full_disk_is_changed_where_it_is() -> Checked
     let (all, full) = pair.submit(tasks((0..100).map(|number| task(&format!("task:{number}")))))?;
     pair.write([all]);
     assert!(matches!(answer(full), Err(StoreError::Full(_))));
+    assert!(pair.writer.keys.is_empty(), "numbers of rows that were taken back are kept");
     limit(&connection, 1000)?;
     for id in ["task:9", "task:0", "task:1"] {
         let (one, submitted) = pair.submit(tasks([task(id)]))?;

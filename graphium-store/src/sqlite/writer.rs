@@ -61,7 +61,7 @@ pub(super) struct Writer<'c> {
     create: Statement<'c>,
     hold: Statement<'c>,
     release: Statement<'c>,
-    keys: Keys<'c>,
+    pub(super) keys: Keys<'c>,
     journal: Journal<'c>,
     rows: Rows,
     progress: Arc<Progress>,
