@@ -310,7 +310,8 @@ fn what_was_decided_upon_something_that_could_not_be_written_is_refused_too() ->
 fn what_is_submitted_again_after_a_full_disk_is_changed_where_it_is() -> Checked {
     let (_directory, path, connection) = database()?;
     let mut pair = Pair::new(&path, &connection)?;
-    limit(&connection, 0)?;
+    // There is room for some of them.
+    limit(&connection, 20)?;
     let (all, full) = pair.submit(tasks((0..100).map(|number| task(&format!("task:{number}")))))?;
     pair.write([all]);
     assert!(matches!(answer(full), Err(StoreError::Full(_))));
