@@ -81,6 +81,9 @@ async fn damage_is_told_line_by_line_with_an_exit_code() {
     assert!(stderr(&copied).contains("is damaged:\n    the session of `vm1` has no epoch\n"), "{}", stderr(&copied));
     assert!(!home.path().join("copy.db").exists());
 
+    connection.execute_batch("PRAGMA user_version = 2").unwrap();
+    let older = stdout(&run(&home, &["store", "check"]).await);
+    assert!(older.contains("is sound: schema 2, which is older") && !older.contains("0 tasks"), "{older}");
     connection.execute_batch("PRAGMA user_version = 7").unwrap();
     let newer = run(&home, &["store", "check"]).await;
     assert_eq!(code(&newer), 1);

@@ -31,6 +31,13 @@ pub struct Verdict {
     pub findings: Vec<String>,
 }
 
+impl Verdict {
+    /// Whether its schema is older than this version's: only the file was looked at, and nothing was counted.
+    pub fn is_of_file_alone(&self) -> bool {
+        self.schema != schema::known()
+    }
+}
+
 /// Looks at everything in a database, as it is at one moment.
 ///
 /// # Errors
@@ -42,7 +49,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<Verdict, Ope
     let mut check = Check { connection: &snapshot, verdict: Verdict { schema, ..Verdict::default() }, untold: 0 };
     let looks = [Check::file, Check::tasks, Check::ids, Check::bodies, Check::records, Check::events, Check::rest];
     // Of an older schema the tables are not known.
-    let known = if schema == schema::known() { looks.len() } else { 1 };
+    let known = if check.verdict.is_of_file_alone() { 1 } else { looks.len() };
     for look in looks.into_iter().take(known) {
         // A damaged file can fail any question; what it says then is one more finding.
         if let Err(failure) = look(&mut check) {

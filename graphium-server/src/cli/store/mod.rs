@@ -74,6 +74,10 @@ impl Database {
 
 /// What is in a database, in one line.
 fn contents(verdict: &Verdict) -> String {
+    if verdict.is_of_file_alone() {
+        let older = format!("schema {}, which is older than this version's", verdict.schema);
+        return format!("{older}; what is in it can be looked at once a server has opened it");
+    }
     let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     let events = match (verdict.first_event, verdict.last_event) {
         (_, 0) => "no events".to_owned(),
